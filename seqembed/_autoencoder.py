@@ -1,0 +1,176 @@
+"""The LSTM autoencoder as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from seqembed import inference
+from seqembed._base import INFERENCE_BATCH, LSTMNetworkEstimator
+from seqembed.sequences import batches, scaled, unscaled
+
+
+class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
+    """Turn sequences into vectors, and the vectors back into sequences, with an LSTM autoencoder.
+
+    The encoder reads a sequence and keeps the state of its last layer after the last timestep: the embedding, which
+    `transform` returns. The decoder reads the embedding, repeated once for each timestep, and is trained to give the
+    sequence back, which `inverse_transform` returns.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length of the embedding: the units of the bottleneck.
+    hidden_units : sequence of int, default=(128,)
+        Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` leaves the bottleneck alone.
+    activation : {"tanh", "relu"}, default="tanh"
+        Activation of the cells. "relu" is the original post's; over tens of timesteps it explodes, hence the default.
+    scale : {"standard"} or None, default="standard"
+        Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
+        or train on the values as they are.
+    epochs : int or "auto", default="auto"
+        Passes over the training data. "auto" makes at least 1,000 updates and 20 passes, since it is updates that
+        count: small sets need more passes.
+    batch_size : int or "auto", default="auto"
+        Sequences per update. "auto" takes a quarter of the data, at least 8 and at most 64.
+    learning_rate : float, default=1e-3
+        Peak of Adam's learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
+        The gradient is clipped at norm 1.
+    validation_fraction : float, default=0.0
+        Share of the sequences held back, at random, to choose the best epoch by. None by default, since small sets
+        can't spare any.
+    patience : int or None, default=None
+        Epochs without a lower loss (the validation loss, where there is one) after which training stops. By default
+        training runs to its end, where the learning rate has decayed.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
+        the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, losses and time left.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        "loss" (mean squared error after scaling, the mean over the epoch's batches), "val_loss" (only with a
+        `validation_fraction`) and "learning_rate", one entry per epoch.
+    weights_ : dict of str to float32 array
+        The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
+    network_ : seqembed.network.Network
+        The sizes of the network.
+    feature_means_ : float64 array of shape (n_features,)
+        Means over all timesteps of the training data, which `score` compares with.
+    center_, scale_ : float64 arrays of shape (n_features,)
+        What is subtracted from each feature, and what it is then divided by.
+    n_timesteps_, n_features_ : int
+        Shape of the fitted sequences.
+    input_ndim_ : int
+        2 if fitted on (n_samples, n_timesteps), else 3; reconstructions come in the same layout.
+    n_features_in_ : int
+        Columns of a two-dimensional `X`, as scikit-learn counts them, and `n_features_` otherwise.
+    feature_names_in_ : array of str
+        Names of the columns of a data frame.
+
+    Notes
+    -----
+    Axes are (n_samples, n_timesteps, n_features), as in Keras and tslearn. aeon, sktime and tsai put features second:
+    pass ``X.transpose(0, 2, 1)``.
+
+    References
+    ----------
+    C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+    N. Srivastava, E. Mansimov, R. Salakhutdinov, "Unsupervised learning of video representations using LSTMs" (2015).
+
+    Examples
+    --------
+    >>> from seqembed import LSTMAutoencoder
+    >>> from seqembed.datasets import load_italy_power
+    >>> X = load_italy_power().data
+    >>> autoencoder = LSTMAutoencoder(n_components=8, hidden_units=(16,), epochs=5, random_state=0).fit(X)
+    >>> Z = autoencoder.transform(X)
+    >>> Z.shape, Z.dtype
+    ((1096, 8), dtype('float32'))
+    >>> autoencoder.inverse_transform(Z).shape
+    (1096, 24, 1)
+    """
+
+    def transform(self, X):
+        """Embed sequences.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
+            Sequences of the fitted shape.
+
+        Returns
+        -------
+        Z : float32 array of shape (n_samples, n_components)
+            One embedding per sequence; with tanh, values between -1 and 1.
+
+        Raises
+        ------
+        ValueError
+            For sequences of another shape than the fitted ones.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(10, 5, 2))
+        >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
+        (10, 3)
+        """
+        sequences = self._check_sequences(X)
+        embedding = np.empty((len(sequences), self.network_.n_components), np.float32)
+        for rows in batches(len(sequences), INFERENCE_BATCH):
+            batch = scaled(sequences[rows], self.center_, self.scale_)
+            embedding[rows] = inference.encode(self.network_, self.weights_, batch)
+        return embedding
+
+    def inverse_transform(self, Z):
+        """Reconstruct sequences from their embeddings.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_components)
+            Embeddings.
+
+        Returns
+        -------
+        X : float32 array, in the layout that the estimator was fitted on
+            The decoder's sequences in the units of the training data.
+
+        Raises
+        ------
+        ValueError
+            For embeddings that are not of `n_components` finite values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(10, 5, 2))
+        >>> autoencoder = LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X)
+        >>> autoencoder.inverse_transform([[0.1, -0.5, 0.9]]).shape
+        (1, 5, 2)
+        """
+        check_is_fitted(self)
+        embedding = check_array(Z, dtype=np.float32, estimator=self, input_name="Z")
+        if embedding.shape[1] != self.network_.n_components:
+            raise ValueError(
+                f"Z has {embedding.shape[1]} columns, but {type(self).__name__} was fitted with "
+                f"n_components={self.network_.n_components}. Pass what transform returned."
+            )
+        sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
+        for rows in batches(len(embedding), INFERENCE_BATCH):
+            batch = inference.decode(self.network_, self.weights_, embedding[rows], self.n_timesteps_)
+            sequences[rows] = unscaled(batch, self.center_, self.scale_)
+        return self._as_fitted_layout(sequences)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.n_components
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,191 @@
+"""Loaders of the data sets in ``data/``, each beside the description that it returns."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+from sklearn.utils import Bunch
+
+_DATA = files("seqembed.datasets") / "data"
+
+
+def load_basic_motions(*, split: str | None = None, return_X_y: bool = False):
+    """Load BasicMotions: four activities recorded by a smart watch, 80 sequences of 100 timesteps and 6 features.
+
+    Parameters
+    ----------
+    split : {"train", "test"} or None, default=None
+        The archive's training part (40), its test part (40), or both, training part first.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` alone.
+
+    Returns
+    -------
+    data : Bunch
+        With `data`, float32 (n_samples, 100, 6); `target`, int64 (n_samples,); `target_names`; `feature_names`;
+        `DESCR`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `split`.
+
+    Examples
+    --------
+    >>> motions = load_basic_motions()
+    >>> motions.data.shape, motions.target_names.tolist()
+    ((80, 100, 6), ['Badminton', 'Running', 'Standing', 'Walking'])
+    """
+    return _labelled_sequences(
+        "basic_motions",
+        split,
+        return_X_y,
+        feature_names=[f"{sensor}_{axis}" for sensor in ("accelerometer", "gyroscope") for axis in "xyz"],
+    )
+
+
+def load_japanese_vowels(*, split: str | None = None, return_X_y: bool = False):
+    """Load JapaneseVowels: nine speakers say /ae/, 640 sequences of 7 to 29 timesteps and 12 features.
+
+    Parameters
+    ----------
+    split : {"train", "test"} or None, default=None
+        The archive's training part (270), its test part (370), or both, training part first.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` alone.
+
+    Returns
+    -------
+    data : Bunch
+        With `data`, a list of float32 arrays (n_timesteps, 12); `target`, int64 (n_samples,); `target_names`;
+        `feature_names`; `DESCR`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `split`.
+
+    Examples
+    --------
+    >>> vowels = load_japanese_vowels(split="train")
+    >>> len(vowels.data), vowels.data[0].shape, vowels.data[1].shape
+    (270, (20, 12), (26, 12))
+    """
+    return _labelled_sequences(
+        "japanese_vowels", split, return_X_y, feature_names=[f"lpc_cepstrum_{number}" for number in range(1, 13)]
+    )
+
+
+def load_italy_power(*, split: str | None = None, return_X_y: bool = False):
+    """Load ItalyPowerDemand: electricity demand on 1096 days, 24 timesteps of one feature.
+
+    Parameters
+    ----------
+    split : {"train", "test"} or None, default=None
+        The archive's training part (67), its test part (1029), or both, training part first.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` alone.
+
+    Returns
+    -------
+    data : Bunch
+        With `data`, float32 (n_samples, 24, 1); `target`, int64 (n_samples,); `target_names`; `feature_names`;
+        `DESCR`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `split`.
+
+    Examples
+    --------
+    >>> X, y = load_italy_power(split="train", return_X_y=True)
+    >>> X.shape, y.shape
+    ((67, 24, 1), (67,))
+    """
+    return _labelled_sequences("italy_power", split, return_X_y, feature_names=["demand"])
+
+
+def load_mitdb(*, return_X_y: bool = False):
+    """Load a heart's recording with one labelled rare event: 7500 rows of one feature.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Return ``(data, target)`` alone.
+
+    Returns
+    -------
+    data : Bunch
+        With `data`, float32 (7500, 1); `target`, int64 (7500,), 1 in the rows of the event; `train_end`, the number of
+        leading rows without event to train on; `sampling_rate` in hertz; `feature_names`; `DESCR`.
+
+    Examples
+    --------
+    >>> recording = load_mitdb()
+    >>> recording.data.shape, recording.target[: recording.train_end].sum()
+    ((7500, 1), np.int64(0))
+    """
+    with np.load(_DATA / "mitdb.npz") as arrays:
+        data, target = arrays["series"], arrays["labels"].astype(np.int64)
+        train_end, sampling_rate = int(arrays["train_end"]), float(arrays["fs"])
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        train_end=train_end,
+        sampling_rate=sampling_rate,
+        feature_names=["ecg"],
+        DESCR=_description("mitdb"),
+    )
+
+
+def load_ecg():
+    """Load five minutes of an electrocardiogram: 108,000 rows of one feature, without labels.
+
+    Returns
+    -------
+    data : Bunch
+        With `data`, float32 (108000, 1) in millivolts; `sampling_rate` in hertz; `feature_names`; `DESCR`.
+
+    Examples
+    --------
+    >>> recording = load_ecg()
+    >>> recording.data.shape, recording.sampling_rate
+    ((108000, 1), 360.0)
+    """
+    with np.load(_DATA / "ecg.npz") as arrays:
+        return Bunch(
+            data=arrays["series"],
+            sampling_rate=float(arrays["fs"]),
+            feature_names=["ecg"],
+            DESCR=_description("ecg"),
+        )
+
+
+def _labelled_sequences(name: str, split: str | None, return_X_y: bool, feature_names: list[str]):
+    if split not in ("train", "test", None):
+        raise ValueError(f"Got split={split!r}, expected 'train', 'test' or None for both.")
+    parts = ("train", "test") if split is None else (split,)
+    with np.load(_DATA / f"{name}.npz") as arrays:
+        data = np.concatenate([arrays[f"X_{part}"] for part in parts])
+        target = np.concatenate([arrays[f"y_{part}"] for part in parts])
+        target_names = arrays["classes"]
+        if f"lengths_{parts[0]}" in arrays:
+            lengths = np.concatenate([arrays[f"lengths_{part}"] for part in parts])
+            data = [sequence[:length].copy() for sequence, length in zip(data, lengths, strict=True)]
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        target_names=target_names,
+        feature_names=feature_names,
+        DESCR=_description(name),
+    )
+
+
+def _description(name: str) -> str:
+    return (_DATA / f"{name}.rst").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Everything that imports TensorFlow: the trainable network, its training loop and its Keras twin."""

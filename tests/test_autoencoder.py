@@ -1,0 +1,104 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from seqembed import LSTMAutoencoder
+
+
+@parametrize_with_checks([LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=2, batch_size=32)])
+def test_every_check_of_scikit_learn_passes(estimator, check):
+    check(estimator)
+
+
+def test_transform_gives_one_float32_vector_a_sequence(fitted, waves):
+    Z = fitted.transform(waves)
+    assert Z.shape == (30, 3)
+    assert Z.dtype == np.float32
+
+
+@pytest.mark.parametrize("to_layout", [np.asarray, lambda X: X[:, :, 0], list])
+def test_a_round_trip_gives_shape_dtype_and_units_of_the_input(waves, to_layout):
+    X = to_layout(waves)
+    autoencoder = LSTMAutoencoder(
+        n_components=4, hidden_units=(8,), epochs=300, batch_size=30, learning_rate=0.01, random_state=0
+    )
+    autoencoder.fit(X)
+    round_trip = autoencoder.inverse_transform(autoencoder.transform(X))
+    assert round_trip.shape == np.shape(X)
+    assert round_trip.dtype == np.float32
+    np.testing.assert_array_equal(round_trip, autoencoder.reconstruct(X))
+    # Far from zero and in units of about 1 and 1000: half the deviation is out of reach unless scaling is undone.
+    assert np.all(np.std(round_trip - X, axis=(0, 1)) < 0.5 * np.std(X, axis=(0, 1)))
+
+
+def test_embeddings_do_not_depend_on_the_batch(fitted, waves):
+    together = fitted.transform(np.tile(waves, (20, 1, 1)))
+    np.testing.assert_allclose(together[:30], np.vstack([fitted.transform(wave[None]) for wave in waves]), atol=1e-6)
+    np.testing.assert_array_equal(fitted.transform(waves), fitted.transform(waves[::-1])[::-1])
+
+
+def test_inverse_transform_takes_what_the_user_edited(fitted):
+    assert fitted.inverse_transform([[0.0, 0.5, -0.5]]).shape == (1, 7, 2)
+
+
+@pytest.mark.parametrize(
+    ("Z", "message"),
+    [
+        (np.ones((2, 4)), r"Z has 4 columns.*n_components=3"),
+        (np.full((2, 3), np.nan), "Input Z contains NaN"),
+        (np.ones(3), "Expected 2D array"),
+    ],
+)
+def test_inverse_transform_refuses_what_is_no_embedding(fitted, Z, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.inverse_transform(Z)
+
+
+def test_names_of_the_output_follow_scikit_learn(fitted, waves):
+    assert fitted.get_feature_names_out().tolist() == ["lstmautoencoder0", "lstmautoencoder1", "lstmautoencoder2"]
+
+
+def test_set_output_gives_a_data_frame_with_the_index_of_the_input(waves):
+    frame = pd.DataFrame(waves[:, :, 0], index=[f"wave {number}" for number in range(30)])
+    frame.columns = [f"step {step}" for step in range(7)]
+    autoencoder = LSTMAutoencoder(n_components=2, hidden_units=(), epochs=1).set_output(transform="pandas")
+    Z = autoencoder.fit_transform(frame)
+    assert Z.index.tolist() == frame.index.tolist()
+    assert Z.columns.tolist() == ["lstmautoencoder0", "lstmautoencoder1"]
+    assert autoencoder.feature_names_in_.tolist() == frame.columns.tolist()
+
+
+def test_a_pipeline_reconstructs_through_its_inverse(waves):
+    pipeline = make_pipeline(LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=1), StandardScaler())
+    assert pipeline.fit(waves).inverse_transform(pipeline.transform(waves)).shape == waves.shape
+
+
+FIT_AND_PRINT = """
+import hashlib
+import numpy as np
+from seqembed import LSTMAutoencoder
+X = np.random.default_rng(0).normal(size=(20, 5, 2))
+Z = LSTMAutoencoder(random_state=7, epochs=3, batch_size=8, validation_fraction=0.2).fit_transform(X)
+print(hashlib.sha256(Z.tobytes()).hexdigest())
+"""
+
+
+def test_the_same_random_state_gives_the_same_bits_in_two_processes():
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", FIT_AND_PRINT], capture_output=True, text=True, check=True
+        ).stdout.split()[-1]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_without_random_state_results_differ(waves):
+    first, second = (LSTMAutoencoder(2, hidden_units=(), epochs=1).fit_transform(waves) for _ in range(2))
+    assert not np.array_equal(first, second)

@@ -1,0 +1,190 @@
+import copy
+import pickle
+import random
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from seqembed import LSTMAutoencoder
+from seqembed.datasets import load_basic_motions
+
+
+def small(**changes):
+    return LSTMAutoencoder(**{"n_components": 3, "hidden_units": (5,), "epochs": 2, "random_state": 0} | changes)
+
+
+def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted, waves):
+    values = fitted.reconstruction_error(waves, per="value")
+    expected = np.square((fitted.reconstruct(waves) - waves) / fitted.scale_)
+    np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(fitted.reconstruction_error(waves, per="timestep"), values.mean(axis=2), rtol=1e-5)
+    np.testing.assert_allclose(fitted.reconstruction_error(waves), values.mean(axis=(1, 2)), rtol=1e-5)
+
+
+def test_an_unknown_kind_of_error_is_refused(fitted, waves):
+    with pytest.raises(ValueError, match="Got per='step', expected one of 'sequence', 'timestep', 'value'"):
+        fitted.reconstruction_error(waves, per="step")
+
+
+@pytest.mark.parametrize("scale", ["standard", None])
+def test_score_is_r2_about_the_training_means(waves, scale):
+    train, test = waves[:20], waves[20:] + np.float32(0.5)
+    autoencoder = small(scale=scale).fit(train)
+    errors = autoencoder.reconstruction_error(test, per="value")
+    deviations = np.square((test - train.mean(axis=(0, 1))) / autoencoder.scale_)
+    assert autoencoder.score(test) == pytest.approx(1 - errors.sum() / deviations.sum(), abs=1e-4)
+
+
+def test_score_of_centred_data_is_that_of_scikit_learn(waves):
+    X = waves[:, :, :1]
+    autoencoder = small().fit(X)
+    assert autoencoder.score(X) == pytest.approx(r2_score(X.ravel(), autoencoder.reconstruct(X).ravel()), abs=1e-4)
+
+
+def test_a_constant_feature_stays_finite_and_comes_back(waves):
+    X = waves.copy()
+    X[..., 1] = 42
+    autoencoder = small(epochs=100).fit(X)
+    assert np.isfinite(autoencoder.transform(X)).all()
+    np.testing.assert_allclose(autoencoder.reconstruct(X)[..., 1], 42, atol=0.5)
+
+
+@pytest.mark.parametrize("scale", ["standard", None])
+def test_all_equal_values_give_a_score_of_zero_or_one(scale):
+    X = np.full((6, 4, 2), 3.0)
+    assert small(scale=scale).fit(X).score(X) in (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: X.transpose(0, 2, 1), r"looks transposed, time last: pass X.transpose\(0, 2, 1\)"),
+        (lambda X: X[:, :5], r"X has 5 timesteps of 2 features.*fitted on 7 timesteps of 2 features"),
+        (lambda X: X[:, :, :1], r"X has 7 timesteps of 1 features.*\(n_samples, 7, 2\)"),
+        (lambda X: X[0], r"looks like a single sequence: pass X\[np.newaxis\]"),
+    ],
+)
+def test_other_shapes_than_the_fitted_one_are_refused_with_the_remedy(fitted, waves, change, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.transform(change(waves))
+
+
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "reconstruction_error", "score", "inverse_transform"])
+def test_nothing_works_before_fit(method, waves):
+    with pytest.raises(NotFittedError):
+        getattr(small(), method)(waves)
+    with pytest.raises(NotFittedError):
+        small().to_keras()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_components": 0}, "'n_components' parameter"),
+        ({"hidden_units": (4, 0)}, r"hidden_units=\(4, 0\), expected positive integers"),
+        ({"hidden_units": 4}, "'hidden_units' parameter"),
+        ({"activation": "sigmoid"}, "'activation' parameter"),
+        ({"scale": "minmax"}, "'scale' parameter"),
+        ({"epochs": 0}, "'epochs' parameter"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"learning_rate": 0.0}, "'learning_rate' parameter"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
+        ({"validation_fraction": 0.99}, "leaves no sequence to train on"),
+        ({"patience": 0}, "'patience' parameter"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(waves, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        small(**parameters).fit(waves)
+
+
+@pytest.mark.filterwarnings("ignore:The loss became")
+@pytest.mark.parametrize("bad", [np.full((4, 7, 2), np.nan), np.ones((4, 7, 2, 1)), np.full((4, 3, 1), 1e30)])
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(waves, bad):
+    autoencoder = small(scale=None).fit(waves)
+    before = pickle.dumps(autoencoder)
+    with pytest.raises((ValueError, FloatingPointError)):
+        autoencoder.fit(bad)
+    assert pickle.dumps(autoencoder) == before
+
+
+def test_fit_again_on_another_layout_forgets_the_first(waves):
+    autoencoder = small().fit(waves[:, :, 0])
+    assert autoencoder.n_features_in_ == 7
+    autoencoder.fit(waves)
+    assert autoencoder.n_features_in_ == autoencoder.n_features_ == 2
+    assert autoencoder.reconstruct(waves).shape == waves.shape
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda fitted: pickle.loads(pickle.dumps(fitted))])
+def test_copies_transform_alike(fitted, waves, copied):
+    np.testing.assert_array_equal(copied(fitted).transform(waves), fitted.transform(waves))
+
+
+def test_clone_is_unfitted_and_keeps_parameters(fitted):
+    assert clone(fitted).get_params() == fitted.get_params()
+    assert not hasattr(clone(fitted), "weights_")
+
+
+TRANSFORM_ELSEWHERE = """
+import sys
+import joblib
+import numpy as np
+fitted, X, Z = joblib.load(sys.argv[1], mmap_mode="r")
+assert np.array_equal(fitted.transform(X), Z), "embeddings differ"
+fitted.inverse_transform(Z), fitted.reconstruction_error(X), fitted.score(X)
+assert "tensorflow" not in sys.modules, "tensorflow was imported"
+assert "keras" not in sys.modules, "keras was imported"
+"""
+
+
+def test_a_pickle_transforms_identically_in_a_process_without_tensorflow(fitted, waves, tmp_path):
+    path = tmp_path / "fitted.joblib"
+    joblib.dump((fitted, waves, fitted.transform(waves)), path)
+    result = subprocess.run([sys.executable, "-c", TRANSFORM_ELSEWHERE, path], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_read_only_memory_maps_are_fitted_and_transformed_like_arrays(waves, tmp_path):
+    np.save(tmp_path / "waves.npy", waves)
+    mapped = np.load(tmp_path / "waves.npy", mmap_mode="r")
+    np.testing.assert_array_equal(small().fit(mapped).transform(mapped), small().fit(waves).transform(waves))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64])
+def test_any_real_dtype_is_taken(waves, dtype):
+    Z = small().fit_transform((10 * waves).astype(dtype))
+    assert Z.dtype == np.float32
+    assert np.isfinite(Z).all()
+
+
+def test_fit_touches_no_global_random_state(waves):
+    def states():
+        return random.getstate(), np.random.get_state(), tf.random.get_global_generator().state.numpy()  # noqa: NPY002
+
+    before = pickle.dumps(states())
+    tf_seed = tf.compat.v1.get_seed(None)[0]
+    for random_state in (None, 3):
+        small(random_state=random_state).fit_transform(waves)
+    assert pickle.dumps(states()) == before
+    assert tf.compat.v1.get_seed(None)[0] == tf_seed
+
+
+def test_grid_search_runs_in_two_processes():
+    X, y = load_basic_motions(split="train", return_X_y=True)
+    pipeline = make_pipeline(LSTMAutoencoder(hidden_units=(8,), epochs=1), LogisticRegression())
+    search = GridSearchCV(
+        pipeline, {"lstmautoencoder__n_components": [8, 64]}, n_jobs=2, cv=2, error_score="raise"
+    ).fit(X, y)
+    assert search.best_params_["lstmautoencoder__n_components"] in (8, 64)
+    assert search.predict(X).shape == y.shape

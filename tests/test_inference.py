@@ -1,0 +1,53 @@
+import keras
+import numpy as np
+import pytest
+
+from seqembed import inference
+from seqembed.network import Network, initial_weights
+
+
+def keras_parts(network, weights, n_timesteps):
+    """Encoder and decoder of stock Keras layers, written out as in the post."""
+    encoder = keras.Sequential([keras.Input((n_timesteps, network.n_features))])
+    for units in network.hidden_units:
+        encoder.add(keras.layers.LSTM(units, activation=network.activation, return_sequences=True))
+    encoder.add(keras.layers.LSTM(network.n_components, activation=network.activation))
+    decoder = keras.Sequential([keras.Input((network.n_components,)), keras.layers.RepeatVector(n_timesteps)])
+    for units in (network.n_components, *reversed(network.hidden_units)):
+        decoder.add(keras.layers.LSTM(units, activation=network.activation, return_sequences=True))
+    decoder.add(keras.layers.TimeDistributed(keras.layers.Dense(network.n_features)))
+    arrays = list(weights.values())
+    encoder.set_weights(arrays[: len(encoder.weights)])
+    decoder.set_weights(arrays[len(encoder.weights) :])
+    return encoder, decoder
+
+
+@pytest.mark.parametrize(
+    ("network", "n_timesteps"),
+    [
+        (Network(n_features=6), 20),
+        (Network(n_features=2, activation="relu"), 3),
+        (Network(n_features=1, n_components=5, hidden_units=()), 9),
+        (Network(n_features=3, n_components=4, hidden_units=(9, 6)), 1),
+    ],
+)
+def test_encode_and_decode_equal_stock_keras_layers(network, n_timesteps):
+    weights = initial_weights(network, np.random.default_rng(0))
+    encoder, decoder = keras_parts(network, weights, n_timesteps)
+    for n_samples in (1, 7, 1000):
+        random = np.random.default_rng(n_samples)
+        X = random.normal(size=(n_samples, n_timesteps, network.n_features)).astype(np.float32)
+        Z = inference.encode(network, weights, X)
+        np.testing.assert_allclose(Z, encoder.predict(X, verbose=0), atol=1e-5)
+        np.testing.assert_allclose(
+            inference.decode(network, weights, Z, n_timesteps), decoder.predict(Z, verbose=0), atol=1e-5
+        )
+
+
+def test_biases_and_saturated_gates_count_as_in_keras():
+    network = Network(n_features=2, n_components=3, hidden_units=(4,))
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 3, shape).astype(np.float32) for name, shape in network.weight_shapes.items()}
+    encoder, _ = keras_parts(network, weights, 5)
+    X = random.normal(0, 10, (6, 5, 2)).astype(np.float32)
+    np.testing.assert_allclose(inference.encode(network, weights, X), encoder.predict(X, verbose=0), atol=1e-5)

@@ -1,0 +1,35 @@
+import keras
+import numpy as np
+
+from seqembed import LSTMAutoencoder
+from seqembed.training.keras_model import build_keras_model
+
+
+def test_the_model_predicts_what_reconstruct_gives(fitted, waves):
+    model = fitted.to_keras()
+    difference = (model.predict(waves, verbose=0) - fitted.reconstruct(waves)) / fitted.scale_
+    assert np.abs(difference).max() < 1e-5
+
+
+def test_the_posts_network_is_made_of_the_posts_layers():
+    X = np.random.default_rng(0).random((5, 3, 2))
+    model = LSTMAutoencoder(activation="relu", scale=None, epochs=1).fit(X).to_keras()
+    assert model.count_params() == 248_578
+    assert [type(layer).__name__ for layer in model.layers] == [
+        "LSTM",
+        "LSTM",
+        "RepeatVector",
+        "LSTM",
+        "LSTM",
+        "TimeDistributed",
+    ]
+
+
+def test_scaling_adds_no_parameter_and_survives_keras_saving(fitted, waves, tmp_path):
+    model = build_keras_model(
+        fitted.network_, fitted.weights_, fitted.n_timesteps_, center=fitted.center_, scale=fitted.scale_
+    )
+    assert model.count_params() == fitted.network_.n_parameters
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(waves, verbose=0), model.predict(waves, verbose=0))
