@@ -8,8 +8,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed import inference
-from seqembed._base import INFERENCE_BATCH, LSTMNetworkEstimator
-from seqembed.sequences import batches, scaled, unscaled
+from seqembed._base import LSTMNetworkEstimator
+from seqembed.parallel import run_batches
+from seqembed.sequences import scaled, unscaled
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
@@ -44,6 +45,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, where there is one) after which training stops. By default
         training runs to its end, where the learning rate has decayed.
+    n_jobs : int or None, default=None
+        Most threads to use, in training and afterwards. None and -1 use the cores that the process may run on, fewer
+        inside joblib's workers. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
         the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
@@ -122,9 +126,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         """
         sequences = self._check_sequences(X)
         embedding = np.empty((len(sequences), self.network_.n_components), np.float32)
-        for rows in batches(len(sequences), INFERENCE_BATCH):
+
+        def embed(rows):
             batch = scaled(sequences[rows], self.center_, self.scale_)
             embedding[rows] = inference.encode(self.network_, self.weights_, batch)
+
+        run_batches(embed, len(sequences), self.n_jobs)
         return embedding
 
     def inverse_transform(self, Z):
@@ -161,9 +168,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
                 f"n_components={self.network_.n_components}. Pass what transform returned."
             )
         sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
-        for rows in batches(len(embedding), INFERENCE_BATCH):
+
+        def reconstruct(rows):
             batch = inference.decode(self.network_, self.weights_, embedding[rows], self.n_timesteps_)
             sequences[rows] = unscaled(batch, self.center_, self.scale_)
+
+        run_batches(reconstruct, len(embedding), self.n_jobs)
         return self._as_fitted_layout(sequences)
 
     @property

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seqembed import inference
 from seqembed.network import Network, initial_weights
-from seqembed.sequences import as_three_dimensional, batches, check_sequences, feature_statistics, scaled, unscaled
+from seqembed.parallel import run_batches
+from seqembed.sequences import as_three_dimensional, check_sequences, feature_statistics, scaled, unscaled
 
-# Sequences that go through the network at once: bounds the memory of every method after fit.
-INFERENCE_BATCH = 256
 # What "auto" aims at. Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
 _AUTO_UPDATES = 1000
 _FEWEST_AUTO_EPOCHS = 20
@@ -38,6 +38,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -54,6 +55,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         learning_rate=1e-3,
         validation_fraction=0.0,
         patience=None,
+        n_jobs=None,
         random_state=None,
         verbose=0,
     ):
@@ -66,6 +68,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -108,8 +111,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             center, scale = np.zeros(n_features), np.ones(n_features)
         else:
             center, scale = means, deviations
-        random = _generator(self.random_state)
-        training_rows, validation_rows = _split_rows(n_samples, self.validation_fraction, random)
+        generator = _generator(self.random_state)
+        training_rows, validation_rows = _split_rows(n_samples, self.validation_fraction, generator)
         batch_size = _auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
 
         # TensorFlow takes seconds and hundreds of megabytes to import: nothing but fit and to_keras pays for it.
@@ -117,15 +120,16 @@ class LSTMNetworkEstimator(BaseEstimator):
 
         weights, history = train(
             network,
-            initial_weights(network, random),
+            initial_weights(network, generator),
             lambda rows: scaled(sequences[rows], center, scale),
             training_rows,
             validation_rows,
-            random,
+            generator,
             epochs=_auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
             patience=self.patience,
+            n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
         # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
@@ -167,9 +171,12 @@ class LSTMNetworkEstimator(BaseEstimator):
         """
         sequences = self._check_sequences(X)
         reconstruction = np.empty(sequences.shape, np.float32)
-        for rows in batches(len(sequences), INFERENCE_BATCH):
+
+        def reconstruct(rows):
             batch = self._reconstruct(scaled(sequences[rows], self.center_, self.scale_))
             reconstruction[rows] = unscaled(batch, self.center_, self.scale_)
+
+        run_batches(reconstruct, len(sequences), self.n_jobs)
         return self._as_fitted_layout(reconstruction)
 
     def reconstruction_error(self, X, per="sequence"):
@@ -210,9 +217,12 @@ class LSTMNetworkEstimator(BaseEstimator):
         axes = _AVERAGED_AXES[per]
         sequences = self._check_sequences(X)
         errors = np.empty(sequences.shape[: 3 - len(axes)], np.float32)
-        for rows in batches(len(sequences), INFERENCE_BATCH):
+
+        def measure(rows):
             batch = scaled(sequences[rows], self.center_, self.scale_)
             errors[rows] = np.square(self._reconstruct(batch) - batch).mean(axis=axes)
+
+        run_batches(measure, len(sequences), self.n_jobs)
         return self._as_fitted_layout(errors) if per == "value" else errors
 
     def score(self, X, y=None):
@@ -243,11 +253,15 @@ class LSTMNetworkEstimator(BaseEstimator):
         """
         sequences = self._check_sequences(X)
         scaled_means = scaled(self.feature_means_, self.center_, self.scale_)
-        squared_errors = squared_deviations = 0.0
-        for rows in batches(len(sequences), INFERENCE_BATCH):
+        squared_errors, squared_deviations = np.zeros((2, len(sequences)))
+
+        def measure(rows):
             batch = scaled(sequences[rows], self.center_, self.scale_)
-            squared_errors += np.square(self._reconstruct(batch) - batch).sum(dtype=np.float64)
-            squared_deviations += np.square(batch - scaled_means).sum(dtype=np.float64)
+            squared_errors[rows] = np.square(self._reconstruct(batch) - batch).sum(axis=(1, 2), dtype=np.float64)
+            squared_deviations[rows] = np.square(batch - scaled_means).sum(axis=(1, 2), dtype=np.float64)
+
+        run_batches(measure, len(sequences), self.n_jobs)
+        squared_errors, squared_deviations = squared_errors.sum(), squared_deviations.sum()
         if squared_deviations == 0:
             return float(squared_errors == 0)
         return float(1 - squared_errors / squared_deviations)
@@ -272,9 +286,14 @@ class LSTMNetworkEstimator(BaseEstimator):
         check_is_fitted(self)
         from seqembed.training.keras_model import build_keras_model
 
-        return build_keras_model(
-            self.network_, self.weights_, self.n_timesteps_, center=self.center_, scale=self.scale_
-        )
+        # Keras draws a seed for each layer from Python's global generator.
+        state = random.getstate()
+        try:
+            return build_keras_model(
+                self.network_, self.weights_, self.n_timesteps_, center=self.center_, scale=self.scale_
+            )
+        finally:
+            random.setstate(state)
 
     def _reconstruct(self, batch: np.ndarray) -> np.ndarray:
         embedding = inference.encode(self.network_, self.weights_, batch)

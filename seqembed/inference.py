@@ -1,7 +1,7 @@
 """The forward pass in NumPy: from sequences to embeddings and back.
 
-Arrays are time-major inside, (n_timesteps, n_samples, width). A sigmoid is computed as (1 + tanh(x / 2)) / 2, so that
-one tanh serves all four gates; the halves are folded into the kernels.
+All layers take a step together, so that a batch needs memory for one timestep, which stays in cache. Each
+step of a layer is one product, of ``[input, state, 1]`` with the kernel, the recurrent kernel and the bias stacked.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from seqembed.network import LSTMLayer, Network
+
+_HALF = np.float32(0.5)
 
 
 def encode(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray) -> np.ndarray:
@@ -37,10 +39,15 @@ def encode(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarr
     >>> encode(network, weights, np.zeros((5, 3, 2), np.float32)).shape
     (5, 4)
     """
-    states = np.ascontiguousarray(sequences.transpose(1, 0, 2))
-    for layer in network.encoder:
-        states = _run(layer, weights, states, len(states), network.activation)
-    return states[-1]
+    n_samples, n_timesteps, _ = sequences.shape
+    first, *others = network.encoder
+    cells = [_Cell(first, weights, n_samples, network.activation, input_factor=1)]
+    cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
+    for t in range(n_timesteps):
+        states = sequences[:, t]
+        for cell in cells:
+            states = cell.step(states)
+    return states * _HALF
 
 
 def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarray, n_timesteps: int) -> np.ndarray:
@@ -71,46 +78,90 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     >>> decode(network, weights, np.zeros((5, 4), np.float32), n_timesteps=3).shape
     (5, 3, 2)
     """
-    # One timestep stands for all of the repeated vector: it is projected once.
-    states = embedding[np.newaxis]
-    for layer in network.decoder:
-        states = _run(layer, weights, states, n_timesteps, network.activation)
-    output = states @ weights["output/kernel"] + weights["output/bias"]
-    return np.ascontiguousarray(output.transpose(1, 0, 2))
-
-
-def _run(
-    layer: LSTMLayer, weights: dict[str, np.ndarray], inputs: np.ndarray, n_timesteps: int, activation: str
-) -> np.ndarray:
-    """Hidden states (n_timesteps, n_samples, units) of one layer; inputs of a single timestep are repeated."""
-    units, n_samples = layer.units, inputs.shape[1]
-    factors = _gate_factors(units)
-    offsets = 1 - factors
-    recurrent_kernel = weights[f"{layer.name}/recurrent_kernel"] * factors
-    flat = inputs.reshape(-1, layer.n_inputs)
-    projected = flat @ (weights[f"{layer.name}/kernel"] * factors) + weights[f"{layer.name}/bias"] * factors
-    projected = np.broadcast_to(
-        projected.reshape(len(inputs), n_samples, 4 * units), (n_timesteps, n_samples, 4 * units)
-    )
-
-    hidden = np.empty((n_timesteps, n_samples, units), np.float32)
-    h = np.zeros((n_samples, units), np.float32)
-    c = np.zeros((n_samples, units), np.float32)
+    n_samples = len(embedding)
+    first, *others = network.decoder
+    cells = [_Cell(first, weights, n_samples, network.activation, repeated_input=embedding)]
+    cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
+    output_kernel = weights["output/kernel"] * _HALF
+    sequences = np.empty((n_samples, n_timesteps, network.n_features), np.float32)
     for t in range(n_timesteps):
-        halved = h @ recurrent_kernel
-        halved += projected[t]
-        gates = np.tanh(halved)
-        gates *= factors
-        gates += offsets
-        i, f, g, o = np.split(gates, 4, axis=1)
-        if activation == "relu":
-            g = np.maximum(halved[:, 2 * units : 3 * units], 0)
-        c = f * c + i * g
-        h = np.multiply(o, np.tanh(c) if activation == "tanh" else np.maximum(c, 0), out=hidden[t])
-    return hidden
+        states = None
+        for cell in cells:
+            states = cell.step(states)
+        np.add(states @ output_kernel, weights["output/bias"], out=sequences[:, t])
+    return sequences
 
 
-def _gate_factors(units: int) -> np.ndarray:
-    factors = np.full(4 * units, 0.5, np.float32)
-    factors[2 * units : 3 * units] = 1
-    return factors
+class _Cell:
+    """One LSTM layer at work on a batch: its state, and the buffers that every step reuses.
+
+    A sigmoid is computed as ``(1 + tanh(x / 2)) / 2``. The inner halves are folded into the kernels; the outer ones are
+    left out where the next product can make up for them, which is why the hidden state is kept and emitted doubled.
+
+    Parameters
+    ----------
+    layer : LSTMLayer
+        Its sizes.
+    weights : dict of str to float32 array
+        As named by ``layer.weight_shapes``.
+    n_samples : int
+        Size of the batch.
+    activation : {"tanh", "relu"}
+        Activation of the candidate and of the cell state.
+    input_factor : float, default=1
+        What the inputs are multiplied with: 0.5 when they are another cell's doubled states.
+    repeated_input : float32 array of shape (n_samples, n_inputs), default=None
+        An input that is the same at every step: it is projected once.
+    """
+
+    def __init__(
+        self,
+        layer: LSTMLayer,
+        weights: dict[str, np.ndarray],
+        n_samples: int,
+        activation: str,
+        *,
+        input_factor: float = 1,
+        repeated_input: np.ndarray | None = None,
+    ):
+        kernel, recurrent_kernel, bias = (_gates_reordered(weights[name]) for name in layer.weight_shapes)
+        n_inputs = 0 if repeated_input is not None else layer.n_inputs
+        self._kernels = np.concatenate(
+            [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
+        )
+        self._projected = None if repeated_input is None else repeated_input @ kernel
+        self._read = np.zeros((n_samples, len(self._kernels)), np.float32)
+        self._read[:, -1] = 1
+        self._inputs, self._hidden = self._read[:, :n_inputs], self._read[:, n_inputs:-1]
+        self._cell = np.zeros((n_samples, layer.units), np.float32)
+        self._scratch = np.empty_like(self._cell)
+        self._gates = np.empty((n_samples, 4 * layer.units), np.float32)
+        self._sigmoids = self._gates[:, : 3 * layer.units]
+        self._i, self._f, self._o, self._g = np.split(self._gates, 4, axis=1)
+        self._relu = activation == "relu"
+
+    def step(self, inputs: np.ndarray | None) -> np.ndarray:
+        """Read the inputs of a timestep (None where they repeat) and return the doubled hidden state."""
+        c, scratch = self._cell, self._scratch
+        if self._projected is None:
+            self._inputs[...] = inputs
+        np.matmul(self._read, self._kernels, out=self._gates)
+        if self._projected is not None:
+            self._gates += self._projected
+        if self._relu:
+            np.tanh(self._sigmoids, out=self._sigmoids)
+            np.maximum(self._g, 0, out=self._g)
+        else:
+            np.tanh(self._gates, out=self._gates)
+        self._sigmoids += 1
+        c *= self._f
+        c += np.multiply(self._i, self._g, out=scratch)
+        c *= _HALF
+        activated = np.maximum(c, 0, out=scratch) if self._relu else np.tanh(c, out=scratch)
+        return np.multiply(self._o, activated, out=self._hidden)
+
+
+def _gates_reordered(weight: np.ndarray) -> np.ndarray:
+    """Weights with their gates from Keras's order i, f, c, o to i, f, o, c, those of the sigmoids halved."""
+    i, f, c, o = np.split(weight, 4, axis=-1)
+    return np.concatenate([i * _HALF, f * _HALF, o * _HALF, c], axis=-1)

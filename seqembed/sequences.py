@@ -1,8 +1,6 @@
-"""What a collection of sequences is: the checks that every input passes, and the batches that are read from it."""
+"""What a collection of sequences is: the checks that every input passes, its statistics, its scaling."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -114,17 +112,6 @@ def as_three_dimensional(X: np.ndarray) -> np.ndarray:
     return X[:, :, np.newaxis] if X.ndim == 2 else X
 
 
-def batches(n_samples: int, batch_size: int = _CHUNK) -> Iterator[slice]:
-    """Slices that cover ``n_samples`` rows in order, each of ``batch_size`` rows but for the last.
-
-    Examples
-    --------
-    >>> list(batches(5, 2))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-    """
-    return gen_batches(n_samples, batch_size)
-
-
 def feature_statistics(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each feature over all timesteps of all sequences.
 
@@ -147,7 +134,7 @@ def feature_statistics(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (array([2., 7.]), array([1., 1.]))
     """
     scaler = StandardScaler()
-    for rows in batches(len(X)):
+    for rows in gen_batches(len(X), _CHUNK):
         scaler.partial_fit(X[rows].reshape(-1, X.shape[2]))
     return scaler.mean_, scaler.scale_
 

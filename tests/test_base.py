@@ -108,7 +108,6 @@ def test_parameters_out_of_range_are_refused(waves, parameters, message):
         small(**parameters).fit(waves)
 
 
-@pytest.mark.filterwarnings("ignore:The loss became")
 @pytest.mark.parametrize("bad", [np.full((4, 7, 2), np.nan), np.ones((4, 7, 2, 1)), np.full((4, 3, 1), 1e30)])
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was(waves, bad):
     autoencoder = small(scale=None).fit(waves)
@@ -168,14 +167,16 @@ def test_any_real_dtype_is_taken(waves, dtype):
     assert np.isfinite(Z).all()
 
 
-def test_fit_touches_no_global_random_state(waves):
+def test_no_global_random_state_is_touched(waves):
     def states():
         return random.getstate(), np.random.get_state(), tf.random.get_global_generator().state.numpy()  # noqa: NPY002
 
     before = pickle.dumps(states())
     tf_seed = tf.compat.v1.get_seed(None)[0]
     for random_state in (None, 3):
-        small(random_state=random_state).fit_transform(waves)
+        fitted = small(random_state=random_state).fit(waves)
+        fitted.transform(waves)
+        fitted.to_keras()
     assert pickle.dumps(states()) == before
     assert tf.compat.v1.get_seed(None)[0] == tf_seed
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -5,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 from seqembed import inference
 from seqembed.network import Network, initial_weights
 from seqembed.training import loop
+from seqembed.training.keras_model import build_keras_model
 
 NETWORK = Network(n_features=1, n_components=2, hidden_units=(3,))
 
@@ -15,7 +17,14 @@ def X():
 
 
 def train(read, *, n_samples=10, validation_rows=(), **changes):
-    settings = {"epochs": 5, "batch_size": 4, "learning_rate": 0.01, "patience": None, "verbose": 0} | changes
+    settings = {
+        "epochs": 5,
+        "batch_size": 4,
+        "learning_rate": 0.01,
+        "patience": None,
+        "n_jobs": None,
+        "verbose": 0,
+    } | changes
     return loop.train(
         NETWORK,
         initial_weights(NETWORK, np.random.default_rng(0)),
@@ -39,6 +48,20 @@ def test_training_lowers_the_loss(X):
     assert history["loss"][-1] < history["loss"][0]
 
 
+def test_training_equals_stock_keras_training_on_the_same_batches(X):
+    weights, history = train(X.__getitem__, epochs=20, batch_size=10)
+    start = initial_weights(NETWORK, np.random.default_rng(0))
+    model = build_keras_model(NETWORK, start, 4, center=np.zeros(1), scale=np.ones(1))
+    model.compile(keras.optimizers.Adam(global_clipnorm=1.0), "mse")
+    for rate in history["learning_rate"]:
+        model.optimizer.learning_rate = rate
+        model.train_on_batch(X, X)
+    for ours, theirs in zip(weights.values(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    moved = max(np.abs(each - start[name]).max() for name, each in weights.items())
+    assert moved > 0.05, "the weights hardly moved: the test shows nothing"
+
+
 def test_history_has_one_entry_per_epoch(X):
     _, history = train(X.__getitem__, validation_rows=(2, 7))
     assert {name: len(values) for name, values in history.items()} == {"loss": 5, "val_loss": 5, "learning_rate": 5}
@@ -53,15 +76,6 @@ def test_the_weights_returned_are_those_of_the_lowest_validation_loss(X):
 def test_patience_ends_training_that_no_longer_improves(X):
     _, history = train(X.__getitem__, validation_rows=(2, 7), epochs=200, learning_rate=0.1, patience=3)
     assert len(history["loss"]) == np.argmin(history["val_loss"]) + 1 + 3 < 200
-
-
-def test_the_learning_rate_warms_up_and_decays(X):
-    _, history = train(X.__getitem__, epochs=100)
-    rates = history["learning_rate"]
-    assert np.argmax(rates) == 4
-    assert max(rates) == pytest.approx(0.01)
-    assert rates[-1] == pytest.approx(0.0001)
-    assert np.all(np.diff(rates[4:]) < 0)
 
 
 def test_rows_that_fill_up_the_last_batch_weigh_nothing():
@@ -80,20 +94,12 @@ def test_the_order_of_batches_changes_from_epoch_to_epoch():
     assert first != second
 
 
-def test_a_gradient_is_clipped_to_norm_one():
-    huge = np.array([3e6, 4e6], np.float32)
-    _, first_moment, _ = loop._adam(
-        np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32), huge, np.float32(1), np.float32(1)
-    )
-    np.testing.assert_allclose(first_moment, [0.06, 0.08], rtol=1e-5)
-
-
 def test_interrupting_keeps_the_best_weights_and_says_so(X):
     reads = []
 
     def read(rows):
         reads.append(rows)
-        if len(reads) == 8:
+        if len(reads) == 9:
             raise KeyboardInterrupt
         return X[rows]
 
@@ -118,7 +124,7 @@ def test_a_loss_that_becomes_infinite_ends_training_with_the_last_good_weights(X
 
     def read(rows):
         reads.append(rows)
-        return X[rows] if len(reads) <= 6 else np.full_like(X[rows], 1e30)
+        return X[rows] if len(reads) <= 7 else np.full_like(X[rows], 1e30)
 
     with pytest.warns(ConvergenceWarning, match=r"became (inf|nan) in epoch 3 of 5.*lower learning_rate than 0.01"):
         weights, _ = train(read)
@@ -126,10 +132,7 @@ def test_a_loss_that_becomes_infinite_ends_training_with_the_last_good_weights(X
 
 
 def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
-    with (
-        pytest.warns(ConvergenceWarning),
-        pytest.raises(FloatingPointError, match=r"in the first epoch\. Use scale='standard'"),
-    ):
+    with pytest.raises(FloatingPointError, match=r"in the first epoch\. Use scale='standard'"):
         train(lambda rows: np.full_like(X[rows], 1e30))
 
 

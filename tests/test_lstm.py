@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from seqembed import inference
 from seqembed.network import Network, initial_weights
-from seqembed.training import lstm
+from seqembed.training import cudnn, lstm
 from seqembed.training.keras_model import build_keras_model
 
 NETWORKS = [
@@ -16,17 +16,22 @@ NETWORKS = [
 ]
 
 
+LAYERS = pytest.mark.parametrize("run_layer", [lstm.lstm, cudnn.lstm], ids=["own", "keras"])
+
+
+@LAYERS
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps):
+def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
-    reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)))
+    reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), run_layer)
     expected = inference.decode(network, weights, inference.encode(network, weights, X), n_timesteps)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
 
 
+@LAYERS
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps):
+def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps, run_layer):
     random = np.random.default_rng(0)
     weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in network.weight_shapes.items()}
     X = random.normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
@@ -42,7 +47,7 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     tensors = {name: tf.constant(weight) for name, weight in weights.items()}
     with tf.GradientTape() as tape:
         tape.watch(tensors)
-        reconstruction = lstm.reconstruct(network, tensors, tf.constant(X.transpose(1, 0, 2)))
+        reconstruction = lstm.reconstruct(network, tensors, tf.constant(X.transpose(1, 0, 2)), run_layer)
         loss = tf.reduce_mean(tf.square(reconstruction - target.transpose(1, 0, 2)))
     gradient = tape.gradient(loss, tensors)
 

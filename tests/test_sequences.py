@@ -8,7 +8,6 @@ from scipy import sparse
 
 from seqembed.sequences import (
     as_three_dimensional,
-    batches,
     check_sequences,
     feature_statistics,
     scaled,
@@ -113,11 +112,3 @@ def test_unscaled_undoes_scaled(X, center, scale):
     back = unscaled(there, center, scale)
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-3)
-
-
-@given(n_samples=st.integers(1, 50), batch_size=st.integers(1, 60))
-def test_batches_cover_every_row_once_and_in_order(n_samples, batch_size):
-    rows = np.arange(n_samples)
-    parts = [rows[batch] for batch in batches(n_samples, batch_size)]
-    np.testing.assert_array_equal(np.concatenate(parts), rows)
-    assert all(len(part) == batch_size for part in parts[:-1])

@@ -1,27 +1,21 @@
-"""The training loop: shuffled batches, Adam with clipping and a decaying rate, the best weights kept."""
+"""The training loop: epochs of shuffled batches, the best weights kept."""
 
 from __future__ import annotations
 
-import functools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from seqembed import inference
 from seqembed.network import Network
-from seqembed.training import lstm
-
-# Kingma and Ba (2015), their defaults.
-_FIRST_MOMENT_DECAY, _SECOND_MOMENT_DECAY, _EPSILON = 0.9, 0.999, 1e-7
-_LARGEST_GRADIENT_NORM = 1.0
-_WARM_UP_SHARE = 0.05
-_FINAL_RATE_SHARE = 0.01
+from seqembed.parallel import run_batches
+from seqembed.training.adam import Adam
+from seqembed.training.gradient import BatchGradient
 
 
 def train(
@@ -36,6 +30,7 @@ def train(
     batch_size: int,
     learning_rate: float,
     patience: int | None,
+    n_jobs: int | None,
     verbose: bool,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
     """Train the autoencoder and return the best weights met.
@@ -60,6 +55,8 @@ def train(
         Peak of Adam's rate: linear warm-up over 5 % of the updates, then cosine decay to 1 % of the peak.
     patience : int or None
         Epochs without a lower loss after which training stops; None never stops early.
+    n_jobs : int or None
+        Limits the threads, see `seqembed.parallel.count_threads`.
     verbose : bool
         Whether to show a progress bar with the losses and the time left.
 
@@ -77,59 +74,68 @@ def train(
     """
     rows_per_batch = min(batch_size, len(training_rows))
     n_updates = epochs * math.ceil(len(training_rows) / rows_per_batch)
+    n_timesteps = read(training_rows[:1]).shape[1]
+    adam = Adam(np.concatenate([weights[name].ravel() for name in network.weight_shapes]), learning_rate, n_updates)
     names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
     history: dict[str, list[float]] = {name: [] for name in names}
-    parameters = tf.constant(np.concatenate([weights[name].ravel() for name in network.weight_shapes]))
-    moments = (tf.zeros_like(parameters), tf.zeros_like(parameters))
-    best, lowest_loss, best_epoch, update = None, math.inf, 0, 0
-    progress = keras.utils.Progbar(epochs, verbose=int(verbose), stateful_metrics=names, unit_name="epoch")
+    progress = keras.utils.Progbar(
+        epochs, verbose=int(bool(verbose)), interval=0.5, stateful_metrics=names, unit_name="epoch"
+    )
+    best, lowest_loss, best_epoch = None, math.inf, 0
     try:
-        for epoch in range(epochs):
-            losses = []
-            for rows, sample_weight in _shuffled_batches(training_rows, rows_per_batch, random):
-                sequences = np.ascontiguousarray(read(rows).transpose(1, 0, 2))
-                loss, gradient = _loss_and_gradient(network)(parameters, sequences, sample_weight)
-                update += 1
-                rate = learning_rate * _rate_share(update, n_updates)
-                parameters, *moments = _adam(parameters, *moments, gradient, np.float32(rate), np.float32(update))
-                losses.append(float(loss) * np.count_nonzero(sample_weight))
-            entry = {"loss": sum(losses) / len(training_rows), "learning_rate": rate}
-            if len(validation_rows):
-                entry["val_loss"] = _mean_squared_error(
-                    network, _named(network, parameters.numpy()), read, validation_rows, rows_per_batch
-                )
-            for name in names:
-                history[name].append(entry[name])
-            progress.update(epoch + 1, [(name, entry[name]) for name in names], finalize=epoch + 1 == epochs)
-            watched = entry.get("val_loss", entry["loss"])
-            if not math.isfinite(watched):
-                warnings.warn(
-                    f"The loss became {watched} in epoch {epoch + 1} of {epochs}: training stopped there and "
-                    f"keeps the weights of the best epoch before. A lower learning_rate than "
-                    f"{learning_rate:g} or activation='tanh' mends it.",
-                    ConvergenceWarning,
-                    stacklevel=3,
-                )
-                break
-            if watched < lowest_loss:
-                best, lowest_loss, best_epoch = parameters, watched, epoch
-            elif patience is not None and epoch - best_epoch >= patience:
-                break
+        with BatchGradient(network, n_timesteps, rows_per_batch, n_updates, n_jobs) as batch_gradient:
+            for epoch in range(1, epochs + 1):
+                batches = _shuffled_batches(training_rows, rows_per_batch, random)
+                values = {"loss": _run_epoch(batches, read, batch_gradient, adam), "learning_rate": adam.rate}
+                if len(validation_rows):
+                    current = _named(network, adam.parameters.numpy())
+                    values["val_loss"] = _mean_squared_error(network, current, read, validation_rows, n_jobs)
+                for name in names:
+                    history[name].append(values[name])
+                progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
+                watched = values.get("val_loss", values["loss"])
+                if not math.isfinite(watched):
+                    break
+                if watched < lowest_loss:
+                    best, lowest_loss, best_epoch = adam.parameters, watched, epoch
+                elif patience is not None and epoch - best_epoch >= patience:
+                    break
     except KeyboardInterrupt:
         if best is None:
             raise
-        warnings.warn(
-            f"Training was interrupted after {len(history['loss'])} of {epochs} epochs: the weights are those "
-            f"of epoch {best_epoch + 1}, the best so far (loss {lowest_loss:.4g}).",
-            ConvergenceWarning,
-            stacklevel=3,
+        _warn(
+            f"Training was interrupted after {len(history['loss'])} of {epochs} epochs: the weights are those of epoch "
+            f"{best_epoch}, the best so far (loss {lowest_loss:.4g})."
         )
-    if best is None:
-        raise FloatingPointError(
-            f"The loss became {watched} in the first epoch. Use scale='standard', activation='tanh', or a lower "
-            f"learning_rate than {learning_rate:g}."
-        )
+    else:
+        if best is None:
+            raise FloatingPointError(
+                f"The loss became {watched} in the first epoch. Use scale='standard', activation='tanh', or a lower "
+                f"learning_rate than {learning_rate:g}."
+            )
+        if not math.isfinite(watched):
+            _warn(
+                f"The loss became {watched} in epoch {epoch} of {epochs}: training stopped there, and the weights are "
+                f"those of epoch {best_epoch}, the best before. Use activation='tanh' or a lower learning_rate than "
+                f"{learning_rate:g}."
+            )
     return _named(network, best.numpy()), history
+
+
+def _run_epoch(batches: Iterable, read: Callable, batch_gradient: BatchGradient, adam: Adam) -> float:
+    """Update the parameters batch by batch; returns the mean loss of the sequences, each as its batch met it."""
+    total, n_sequences = 0.0, 0
+    for rows, sample_weight in batches:
+        loss, gradient = batch_gradient(adam.parameters, read(rows), sample_weight)
+        adam.update(gradient)
+        total += loss * np.count_nonzero(sample_weight)
+        n_sequences += np.count_nonzero(sample_weight)
+    return total / n_sequences
+
+
+def _warn(message: str) -> None:
+    # The line that the user wrote is the call of fit, two wrappers of scikit-learn's above `train`.
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
 
 def _shuffled_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator):
@@ -142,36 +148,6 @@ def _shuffled_batches(rows: np.ndarray, batch_size: int, random: np.random.Gener
         yield np.resize(chosen, batch_size), sample_weight
 
 
-def _rate_share(update: int, n_updates: int) -> float:
-    warm_up = max(1, round(_WARM_UP_SHARE * n_updates))
-    if update <= warm_up:
-        return update / warm_up
-    decayed = (update - warm_up) / max(1, n_updates - warm_up)
-    return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * (1 + math.cos(math.pi * decayed)) / 2
-
-
-@functools.lru_cache(maxsize=32)
-def _loss_and_gradient(network: Network) -> Callable:
-    """Trace the gradient of a network once for all fits in this process."""
-
-    @tf.function(autograph=False)
-    def loss_and_gradient(parameters, sequences, sample_weight):
-        with tf.GradientTape() as tape:
-            tape.watch(parameters)
-            reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences)
-            errors = tf.reduce_mean(tf.square(reconstruction - sequences), axis=[0, 2])
-            loss = tf.reduce_sum(errors * sample_weight)
-        return loss, tape.gradient(loss, parameters)
-
-    return loss_and_gradient
-
-
-def _split(network: Network, parameters: tf.Tensor) -> dict[str, tf.Tensor]:
-    shapes = network.weight_shapes
-    parts = tf.split(parameters, [math.prod(shape) for shape in shapes.values()])
-    return {name: tf.reshape(part, shapes[name]) for name, part in zip(shapes, parts, strict=True)}
-
-
 def _named(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
     shapes = network.weight_shapes
     ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
@@ -179,29 +155,16 @@ def _named(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
     return {name: part.reshape(shapes[name]).copy() for name, part in zip(shapes, parts, strict=True)}
 
 
-@tf.function(autograph=False, reduce_retracing=True)
-def _adam(parameters, first_moment, second_moment, gradient, rate, update):
-    """Make one update of Adam on the gradient, its global norm clipped (Pascanu et al., 2013)."""
-    gradient = tf.clip_by_norm(gradient, _LARGEST_GRADIENT_NORM)
-    first_moment += (1 - _FIRST_MOMENT_DECAY) * (gradient - first_moment)
-    second_moment += (1 - _SECOND_MOMENT_DECAY) * (tf.square(gradient) - second_moment)
-    first_bias = 1 - tf.pow(_FIRST_MOMENT_DECAY, update)
-    second_bias = 1 - tf.pow(_SECOND_MOMENT_DECAY, update)
-    step = first_moment / first_bias / (tf.sqrt(second_moment / second_bias) + _EPSILON)
-    return parameters - rate * step, first_moment, second_moment
-
-
 def _mean_squared_error(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    read: Callable[[np.ndarray], np.ndarray],
-    rows: np.ndarray,
-    batch_size: int,
+    network: Network, weights: dict[str, np.ndarray], read: Callable, rows: np.ndarray, n_jobs: int | None
 ) -> float:
-    total = 0.0
-    for batch in gen_batches(len(rows), batch_size):
+    errors = np.empty(len(rows))
+
+    def measure(batch):
         sequences = read(rows[batch])
         embedding = inference.encode(network, weights, sequences)
         reconstruction = inference.decode(network, weights, embedding, sequences.shape[1])
-        total += np.square(reconstruction - sequences).mean(dtype=np.float64) * len(sequences)
-    return float(total / len(rows))
+        errors[batch] = np.square(reconstruction - sequences).mean(axis=(1, 2), dtype=np.float64)
+
+    run_batches(measure, len(rows), n_jobs)
+    return float(errors.mean())

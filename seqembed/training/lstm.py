@@ -6,12 +6,16 @@ four gates: the halves are folded into the kernels, and "halved" below means pre
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from seqembed.network import LSTMLayer, Network
 
 
-def reconstruct(network: Network, weights: dict[str, tf.Tensor], sequences: tf.Tensor) -> tf.Tensor:
+def reconstruct(
+    network: Network, weights: dict[str, tf.Tensor], sequences: tf.Tensor, run_layer: Callable[..., tf.Tensor]
+) -> tf.Tensor:
     """Send sequences through the encoder, the repeated embedding and the decoder.
 
     Parameters
@@ -22,6 +26,8 @@ def reconstruct(network: Network, weights: dict[str, tf.Tensor], sequences: tf.T
         As named by ``network.weight_shapes``.
     sequences : tensor of shape (n_timesteps, n_samples, n_features)
         A batch, time-major, of static shape.
+    run_layer : callable
+        `lstm`, or a function that takes and returns the same.
 
     Returns
     -------
@@ -31,103 +37,151 @@ def reconstruct(network: Network, weights: dict[str, tf.Tensor], sequences: tf.T
     n_timesteps, n_samples, n_features = sequences.shape
     states = sequences
     for layer in network.encoder:
-        states = _recurrence(_project(layer, weights, states), _recurrent_kernel(layer, weights), network.activation)
-    embedding = states[-1:]
-    # All timesteps of the repeated embedding project alike: one product serves them all.
-    first, *others = network.decoder
-    projected = tf.repeat(_project(first, weights, embedding), n_timesteps, axis=0)
-    states = _recurrence(projected, _recurrent_kernel(first, weights), network.activation)
-    for layer in others:
-        states = _recurrence(_project(layer, weights, states), _recurrent_kernel(layer, weights), network.activation)
+        states = run_layer(layer, network.activation, weights, states, n_timesteps)
+    states = states[-1:]
+    for layer in network.decoder:
+        states = run_layer(layer, network.activation, weights, states, n_timesteps)
     flat = tf.reshape(states, [n_timesteps * n_samples, -1])
     output = tf.matmul(flat, weights["output/kernel"]) + weights["output/bias"]
     return tf.reshape(output, [n_timesteps, n_samples, n_features])
 
 
-def _project(layer: LSTMLayer, weights: dict[str, tf.Tensor], inputs: tf.Tensor) -> tf.Tensor:
-    n_timesteps, n_samples, _ = inputs.shape
-    halves = _gate_factors(layer.units)
-    flat = tf.reshape(inputs, [n_timesteps * n_samples, layer.n_inputs])
-    projected = tf.matmul(flat, weights[f"{layer.name}/kernel"] * halves) + weights[f"{layer.name}/bias"] * halves
-    return tf.reshape(projected, [n_timesteps, n_samples, 4 * layer.units])
+def lstm(
+    layer: LSTMLayer, activation: str, weights: dict[str, tf.Tensor], inputs: tf.Tensor, n_timesteps: int
+) -> tf.Tensor:
+    """Run one layer.
 
+    Parameters
+    ----------
+    layer : LSTMLayer
+        Its sizes.
+    activation : {"tanh", "relu"}
+        Activation of the candidate and of the cell state.
+    weights : dict of str to tensor
+        As named by ``layer.weight_shapes``, among others.
+    inputs : tensor of shape (n_timesteps, n_samples, n_inputs) or (1, n_samples, n_inputs)
+        A single timestep is read again at each of `n_timesteps`.
+    n_timesteps : int
+        Number of steps.
 
-def _recurrent_kernel(layer: LSTMLayer, weights: dict[str, tf.Tensor]) -> tf.Tensor:
-    return weights[f"{layer.name}/recurrent_kernel"] * _gate_factors(layer.units)
+    Returns
+    -------
+    hidden : tensor of shape (n_timesteps, n_samples, units)
+        The hidden state after each step.
+    """
+    n_given, n_samples, _ = inputs.shape
+    kernel, recurrent_kernel, bias = (weights[name] * _gate_factors(layer.units) for name in layer.weight_shapes)
+    projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, layer.n_inputs]), kernel)
+    if n_given < n_timesteps:
+        # One product serves all timesteps of a repeated input.
+        return _recurrence(None, projected + bias, recurrent_kernel, n_timesteps, activation)
+    projected = tf.reshape(projected, [n_timesteps, n_samples, 4 * layer.units])
+    return _recurrence(projected, tf.repeat(bias[None], n_samples, axis=0), recurrent_kernel, n_timesteps, activation)
 
 
 def _gate_factors(units: int) -> tf.Tensor:
     return tf.constant([0.5] * (2 * units) + [1.0] * units + [0.5] * units)
 
 
-def _recurrence(projected: tf.Tensor, recurrent_kernel: tf.Tensor, activation: str) -> tf.Tensor:
-    """Run the cell over halved pre-activations (n_timesteps, n_samples, 4 * units); returns every hidden state.
+def _recurrence(
+    projected: tf.Tensor | None, constant: tf.Tensor, recurrent_kernel: tf.Tensor, n_timesteps: int, activation: str
+) -> tf.Tensor:
+    """Run the cell over halved pre-activations; returns every hidden state (n_timesteps, n_samples, units).
 
-    The gradient keeps only the product with the transposed recurrent kernel in its loop; the recurrent kernel's own
-    gradient is one product over all timesteps afterwards.
+    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units), if any, plus `constant`
+    (n_samples, 4 * units), which is added inside the loop, where it costs no pass over memory.
+
+    The forward loop leaves behind the derivatives of each step rather than its gates, so that the backward loop has
+    one product of matrices and four of numbers to do; the recurrent kernel's gradient is a single product over all
+    timesteps afterwards.
     """
-    n_timesteps, n_samples, width = projected.shape
+    n_samples, width = constant.shape
     units = width // 4
-    factors = _gate_factors(units)
-    offsets = tf.constant([0.5] * (2 * units) + [0.0] * units + [0.5] * units)
-    is_candidate = tf.constant([False] * (2 * units) + [True] * units + [False] * units)
-    activate, activation_slope = _ACTIVATIONS[activation]
+    zeros = tf.zeros([n_samples, units])
 
-    def gates_of(halved: tf.Tensor) -> tf.Tensor:
-        gates = tf.tanh(halved) * factors + offsets
-        return gates if activation == "tanh" else tf.where(is_candidate, activate(halved), gates)
+    def run_forward(projected, constant, recurrent_kernel):
+        def forward(t, h, c, hidden, local, by_cell, by_hidden):
+            halved = tf.matmul(h, recurrent_kernel) + constant
+            halved = halved if projected is None else halved + projected[t]
+            h, c, step_local, step_by_cell, step_by_hidden = _cell(halved, c, activation)
+            written = hidden.write(t, h), local.write(t, step_local)
+            return t + 1, h, c, *written, by_cell.write(t, step_by_cell), by_hidden.write(t, step_by_hidden)
+
+        buffers = [_buffer(n_timesteps, n_samples, each) for each in (units, width, units, units)]
+        _, _, _, *written = _loop(n_timesteps, forward, [zeros, zeros, *buffers])
+        return [buffer.stack() for buffer in written]
+
+    def run_backward(d_hidden, hidden, local, by_cell, by_hidden, recurrent_kernel):
+        transposed_kernel = tf.transpose(recurrent_kernel)
+
+        def backward(k, dh, dc, d_halved):
+            t = n_timesteps - 1 - k
+            dh = dh + d_hidden[t]
+            dc = dc + dh * by_hidden[t]
+            d_step = local[t] * tf.concat([dc, dc, dc, dh], axis=1)
+            return k + 1, tf.matmul(d_step, transposed_kernel), dc * by_cell[t], d_halved.write(t, d_step)
+
+        _, _, _, d_halved = _loop(n_timesteps, backward, [zeros, zeros, _buffer(n_timesteps, n_samples, width)])
+        d_halved = d_halved.stack()
+        previous_hidden = tf.concat([zeros[None], hidden[:-1]], axis=0)
+        d_recurrent_kernel = tf.matmul(
+            tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_halved, [-1, width]), transpose_a=True
+        )
+        return d_halved, tf.reduce_sum(d_halved, axis=0), d_recurrent_kernel
+
+    if projected is None:
+
+        @tf.custom_gradient
+        def recurrence(constant, recurrent_kernel):
+            hidden, *derivatives = run_forward(None, constant, recurrent_kernel)
+            return hidden, lambda d_hidden: run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)[1:]
+
+        return recurrence(constant, recurrent_kernel)
 
     @tf.custom_gradient
-    def recurrence(projected, recurrent_kernel):
-        zeros = tf.zeros([n_samples, units])
+    def recurrence(projected, constant, recurrent_kernel):
+        hidden, *derivatives = run_forward(projected, constant, recurrent_kernel)
+        return hidden, lambda d_hidden: run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)
 
-        def forward(t, h, c, hidden, cells, gates):
-            step = gates_of(projected[t] + tf.matmul(h, recurrent_kernel))
-            i, f, g, o = tf.split(step, 4, axis=1)
-            c = f * c + i * g
-            h = o * activate(c)
-            return t + 1, h, c, hidden.write(t, h), cells.write(t, c), gates.write(t, step)
+    return recurrence(projected, constant, recurrent_kernel)
 
-        buffers = [_buffer(n_timesteps, n_samples, each) for each in (units, units, width)]
-        *_, hidden, cells, gates = _loop(n_timesteps, forward, [zeros, zeros, *buffers])
-        hidden, cells, gates = hidden.stack(), cells.stack(), gates.stack()
 
-        def gradient(d_hidden):
-            previous_cells = tf.concat([zeros[None], cells[:-1]], axis=0)
-            transposed_kernel = tf.transpose(recurrent_kernel)
+def _cell(halved: tf.Tensor, c: tf.Tensor, activation: str) -> tuple[tf.Tensor, ...]:
+    """One step: the new h and c, and the derivatives that the way back needs.
 
-            def backward(k, dh, dc, d_halved):
-                t = n_timesteps - 1 - k
-                i, f, g, o = tf.split(gates[t], 4, axis=1)
-                activated = activate(cells[t])
-                dh = dh + d_hidden[t]
-                dc = dc + dh * o * activation_slope(activated)
-                d_step = tf.concat(
-                    [
-                        dc * g * _halved_sigmoid_slope(i),
-                        dc * previous_cells[t] * _halved_sigmoid_slope(f),
-                        dc * i * activation_slope(g),
-                        dh * activated * _halved_sigmoid_slope(o),
-                    ],
-                    axis=1,
-                )
-                return k + 1, tf.matmul(d_step, transposed_kernel), dc * f, d_halved.write(t, d_step)
-
-            *_, d_halved = _loop(n_timesteps, backward, [zeros, zeros, _buffer(n_timesteps, n_samples, width)])
-            d_halved = d_halved.stack()
-            previous_hidden = tf.concat([zeros[None], hidden[:-1]], axis=0)
-            d_recurrent_kernel = tf.matmul(
-                tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_halved, [-1, width]), transpose_a=True
-            )
-            return d_halved, d_recurrent_kernel
-
-        return hidden, gradient
-
-    return recurrence(projected, recurrent_kernel)
+    These are, of the new c by the halved pre-activations of i, f, g and of the new h by that of o; of the new c by the
+    old one; and of the new h by the new c.
+    """
+    units = c.shape[-1]
+    factors = _gate_factors(units)
+    activate, slope = _ACTIVATIONS[activation]
+    gates = tf.tanh(halved) * factors + (1 - factors)
+    i, f, g, o = tf.split(gates, 4, axis=1)
+    if activation != "tanh":
+        g = activate(halved[:, 2 * units : 3 * units])
+    new_c = f * c + i * g
+    activated = activate(new_c)
+    local = tf.concat(
+        [
+            g * _halved_sigmoid_slope(i),
+            c * _halved_sigmoid_slope(f),
+            i * slope(g),
+            activated * _halved_sigmoid_slope(o),
+        ],
+        axis=1,
+    )
+    return o * activated, new_c, local, f, o * slope(activated)
 
 
 def _halved_sigmoid_slope(gate: tf.Tensor) -> tf.Tensor:
     return 2 * (gate - gate * gate)
+
+
+# Each activation with its slope as a function of the activated value.
+_ACTIVATIONS = {
+    "tanh": (tf.tanh, lambda activated: 1 - activated * activated),
+    "relu": (tf.nn.relu, lambda activated: tf.cast(activated > 0, tf.float32)),
+}
 
 
 def _buffer(n_timesteps: int, n_samples: int, width: int) -> tf.TensorArray:
@@ -136,10 +190,3 @@ def _buffer(n_timesteps: int, n_samples: int, width: int) -> tf.TensorArray:
 
 def _loop(n_timesteps: int, body, state: list) -> list:
     return tf.while_loop(lambda t, *_: t < n_timesteps, body, (0, *state), maximum_iterations=n_timesteps)
-
-
-# Each activation with its slope as a function of the activated value.
-_ACTIVATIONS = {
-    "tanh": (tf.tanh, lambda activated: 1 - activated * activated),
-    "relu": (tf.nn.relu, lambda activated: tf.cast(activated > 0, tf.float32)),
-}

@@ -1,0 +1,74 @@
+"""How long does the post's script take as a whole process, imports included, in Keras and here?
+
+Both train the post's network (relu, 128 and 64 units) on its five windows of three timesteps for 300 epochs and print
+the mean squared error that they end at. The learning rate is 1e-3 in Keras, its default and the post's, and 5e-3 here,
+where it decays. Source: C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+from alternation import describe_machine
+
+DATA = """
+import numpy as np
+series = np.array([[k / 10, (k / 10) ** 3] for k in range(1, 10)])
+X = np.stack([series[start : start + 3] for start in range(2, 7)])
+"""
+KERAS = (
+    DATA
+    + """
+from keras import Input, Sequential, layers
+model = Sequential([
+    Input((3, 2)),
+    layers.LSTM(128, activation="relu", return_sequences=True),
+    layers.LSTM(64, activation="relu", return_sequences=False),
+    layers.RepeatVector(3),
+    layers.LSTM(64, activation="relu", return_sequences=True),
+    layers.LSTM(128, activation="relu", return_sequences=True),
+    layers.TimeDistributed(layers.Dense(2)),
+])
+model.compile(optimizer="adam", loss="mse")
+model.fit(X, X, epochs=300, batch_size=5, verbose=0)
+print(np.square(model.predict(X, verbose=0) - X).mean())
+"""
+)
+SEQEMBED = (
+    DATA
+    + """
+from seqembed import LSTMAutoencoder
+model = LSTMAutoencoder(activation="relu", scale=None, epochs=300, batch_size=5, learning_rate=0.005).fit(X)
+print(np.square(model.reconstruct(X) - X).mean())
+"""
+)
+
+
+def main() -> None:
+    """Read the command line, run both scripts in turn and print medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    print(describe_machine(("tensorflow", "keras", "numpy")))
+    seconds, errors = {}, {}
+    for _ in range(arguments.repeats):
+        for name, script in (("Keras", KERAS), ("seqembed", SEQEMBED)):
+            started = time.perf_counter()
+            run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+            seconds.setdefault(name, []).append(time.perf_counter() - started)
+            errors.setdefault(name, []).append(float(run.stdout.split()[-1]))
+    for name in seconds:
+        print(
+            f"{name:9s} median {statistics.median(seconds[name]):5.1f} s, "
+            f"mean squared error {statistics.median(errors[name]):.1e} "
+            f"({min(errors[name]):.1e} to {max(errors[name]):.1e})"
+        )
+    print(f"Keras / seqembed: {statistics.median(seconds['Keras']) / statistics.median(seconds['seqembed']):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The gradient of a batch: the batch is cut into shards, whose gradients are computed on threads and added up."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from seqembed.network import Network
+from seqembed.parallel import count_threads
+from seqembed.training import cudnn, lstm
+
+# Larger shards outgrow the cache; fewer sequences a shard waste the vector units.
+_LARGEST_SHARD = 64
+_SMALLEST_SHARD = 8
+# Compiling costs about a second more than tracing, and saves at every timestep of every update an amount that grows
+# with the batch: measured by `bench_training.py --crossover`.
+_COMPILING_PAYS_FROM = 3500
+_BATCH_THAT_DOUBLES_THE_SAVING = 40
+
+
+class BatchGradient:
+    """Computes the loss and its gradient for batches of one shape.
+
+    How a batch is cut depends on its size and on the length of training alone, never on the machine or its load:
+    neither does the result.
+
+    Parameters
+    ----------
+    network : Network
+        The sizes.
+    n_timesteps : int
+        Length of the sequences.
+    batch_size : int
+        Sequences per batch.
+    n_updates : int
+        How many batches there will be at most: few are not worth a compilation.
+    n_jobs : int or None
+        Limits the threads, see `seqembed.parallel.count_threads`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = Network(n_features=1, n_components=2, hidden_units=())
+    >>> parameters = np.zeros(network.n_parameters, np.float32)
+    >>> with BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, n_jobs=1) as batch_gradient:
+    ...     loss, gradient = batch_gradient(parameters, np.ones((4, 3, 1), np.float32), np.full(4, 0.25, np.float32))
+    >>> loss, gradient.shape
+    (1.0, TensorShape([75]))
+    """
+
+    def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, n_jobs: int | None):
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        saving = n_updates * n_timesteps * (1 + batch_size / _BATCH_THAT_DOUBLES_THE_SAVING)
+        compiled = not on_gpu and saving >= _COMPILING_PAYS_FROM
+        n_shards = (
+            max(min(2, batch_size // _SMALLEST_SHARD), math.ceil(batch_size / _LARGEST_SHARD), 1) if compiled else 1
+        )
+        self._rows_per_shard = math.ceil(batch_size / n_shards)
+        self._function = _loss_and_gradient(network, cudnn.lstm if on_gpu else lstm.lstm, compiled)
+        self._pool = ThreadPoolExecutor(min(n_shards, count_threads(n_jobs)))
+
+    def __enter__(self) -> BatchGradient:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._pool.shutdown()
+
+    def __call__(self, parameters, sequences: np.ndarray, sample_weight: np.ndarray) -> tuple[float, tf.Tensor]:
+        """Return the weighted sum of the mean squared errors of the sequences, and its gradient.
+
+        Parameters
+        ----------
+        parameters : float32 tensor of shape (n_parameters,)
+            All weights, flat, in the order of ``network.weight_shapes``.
+        sequences : float32 array of shape (batch_size, n_timesteps, n_features)
+            The batch.
+        sample_weight : float32 array of shape (batch_size,)
+            Weight of each sequence; a weight of 0 leaves a sequence out.
+        """
+        shards = list(self._shards(np.ascontiguousarray(sequences.transpose(1, 0, 2)), sample_weight))
+        results = list(self._pool.map(lambda shard: self._function(parameters, *shard), shards))
+        losses, gradients = zip(*results, strict=True)
+        return float(sum(losses)), tf.add_n(gradients)
+
+    def _shards(self, sequences: np.ndarray, sample_weight: np.ndarray):
+        rows = self._rows_per_shard
+        for start in range(0, sequences.shape[1], rows):
+            shard, weight = sequences[:, start : start + rows], sample_weight[start : start + rows]
+            missing = rows - len(weight)
+            # Every shard has one shape, since each shape would cost a compilation of its own.
+            if missing:
+                shard = np.pad(shard, ((0, 0), (0, missing), (0, 0)))
+                weight = np.pad(weight, (0, missing))
+            yield tf.constant(shard), tf.constant(weight)
+
+
+@functools.lru_cache(maxsize=64)
+def _loss_and_gradient(network: Network, run_layer: Callable, compiled: bool) -> Callable:
+    """Make the function of a network once for all fits in this process; TensorFlow keeps one version a shape."""
+
+    @tf.function(autograph=False, jit_compile=compiled)
+    def loss_and_gradient(parameters, sequences, sample_weight):
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences, run_layer)
+            errors = tf.reduce_mean(tf.square(reconstruction - sequences), axis=[0, 2])
+            loss = tf.reduce_sum(errors * sample_weight)
+        return loss, tape.gradient(loss, parameters)
+
+    return loss_and_gradient
+
+
+def _split(network: Network, parameters: tf.Tensor) -> dict[str, tf.Tensor]:
+    shapes = network.weight_shapes
+    parts = tf.split(parameters, [math.prod(shape) for shape in shapes.values()])
+    return {name: tf.reshape(part, shapes[name]) for name, part in zip(shapes, parts, strict=True)}

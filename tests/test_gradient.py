@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqembed.network import Network, initial_weights
+from seqembed.training.gradient import BatchGradient
+
+NETWORK = Network(n_features=2, n_components=3, hidden_units=(4,))
+MANY, FEW = 10**6, 1  # updates: with many the function is compiled
+
+
+@pytest.fixture
+def parameters():
+    weights = initial_weights(NETWORK, np.random.default_rng(0))
+    return np.concatenate([weight.ravel() for weight in weights.values()])
+
+
+def batch(n_samples):
+    random = np.random.default_rng(n_samples)
+    sample_weight = random.random(n_samples).astype(np.float32)
+    return random.normal(size=(n_samples, 5, 2)).astype(np.float32), sample_weight / sample_weight.sum()
+
+
+def loss_and_gradient(parameters, X, sample_weight, n_updates, n_jobs=None):
+    with BatchGradient(NETWORK, X.shape[1], len(X), n_updates, n_jobs) as batch_gradient:
+        loss, gradient = batch_gradient(tf.constant(parameters), X, sample_weight)
+    return loss, gradient.numpy()
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 16, 17, 64, 150])
+def test_shards_add_up_to_the_whole_whatever_the_size_of_the_batch(parameters, n_samples):
+    X, sample_weight = batch(n_samples)
+    loss, gradient = loss_and_gradient(parameters, X, sample_weight, MANY)
+    expected_loss, expected = loss_and_gradient(parameters, X, sample_weight, FEW)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("n_updates", [FEW, MANY])
+def test_a_sequence_without_weight_is_left_out(parameters, n_updates):
+    X, sample_weight = batch(20)
+    sample_weight[12:] = 0
+    changed = X.copy()
+    changed[12:] = 100
+    loss, gradient = loss_and_gradient(parameters, X, sample_weight, n_updates)
+    same_loss, same = loss_and_gradient(parameters, changed, sample_weight, n_updates)
+    assert loss == same_loss
+    np.testing.assert_array_equal(gradient, same)
+
+
+def test_the_loss_is_the_weighted_mean_of_squared_errors(parameters):
+    X, _ = batch(4)
+    each = [loss_and_gradient(parameters, X[[k]], np.ones(1, np.float32), FEW)[0] for k in range(4)]
+    loss, _ = loss_and_gradient(parameters, X, np.float32([0.1, 0.2, 0.3, 0.4]), FEW)
+    assert loss == pytest.approx(np.dot([0.1, 0.2, 0.3, 0.4], each), rel=1e-5)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(parameters):
+    X, sample_weight = batch(150)
+    alone = loss_and_gradient(parameters, X, sample_weight, MANY, n_jobs=1)
+    shared = loss_and_gradient(parameters, X, sample_weight, MANY, n_jobs=2)
+    assert alone[0] == shared[0]
+    np.testing.assert_array_equal(alone[1], shared[1])
