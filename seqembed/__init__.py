@@ -1,6 +1,16 @@
 """Turn sequences into vectors, and back, with LSTM autoencoders that behave like any scikit-learn transformer."""
 
 from seqembed._autoencoder import LSTMAutoencoder
+from seqembed._detector import ReconstructionDetector
+from seqembed._reconstructor import LSTMReconstructor
+from seqembed.windows import merge_windows, sliding_windows, temporalize
 
-__all__ = ["LSTMAutoencoder"]
+__all__ = [
+    "LSTMAutoencoder",
+    "LSTMReconstructor",
+    "ReconstructionDetector",
+    "merge_windows",
+    "sliding_windows",
+    "temporalize",
+]
 __version__ = "0.1.0"

@@ -99,6 +99,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     (1096, 24, 1)
     """
 
+    _bottleneck = True
+
     def transform(self, X):
         """Embed sequences.
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seqembed import inference
-from seqembed.network import Network, initial_weights
+from seqembed.network import LayerFlow, Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.sequences import as_three_dimensional, check_sequences, feature_statistics, scaled, unscaled
 
@@ -26,7 +26,12 @@ _AUTO_BATCH_SIZES = (8, 64)
 
 
 class LSTMNetworkEstimator(BaseEstimator):
-    """Base of the estimators that train a network to reconstruct its input."""
+    """Base of the estimators that train a network to reconstruct its input.
+
+    A subclass says whether its network has a bottleneck.
+    """
+
+    _bottleneck: bool
 
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -105,7 +110,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         checked = check_sequences(X, estimator=self)
         sequences = as_three_dimensional(checked)
         n_samples, n_timesteps, n_features = sequences.shape
-        network = Network(n_features, self.n_components, _checked_units(self.hidden_units), self.activation)
+        network = self._network(n_features)
         means, deviations = feature_statistics(sequences)
         if self.scale is None:
             center, scale = np.zeros(n_features), np.ones(n_features)
@@ -173,7 +178,9 @@ class LSTMNetworkEstimator(BaseEstimator):
         reconstruction = np.empty(sequences.shape, np.float32)
 
         def reconstruct(rows):
-            batch = self._reconstruct(scaled(sequences[rows], self.center_, self.scale_))
+            batch = inference.reconstruct(
+                self.network_, self.weights_, scaled(sequences[rows], self.center_, self.scale_)
+            )
             reconstruction[rows] = unscaled(batch, self.center_, self.scale_)
 
         run_batches(reconstruct, len(sequences), self.n_jobs)
@@ -220,7 +227,7 @@ class LSTMNetworkEstimator(BaseEstimator):
 
         def measure(rows):
             batch = scaled(sequences[rows], self.center_, self.scale_)
-            errors[rows] = np.square(self._reconstruct(batch) - batch).mean(axis=axes)
+            errors[rows] = np.square(inference.reconstruct(self.network_, self.weights_, batch) - batch).mean(axis=axes)
 
         run_batches(measure, len(sequences), self.n_jobs)
         return self._as_fitted_layout(errors) if per == "value" else errors
@@ -257,7 +264,9 @@ class LSTMNetworkEstimator(BaseEstimator):
 
         def measure(rows):
             batch = scaled(sequences[rows], self.center_, self.scale_)
-            squared_errors[rows] = np.square(self._reconstruct(batch) - batch).sum(axis=(1, 2), dtype=np.float64)
+            squared_errors[rows] = np.square(inference.reconstruct(self.network_, self.weights_, batch) - batch).sum(
+                axis=(1, 2), dtype=np.float64
+            )
             squared_deviations[rows] = np.square(batch - scaled_means).sum(axis=(1, 2), dtype=np.float64)
 
         run_batches(measure, len(sequences), self.n_jobs)
@@ -295,9 +304,49 @@ class LSTMNetworkEstimator(BaseEstimator):
         finally:
             random.setstate(state)
 
-    def _reconstruct(self, batch: np.ndarray) -> np.ndarray:
-        embedding = inference.encode(self.network_, self.weights_, batch)
-        return inference.decode(self.network_, self.weights_, embedding, batch.shape[1])
+    def layer_flow(self, n_timesteps=None, n_features=None):
+        """Explain the network: layer by layer its role, shapes and parameters.
+
+        Parameters
+        ----------
+        n_timesteps, n_features : int, default=None
+            Shape of a sequence; by default that of the fitted ones.
+
+        Returns
+        -------
+        flow : seqembed.network.LayerFlow
+            ``print(flow)`` shows a table, a notebook a nicer one, and ``flow.plot()`` draws what each layer hands on.
+
+        Raises
+        ------
+        ValueError
+            Before `fit`, without both sizes.
+
+        Examples
+        --------
+        >>> from seqembed import LSTMAutoencoder
+        >>> print(LSTMAutoencoder(activation="relu").layer_flow(n_timesteps=3, n_features=2))
+        layer      type                       role     input     output    return_sequences  parameters
+        encoder_1  LSTM(128)                  encoder  (3, 2)    (3, 128)  True                  67,072
+        encoder_2  LSTM(64)                   encoder  (3, 128)  (64,)     False                 49,408
+        repeat     RepeatVector(3)            bridge   (64,)     (3, 64)                              0
+        decoder_1  LSTM(64)                   decoder  (3, 64)   (3, 64)   True                  33,024
+        decoder_2  LSTM(128)                  decoder  (3, 64)   (3, 128)  True                  98,816
+        output     TimeDistributed(Dense(2))  output   (3, 128)  (3, 2)                             258
+        total                                                                                   248,578
+        """
+        n_timesteps = getattr(self, "n_timesteps_", None) if n_timesteps is None else n_timesteps
+        n_features = getattr(self, "n_features_", None) if n_features is None else n_features
+        if n_timesteps is None or n_features is None:
+            raise ValueError(
+                f"This {type(self).__name__} is not fitted, so the shape of its sequences is unknown: call "
+                f"layer_flow(n_timesteps=..., n_features=...)."
+            )
+        return LayerFlow(self._network(n_features), n_timesteps)
+
+    def _network(self, n_features: int) -> Network:
+        units = _checked_units(self.hidden_units)
+        return Network(n_features, self.n_components, units, self.activation, bottleneck=self._bottleneck)
 
     def _check_sequences(self, X) -> np.ndarray:
         check_is_fitted(self)

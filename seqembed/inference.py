@@ -1,10 +1,12 @@
-"""The forward pass in NumPy: from sequences to embeddings and back.
+"""The forward pass in NumPy: from sequences to embeddings, back, and both in one go.
 
 All layers take a step together, so that a batch needs memory for one timestep, which stays in cache. Each
 step of a layer is one product, of ``[input, state, 1]`` with the kernel, the recurrent kernel and the bias stacked.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -78,18 +80,55 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     >>> decode(network, weights, np.zeros((5, 4), np.float32), n_timesteps=3).shape
     (5, 3, 2)
     """
-    n_samples = len(embedding)
     first, *others = network.decoder
-    cells = [_Cell(first, weights, n_samples, network.activation, repeated_input=embedding)]
-    cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
+    cells = [_Cell(first, weights, len(embedding), network.activation, repeated_input=embedding)]
+    cells += [_Cell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
+    return _outputs(network, weights, cells, [None] * n_timesteps)
+
+
+def reconstruct(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray) -> np.ndarray:
+    """Send a batch of sequences through the whole network.
+
+    Parameters
+    ----------
+    network : Network
+        The sizes.
+    weights : dict of str to float32 array
+        As named by ``network.weight_shapes``.
+    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
+        A batch, scaled as in training.
+
+    Returns
+    -------
+    reconstruction : float32 array of shape (n_samples, n_timesteps, n_features)
+        Scaled as in training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.network import initial_weights
+    >>> network = Network(n_features=2, n_components=4, bottleneck=False)
+    >>> weights = initial_weights(network, np.random.default_rng(0))
+    >>> reconstruct(network, weights, np.zeros((5, 3, 2), np.float32)).shape
+    (5, 3, 2)
+    """
+    if network.bottleneck:
+        return decode(network, weights, encode(network, weights, sequences), sequences.shape[1])
+    first, *others = (*network.encoder, *network.decoder)
+    cells = [_Cell(first, weights, len(sequences), network.activation, input_factor=1)]
+    cells += [_Cell(layer, weights, len(sequences), network.activation, input_factor=0.5) for layer in others]
+    return _outputs(network, weights, cells, sequences.transpose(1, 0, 2))
+
+
+def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence) -> np.ndarray:
+    """Run cells over the inputs of each timestep; returns what the output layer makes of their states."""
     output_kernel = weights["output/kernel"] * _HALF
-    sequences = np.empty((n_samples, n_timesteps, network.n_features), np.float32)
-    for t in range(n_timesteps):
-        states = None
+    outputs = []
+    for states in inputs:
         for cell in cells:
             states = cell.step(states)
-        np.add(states @ output_kernel, weights["output/bias"], out=sequences[:, t])
-    return sequences
+        outputs.append(states @ output_kernel + weights["output/bias"])
+    return np.stack(outputs, axis=1)
 
 
 class _Cell:

@@ -16,7 +16,7 @@ def build_keras_model(
     center: np.ndarray,
     scale: np.ndarray,
 ) -> keras.Model:
-    """Build the autoencoder of standard Keras layers, with the weights given.
+    """Build the network of standard Keras layers, with the weights given.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def build_keras_model(
     layers = [
         keras.Input((n_timesteps, network.n_features), name="sequence"),
         *(_lstm(layer, network.activation) for layer in network.encoder),
-        keras.layers.RepeatVector(n_timesteps, name="repeat"),
+        *([keras.layers.RepeatVector(n_timesteps, name="repeat")] if network.bottleneck else []),
         *(_lstm(layer, network.activation) for layer in network.decoder),
         keras.layers.TimeDistributed(keras.layers.Dense(network.n_features), name="output"),
     ]
@@ -55,7 +55,7 @@ def build_keras_model(
         statistics = {"mean": center.tolist(), "variance": np.square(scale).tolist()}
         layers.insert(1, keras.layers.Normalization(**statistics, name="scale"))
         layers.append(keras.layers.Normalization(**statistics, invert=True, name="unscale"))
-    model = keras.Sequential(layers, name="lstm_autoencoder")
+    model = keras.Sequential(layers, name="lstm_autoencoder" if network.bottleneck else "lstm_reconstructor")
     model.set_weights(list(weights.values()))
     return model
 

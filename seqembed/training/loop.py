@@ -33,7 +33,7 @@ def train(
     n_jobs: int | None,
     verbose: bool,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
-    """Train the autoencoder and return the best weights met.
+    """Train a network to reconstruct its input and return the best weights met.
 
     Parameters
     ----------
@@ -162,8 +162,7 @@ def _mean_squared_error(
 
     def measure(batch):
         sequences = read(rows[batch])
-        embedding = inference.encode(network, weights, sequences)
-        reconstruction = inference.decode(network, weights, embedding, sequences.shape[1])
+        reconstruction = inference.reconstruct(network, weights, sequences)
         errors[batch] = np.square(reconstruction - sequences).mean(axis=(1, 2), dtype=np.float64)
 
     run_batches(measure, len(rows), n_jobs)

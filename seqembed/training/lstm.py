@@ -1,4 +1,4 @@
-"""The LSTM autoencoder in TensorFlow, time-major, with its own gradient for the recurrence.
+"""The LSTM networks in TensorFlow, time-major, with its own gradient for the recurrence.
 
 Arrays are (n_timesteps, n_samples, width). A sigmoid is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all
 four gates: the halves are folded into the kernels, and "halved" below means pre-activations that carry them.
@@ -16,7 +16,7 @@ from seqembed.network import LSTMLayer, Network
 def reconstruct(
     network: Network, weights: dict[str, tf.Tensor], sequences: tf.Tensor, run_layer: Callable[..., tf.Tensor]
 ) -> tf.Tensor:
-    """Send sequences through the encoder, the repeated embedding and the decoder.
+    """Send sequences through the encoder, the repeated embedding, where there is one, and the decoder.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def reconstruct(
     states = sequences
     for layer in network.encoder:
         states = run_layer(layer, network.activation, weights, states, n_timesteps)
-    states = states[-1:]
+    if network.bottleneck:
+        states = states[-1:]
     for layer in network.decoder:
         states = run_layer(layer, network.activation, weights, states, n_timesteps)
     flat = tf.reshape(states, [n_timesteps * n_samples, -1])

@@ -1,0 +1,334 @@
+"""Rare events by reconstruction error, as a scikit-learn outlier detector."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import precision_recall_curve
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from seqembed.sequences import as_three_dimensional, check_sequences
+
+# The median absolute deviation of a normal distribution is this part of its standard deviation.
+_MAD_OF_NORMAL = 0.6744897501960817
+
+
+class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+    """Find the sequences that a network, trained on normal ones, can't reconstruct.
+
+    1. The training sequences are cut into `cv` contiguous blocks. Each block is reconstructed by a clone of the
+       estimator that was fitted on the others, since errors on sequences that a network has learned by heart are too
+       small to set a threshold by; contiguous, because windows of one recording overlap.
+    2. From these residuals come the weights of the features, and the threshold: the `contamination` quantile of the
+       scores, or with labels the one of the best F1 score.
+    3. The estimator that scores new sequences is fitted on all normal ones.
+
+    Parameters
+    ----------
+    estimator : estimator
+        `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps).
+    contamination : float, default=0.01
+        Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. 0 takes the
+        training data as clean and flags what is worse than the worst of them.
+    weighting : {"robust", "mahalanobis"} or None, default="robust"
+        How residuals of different features count. "robust" divides each feature by its typical residual, so that a
+        noisy one doesn't drown the others. "mahalanobis" also takes their correlations into account (Malhotra et al.,
+        2016). None takes residuals in the units of the data.
+    cv : int, default=3
+        Number of blocks. More of them leave more to train on, and cost a fit each.
+    gap : int, default=0
+        Sequences on either side of a block that are left out when the others are fitted: for overlapping windows, the
+        number of neighbours that share rows with one.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on all normal sequences.
+    offset_ : float
+        Score below which a sequence is flagged.
+    heldout_scores_ : float array of shape (n_normal,)
+        Scores that the threshold was taken from, of sequences that the scoring network had not seen.
+    feature_scales_ : float array of shape (n_features,)
+        Typical residual of each feature, in its units; ones unless `weighting` is "robust".
+    precision_ : float array of shape (n_features, n_features)
+        What residuals are multiplied with to be squared: the inverse covariance with "mahalanobis", else the identity.
+    n_features_in_ : int
+        Columns of a two-dimensional `X`, as scikit-learn counts them, and the number of features otherwise.
+    feature_names_in_ : array of str
+        Names of the columns of a data frame.
+
+    Notes
+    -----
+    This is novelty detection in scikit-learn's terms: `fit` sees normal sequences (or labels), `predict` judges new
+    ones.
+
+    References
+    ----------
+    P. Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection" (2016).
+    C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+
+    Examples
+    --------
+    >>> from seqembed import LSTMAutoencoder, ReconstructionDetector
+    >>> from seqembed.datasets import load_italy_power
+    >>> X = load_italy_power().data[:200]
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=5, random_state=0)
+    >>> detector = ReconstructionDetector(autoencoder, contamination=0.05).fit(X[:150])
+    >>> rare = X[150:152].copy()
+    >>> rare[:, 12] = 10
+    >>> detector.predict(rare)
+    array([-1, -1])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "reconstruct"])],
+        "contamination": [Options(Real, {0}), Interval(Real, 0, 0.5, closed="right")],
+        "weighting": [StrOptions({"robust", "mahalanobis"}), None],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "gap": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    # scikit-learn's word for detectors that judge what they were not fitted on, as LocalOutlierFactor(novelty=True).
+    novelty = True
+
+    def __init__(self, estimator, *, contamination=0.01, weighting="robust", cv=3, gap=0):
+        self.estimator = estimator
+        self.contamination = contamination
+        self.weighting = weighting
+        self.cv = cv
+        self.gap = gap
+
+    # The estimator inside validates its own parameters.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the network on normal sequences, and the threshold on sequences that it has not seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
+            Sequences, in the order of the recording where they come from one.
+        y : array-like of shape (n_samples,), default=None
+            Labels: -1 for rare and 1 for normal, as `predict` gives them, or 1 for rare and 0 for normal. Rare ones
+            are left out of training; the threshold is then the one of the best F1 score between them and the held-out
+            normal ones. Anything else is ignored with a warning.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            For fewer normal sequences than `cv`, and what the estimator refuses.
+        """
+        checked = check_sequences(X, estimator=self)
+        rare = _rare_mask(y, len(checked))
+        normal = checked[~rare]
+        if len(normal) < self.cv:
+            raise ValueError(
+                f"Got {len(normal)} normal sequences (n_samples = {len(checked)}), expected at least cv={self.cv}: "
+                f"each block needs one. Pass more sequences or a smaller cv."
+            )
+        heldout = np.empty((*as_three_dimensional(normal).shape,), np.float32)
+        for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
+            heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
+        feature_scales, precision = _weights_of(heldout, self.weighting)
+        heldout_scores = -_contributions(heldout, feature_scales, precision).sum(axis=(1, 2))
+        estimator = clone(self.estimator).fit(normal)
+        if rare.any():
+            rare_scores = -_contributions(_residuals(estimator, checked[rare]), feature_scales, precision).sum((1, 2))
+            offset = _best_offset(heldout_scores, rare_scores)
+        else:
+            offset = np.quantile(heldout_scores, self.contamination, method="lower")
+        if checked.ndim == 2:
+            validate_data(self, X, skip_check_array=True)
+        else:
+            self.n_features_in_ = checked.shape[2]
+            vars(self).pop("feature_names_in_", None)
+        self.estimator_, self.offset_, self.heldout_scores_ = estimator, float(offset), heldout_scores
+        self.feature_scales_, self.precision_ = feature_scales, precision
+        return self
+
+    @property
+    def fit_predict(self):
+        """Not available, as in ``LocalOutlierFactor(novelty=True)``: training sequences have been learned.
+
+        How each of them scored before it was learned is in `heldout_scores_`.
+        """
+        raise AttributeError(
+            "fit_predict is not available: what the network has learned it reconstructs too well to be judged. Use "
+            "fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
+        )
+
+    def score_samples(self, X):
+        """Score sequences: the higher, the more normal.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences as given to `fit`.
+
+        Returns
+        -------
+        scores : float array of shape (n_samples,)
+            Minus the mean of the weighted squared residuals.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqembed import LSTMReconstructor
+        >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
+        >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
+        >>> detector.score_samples(X).shape
+        (12,)
+        """
+        return -self._contributions(X).sum(axis=(1, 2))
+
+    def decision_function(self, X):
+        """Score sequences relative to the threshold: negative for rare ones.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences as given to `fit`.
+
+        Returns
+        -------
+        decisions : float array of shape (n_samples,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell rare sequences from normal ones.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences as given to `fit`.
+
+        Returns
+        -------
+        labels : int array of shape (n_samples,)
+            -1 for rare sequences, 1 for normal ones.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X):
+        """Tell which timesteps and which features made sequences stand out.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences as given to `fit`.
+
+        Returns
+        -------
+        shares : Bunch
+            `values` (n_samples, n_timesteps, n_features), and their sums `timesteps` (n_samples, n_timesteps) and
+            `features` (n_samples, n_features). The values of a sequence add up to minus its score; with "mahalanobis",
+            where features share what they have in common, some can be negative.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqembed import LSTMReconstructor
+        >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
+        >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
+        >>> X[0, 3, 1] = 50
+        >>> shares = detector.explain(X)
+        >>> shares.timesteps[0].argmax(), shares.features[0].argmax()
+        (np.int64(3), np.int64(1))
+        """
+        values = self._contributions(X)
+        return Bunch(values=values, timesteps=values.sum(axis=2), features=values.sum(axis=1))
+
+    def _contributions(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        checked = check_sequences(X, estimator=self)
+        if checked.ndim == 2 and not hasattr(self.estimator_, "n_timesteps_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        return _contributions(_residuals(self.estimator_, checked), self.feature_scales_, self.precision_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+def _rare_mask(y, n_samples: int) -> np.ndarray:
+    if y is None:
+        return np.zeros(n_samples, bool)
+    y = np.asarray(y)
+    if y.shape != (n_samples,):
+        raise ValueError(f"Got labels of shape {y.shape} for {n_samples} sequences, expected ({n_samples},).")
+    present = set(np.unique(y).tolist())
+    if present <= {-1, 1}:
+        return y == -1
+    if present <= {0, 1}:
+        return y == 1
+    warnings.warn(
+        f"y has {len(present)} different values and is ignored: labels of rare events are -1 (rare) and 1 (normal), or "
+        f"1 (rare) and 0 (normal).",
+        UserWarning,
+        stacklevel=4,
+    )
+    return np.zeros(n_samples, bool)
+
+
+def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of each block, and the rows outside that are further than `gap` from it."""
+    rows = np.arange(n_samples)
+    for block in np.array_split(rows, n_blocks):
+        others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
+        if not len(others):
+            raise ValueError(
+                f"Got gap={gap} and cv={n_blocks} for {n_samples} normal sequences, which leaves none to fit on beside "
+                f"a block. Use a smaller gap."
+            )
+        yield block, others
+
+
+def _residuals(estimator, X: np.ndarray) -> np.ndarray:
+    return as_three_dimensional(np.asarray(estimator.reconstruct(X)) - X)
+
+
+def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarray, np.ndarray]:
+    n_features = residuals.shape[2]
+    flat = residuals.reshape(-1, n_features)
+    scales, precision = np.ones(n_features), np.eye(n_features)
+    if weighting == "robust":
+        scales = np.median(np.abs(flat), axis=0) / _MAD_OF_NORMAL
+        # A feature that is mostly reconstructed without error has no typical residual: its standard deviation will do.
+        scales = np.where(scales > 0, scales, flat.std(axis=0))
+        scales = np.where(scales > 0, scales, 1)
+    elif weighting == "mahalanobis":
+        precision = LedoitWolf(assume_centered=True).fit(flat).precision_
+    return scales, precision
+
+
+def _contributions(residuals: np.ndarray, scales: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Share of each value in the mean squared residual of its sequence, weighted."""
+    weighted = residuals / scales
+    return weighted * (weighted @ precision) / (residuals.shape[1] * residuals.shape[2])
+
+
+def _best_offset(normal_scores: np.ndarray, rare_scores: np.ndarray) -> float:
+    """Score that parts the two with the best F1: halfway between neighbours, since it lies between what was seen."""
+    scores = np.concatenate([normal_scores, rare_scores])
+    is_rare = np.repeat([False, True], [len(normal_scores), len(rare_scores)])
+    precision, recall, thresholds = precision_recall_curve(is_rare, -scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+    highest_flagged = -thresholds[f1[:-1].argmax()]
+    above = scores[scores > highest_flagged]
+    return (highest_flagged + above.min()) / 2 if len(above) else np.nextafter(highest_flagged, np.inf)

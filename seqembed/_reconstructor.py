@@ -1,0 +1,46 @@
+"""The regular LSTM network as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from seqembed._base import LSTMNetworkEstimator
+
+
+class LSTMReconstructor(LSTMNetworkEstimator):
+    """Reconstruct sequences with a regular LSTM network, in which no layer squeezes the sequence into a vector.
+
+    It has the layers of `LSTMAutoencoder`, but every one of them returns all its timesteps and none is repeated. So
+    there is no embedding, and each output sees only the timesteps up to its own. Its reconstruction error finds rare
+    events as that of the autoencoder does.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Units of the two layers in the middle.
+    hidden_units : sequence of int, default=(128,)
+        Units of the layers before the middle; those after it mirror them.
+    activation, scale, epochs, batch_size, learning_rate, validation_fraction, patience, n_jobs, random_state, verbose
+        As in `LSTMAutoencoder`.
+
+    Attributes
+    ----------
+    history_, weights_, network_, feature_means_, center_, scale_, n_timesteps_, n_features_, input_ndim_
+        As in `LSTMAutoencoder`.
+    n_features_in_ : int
+        Columns of a two-dimensional `X`, as scikit-learn counts them, and `n_features_` otherwise.
+    feature_names_in_ : array of str
+        Names of the columns of a data frame.
+
+    References
+    ----------
+    C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+
+    Examples
+    --------
+    >>> from seqembed import LSTMReconstructor
+    >>> from seqembed.datasets import load_italy_power
+    >>> X = load_italy_power().data
+    >>> LSTMReconstructor(8, hidden_units=(16,), epochs=2).fit(X).reconstruction_error(X).shape
+    (1096,)
+    """
+
+    _bottleneck = False

@@ -1,0 +1,172 @@
+"""The figure that explains a network: what each layer hands to the next."""
+
+from __future__ import annotations
+
+from seqembed.network import LayerFlow, LayerStep
+
+_MOST_CELLS = 4
+_COLORS = {
+    "encoder": "tab:blue",
+    "bridge": "tab:orange",
+    "decoder": "tab:green",
+    "hidden": "tab:blue",
+    "output": "0.35",
+}
+
+
+def import_pyplot():
+    """Import matplotlib, or say which extra brings it.
+
+    Examples
+    --------
+    >>> import_pyplot().__name__
+    'matplotlib.pyplot'
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError('Figures need matplotlib: pip install "seqembed[plot]".') from error
+    return pyplot
+
+
+def draw_layer_flow(flow: LayerFlow, axes=None):
+    """Draw a network from the bottom, where the sequence enters, to the top.
+
+    Each layer is a row, with a cell for each timestep. A filled cell emits its state upwards, a hollow one only hands
+    it to its right-hand neighbour. Long sequences are drawn with their first and last timesteps.
+
+    Parameters
+    ----------
+    flow : LayerFlow
+        What to draw.
+    axes : matplotlib.axes.Axes, default=None
+        Where to draw; by default in a figure of its own.
+
+    Returns
+    -------
+    axes : matplotlib.axes.Axes
+        With the drawing.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from seqembed.network import Network
+    >>> axes = draw_layer_flow(LayerFlow(Network(n_features=2), n_timesteps=3))
+    >>> axes.get_title()
+    'How a sequence flows through the LSTM autoencoder'
+    """
+    steps = flow.steps
+    if axes is None:
+        height = 1.25 * (len(steps) + 2)
+        _, axes = import_pyplot().subplots(figsize=(11, height), layout="constrained")
+    timesteps = _shown_timesteps(flow.n_timesteps)
+    n_columns = len(timesteps)
+    _draw_sequence(axes, 0, timesteps, f"{flow.network.n_features} values", "0.35")
+    axes.text(-0.9, 0, f"input\n{(flow.n_timesteps, flow.network.n_features)}", ha="right", va="center")
+    axes.text(
+        n_columns - 0.3,
+        0,
+        f"the sequence: {flow.n_timesteps} timesteps\nof {flow.network.n_features} values",
+        va="center",
+    )
+    for row, step in enumerate(steps, start=1):
+        color = _COLORS[step.role]
+        axes.text(-0.9, row, f"{step.name}\n{step.kind}", ha="right", va="center", color=color, fontweight="bold")
+        axes.text(n_columns - 0.3, row, _explanation(step, flow), va="center", fontsize="small")
+        if step.role == "bridge":
+            _draw_repetition(axes, row, timesteps, color)
+        else:
+            _draw_arrows_up(axes, row, n_columns)
+            _draw_cells(axes, row, timesteps, step, color)
+        if len(step.output_shape) == 1:
+            _draw_arrow(axes, (n_columns - 1, row + 0.28), ((n_columns - 1) / 2, row + 0.72), "tab:orange")
+    top = len(steps) + 1
+    _draw_arrows_up(axes, top, n_columns)
+    _draw_sequence(axes, top, timesteps, f"{flow.network.n_features} values", "0.35")
+    axes.text(-0.9, top, f"reconstruction\n{steps[-1].output_shape}", ha="right", va="center")
+    axes.text(n_columns - 0.3, top, "the sequence again, as the network\nremembers it", va="center")
+    kind = "LSTM autoencoder" if flow.network.bottleneck else "regular LSTM network"
+    axes.set(xlim=(-3.6, n_columns + 4.2), ylim=(-0.6, top + 0.6), title=f"How a sequence flows through the {kind}")
+    axes.set_axis_off()
+    return axes
+
+
+def _shown_timesteps(n_timesteps: int) -> list[int | None]:
+    """Numbers of the timesteps to draw; None stands for those left out."""
+    if n_timesteps <= _MOST_CELLS:
+        return list(range(1, n_timesteps + 1))
+    return [1, 2, None, n_timesteps]
+
+
+def _explanation(step: LayerStep, flow: LayerFlow) -> str:
+    shapes = f"{step.input_shape} → {step.output_shape}, {step.n_parameters:,} parameters"
+    if step.role == "bridge":
+        return f"the vector is repeated, once for each timestep,\nso that the decoder can unroll it\n{shapes}"
+    if step.role == "output":
+        return (
+            f"one and the same dense layer at every timestep\nturns {step.input_shape[1]} numbers into "
+            f"{step.output_shape[1]}\n{shapes}"
+        )
+    if step.return_sequences:
+        return f"return_sequences=True: every timestep\nemits its state of {step.output_shape[1]} numbers\n{shapes}"
+    return (
+        f"return_sequences=False: only the last timestep emits.\nThe whole sequence is now ONE vector of "
+        f"{step.output_shape[0]}:\nthe embedding, transform()\n{shapes}"
+    )
+
+
+def _draw_sequence(axes, row: int, timesteps: list[int | None], content: str, color: str) -> None:
+    for column, timestep in enumerate(timesteps):
+        if timestep is None:
+            axes.text(column, row, "…", ha="center", va="center", fontsize="x-large")
+        else:
+            _draw_box(axes, column, row, f"t = {timestep}\n{content}", "white", color)
+
+
+def _draw_cells(axes, row: int, timesteps: list[int | None], step: LayerStep, color: str) -> None:
+    recurrent = step.role != "output"
+    for column, timestep in enumerate(timesteps):
+        if timestep is None:
+            axes.text(column, row, "…", ha="center", va="center", fontsize="x-large", color=color)
+        else:
+            emits = len(step.output_shape) == 2 or column == len(timesteps) - 1
+            text = f"{step.output_shape[-1]}" if emits else "kept"
+            _draw_box(axes, column, row, text, color if emits else "white", color, "white" if emits else color)
+        if recurrent and column + 1 < len(timesteps):
+            _draw_arrow(axes, (column + 0.33, row), (column + 0.67, row), color)
+
+
+def _draw_repetition(axes, row: int, timesteps: list[int | None], color: str) -> None:
+    middle = (len(timesteps) - 1) / 2
+    _draw_box(axes, middle, row - 0.1, "one vector", color, color, "white", width=0.8, height=0.3)
+    for column in range(len(timesteps)):
+        _draw_arrow(axes, (middle + 0.15 * (column - middle), row + 0.06), (column, row + 0.32), color)
+
+
+def _draw_box(
+    axes,
+    x: float,
+    y: float,
+    text: str,
+    face: str,
+    edge: str,
+    ink: str = "black",
+    width: float = 0.6,
+    height: float = 0.5,
+) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (x - width / 2 + 0.05, y - height / 2 + 0.05)
+    box = FancyBboxPatch(corner, width - 0.1, height - 0.1, boxstyle="round,pad=0.05", facecolor=face, edgecolor=edge)
+    axes.add_patch(box)
+    axes.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
+
+
+def _draw_arrows_up(axes, row: int, n_columns: int) -> None:
+    for column in range(n_columns):
+        _draw_arrow(axes, (column, row - 0.7), (column, row - 0.3), "0.4")
+
+
+def _draw_arrow(axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+    axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": color})

@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
+
+
+def small_network(random_state=0):
+    return LSTMReconstructor(
+        4, hidden_units=(), epochs=15, batch_size=32, learning_rate=0.02, random_state=random_state
+    )
+
+
+@parametrize_with_checks(
+    [ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(3,), epochs=2, batch_size=32, random_state=0), cv=2)]
+)
+def test_every_check_of_scikit_learn_passes(estimator, check):
+    check(estimator)
+
+
+class Zeros(BaseEstimator):
+    """Reconstructs zeros, so that residuals are what a test gives; counts what it was fitted on."""
+
+    def fit(self, X, y=None):
+        self.n_fitted_ = len(X)
+        return self
+
+    def reconstruct(self, X):
+        return np.zeros_like(X)
+
+
+def noise(n_samples, random_state=0, n_features=2):
+    return np.random.default_rng(random_state).normal(size=(n_samples, 6, n_features))
+
+
+def sines(n_samples, random_state):
+    random = np.random.default_rng(random_state)
+    return np.sin(np.arange(8) + random.uniform(0, 6, (n_samples, 1))) + random.normal(0, 0.1, (n_samples, 8))
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.1])
+def test_false_alarms_on_unseen_normal_sequences_are_as_many_as_promised(contamination):
+    shares = []
+    for repeat in range(20):
+        detector = ReconstructionDetector(small_network(repeat), contamination=contamination)
+        detector.fit(sines(150, random_state=repeat))
+        shares.append(np.mean(detector.predict(sines(300, random_state=100 + repeat)) == -1))
+    assert contamination / 2 <= np.mean(shares) <= 2 * contamination
+
+
+def test_contamination_zero_flags_only_what_is_worse_than_the_worst():
+    X = noise(30)
+    detector = ReconstructionDetector(Zeros(), contamination=0).fit(X)
+    assert np.all(detector.predict(X) == 1)
+    assert detector.predict(1.01 * X[[detector.score_samples(X).argmin()]]) == -1
+
+
+def test_decisions_are_scores_relative_to_the_offset_and_predictions_their_signs():
+    X = noise(30)
+    detector = ReconstructionDetector(Zeros(), contamination=0.2).fit(X)
+    np.testing.assert_allclose(detector.decision_function(X), detector.score_samples(X) - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(X) == -1, detector.score_samples(X) < detector.offset_)
+
+
+def test_the_threshold_comes_from_networks_that_had_not_seen_the_sequences():
+    class Memory(Zeros):
+        """Knows by heart what it was fitted on, and nothing else."""
+
+        def fit(self, X, y=None):
+            self.known_ = {each.tobytes() for each in X}
+            return self
+
+        def reconstruct(self, X):
+            return np.array([each if each.tobytes() in self.known_ else 0 * each for each in X])
+
+    X = noise(30)
+    detector = ReconstructionDetector(Memory()).fit(X)
+    assert np.all(detector.heldout_scores_ < 0)
+    assert np.all(detector.score_samples(X) == 0)
+    assert detector.offset_ < 0
+
+
+def test_blocks_are_contiguous_and_keep_their_distance():
+    fitted_on = []
+
+    class Recorder(Zeros):
+        def fit(self, X, y=None):
+            fitted_on.append(X[:, 0, 0].astype(int).tolist())
+            return self
+
+    X = np.arange(9.0).reshape(9, 1, 1) * np.ones((9, 4, 1))
+    ReconstructionDetector(Recorder(), cv=3, gap=1).fit(X)
+    assert fitted_on == [[4, 5, 6, 7, 8], [0, 1, 7, 8], [0, 1, 2, 3, 4], list(range(9))]
+
+
+@pytest.mark.parametrize(("rare", "normal"), [(-1, 1), (1, 0)])
+def test_labelled_rare_events_are_left_out_of_training_and_set_the_threshold(rare, normal):
+    X = noise(40)
+    y = np.full(40, normal)
+    y[[3, 20, 21]] = rare
+    X[y == rare] *= 3
+    detector = ReconstructionDetector(Zeros()).fit(X, y)
+    assert detector.estimator_.n_fitted_ == 37
+    np.testing.assert_array_equal(detector.predict(X) == -1, y == rare)
+
+
+def test_labels_that_are_none_are_ignored_with_a_warning():
+    with pytest.warns(UserWarning, match="y has 3 different values and is ignored"):
+        ReconstructionDetector(Zeros()).fit(noise(9), np.arange(9) % 3)
+
+
+def test_a_noisy_feature_does_not_drown_the_others():
+    X = noise(200) * [1, 100]
+    event = X[:1].copy()
+    event[0, :, 0] = 8  # eight times its deviation: nothing beside the hundred of the other
+    robust = ReconstructionDetector(Zeros()).fit(X)
+    raw = ReconstructionDetector(Zeros(), weighting=None).fit(X)
+    assert robust.predict(event) == -1
+    assert raw.predict(event) == 1
+    np.testing.assert_allclose(robust.feature_scales_, [1, 100], rtol=0.1)
+
+
+def test_mahalanobis_finds_what_breaks_the_correlation_of_features():
+    common = noise(400, n_features=1)
+    X = common + 0.1 * noise(400, random_state=1)
+    event = np.array([[[1.0, -1.0]] * 6])
+    assert ReconstructionDetector(Zeros(), weighting="mahalanobis").fit(X).predict(event) == -1
+    assert ReconstructionDetector(Zeros(), weighting="robust").fit(X).predict(event) == 1
+
+
+@pytest.mark.parametrize("weighting", ["robust", "mahalanobis", None])
+def test_an_explanation_adds_up_to_the_score(weighting):
+    X = noise(50)
+    detector = ReconstructionDetector(Zeros(), weighting=weighting).fit(X)
+    X[0, 4, 1] = 30
+    shares = detector.explain(X)
+    for part, axes in (("values", (1, 2)), ("timesteps", 1), ("features", 1)):
+        np.testing.assert_allclose(shares[part].sum(axis=axes), -detector.score_samples(X))
+    assert shares.timesteps[0].argmax() == 4
+    assert shares.features[0].argmax() == 1
+
+
+def test_a_feature_without_residual_does_not_divide_by_zero():
+    X = noise(30)
+    X[..., 1] = 0
+    assert np.isfinite(ReconstructionDetector(Zeros()).fit(X).score_samples(X)).all()
+
+
+def test_too_few_normal_sequences_are_refused():
+    with pytest.raises(ValueError, match=r"Got 2 normal sequences \(n_samples = 5\), expected at least cv=3"):
+        ReconstructionDetector(Zeros()).fit(noise(5), [-1, -1, -1, 1, 1])
+    with pytest.raises(ValueError, match="Got gap=9 and cv=3 for 6 normal sequences"):
+        ReconstructionDetector(Zeros(), gap=9).fit(noise(6))
+    with pytest.raises(ValueError, match=r"labels of shape \(2,\) for 6 sequences"):
+        ReconstructionDetector(Zeros()).fit(noise(6), [1, 1])
+
+
+def test_an_estimator_that_reconstructs_nothing_is_refused():
+    with pytest.raises(ValueError, match="'estimator' parameter"):
+        ReconstructionDetector(BaseEstimator()).fit(noise(6))
+
+
+def test_nothing_works_before_fit():
+    with pytest.raises(NotFittedError):
+        ReconstructionDetector(Zeros()).predict(noise(6))
+
+
+def test_fit_predict_says_what_to_call_instead():
+    assert not hasattr(ReconstructionDetector(Zeros()), "fit_predict")
+    with pytest.raises(AttributeError, match=r"heldout_scores_ < offset_"):
+        ReconstructionDetector(Zeros()).fit_predict(noise(6))

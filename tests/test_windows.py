@@ -1,0 +1,151 @@
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed import merge_windows, sliding_windows, temporalize
+
+SIZES = {"n_rows": st.integers(1, 30), "timesteps": st.integers(1, 8), "stride": st.integers(1, 9)}
+
+
+def recording(n_rows, n_features=2):
+    return np.random.default_rng(n_rows).normal(size=(n_rows, n_features)).astype(np.float32)
+
+
+@given(**SIZES)
+def test_windows_are_those_of_a_plain_loop(n_rows, timesteps, stride):
+    X = recording(max(n_rows, timesteps))
+    windows, starts, y = sliding_windows(X, timesteps, stride)
+    expected_windows, expected_starts = naive.sliding_windows(X, timesteps, stride)
+    np.testing.assert_array_equal(windows, expected_windows)
+    np.testing.assert_array_equal(starts, expected_starts)
+    assert y is None
+
+
+@given(**SIZES, how=st.sampled_from(["mean", "median"]), trailing=st.sampled_from([(), (2,), (2, 3)]))
+def test_merged_windows_are_those_of_a_plain_loop(n_rows, timesteps, stride, how, trailing):
+    starts = np.arange(0, n_rows, stride)
+    values = np.random.default_rng(stride).normal(size=(len(starts), timesteps, *trailing))
+    merged = merge_windows(values, starts, n_rows + timesteps, how)
+    np.testing.assert_allclose(merged, naive.merge_windows(values, starts, n_rows + timesteps, how), atol=1e-12)
+
+
+@given(**SIZES, how=st.sampled_from(["mean", "median"]))
+def test_a_round_trip_is_exact_and_NaN_where_no_window_lies(n_rows, timesteps, stride, how):
+    X = recording(max(n_rows, timesteps))
+    windows, starts, _ = sliding_windows(X, timesteps, stride)
+    merged = merge_windows(windows, starts, len(X), how)
+    covered = np.zeros(len(X), bool)
+    for start in starts:
+        covered[start : start + timesteps] = True
+    assert merged.dtype == X.dtype
+    np.testing.assert_array_equal(merged[covered], X[covered])
+    assert np.isnan(merged[~covered]).all()
+
+
+def test_windows_of_a_memory_map_are_views_of_it(tmp_path):
+    np.save(tmp_path / "X.npy", recording(20))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert np.shares_memory(sliding_windows(X, 5).windows, X)
+
+
+LABELS = [0, 0, 1, 0, 0, 2, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("last", [1, 0, 0, 2, 2, 0]),
+        ("first", [0, 0, 1, 0, 0, 2]),
+        ("any", [True, True, True, True, True, True]),
+        ("mode", [0, 0, 0, 0, 2, 2]),
+        (np.max, [1, 1, 1, 2, 2, 2]),
+    ],
+)
+def test_labels_of_windows(label, expected):
+    np.testing.assert_array_equal(sliding_windows(np.arange(8.0), 3, y=LABELS, label=label).y, expected)
+
+
+def test_labels_ahead_of_the_window():
+    windows, starts, y = sliding_windows(np.arange(8.0), 3, y=np.arange(8), horizon=2)
+    np.testing.assert_array_equal(y, windows[:, -1, 0] + 2)
+    np.testing.assert_array_equal(starts, [0, 1, 2, 3])
+
+
+def test_no_window_crosses_from_one_recording_to_the_next():
+    first, second = recording(6), recording(5)
+    windows, starts, y = sliding_windows([first, second], 4, y=[np.arange(6), np.arange(6, 11)])
+    rows = np.concatenate([first, second])
+    np.testing.assert_array_equal(starts, [0, 1, 2, 6, 7])
+    for window, start in zip(windows, starts, strict=True):
+        np.testing.assert_array_equal(window, rows[start : start + 4])
+    np.testing.assert_array_equal(y, starts + 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"timesteps": 0}, "Got timesteps=0, expected an integer of at least 1"),
+        ({"timesteps": 3, "stride": 0}, "Got stride=0"),
+        ({"timesteps": 3, "horizon": -1}, "Got horizon=-1"),
+        ({"timesteps": 9}, "A recording of 8 rows is too short for a window of 9 timesteps"),
+        ({"timesteps": 7, "y": LABELS, "horizon": 2}, "with labels 2 rows ahead"),
+        ({"timesteps": 3, "y": LABELS[:-1]}, r"labels of shape \(7,\) for 8 rows"),
+        ({"timesteps": 3, "y": LABELS, "label": "middle"}, "Got label='middle', expected 'last', 'first'"),
+    ],
+)
+def test_bad_windows_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sliding_windows(np.arange(8.0), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "y", "message"),
+    [
+        ([], None, "empty list"),
+        ([np.ones(4)], [[0], [0]], "labels of 2 recordings for 1"),
+        (np.ones((2, 3, 4)), None, r"shape \(2, 3, 4\)"),
+    ],
+)
+def test_bad_recordings_are_refused(recordings, y, message):
+    with pytest.raises(ValueError, match=message):
+        sliding_windows(recordings, 2, y=y)
+
+
+@pytest.mark.parametrize(
+    ("values", "starts", "how", "message"),
+    [
+        (np.ones((2, 3)), [0], "mean", r"values of shape \(2, 3\) and starts of shape \(1,\)"),
+        (np.ones(2), [0, 1], "mean", "per='timestep'"),
+        (np.ones((2, 3)), [0, 8], "mean", "reach beyond the n_rows=10"),
+        (np.ones((2, 3)), [-1, 2], "mean", "reach beyond"),
+        (np.ones((2, 3)), [0, 1], "max", "Got how='max', expected 'mean' or 'median'"),
+    ],
+)
+def test_bad_merges_are_refused(values, starts, how, message):
+    with pytest.raises(ValueError, match=message):
+        merge_windows(values, starts, 10, how)
+
+
+@given(n_rows=st.integers(5, 30), lookback=st.integers(1, 3))
+def test_temporalize_is_the_posts_function(n_rows, lookback):
+    X, y = recording(n_rows), np.arange(n_rows)
+    windows, labels = temporalize(X, y, lookback)
+    expected_windows, expected_labels = naive.temporalize(X, y, lookback)
+    np.testing.assert_array_equal(windows, expected_windows)
+    np.testing.assert_array_equal(labels, expected_labels)
+
+
+def test_the_posts_windows_begin_at_row_2():
+    series = np.array([[k / 10, (k / 10) ** 3] for k in range(1, 10)])
+    windows, _ = temporalize(series, np.zeros(9), lookback=3)
+    assert windows.shape == (5, 3, 2)
+    np.testing.assert_array_equal(windows[0], series[2:5])
+
+
+def test_temporalize_refuses_what_is_too_short_or_mislabelled():
+    with pytest.raises(ValueError, match="Got 4 rows for lookback=3"):
+        temporalize(np.ones((4, 1)), np.zeros(4), 3)
+    with pytest.raises(ValueError, match=r"labels of shape \(4,\) for 8 rows"):
+        temporalize(np.ones((8, 1)), np.zeros(4), 3)
