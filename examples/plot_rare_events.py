@@ -39,8 +39,9 @@ def row_scores(scores: np.ndarray) -> np.ndarray:
 # %%
 # Two networks and a threshold
 # ----------------------------
-# The threshold comes from windows that the network had not seen: contiguous blocks of the training part, with as many
-# windows left out between them as overlap. A small bottleneck leaves room for the regular rhythm and for little else.
+# The detector's threshold comes from windows that its network had not seen: contiguous blocks of the training part,
+# with as many windows left out between them as overlap. A small bottleneck leaves room for the regular rhythm and for
+# little else.
 settings = {"n_components": 8, "hidden_units": (32,), "learning_rate": 3e-3, "random_state": 0}
 networks = {"LSTM autoencoder": LSTMAutoencoder(**settings), "regular LSTM network": LSTMReconstructor(**settings)}
 detectors = {}
@@ -57,18 +58,29 @@ scores["IsolationForest"] = row_scores(IsolationForest(random_state=0).fit(flat_
 scores["PCA reconstruction error"] = row_scores(-np.square(residuals).mean(axis=1))
 
 # %%
-# The lowest score should lie in the event, or within a window of it.
+# The lowest score should lie in the event, or within a window of it. Precision and recall are those of flagging the
+# lowest 5 % of the rows, about as many as the event has.
 first, last = np.flatnonzero(event)[[0, -1]]
 print(f"the event lies in rows {first} to {last} of {len(rows)}")
 print(f"{'':26s}AUC by row  lowest score in row  within a window  precision  recall")
 for name, score in scores.items():
-    lowest = score.argmin()
-    line = f"{name:26s}{roc_auc_score(event, -score):10.3f}{lowest:21d}"
-    line += f"{first - TIMESTEPS <= lowest <= last + TIMESTEPS!s:>17s}"
-    if name in detectors:
-        flagged = score < detectors[name].offset_
-        line += f"{precision_score(event, flagged, zero_division=0):11.2f}{recall_score(event, flagged):8.2f}"
-    print(line)
+    lowest, flagged = score.argmin(), score <= np.quantile(score, 0.05)
+    near = "yes" if first - TIMESTEPS <= lowest <= last + TIMESTEPS else "no"
+    print(
+        f"{name:26s}{roc_auc_score(event, -score):10.3f}{lowest:21d}{near:>17s}"
+        f"{precision_score(event, flagged):11.2f}{recall_score(event, flagged):8.2f}"
+    )
+
+# %%
+# The ranking finds the event; a threshold that promises few false alarms does not. It comes from networks that had not
+# seen a part of these fourteen seconds, and so few beats are too few: they reconstruct the rest worse than the final
+# network reconstructs the event. With more normal data the two come together.
+for name, detector in detectors.items():
+    seen = np.quantile(detector.score_samples(training), 0.01)
+    print(
+        f"{name}: threshold from unseen windows {detector.offset_:.1f}, the same quantile of windows seen {seen:.1f}; "
+        f"rows flagged {np.mean(scores[name] < detector.offset_):.0%}"
+    )
 
 # %%
 # The score along the recording, and the beat that was not understood
@@ -85,7 +97,7 @@ panels[0].plot(seconds, rows[:, 0], color="0.3", linewidth=0.8)
 panels[0].set_ylabel("electrocardiogram")
 panels[0].legend(loc="upper left", ncols=2)
 panels[1].plot(seconds, score, color="tab:blue")
-panels[1].axhline(detector.offset_, color="tab:red", linestyle="--", label="threshold")
+panels[1].axhline(np.quantile(score, 0.05), color="tab:red", linestyle="--", label="lowest 5 % of the rows")
 panels[1].set(ylabel="score (low is rare)", xlabel="seconds")
 panels[1].legend(loc="lower left", ncols=3)
 

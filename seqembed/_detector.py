@@ -235,8 +235,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         shares : Bunch
-            `values` (n_samples, n_timesteps, n_features), and their sums `timesteps` (n_samples, n_timesteps) and
-            `features` (n_samples, n_features). The values of a sequence add up to minus its score; with "mahalanobis",
+            `value` (n_samples, n_timesteps, n_features), and their sums `timestep` (n_samples, n_timesteps) and
+            `feature` (n_samples, n_features). The values of a sequence add up to minus its score; with "mahalanobis",
             where features share what they have in common, some can be negative.
 
         Examples
@@ -247,11 +247,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
         >>> X[0, 3, 1] = 50
         >>> shares = detector.explain(X)
-        >>> shares.timesteps[0].argmax(), shares.features[0].argmax()
-        (np.int64(3), np.int64(1))
+        >>> int(shares.timestep[0].argmax()), int(shares.feature[0].argmax())
+        (3, 1)
         """
         values = self._contributions(X)
-        return Bunch(values=values, timesteps=values.sum(axis=2), features=values.sum(axis=1))
+        return Bunch(value=values, timestep=values.sum(axis=2), feature=values.sum(axis=1))
 
     def _contributions(self, X) -> np.ndarray:
         check_is_fitted(self)

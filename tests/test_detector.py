@@ -136,10 +136,10 @@ def test_an_explanation_adds_up_to_the_score(weighting):
     detector = ReconstructionDetector(Zeros(), weighting=weighting).fit(X)
     X[0, 4, 1] = 30
     shares = detector.explain(X)
-    for part, axes in (("values", (1, 2)), ("timesteps", 1), ("features", 1)):
-        np.testing.assert_allclose(shares[part].sum(axis=axes), -detector.score_samples(X))
-    assert shares.timesteps[0].argmax() == 4
-    assert shares.features[0].argmax() == 1
+    for part, axes in (("value", (1, 2)), ("timestep", 1), ("feature", 1)):
+        np.testing.assert_allclose(getattr(shares, part).sum(axis=axes), -detector.score_samples(X))
+    assert shares.timestep[0].argmax() == 4
+    assert shares.feature[0].argmax() == 1
 
 
 def test_a_feature_without_residual_does_not_divide_by_zero():

@@ -1,0 +1,59 @@
+"""Is the labelled event of the electrocardiogram found, whatever the seed?
+
+The windows, networks and row scores of `plot_rare_events.py`, with five seeds, beside the distance of each window to
+its nearest neighbour in the training part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from alternation import describe_machine
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+from seqembed import LSTMAutoencoder, LSTMReconstructor, merge_windows, sliding_windows
+from seqembed.datasets import load_mitdb
+
+STEP, TIMESTEPS = 5, 75
+
+
+def main() -> None:
+    """Read the command line and print a line a fit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    print(describe_machine(("tensorflow", "numpy", "scikit-learn")))
+    recording = load_mitdb()
+    rows = recording.data.reshape(-1, STEP, 1).mean(axis=1)
+    event = recording.target.reshape(-1, STEP).max(axis=1)
+    training = sliding_windows(rows[: recording.train_end // STEP], TIMESTEPS).windows
+    windows, starts, _ = sliding_windows(rows, TIMESTEPS)
+
+    neighbours = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
+    report("nearest neighbour", neighbours.kneighbors(windows.reshape(len(windows), -1))[0][:, 0], starts, event)
+    for network in (LSTMAutoencoder, LSTMReconstructor):
+        for seed in range(arguments.seeds):
+            started = time.perf_counter()
+            fitted = network(8, hidden_units=(32,), learning_rate=3e-3, random_state=seed).fit(training)
+            title = f"{network.__name__}, seed {seed}, fitted in {time.perf_counter() - started:.0f} s"
+            report(title, fitted.reconstruction_error(windows), starts, event)
+
+
+def report(title: str, errors: np.ndarray, starts: np.ndarray, event: np.ndarray) -> None:
+    """Print the area under the curve by row, and where the highest error lies."""
+    by_row = merge_windows(np.repeat(errors[:, np.newaxis], TIMESTEPS, axis=1), starts, len(event))
+    first, last = np.flatnonzero(event)[[0, -1]]
+    highest = by_row.argmax()
+    found = "within" if first - TIMESTEPS <= highest <= last + TIMESTEPS else "NOT within"
+    print(
+        f"{title:45s} AUC {roc_auc_score(event, by_row):.3f}, highest error in row {highest}, {found} a window of the "
+        f"event ({first} to {last})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
