@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seqembed import inference
-from seqembed.network import LayerFlow, Network, initial_weights
+from seqembed.layer_flow import LayerFlow
+from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.sequences import as_three_dimensional, check_sequences, feature_statistics, scaled, unscaled
 
@@ -314,7 +315,7 @@ class LSTMNetworkEstimator(BaseEstimator):
 
         Returns
         -------
-        flow : seqembed.network.LayerFlow
+        flow : seqembed.layer_flow.LayerFlow
             ``print(flow)`` shows a table, a notebook a nicer one, and ``flow.plot()`` draws what each layer hands on.
 
         Raises

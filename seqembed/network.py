@@ -125,7 +125,7 @@ def _stack(role: str, n_inputs: int, units: tuple[int, ...], *, last_step_only: 
 
 @dataclass(frozen=True)
 class LayerStep:
-    """What one layer does with a sequence: a row of `LayerFlow`.
+    """What one layer does with a sequence.
 
     Parameters
     ----------
@@ -152,12 +152,8 @@ class LayerStep:
     n_parameters: int
 
 
-@dataclass(frozen=True)
-class LayerFlow:
-    """How a sequence flows through a network, layer by layer: the tables and the figure of the post.
-
-    Where the post is loose: ``TimeDistributed(Dense(k))`` applies one and the same dense layer to every timestep. It
-    does not make a vector as long as the previous layer's output, nor replicate anything k times.
+def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
+    """Follow a sequence through a network.
 
     Parameters
     ----------
@@ -166,115 +162,47 @@ class LayerFlow:
     n_timesteps : int
         Length of the sequence.
 
-    References
-    ----------
-    C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+    Returns
+    -------
+    steps : tuple of LayerStep
+        One for each layer, from the input to the output.
 
     Examples
     --------
-    >>> flow = LayerFlow(Network(n_features=2), n_timesteps=3)
-    >>> [step.output_shape for step in flow.steps]
+    >>> [step.output_shape for step in layer_steps(Network(n_features=2), n_timesteps=3)]
     [(3, 128), (64,), (3, 64), (3, 64), (3, 128), (3, 2)]
-    >>> flow.n_parameters
-    248578
     """
-
-    network: Network
-    n_timesteps: int
-
-    @property
-    def steps(self) -> tuple[LayerStep, ...]:
-        """One `LayerStep` for each layer."""
-        network, steps = self.network, []
-        roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
-        for layer, role in zip((*network.encoder, *network.decoder), roles, strict=True):
-            if network.bottleneck and layer.name == network.decoder[0].name:
-                vector = (network.n_components,)
-                repeat = f"RepeatVector({self.n_timesteps})"
-                steps.append(LayerStep("repeat", repeat, "bridge", vector, (self.n_timesteps, *vector), None, 0))
-            steps.append(
-                LayerStep(
-                    layer.name,
-                    f"LSTM({layer.units})",
-                    role if network.bottleneck else "hidden",
-                    (self.n_timesteps, layer.n_inputs),
-                    (self.n_timesteps, layer.units) if layer.return_sequences else (layer.units,),
-                    layer.return_sequences,
-                    sum(int(np.prod(shape)) for shape in layer.weight_shapes.values()),
-                )
-            )
-        units = network.decoder[-1].units
+    steps = []
+    roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
+    for layer, role in zip((*network.encoder, *network.decoder), roles, strict=True):
+        if network.bottleneck and layer.name == network.decoder[0].name:
+            vector = (network.n_components,)
+            repeat = f"RepeatVector({n_timesteps})"
+            steps.append(LayerStep("repeat", repeat, "bridge", vector, (n_timesteps, *vector), None, 0))
         steps.append(
             LayerStep(
-                "output",
-                f"TimeDistributed(Dense({network.n_features}))",
-                "output",
-                (self.n_timesteps, units),
-                (self.n_timesteps, network.n_features),
-                None,
-                (units + 1) * network.n_features,
+                layer.name,
+                f"LSTM({layer.units})",
+                role if network.bottleneck else "hidden",
+                (n_timesteps, layer.n_inputs),
+                (n_timesteps, layer.units) if layer.return_sequences else (layer.units,),
+                layer.return_sequences,
+                sum(int(np.prod(shape)) for shape in layer.weight_shapes.values()),
             )
         )
-        return tuple(steps)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trainable values of the whole network."""
-        return self.network.n_parameters
-
-    def plot(self, axes=None):
-        """Draw the flow: a cell for each timestep, which cells emit, and where the sequence is a single vector.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes, default=None
-            Where to draw; by default in a figure of its own.
-
-        Returns
-        -------
-        axes : matplotlib.axes.Axes
-            With the drawing.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib, which ``pip install "seqembed[plot]"`` brings.
-        """
-        from seqembed.plotting import draw_layer_flow
-
-        return draw_layer_flow(self, axes)
-
-    def __str__(self) -> str:
-        columns = list(zip(_FLOW_TITLES, *self._rows(), strict=True))
-        widths = [max(map(len, column)) for column in columns]
-        lines = []
-        for row in zip(*columns, strict=True):
-            cells = [text.ljust(width) for text, width in zip(row[:-1], widths, strict=False)]
-            lines.append("  ".join([*cells, row[-1].rjust(widths[-1])]))
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in _FLOW_TITLES)
-        body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in row) + "</tr>" for row in self._rows())
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        rows = [
-            (
-                step.name,
-                step.kind,
-                step.role,
-                str(step.input_shape),
-                str(step.output_shape),
-                "" if step.return_sequences is None else str(step.return_sequences),
-                f"{step.n_parameters:,}",
-            )
-            for step in self.steps
-        ]
-        return [*rows, ("total", "", "", "", "", "", f"{self.n_parameters:,}")]
-
-
-_FLOW_TITLES = ("layer", "type", "role", "input", "output", "return_sequences", "parameters")
+    units = network.decoder[-1].units
+    steps.append(
+        LayerStep(
+            "output",
+            f"TimeDistributed(Dense({network.n_features}))",
+            "output",
+            (n_timesteps, units),
+            (n_timesteps, network.n_features),
+            None,
+            (units + 1) * network.n_features,
+        )
+    )
+    return tuple(steps)
 
 
 def initial_weights(network: Network, random: np.random.Generator) -> dict[str, np.ndarray]:

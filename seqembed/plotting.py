@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqembed.network import LayerFlow, LayerStep
+from seqembed.network import LayerStep, Network, layer_steps
 
 _MOST_CELLS = 4
 _COLORS = {
@@ -29,7 +29,7 @@ def import_pyplot():
     return pyplot
 
 
-def draw_layer_flow(flow: LayerFlow, axes=None):
+def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     """Draw a network from the bottom, where the sequence enters, to the top.
 
     Each layer is a row, with a cell for each timestep. A filled cell emits its state upwards, a hollow one only hands
@@ -37,8 +37,10 @@ def draw_layer_flow(flow: LayerFlow, axes=None):
 
     Parameters
     ----------
-    flow : LayerFlow
-        What to draw.
+    network : Network
+        The sizes.
+    n_timesteps : int
+        Length of the sequence.
     axes : matplotlib.axes.Axes, default=None
         Where to draw; by default in a figure of its own.
 
@@ -52,28 +54,28 @@ def draw_layer_flow(flow: LayerFlow, axes=None):
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from seqembed.network import Network
-    >>> axes = draw_layer_flow(LayerFlow(Network(n_features=2), n_timesteps=3))
+    >>> axes = draw_layer_flow(Network(n_features=2), n_timesteps=3)
     >>> axes.get_title()
     'How a sequence flows through the LSTM autoencoder'
     """
-    steps = flow.steps
+    steps = layer_steps(network, n_timesteps)
     if axes is None:
         height = 1.25 * (len(steps) + 2)
         _, axes = import_pyplot().subplots(figsize=(11, height), layout="constrained")
-    timesteps = _shown_timesteps(flow.n_timesteps)
+    timesteps = _shown_timesteps(n_timesteps)
     n_columns = len(timesteps)
-    _draw_sequence(axes, 0, timesteps, f"{flow.network.n_features} values", "0.35")
-    axes.text(-0.9, 0, f"input\n{(flow.n_timesteps, flow.network.n_features)}", ha="right", va="center")
+    _draw_sequence(axes, 0, timesteps, f"{network.n_features} values", "0.35")
+    axes.text(-0.9, 0, f"input\n{(n_timesteps, network.n_features)}", ha="right", va="center")
     axes.text(
         n_columns - 0.3,
         0,
-        f"the sequence: {flow.n_timesteps} timesteps\nof {flow.network.n_features} values",
+        f"the sequence: {n_timesteps} timesteps\nof {network.n_features} values",
         va="center",
     )
     for row, step in enumerate(steps, start=1):
         color = _COLORS[step.role]
         axes.text(-0.9, row, f"{step.name}\n{step.kind}", ha="right", va="center", color=color, fontweight="bold")
-        axes.text(n_columns - 0.3, row, _explanation(step, flow), va="center", fontsize="small")
+        axes.text(n_columns - 0.3, row, _explanation(step), va="center", fontsize="small")
         if step.role == "bridge":
             _draw_repetition(axes, row, timesteps, color)
         else:
@@ -83,10 +85,10 @@ def draw_layer_flow(flow: LayerFlow, axes=None):
             _draw_arrow(axes, (n_columns - 1, row + 0.28), ((n_columns - 1) / 2, row + 0.72), "tab:orange")
     top = len(steps) + 1
     _draw_arrows_up(axes, top, n_columns)
-    _draw_sequence(axes, top, timesteps, f"{flow.network.n_features} values", "0.35")
+    _draw_sequence(axes, top, timesteps, f"{network.n_features} values", "0.35")
     axes.text(-0.9, top, f"reconstruction\n{steps[-1].output_shape}", ha="right", va="center")
     axes.text(n_columns - 0.3, top, "the sequence again, as the network\nremembers it", va="center")
-    kind = "LSTM autoencoder" if flow.network.bottleneck else "regular LSTM network"
+    kind = "LSTM autoencoder" if network.bottleneck else "regular LSTM network"
     axes.set(xlim=(-3.6, n_columns + 4.2), ylim=(-0.6, top + 0.6), title=f"How a sequence flows through the {kind}")
     axes.set_axis_off()
     return axes
@@ -99,7 +101,7 @@ def _shown_timesteps(n_timesteps: int) -> list[int | None]:
     return [1, 2, None, n_timesteps]
 
 
-def _explanation(step: LayerStep, flow: LayerFlow) -> str:
+def _explanation(step: LayerStep) -> str:
     shapes = f"{step.input_shape} → {step.output_shape}, {step.n_parameters:,} parameters"
     if step.role == "bridge":
         return f"the vector is repeated, once for each timestep,\nso that the decoder can unroll it\n{shapes}"
