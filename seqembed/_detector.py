@@ -61,6 +61,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Typical residual of each feature, in its units; ones unless `weighting` is "robust".
     precision_ : float array of shape (n_features, n_features)
         What residuals are multiplied with to be squared: the inverse covariance with "mahalanobis", else the identity.
+    input_ndim_ : int
+        2 if fitted on (n_samples, n_timesteps), else 3.
     n_features_in_ : int
         Columns of a two-dimensional `X`, as scikit-learn counts them, and the number of features otherwise.
     feature_names_in_ : array of str
@@ -133,7 +135,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         """
         checked = check_sequences(X, estimator=self)
         rare = _rare_mask(y, len(checked))
-        normal = checked[~rare]
+        normal = checked[~rare] if rare.any() else checked
         if len(normal) < self.cv:
             raise ValueError(
                 f"Got {len(normal)} normal sequences (n_samples = {len(checked)}), expected at least cv={self.cv}: "
@@ -156,7 +158,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             self.n_features_in_ = checked.shape[2]
             vars(self).pop("feature_names_in_", None)
         self.estimator_, self.offset_, self.heldout_scores_ = estimator, float(offset), heldout_scores
-        self.feature_scales_, self.precision_ = feature_scales, precision
+        self.feature_scales_, self.precision_, self.input_ndim_ = feature_scales, precision, checked.ndim
         return self
 
     @property
@@ -256,7 +258,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     def _contributions(self, X) -> np.ndarray:
         check_is_fitted(self)
         checked = check_sequences(X, estimator=self)
-        if checked.ndim == 2 and not hasattr(self.estimator_, "n_timesteps_"):
+        if checked.ndim == self.input_ndim_ == 2:
             validate_data(self, X, reset=False, skip_check_array=True)
         return _contributions(_residuals(self.estimator_, checked), self.feature_scales_, self.precision_)
 
@@ -300,7 +302,7 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
 
 
 def _residuals(estimator, X: np.ndarray) -> np.ndarray:
-    return as_three_dimensional(np.asarray(estimator.reconstruct(X)) - X)
+    return as_three_dimensional(np.asarray(estimator.reconstruct(X))) - as_three_dimensional(X)
 
 
 def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -162,6 +162,12 @@ def test_an_estimator_that_reconstructs_nothing_is_refused():
         ReconstructionDetector(BaseEstimator()).fit(noise(6))
 
 
+def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
+    X = sines(40, random_state=0)
+    detector = ReconstructionDetector(small_network()).fit(X[:, :, None])
+    np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X[:, :, None]))
+
+
 def test_nothing_works_before_fit():
     with pytest.raises(NotFittedError):
         ReconstructionDetector(Zeros()).predict(noise(6))
