@@ -94,6 +94,9 @@ def train(
                     history[name].append(values[name])
                 progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
                 watched = values.get("val_loss", values["loss"])
+                # The loss was measured before the last update: what that update did shows in the parameters alone.
+                if not np.isfinite(adam.parameters).all():
+                    watched = math.nan
                 if not math.isfinite(watched):
                     break
                 if watched < lowest_loss:
