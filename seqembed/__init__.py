@@ -3,13 +3,16 @@
 from seqembed._autoencoder import LSTMAutoencoder
 from seqembed._detector import ReconstructionDetector
 from seqembed._reconstructor import LSTMReconstructor
+from seqembed.frames import frame_from_sequences, sequences_from_frame
 from seqembed.windows import merge_windows, sliding_windows, temporalize
 
 __all__ = [
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
+    "frame_from_sequences",
     "merge_windows",
+    "sequences_from_frame",
     "sliding_windows",
     "temporalize",
 ]

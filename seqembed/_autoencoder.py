@@ -8,9 +8,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed import inference
-from seqembed._base import LSTMNetworkEstimator
+from seqembed._base import LSTMNetworkEstimator, fill
 from seqembed.parallel import run_batches
-from seqembed.sequences import scaled, unscaled
+from seqembed.sequences import checked_lengths
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
@@ -28,6 +28,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` leaves the bottleneck alone.
     activation : {"tanh", "relu"}, default="tanh"
         Activation of the cells. "relu" is the original post's; over tens of timesteps it explodes, hence the default.
+    time_encoding : bool, default=True
+        Tell the first decoder layer at each timestep how far the sequence has come: the decoder need not count, so that
+        the same loss is reached in far fewer updates. False is the original post's network.
     scale : {"standard"} or None, default="standard"
         Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
         or train on the values as they are.
@@ -35,7 +38,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Passes over the training data. "auto" makes at least 1,000 updates and 20 passes, since it is updates that
         count: small sets need more passes.
     batch_size : int or "auto", default="auto"
-        Sequences per update. "auto" takes a quarter of the data, at least 8 and at most 64.
+        Most sequences per update; batches are made equally large, so that none is small. "auto" takes a quarter of the
+        data, at least 8 and at most 64.
     learning_rate : float, default=1e-3
         Peak of Adam's learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
         The gradient is clipped at norm 1.
@@ -57,8 +61,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     Attributes
     ----------
     history_ : dict of str to list of float
-        "loss" (mean squared error after scaling, the mean over the epoch's batches), "val_loss" (only with a
-        `validation_fraction`) and "learning_rate", one entry per epoch.
+        "loss" (mean squared error after scaling over the values that are not missing, the mean over the epoch's
+        batches), "val_loss" (only with a `validation_fraction`) and "learning_rate", one entry per epoch.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
     network_ : seqembed.network.Network
@@ -68,7 +72,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     center_, scale_ : float64 arrays of shape (n_features,)
         What is subtracted from each feature, and what it is then divided by.
     n_timesteps_, n_features_ : int
-        Shape of the fitted sequences.
+        Shape of the longest of the fitted sequences.
+    one_length_ : bool
+        Whether the fitted sequences were equally long. If so, others must be as long too; if not, any length will do,
+        and reconstructions come as lists.
     input_ndim_ : int
         2 if fitted on (n_samples, n_timesteps), else 3; reconstructions come in the same layout.
     n_features_in_ : int
@@ -80,6 +87,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     -----
     Axes are (n_samples, n_timesteps, n_features), as in Keras and tslearn. aeon, sktime and tsai put features second:
     pass ``X.transpose(0, 2, 1)``.
+
+    The embedding is the state after a sequence's own last timestep, so padding has no influence on it. Missing values
+    (NaN) are read as the mean of their feature and left out of the loss, so `reconstruct` estimates them.
 
     References
     ----------
@@ -101,13 +111,41 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     _bottleneck = True
 
-    def transform(self, X):
+    def fit_transform(self, X, y=None, *, lengths=None):
+        """Fit, and embed the training sequences: ``fit(X, lengths=lengths).transform(X, lengths=lengths)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
+            See `fit`.
+        y : object, default=None
+            Ignored; present so that the estimator fits into a pipeline.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
+
+        Returns
+        -------
+        Z : float32 array of shape (n_samples, n_components)
+            One embedding per sequence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(10, 5, 2))
+        >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit_transform(X).shape
+        (10, 3)
+        """
+        return self.fit(X, y, lengths=lengths).transform(X, lengths=lengths)
+
+    def transform(self, X, lengths=None):
         """Embed sequences.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences of the fitted shape.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
@@ -117,7 +155,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Raises
         ------
         ValueError
-            For sequences of another shape than the fitted ones.
+            For sequences of another shape than the fitted ones, and for one whose values are all missing.
 
         Examples
         --------
@@ -126,33 +164,36 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        sequences = self._check_sequences(X)
+        sequences = self._check_sequences(X, lengths)
         embedding = np.empty((len(sequences), self.network_.n_components), np.float32)
 
         def embed(rows):
-            batch = scaled(sequences[rows], self.center_, self.scale_)
-            embedding[rows] = inference.encode(self.network_, self.weights_, batch)
+            batch = self._scaling.read(sequences, rows)
+            embedding[rows] = inference.encode(self.network_, self.weights_, batch.values, batch.lengths)
 
-        run_batches(embed, len(sequences), self.n_jobs)
+        run_batches(embed, len(sequences), self.n_jobs, sequences.order)
         return embedding
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z, lengths=None):
         """Reconstruct sequences from their embeddings.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
             Embeddings.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence. By default those of the fitted sequences, if they were equally long.
 
         Returns
         -------
         X : float32 array, in the layout that the estimator was fitted on
-            The decoder's sequences in the units of the training data.
+            The decoder's sequences in the units of the training data. With `lengths`, a list of arrays.
 
         Raises
         ------
         ValueError
-            For embeddings that are not of `n_components` finite values.
+            For embeddings that are not of `n_components` finite values, and for lengths that are missing or not
+            positive.
 
         Examples
         --------
@@ -169,13 +210,24 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
                 f"Z has {embedding.shape[1]} columns, but {type(self).__name__} was fitted with "
                 f"n_components={self.network_.n_components}. Pass what transform returned."
             )
-        sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
+        if lengths is None and not self.one_length_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on sequences of unequal lengths, and an embedding does not say how "
+                f"long its sequence was: pass lengths=[len(sequence) for sequence in X]."
+            )
+        if lengths is None:
+            ends, order = np.full(len(embedding), self.n_timesteps_), None
+            sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
+        else:
+            ends = checked_lengths(lengths, len(embedding))
+            order = np.argsort(ends, kind="stable")
+            sequences = [np.empty((end, self.n_features_), np.float32) for end in ends]
 
         def reconstruct(rows):
-            batch = inference.decode(self.network_, self.weights_, embedding[rows], self.n_timesteps_)
-            sequences[rows] = unscaled(batch, self.center_, self.scale_)
+            batch = inference.decode(self.network_, self.weights_, embedding[rows], ends[rows].max())
+            fill(sequences, rows, self._scaling.undo(batch), ends[rows])
 
-        run_batches(reconstruct, len(embedding), self.n_jobs)
+        run_batches(reconstruct, len(embedding), self.n_jobs, order)
         return self._as_fitted_layout(sequences)
 
     @property

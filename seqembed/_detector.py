@@ -13,9 +13,9 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed.sequences import as_three_dimensional, check_sequences
+from seqembed.sequences import check_sequences
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
@@ -58,9 +58,10 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     heldout_scores_ : float array of shape (n_normal,)
         Scores that the threshold was taken from, of sequences that the scoring network had not seen.
     feature_scales_ : float array of shape (n_features,)
-        Typical residual of each feature, in its units; ones unless `weighting` is "robust".
+        Typical residual of each feature, in its units; ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
-        What residuals are multiplied with to be squared: the inverse covariance with "mahalanobis", else the identity.
+        What residuals, divided by `feature_scales_`, are multiplied with to be squared: their inverse covariance with
+        "mahalanobis", else the identity.
     input_ndim_ : int
         2 if fitted on (n_samples, n_timesteps), else 3.
     n_features_in_ : int
@@ -131,9 +132,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For fewer normal sequences than `cv`, and what the estimator refuses.
+            For fewer normal sequences than `cv`, sequences of unequal lengths or with missing values, labels of another
+            shape than (n_samples,), and what the estimator refuses.
         """
-        checked = check_sequences(X, estimator=self)
+        names = _get_feature_names(X)
+        checked = _checked_array(X, self)
         rare = _rare_mask(y, len(checked))
         normal = checked[~rare] if rare.any() else checked
         if len(normal) < self.cv:
@@ -141,7 +144,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
                 f"Got {len(normal)} normal sequences (n_samples = {len(checked)}), expected at least cv={self.cv}: "
                 f"each block needs one. Pass more sequences or a smaller cv."
             )
-        heldout = np.empty((*as_three_dimensional(normal).shape,), np.float32)
+        heldout = np.empty(_three_dimensional(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
             heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
         feature_scales, precision = _weights_of(heldout, self.weighting)
@@ -153,7 +156,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         else:
             offset = np.quantile(heldout_scores, self.contamination, method="lower")
         if checked.ndim == 2:
-            validate_data(self, X, skip_check_array=True)
+            validate_data(self, X if names is not None else checked, skip_check_array=True)
         else:
             self.n_features_in_ = checked.shape[2]
             vars(self).pop("feature_names_in_", None)
@@ -257,9 +260,10 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def _contributions(self, X) -> np.ndarray:
         check_is_fitted(self)
-        checked = check_sequences(X, estimator=self)
+        checked = _checked_array(X, self)
         if checked.ndim == self.input_ndim_ == 2:
-            validate_data(self, X, reset=False, skip_check_array=True)
+            table = X if _get_feature_names(X) is not None else checked
+            validate_data(self, table, reset=False, skip_check_array=True)
         return _contributions(_residuals(self.estimator_, checked), self.feature_scales_, self.precision_)
 
     def __sklearn_tags__(self):
@@ -302,20 +306,41 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
 
 
 def _residuals(estimator, X: np.ndarray) -> np.ndarray:
-    return as_three_dimensional(np.asarray(estimator.reconstruct(X))) - as_three_dimensional(X)
+    reconstruction = np.asarray(estimator.reconstruct(X), dtype=np.float64)
+    return _three_dimensional(reconstruction) - _three_dimensional(X)
+
+
+def _three_dimensional(X: np.ndarray) -> np.ndarray:
+    return X[:, :, np.newaxis] if X.ndim == 2 else X
+
+
+def _checked_array(X, detector: ReconstructionDetector) -> np.ndarray:
+    sequences = check_sequences(X, estimator=detector)
+    if not sequences.one_length:
+        raise ValueError(
+            f"Got sequences of {sequences.lengths.min()} to {sequences.n_timesteps} timesteps: ReconstructionDetector "
+            f"takes sequences of one length. Cut them with sliding_windows(X, timesteps={sequences.lengths.min()})."
+        )
+    if not sequences.complete:
+        raise ValueError(
+            "Input X contains NaN: ReconstructionDetector judges every value. Fill missing ones in, for instance with "
+            "LSTMAutoencoder().fit(X).reconstruct(X)."
+        )
+    return np.asarray(sequences.in_input_layout())
 
 
 def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarray, np.ndarray]:
     n_features = residuals.shape[2]
     flat = residuals.reshape(-1, n_features)
     scales, precision = np.ones(n_features), np.eye(n_features)
-    if weighting == "robust":
+    if weighting is not None:
         scales = np.median(np.abs(flat), axis=0) / _MAD_OF_NORMAL
         # A feature that is mostly reconstructed without error has no typical residual: its standard deviation will do.
         scales = np.where(scales > 0, scales, flat.std(axis=0))
         scales = np.where(scales > 0, scales, 1)
-    elif weighting == "mahalanobis":
-        precision = LedoitWolf(assume_centered=True).fit(flat).precision_
+    if weighting == "mahalanobis":
+        # Shrinkage pulls all variances together: it is only fair to features of one scale.
+        precision = LedoitWolf(assume_centered=True).fit(flat / scales).precision_
     return scales, precision
 
 

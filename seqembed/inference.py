@@ -15,7 +15,9 @@ from seqembed.network import LSTMLayer, Network
 _HALF = np.float32(0.5)
 
 
-def encode(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray) -> np.ndarray:
+def encode(
+    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+) -> np.ndarray:
     """Embed a batch of sequences.
 
     Parameters
@@ -26,11 +28,13 @@ def encode(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarr
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
         A batch, scaled as in training.
+    lengths : int array of shape (n_samples,), default=None
+        Timesteps of each sequence before its padding; by default all.
 
     Returns
     -------
     embedding : float32 array of shape (n_samples, n_components)
-        The last encoder layer's state after the last timestep.
+        The last encoder layer's state after the last timestep of each sequence.
 
     Examples
     --------
@@ -45,11 +49,16 @@ def encode(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarr
     first, *others = network.encoder
     cells = [_Cell(first, weights, n_samples, network.activation, input_factor=1)]
     cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
-    for t in range(n_timesteps):
+    embedding = np.empty((n_samples, network.n_components), np.float32)
+    lengths = np.full(n_samples, n_timesteps) if lengths is None else lengths
+    some_end = set(lengths.tolist())
+    for t in range(max(some_end)):
         states = sequences[:, t]
         for cell in cells:
             states = cell.step(states)
-    return states * _HALF
+        if t + 1 in some_end:
+            np.multiply(states, _HALF, out=embedding, where=(lengths == t + 1)[:, np.newaxis])
+    return embedding
 
 
 def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarray, n_timesteps: int) -> np.ndarray:
@@ -81,12 +90,17 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     (5, 3, 2)
     """
     first, *others = network.decoder
-    cells = [_Cell(first, weights, len(embedding), network.activation, repeated_input=embedding)]
+    time_features = network.time_features(n_timesteps)
+    cells = [
+        _Cell(first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features)
+    ]
     cells += [_Cell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
     return _outputs(network, weights, cells, [None] * n_timesteps)
 
 
-def reconstruct(network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray) -> np.ndarray:
+def reconstruct(
+    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+) -> np.ndarray:
     """Send a batch of sequences through the whole network.
 
     Parameters
@@ -97,6 +111,8 @@ def reconstruct(network: Network, weights: dict[str, np.ndarray], sequences: np.
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
         A batch, scaled as in training.
+    lengths : int array of shape (n_samples,), default=None
+        Timesteps of each sequence before its padding; by default all.
 
     Returns
     -------
@@ -113,10 +129,20 @@ def reconstruct(network: Network, weights: dict[str, np.ndarray], sequences: np.
     (5, 3, 2)
     """
     if network.bottleneck:
-        return decode(network, weights, encode(network, weights, sequences), sequences.shape[1])
-    first, *others = (*network.encoder, *network.decoder)
-    cells = [_Cell(first, weights, len(sequences), network.activation, input_factor=1)]
-    cells += [_Cell(layer, weights, len(sequences), network.activation, input_factor=0.5) for layer in others]
+        return decode(network, weights, encode(network, weights, sequences, lengths), sequences.shape[1])
+    n_samples, n_timesteps, _ = sequences.shape
+    time_features = {network.decoder[0].name: network.time_features(n_timesteps)}
+    cells = [
+        _Cell(
+            layer,
+            weights,
+            n_samples,
+            network.activation,
+            input_factor=1 if layer == network.encoder[0] else 0.5,
+            time_features=time_features.get(layer.name),
+        )
+        for layer in (*network.encoder, *network.decoder)
+    ]
     return _outputs(network, weights, cells, sequences.transpose(1, 0, 2))
 
 
@@ -149,8 +175,10 @@ class _Cell:
         Activation of the candidate and of the cell state.
     input_factor : float, default=1
         What the inputs are multiplied with: 0.5 when they are another cell's doubled states.
-    repeated_input : float32 array of shape (n_samples, n_inputs), default=None
+    repeated_input : float32 array of shape (n_samples, width), default=None
         An input that is the same at every step: it is projected once.
+    time_features : float32 array of shape (n_timesteps, n_time_features), default=None
+        What all samples read at each step beside their inputs.
     """
 
     def __init__(
@@ -162,9 +190,14 @@ class _Cell:
         *,
         input_factor: float = 1,
         repeated_input: np.ndarray | None = None,
+        time_features: np.ndarray | None = None,
     ):
         kernel, recurrent_kernel, bias = (_gates_reordered(weights[name]) for name in layer.weight_shapes)
-        n_inputs = 0 if repeated_input is not None else layer.n_inputs
+        self._biases = None
+        if time_features is not None:
+            kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
+            self._biases = iter(bias + time_features @ time_kernel)
+        n_inputs = 0 if repeated_input is not None else len(kernel)
         self._kernels = np.concatenate(
             [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
         )
@@ -184,6 +217,8 @@ class _Cell:
         c, scratch = self._cell, self._scratch
         if self._projected is None:
             self._inputs[...] = inputs
+        if self._biases is not None:
+            self._kernels[-1] = next(self._biases)
         np.matmul(self._read, self._kernels, out=self._gates)
         if self._projected is not None:
             self._gates += self._projected

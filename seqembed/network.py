@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_TIME_FREQUENCIES = (1, 2, 4, 8)
+
 
 @dataclass(frozen=True)
 class LSTMLayer:
@@ -61,6 +63,9 @@ class Network:
     bottleneck : bool, default=True
         Whether the encoder ends in a single vector, which is repeated for the decoder. Without, every layer returns all
         steps: the "regular LSTM network" of the post.
+    encoded_timesteps : int or None, default=None
+        Timesteps over which the time encoding runs from start to end: as many as the longest training sequence has.
+        None leaves the time encoding out.
 
     References
     ----------
@@ -80,6 +85,7 @@ class Network:
     hidden_units: tuple[int, ...] = (128,)
     activation: str = "tanh"
     bottleneck: bool = True
+    encoded_timesteps: int | None = None
 
     @property
     def encoder(self) -> tuple[LSTMLayer, ...]:
@@ -90,9 +96,43 @@ class Network:
     @property
     def decoder(self) -> tuple[LSTMLayer, ...]:
         """The layers from there back to one state a timestep, from which the output is computed."""
-        return _stack(
-            "decoder", self.n_components, (self.n_components, *reversed(self.hidden_units)), last_step_only=False
-        )
+        n_inputs = self.n_components + self.n_time_features
+        return _stack("decoder", n_inputs, (self.n_components, *reversed(self.hidden_units)), last_step_only=False)
+
+    @property
+    def n_time_features(self) -> int:
+        """Number of values that tell the first decoder layer which timestep it is at."""
+        return 0 if self.encoded_timesteps is None else 1 + 2 * len(_TIME_FREQUENCIES)
+
+    def time_features(self, n_timesteps: int) -> np.ndarray:
+        """Say for each timestep where it is, in values that a layer can use.
+
+        The position runs from -1 at the first timestep to 1 at that of the longest training sequence, and stands
+        beside its sine and cosine at frequencies that double, as in Vaswani et al., "Attention is all you need" (2017).
+        It is absolute: a timestep has the same features in sequences of any length.
+
+        Parameters
+        ----------
+        n_timesteps : int
+            Length of the sequence.
+
+        Returns
+        -------
+        features : float32 array of shape (n_timesteps, n_time_features)
+            Without time encoding, there are none.
+
+        Examples
+        --------
+        >>> Network(n_features=2, encoded_timesteps=3).time_features(3)[:, :3].round(2) + 0
+        array([[-1.,  0., -1.],
+               [ 0.,  0.,  1.],
+               [ 1.,  0., -1.]], dtype=float32)
+        """
+        if self.encoded_timesteps is None:
+            return np.empty((n_timesteps, 0), np.float32)
+        position = 2 * np.arange(n_timesteps) / max(1, self.encoded_timesteps - 1) - 1
+        angles = np.pi * np.multiply.outer(position, _TIME_FREQUENCIES)
+        return np.column_stack([position, np.sin(angles), np.cos(angles)]).astype(np.float32)
 
     @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -133,7 +173,7 @@ class LayerStep:
         Name of the layer, also in the Keras model.
     kind : str
         The layer as Keras writes it.
-    role : {"encoder", "bridge", "decoder", "hidden", "output"}
+    role : {"encoder", "bridge", "time", "decoder", "hidden", "output"}
         Its part in the network; without a bottleneck there is neither encoder nor decoder, all LSTM layers are hidden.
     input_shape, output_shape : tuple of int
         Of one sequence: (n_timesteps, width), or (width,) for a single vector.
@@ -175,10 +215,8 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     steps = []
     roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
     for layer, role in zip((*network.encoder, *network.decoder), roles, strict=True):
-        if network.bottleneck and layer.name == network.decoder[0].name:
-            vector = (network.n_components,)
-            repeat = f"RepeatVector({n_timesteps})"
-            steps.append(LayerStep("repeat", repeat, "bridge", vector, (n_timesteps, *vector), None, 0))
+        if layer.name == network.decoder[0].name:
+            steps += _steps_between(network, n_timesteps)
         steps.append(
             LayerStep(
                 layer.name,
@@ -203,6 +241,19 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
         )
     )
     return tuple(steps)
+
+
+def _steps_between(network: Network, n_timesteps: int) -> list[LayerStep]:
+    """List what happens between the encoder and the decoder."""
+    vector, n_time_features = (network.n_components,), network.n_time_features
+    repeated = (n_timesteps, *vector)
+    steps = []
+    if network.bottleneck:
+        steps.append(LayerStep("repeat", f"RepeatVector({n_timesteps})", "bridge", vector, repeated, None, 0))
+    if n_time_features:
+        timed = (n_timesteps, network.n_components + n_time_features)
+        steps.append(LayerStep("time", f"time encoding({n_time_features})", "time", repeated, timed, None, 0))
+    return steps
 
 
 def initial_weights(network: Network, random: np.random.Generator) -> dict[str, np.ndarray]:

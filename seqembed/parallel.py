@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import joblib
+import numpy as np
 from sklearn.utils import gen_batches
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, get_cached_controller
 
 # Sequences that go through the network at once. Their buffers fill a second-level cache; more rows gain nothing.
 _LARGEST_BATCH = 256
@@ -43,19 +46,27 @@ def count_threads(n_jobs: int | None) -> int:
     return max(1, min(limits))
 
 
-def run_batches(compute: Callable[[slice], None], n_samples: int, n_jobs: int | None) -> None:
+def run_batches(
+    compute: Callable[[slice | np.ndarray], None], n_samples: int, n_jobs: int | None, order: np.ndarray | None = None
+) -> None:
     """Call a function for batches of rows, on threads, each with a single BLAS thread.
 
-    Batches depend on the number of rows alone, so that results do not depend on the number of threads.
+    Batches depend on the number of rows and their order alone, so that results do not depend on the number of threads.
+    Fewer than 32 rows are one batch, on the calling thread, so that `n_jobs` holds for them too.
+
+    BLAS has its threads back once the last of the calls that overlap has ended. Until then OpenBLAS, as in NumPy's
+    wheels, has one thread in the whole process; inside a ``threadpool_limits`` of another thread it keeps that limit.
 
     Parameters
     ----------
     compute : callable
-        Takes the slice of rows of a batch and stores what it computes.
+        Takes the rows of a batch, a slice or an int array, and stores what it computes.
     n_samples : int
         Number of rows.
     n_jobs : int or None
         See `count_threads`.
+    order : int array of shape (n_samples,), default=None
+        Rows in the order in which they are batched; by default as they are.
 
     Examples
     --------
@@ -67,12 +78,60 @@ def run_batches(compute: Callable[[slice], None], n_samples: int, n_jobs: int | 
     >>> squares[[0, 1, 999]]
     array([0.00000e+00, 1.00000e+00, 9.98001e+05])
     """
-    if n_samples < _SMALLEST_SHARED_COLLECTION:
-        compute(slice(0, n_samples))
+    n_batches = max(2, -(-n_samples // _LARGEST_BATCH)) if n_samples >= _SMALLEST_SHARED_COLLECTION else 1
+    batches = list(gen_batches(n_samples, -(-n_samples // n_batches)))
+    if order is not None:
+        batches = [order[rows] for rows in batches]
+    if n_batches == 1:
+        with _one_blas_thread():
+            compute(batches[0])
         return
-    n_batches = max(2, -(-n_samples // _LARGEST_BATCH))
-    batches = gen_batches(n_samples, -(-n_samples // n_batches))
-    one_blas_thread = ThreadpoolController().limit(limits=1, user_api="blas")
-    with one_blas_thread, ThreadPoolExecutor(count_threads(n_jobs)) as pool:
+    workers = ThreadPoolExecutor(count_threads(n_jobs), initializer=_limit_blas_of_this_thread)
+    with _one_blas_thread(), workers as pool:
         for _ in pool.map(compute, batches):
             pass
+
+
+_lock = threading.Lock()
+_n_inside = 0
+_limit_of_process = None
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread: the first thread in sets the limit of the process, the last one out lifts it."""
+    global _n_inside, _limit_of_process
+    of_thread, of_process = _blas_limited_by_thread(), _blas_limited_by_process()
+    with _lock:
+        if _n_inside == 0:
+            _limit_of_process = _with_several_threads(of_process).limit(limits=1)
+        _n_inside += 1
+    try:
+        # threadpoolctl lets a single thread limit OpenBLAS, the first to do so, until it leaves a context: this one,
+        # though it holds other libraries or none. Without it the last one out could not lift what the first one set.
+        with of_thread.limit(limits=1):
+            yield
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if _n_inside == 0:
+                with _limit_of_process:
+                    pass
+
+
+def _with_several_threads(libraries: ThreadpoolController) -> ThreadpoolController:
+    # One thread may be the limit of someone who computes elsewhere: if we restored it, it would outlast its reason.
+    several = [library.filepath for library in libraries.lib_controllers if library.num_threads > 1]
+    return libraries.select(filepath=several)
+
+
+def _limit_blas_of_this_thread() -> None:
+    _blas_limited_by_thread().limit(limits=1)
+
+
+def _blas_limited_by_thread() -> ThreadpoolController:
+    return get_cached_controller().select(internal_api=["mkl", "blis", "flexiblas"], threading_layer="openmp")
+
+
+def _blas_limited_by_process() -> ThreadpoolController:
+    return get_cached_controller().select(internal_api="openblas").select(threading_layer=["pthreads", "unknown"])

@@ -8,6 +8,7 @@ _MOST_CELLS = 4
 _COLORS = {
     "encoder": "tab:blue",
     "bridge": "tab:orange",
+    "time": "tab:purple",
     "decoder": "tab:green",
     "hidden": "tab:blue",
     "output": "0.35",
@@ -105,6 +106,9 @@ def _explanation(step: LayerStep) -> str:
     shapes = f"{step.input_shape} → {step.output_shape}, {step.n_parameters:,} parameters"
     if step.role == "bridge":
         return f"the vector is repeated, once for each timestep,\nso that the decoder can unroll it\n{shapes}"
+    if step.role == "time":
+        n_time_features = step.output_shape[1] - step.input_shape[1]
+        return f"{n_time_features} numbers beside the others tell\nthe decoder which timestep it is at\n{shapes}"
     if step.role == "output":
         return (
             f"one and the same dense layer at every timestep\nturns {step.input_shape[1]} numbers into "
@@ -127,7 +131,7 @@ def _draw_sequence(axes, row: int, timesteps: list[int | None], content: str, co
 
 
 def _draw_cells(axes, row: int, timesteps: list[int | None], step: LayerStep, color: str) -> None:
-    recurrent = step.role != "output"
+    recurrent = step.role not in ("time", "output")
     for column, timestep in enumerate(timesteps):
         if timestep is None:
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large", color=color)

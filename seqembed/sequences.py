@@ -1,50 +1,175 @@
-"""What a collection of sequences is: the checks that every input passes, its statistics, its scaling."""
+"""What a collection of sequences is: the checks that every input passes, lengths, batches of one shape."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, gen_batches
 
 # Rows read at once where a pass over all the data is needed: large enough for fast arithmetic, small beside any data.
-_CHUNK = 1024
+CHUNK = 1024
 
 
-def check_sequences(X, *, estimator: object = None) -> np.ndarray:
-    """Check a collection of sequences and return it as an array, copying only what is not an array yet.
+@dataclass(frozen=True)
+class Sequences:
+    """Checked sequences, of one length or of several.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_timesteps, n_features), or list of arrays of shape (n_timesteps, n_features)
+        The user's own values, not copies, in the dtypes that they came in. Missing ones are NaN.
+    lengths : int array of shape (n_samples,)
+        Timesteps of each sequence.
+    ndim : {2, 3}
+        2 if the user left out the axis of a single feature, else 3.
+    complete : bool
+        Whether no value is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sequences = check_sequences([np.zeros((3, 2)), np.ones((1, 2))])
+    >>> len(sequences), sequences.n_timesteps, sequences.n_features, sequences.one_length
+    (2, 3, 2, False)
+    """
+
+    values: np.ndarray | list[np.ndarray]
+    lengths: np.ndarray
+    ndim: int
+    complete: bool
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def n_features(self) -> int:
+        """Values per timestep."""
+        return self.values[0].shape[1]
+
+    @property
+    def n_timesteps(self) -> int:
+        """Timesteps of the longest sequence."""
+        return int(self.lengths.max())
+
+    @property
+    def one_length(self) -> bool:
+        """Whether all sequences are equally long."""
+        return bool((self.lengths == self.lengths[0]).all())
+
+    @property
+    def order(self) -> np.ndarray | None:
+        """Rows sorted by length, so that batches need little padding; None where all are equally long."""
+        return None if self.one_length else np.argsort(self.lengths, kind="stable")
+
+    def padded(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> np.ndarray:
+        """Read some sequences as one array.
+
+        Parameters
+        ----------
+        rows : slice or int array
+            Which sequences.
+        n_timesteps : int, default=None
+            Timesteps of the array, by default those of the longest of these sequences.
+
+        Returns
+        -------
+        batch : ndarray of shape (n_rows, n_timesteps, n_features)
+            NaN after the end of a sequence; a view where nothing has to be moved.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> check_sequences([np.float32([1, 2]), np.float32([3])]).padded(slice(0, 2))[:, :, 0]
+        array([[ 1.,  2.],
+               [ 3., nan]], dtype=float32)
+        """
+        if isinstance(self.values, np.ndarray):
+            return self.values[rows]
+        lengths = self.lengths[rows]
+        chosen = [self.values[row] for row in np.arange(len(self))[rows]]
+        dtype = np.result_type(np.float32, *{sequence.dtype for sequence in chosen})
+        batch = np.full((len(chosen), n_timesteps or lengths.max(), self.n_features), np.nan, dtype)
+        for filled, sequence in zip(batch, chosen, strict=True):
+            filled[: len(sequence)] = sequence
+        return batch
+
+    def timesteps(self, rows: slice) -> np.ndarray:
+        """Read some sequences as one table of shape (n_timesteps in all, n_features), without padding."""
+        if isinstance(self.values, np.ndarray):
+            return self.values[rows].reshape(-1, self.n_features)
+        return np.concatenate(self.values[rows])
+
+    def in_input_layout(self) -> np.ndarray | list[np.ndarray]:
+        """Return the values as the user gave them: without the axis of a single feature, if that was left out."""
+        return without_feature_axis(self.values) if self.ndim == 2 else self.values
+
+
+def without_feature_axis(values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+    """View univariate sequences without their last axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> without_feature_axis(np.zeros((5, 3, 1))).shape
+    (5, 3)
+    """
+    if isinstance(values, np.ndarray):
+        return values[..., 0]
+    return [sequence[..., 0] for sequence in values]
+
+
+def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
+    """Check a collection of sequences, without copying arrays.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
         Sequences of numbers: an array of three dimensions, an array or data frame of two (one feature), or a list
-        of arrays of shape (n_timesteps, n_features) or (n_timesteps,). Any real dtype; no missing values.
+        of arrays of shape (n_timesteps, n_features) or (n_timesteps,), of any lengths. Any real dtype; NaN marks a
+        missing value.
+    lengths : array-like of int of shape (n_samples,), default=None
+        Timesteps of each sequence of a padded array; what comes after them is not looked at.
     estimator : object, default=None
         The estimator that asks, named in errors.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps)
-        The same values, in the dtype that they came in.
+    sequences : Sequences
+        The same values.
 
     Raises
     ------
     ValueError
-        For the wrong number of dimensions, nothing to learn from, values that are missing, infinite or complex, and
-        sequences that differ in length or number of features.
+        For the wrong number of dimensions, nothing to learn from, sequences without a single value, values that are
+        infinite, complex or text, sequences that differ in their features, and lengths that don't fit `X`.
     TypeError
-        For sparse input and for values that are no numbers.
+        For sparse input and for objects that are no numbers.
 
     Examples
     --------
     >>> import numpy as np
-    >>> check_sequences([np.zeros((3, 2)), np.ones((3, 2))]).shape
-    (2, 3, 2)
+    >>> check_sequences(np.zeros((2, 3, 4)), lengths=[3, 1]).lengths
+    array([3, 1])
     """
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
+        X = list(X)
     if isinstance(X, (list, tuple)):
-        X = _stack(X)
-    elif isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
-        X = _stack(list(X))
-    X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False, estimator=estimator, input_name="X")
+        if lengths is not None:
+            raise ValueError("Got lengths= beside a list of sequences, which have lengths of their own: leave it out.")
+        arrays = [_as_array(position, sequence) for position, sequence in enumerate(X)]
+        # What is no collection of sequences is left for check_array to refuse.
+        if arrays and not any(array.ndim == 0 for array in arrays):
+            return _check_list(arrays)
+    X = check_array(
+        X,
+        dtype="numeric",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+        input_name="X",
+    )
     if X.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
@@ -61,16 +186,23 @@ def check_sequences(X, *, estimator: object = None) -> np.ndarray:
             f"Expected at least one timestep and one feature, got shape {X.shape} "
             f"(n_samples, n_timesteps{', n_features' if X.ndim == 3 else ''}). Leave empty sequences out."
         )
-    return X
+    values = X[:, :, np.newaxis] if X.ndim == 2 else X
+    if lengths is not None:
+        ends = checked_lengths(lengths, len(X), X.shape[1])
+        values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]
+    else:
+        ends = np.full(len(X), X.shape[1])
+    return Sequences(values, ends, X.ndim, _check_missing(values))
 
 
-def _stack(sequences: list | tuple) -> np.ndarray | list | tuple:
-    """Stack sequences of one shape; what is no collection of sequences is left for `check_array` to refuse."""
-    arrays = [_as_array(position, sequence) for position, sequence in enumerate(sequences)]
-    if not arrays or any(array.ndim == 0 for array in arrays):
-        return sequences
+def _check_list(arrays: list[np.ndarray]) -> Sequences:
     first = arrays[0]
     for position, array in enumerate(arrays):
+        if array.ndim > 2:
+            raise ValueError(
+                f"Sequence {position} has {array.ndim} dimensions, shape {array.shape}: expected (n_timesteps, "
+                f"n_features). A list of batches becomes one array with np.concatenate(X)."
+            )
         if array.ndim != first.ndim:
             raise ValueError(
                 f"Sequence {position} has {array.ndim} dimensions and sequence 0 has {first.ndim}: expected all of "
@@ -81,85 +213,100 @@ def _stack(sequences: list | tuple) -> np.ndarray | list | tuple:
                 f"Sequence {position} has {array.shape[-1]} features and sequence 0 has {first.shape[-1]}: expected "
                 f"the same features in every sequence. Select them with sequence[:, columns]."
             )
-    lengths = sorted({len(array) for array in arrays})
-    if len(lengths) > 1:
-        raise ValueError(
-            f"Got sequences of {len(lengths)} different lengths, from {lengths[0]} to {lengths[-1]} timesteps: "
-            f"unequal lengths are not supported yet. Cut them to the shortest with "
-            f"[sequence[:{lengths[0]}] for sequence in X]."
-        )
-    return np.stack(arrays)
+        if 0 in array.shape:
+            raise ValueError(
+                f"Expected at least one timestep and one feature, got shape {array.shape} for sequence {position}. "
+                f"Leave empty sequences out."
+            )
+        if np.isinf(array).any():
+            raise ValueError(
+                f"Input X contains infinity in sequence {position}. Mark missing values with NaN, and replace others "
+                f"by finite ones."
+            )
+    values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
+    lengths = np.array([len(array) for array in arrays])
+    return Sequences(values, lengths, first.ndim + 1, _check_missing(values))
 
 
 def _as_array(position: int, sequence) -> np.ndarray:
     try:
-        return np.asarray(sequence)
+        array = np.asarray(sequence)
+        if array.ndim and array.dtype.kind == "O":
+            array = array.astype(np.float64)
     except ValueError as error:
         raise ValueError(
-            f"Sequence {position} is no array: expected shape (n_timesteps, n_features), got rows of unequal length."
+            f"Sequence {position} is no array: expected numbers of shape (n_timesteps, n_features), got {error}."
         ) from error
+    if array.ndim and array.dtype.kind not in "biuf":
+        what = "Complex data not supported: sequence" if array.dtype.kind == "c" else "Sequence"
+        raise ValueError(f"{what} {position} has dtype {array.dtype}, expected real numbers. Use .astype(float).")
+    return array
 
 
-def as_three_dimensional(X: np.ndarray) -> np.ndarray:
-    """View checked sequences as (n_samples, n_timesteps, n_features); two dimensions mean a single feature.
+def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.ndarray:
+    """Check that there is a positive number of timesteps for each sequence, at most `longest`.
+
+    Examples
+    --------
+    >>> checked_lengths([3, 1], n_samples=2)
+    array([3, 1])
+    """
+    ends = np.asarray(lengths)
+    if ends.shape != (n_samples,) or ends.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got lengths of shape {ends.shape} and dtype {ends.dtype} for {n_samples} sequences: expected an integer "
+            f"for each."
+        )
+    if ends.min() < 1 or (longest is not None and ends.max() > longest):
+        expected = "1 or more" if longest is None else f"1 to {longest}, the timesteps of X"
+        raise ValueError(
+            f"Got lengths from {ends.min()} to {ends.max()}, expected {expected}. Leave empty sequences out."
+        )
+    return ends.astype(np.int64)
+
+
+def _check_missing(values: np.ndarray | list[np.ndarray]) -> bool:
+    """Refuse sequences of which nothing is known; returns whether no value is missing."""
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind != "f":
+            return True
+        complete = True
+        for rows in gen_batches(len(values), CHUNK):
+            missing = np.isnan(values[rows])
+            if missing.any():
+                complete = False
+                _refuse_empty(rows.start + np.flatnonzero(missing.all(axis=(1, 2))))
+        return complete
+    shares = np.array([np.isnan(sequence).mean() for sequence in values])
+    _refuse_empty(np.flatnonzero(shares == 1))
+    return not shares.any()
+
+
+def _refuse_empty(positions: np.ndarray) -> None:
+    if len(positions):
+        raise ValueError(
+            f"Every value of sequence {positions[0]} is missing (NaN), so there is nothing to go by. Leave out the "
+            f"{len(positions)} such sequences: {positions[:10].tolist()}."
+        )
+
+
+def looks_transposed(sequences: Sequences) -> bool:
+    """Whether time seems to be on the last axis, where features belong.
+
+    Neighbours in time are alike; if neighbours on the last axis are much more alike than those on the axis of
+    timesteps, and there are more of them, the axes have probably been swapped.
 
     Examples
     --------
     >>> import numpy as np
-    >>> as_three_dimensional(np.zeros((5, 3))).shape
-    (5, 3, 1)
+    >>> waves = np.sin(np.arange(100) / 8 + np.arange(60).reshape(20, 3, 1) ** 2)
+    >>> looks_transposed(check_sequences(waves)), looks_transposed(check_sequences(waves.transpose(0, 2, 1)))
+    (True, False)
     """
-    return X[:, :, np.newaxis] if X.ndim == 2 else X
-
-
-def feature_statistics(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over all timesteps of all sequences.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_timesteps, n_features)
-        Checked sequences; read in chunks.
-
-    Returns
-    -------
-    means : float64 array of shape (n_features,)
-        In the units of `X`.
-    scales : float64 array of shape (n_features,)
-        Standard deviations in the units of `X`; 1 for a feature that does not vary, so that dividing is safe.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> feature_statistics(np.array([[[1.0, 7.0], [3.0, 7.0]]]))
-    (array([2., 7.]), array([1., 1.]))
-    """
-    scaler = StandardScaler()
-    for rows in gen_batches(len(X), _CHUNK):
-        scaler.partial_fit(X[rows].reshape(-1, X.shape[2]))
-    return scaler.mean_, scaler.scale_
-
-
-def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Scale a batch for the network: ``(batch - center) / scale`` in float32, computed in the batch's own precision.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scaled(np.array([[[1.0], [3.0]]]), center=np.array([2.0]), scale=np.array([1.0]))
-    array([[[-1.],
-            [ 1.]]], dtype=float32)
-    """
-    dtype = np.result_type(batch.dtype, np.float32)
-    return np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype).astype(np.float32, copy=False)
-
-
-def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Undo `scaled`, in float32: ``batch * scale + center``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> unscaled(np.float32([[[-1], [1]]]), center=np.array([2.0]), scale=np.array([1.0])).ravel()
-    array([1., 3.], dtype=float32)
-    """
-    return (batch * scale.astype(np.float32) + center.astype(np.float32)).astype(np.float32, copy=False)
+    if sequences.n_timesteps < 2 or sequences.n_features <= sequences.n_timesteps:
+        return False
+    sample = sequences.padded(slice(0, 100)).astype(np.float64)
+    across_features, across_timesteps = (
+        np.nanmean(np.square(np.diff(sample, axis=axis))) if sample.shape[axis] > 1 else np.inf for axis in (2, 1)
+    )
+    return bool(across_features < across_timesteps / 4)

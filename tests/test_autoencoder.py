@@ -102,3 +102,65 @@ def test_the_same_random_state_gives_the_same_bits_in_two_processes():
 def test_without_random_state_results_differ(waves):
     first, second = (LSTMAutoencoder(2, hidden_units=(), epochs=1).fit_transform(waves) for _ in range(2))
     assert not np.array_equal(first, second)
+
+
+@pytest.fixture
+def ragged(waves):
+    return [wave[: 2 + row % 6] for row, wave in enumerate(waves)]
+
+
+def test_embeddings_of_unequal_sequences_depend_on_neither_padding_nor_neighbours(ragged):
+    autoencoder = LSTMAutoencoder(3, hidden_units=(5,), epochs=2, batch_size=8, random_state=0).fit(ragged)
+    Z = autoencoder.transform(ragged)
+    np.testing.assert_allclose(Z, np.vstack([autoencoder.transform([sequence]) for sequence in ragged]), atol=1e-6)
+    for padding in (0, 1e6, np.nan):
+        padded = np.full((30, 9, 2), padding, np.float32)
+        for row, sequence in enumerate(ragged):
+            padded[row, : len(sequence)] = sequence
+        np.testing.assert_array_equal(autoencoder.transform(padded, [len(sequence) for sequence in ragged]), Z)
+
+
+@pytest.mark.parametrize("univariate", [False, True])
+def test_unequal_sequences_come_back_as_a_list_of_their_lengths(ragged, univariate):
+    X = [sequence[:, 0] for sequence in ragged] if univariate else ragged
+    lengths = [len(sequence) for sequence in X]
+    autoencoder = LSTMAutoencoder(3, hidden_units=(5,), epochs=2, batch_size=8, random_state=0)
+    Z = autoencoder.fit_transform(X)
+    reconstruction, inverse = autoencoder.reconstruct(X), autoencoder.inverse_transform(Z, lengths)
+    for each, other, sequence in zip(reconstruction, inverse, X, strict=True):
+        assert each.shape == other.shape == sequence.shape
+        np.testing.assert_allclose(each, other, rtol=1e-5, atol=1e-3)
+    assert [len(errors) for errors in autoencoder.reconstruction_error(X, per="timestep")] == lengths
+    errors = autoencoder.reconstruction_error(X, per="value")
+    np.testing.assert_allclose(autoencoder.reconstruction_error(X), [each.mean() for each in errors], rtol=1e-5)
+    assert autoencoder.score(X) < 1
+    with pytest.raises(ValueError, match=r"pass lengths=\[len\(sequence\) for sequence in X\]"):
+        autoencoder.inverse_transform(Z)
+
+
+def test_sequences_of_other_lengths_are_refused_after_a_fit_on_one_length(fitted, ragged):
+    with pytest.raises(ValueError, match=r"of 2 to 7 timesteps.*fitted on sequences of 7 timesteps"):
+        fitted.transform(ragged)
+
+
+def test_missing_values_are_read_as_means_left_out_of_errors_and_estimated(waves):
+    X = waves.copy()
+    missing = np.random.default_rng(0).random(X.shape) < 0.2
+    X[missing] = np.nan
+    autoencoder = LSTMAutoencoder(
+        n_components=4, hidden_units=(8,), epochs=300, batch_size=30, learning_rate=0.01, random_state=0
+    ).fit(X)
+    filled = np.where(missing, autoencoder.feature_means_, X).astype(np.float32)
+    np.testing.assert_allclose(autoencoder.transform(X), autoencoder.transform(filled), atol=1e-5)
+    errors = autoencoder.reconstruction_error(X, per="value")
+    np.testing.assert_array_equal(np.isnan(errors), missing)
+    np.testing.assert_allclose(autoencoder.reconstruction_error(X), np.nanmean(errors, axis=(1, 2)), rtol=1e-4)
+    imputed = autoencoder.reconstruct(X)[missing]
+    means = np.broadcast_to(autoencoder.feature_means_, X.shape)[missing]
+    assert np.square(imputed - waves[missing]).mean() < 0.5 * np.square(means - waves[missing]).mean()
+
+
+def test_a_time_last_array_gets_a_warning_with_the_remedy(waves):
+    smooth = np.sin(np.arange(60) / 9 + np.arange(24).reshape(12, 2, 1) ** 2)
+    with pytest.warns(UserWarning, match=r"pass X.transpose\(0, 2, 1\)"):
+        LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(smooth)

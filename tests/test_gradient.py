@@ -23,7 +23,8 @@ def batch(n_samples):
 
 def loss_and_gradient(parameters, X, sample_weight, n_updates, n_jobs=None):
     with BatchGradient(NETWORK, X.shape[1], len(X), n_updates, n_jobs) as batch_gradient:
-        loss, gradient = batch_gradient(tf.constant(parameters), X, sample_weight)
+        value_weight = sample_weight[:, None, None] / (X.shape[1] * X.shape[2])
+        loss, gradient = batch_gradient(tf.constant(parameters), X, np.full(len(X), X.shape[1]), value_weight)
     return loss, gradient.numpy()
 
 

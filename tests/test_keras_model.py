@@ -13,7 +13,7 @@ def test_the_model_predicts_what_reconstruct_gives(fitted, waves):
 
 def test_the_posts_network_is_made_of_the_posts_layers():
     X = np.random.default_rng(0).random((5, 3, 2))
-    model = LSTMAutoencoder(activation="relu", scale=None, epochs=1).fit(X).to_keras()
+    model = LSTMAutoencoder(activation="relu", time_encoding=False, scale=None, epochs=1).fit(X).to_keras()
     assert model.count_params() == 248_578
     assert [type(layer).__name__ for layer in model.layers] == [
         "LSTM",

@@ -1,10 +1,13 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from seqembed import inference
 from seqembed.network import Network, initial_weights
+from seqembed.scaling import Batch
 from seqembed.training import loop
 from seqembed.training.keras_model import build_keras_model
 
@@ -28,7 +31,8 @@ def train(read, *, n_samples=10, validation_rows=(), **changes):
     return loop.train(
         NETWORK,
         initial_weights(NETWORK, np.random.default_rng(0)),
-        read,
+        lambda rows, n_timesteps: Batch(read(rows), None, np.full(len(rows), 4)),
+        np.full(n_samples, 4),
         np.setdiff1d(np.arange(n_samples), validation_rows),
         np.array(validation_rows, dtype=int),
         np.random.default_rng(0),
@@ -78,20 +82,42 @@ def test_patience_ends_training_that_no_longer_improves(X):
     assert len(history["loss"]) == np.argmin(history["val_loss"]) + 1 + 3 < 200
 
 
-def test_rows_that_fill_up_the_last_batch_weigh_nothing():
-    rows = np.arange(10)
-    batches = list(loop._shuffled_batches(rows, 4, np.random.default_rng(0)))
-    assert [len(batch) for batch, _ in batches] == [4, 4, 4]
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate([batch[sample_weight > 0] for batch, sample_weight in batches])), rows
-    )
-    np.testing.assert_allclose([sample_weight.sum() for _, sample_weight in batches], 1)
+def test_rows_that_fill_up_a_batch_weigh_nothing():
+    batch = Batch(np.zeros((4, 3, 2)), None, np.full(4, 3))
+    weight = np.broadcast_to(loop._value_weight(batch, 3), (4, 3, 2))
+    assert weight[:3].sum() == pytest.approx(1)
+    assert not weight[3].any()
+
+
+def test_missing_values_weigh_nothing_and_the_others_alike():
+    observed = np.random.default_rng(0).random((4, 3, 2)) < 0.5
+    weight = loop._value_weight(Batch(np.zeros((4, 3, 2)), observed, np.full(4, 3)), 3)
+    observed[3] = False
+    np.testing.assert_allclose(weight, observed / observed.sum(), rtol=1e-6)
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=200), batch_size=st.integers(1, 30))
+def test_an_epoch_has_every_row_once_in_batches_that_its_bucket_has_room_for(lengths, batch_size):
+    lengths = np.array(lengths)
+    buckets = loop._buckets(np.arange(len(lengths)), lengths, batch_size)
+    batches = list(loop._shuffled_batches(buckets, np.random.default_rng(0)))
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows for _, rows in batches])), np.arange(len(lengths)))
+    assert len(buckets) <= 4
+    for number, rows in batches:
+        assert 1 <= len(rows) <= buckets[number].batch_size <= batch_size
+        assert lengths[rows].max() <= buckets[number].n_timesteps
 
 
 def test_the_order_of_batches_changes_from_epoch_to_epoch():
-    random = np.random.default_rng(0)
-    first, second = ([batch.tolist() for batch, _ in loop._shuffled_batches(np.arange(10), 4, random)] for _ in "ab")
+    random, buckets = np.random.default_rng(0), loop._buckets(np.arange(10), np.full(10, 3), 4)
+    first, second = ([rows.tolist() for _, rows in loop._shuffled_batches(buckets, random)] for _ in "ab")
     assert first != second
+
+
+def test_the_last_update_is_not_kept_if_it_made_things_worse(X):
+    weights, _ = train(X.__getitem__, epochs=1, batch_size=10, learning_rate=50.0)
+    start = initial_weights(NETWORK, np.random.default_rng(0))
+    assert mean_squared_error(weights, X) <= mean_squared_error(start, X)
 
 
 def test_interrupting_keeps_the_best_weights_and_says_so(X):
@@ -103,7 +129,7 @@ def test_interrupting_keeps_the_best_weights_and_says_so(X):
             raise KeyboardInterrupt
         return X[rows]
 
-    with pytest.warns(ConvergenceWarning, match=r"interrupted after 2 of 5 epochs: the weights are those of epoch 2"):
+    with pytest.warns(ConvergenceWarning, match=r"interrupted after 2 of 5 epochs: the weights are those of epoch 1"):
         weights, history = train(read)
     assert len(history["loss"]) == 2
     expected, _ = train(X.__getitem__)
@@ -119,20 +145,22 @@ def test_interrupting_the_first_epoch_is_an_interruption(X):
         train(read)
 
 
-def test_a_loss_that_becomes_infinite_ends_training_with_the_last_good_weights(X):
+def test_after_an_explosion_training_goes_on_from_the_last_good_weights_at_a_lower_rate(X):
     reads = []
 
     def read(rows):
         reads.append(rows)
-        return X[rows] if len(reads) <= 7 else np.full_like(X[rows], 1e30)
+        return np.full_like(X[rows], 1e30) if len(reads) == 8 else X[rows]
 
-    with pytest.warns(ConvergenceWarning, match=r"became (inf|nan) in epoch 3 of 5.*lower learning_rate than 0.01"):
-        weights, _ = train(read)
+    with pytest.warns(ConvergenceWarning, match=r"exploded 1 times: training went back.*lower learning_rate than 0.01"):
+        weights, history = train(read, epochs=20)
     assert all(np.isfinite(weight).all() for weight in weights.values())
+    assert len(history["loss"]) == 20
+    assert max(history["learning_rate"][3:]) <= 0.2 * max(history["learning_rate"][:3])
 
 
 def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
-    with pytest.raises(FloatingPointError, match=r"in the first epoch\. Use scale='standard'"):
+    with pytest.raises(FloatingPointError, match=r"in the first epoch.*Use scale='standard'"):
         train(lambda rows: np.full_like(X[rows], 1e30))
 
 

@@ -13,7 +13,13 @@ NETWORKS = [
     (Network(n_features=2, n_components=3, hidden_units=(5,), activation="relu"), 4),
     (Network(n_features=1, n_components=4, hidden_units=()), 5),
     (Network(n_features=3, n_components=2, hidden_units=(6, 4)), 1),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6, bottleneck=False), 6),
 ]
+
+
+def all_timesteps(X):
+    return tf.fill([len(X)], X.shape[1])
 
 
 LAYERS = pytest.mark.parametrize("run_layer", [lstm.lstm, cudnn.lstm], ids=["own", "keras"])
@@ -24,8 +30,8 @@ LAYERS = pytest.mark.parametrize("run_layer", [lstm.lstm, cudnn.lstm], ids=["own
 def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
-    reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), run_layer)
-    expected = inference.decode(network, weights, inference.encode(network, weights, X), n_timesteps)
+    reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer)
+    expected = inference.reconstruct(network, weights, X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
 
 
@@ -47,7 +53,9 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     tensors = {name: tf.constant(weight) for name, weight in weights.items()}
     with tf.GradientTape() as tape:
         tape.watch(tensors)
-        reconstruction = lstm.reconstruct(network, tensors, tf.constant(X.transpose(1, 0, 2)), run_layer)
+        reconstruction = lstm.reconstruct(
+            network, tensors, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
+        )
         loss = tf.reduce_mean(tf.square(reconstruction - target.transpose(1, 0, 2)))
     gradient = tape.gradient(loss, tensors)
 
@@ -55,3 +63,22 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     for name, each in zip(weights, expected, strict=True):
         error = np.linalg.norm(gradient[name] - each) / max(np.linalg.norm(each), 1e-6)
         assert error < 1e-4, f"{name}: relative error {error}"
+
+
+@LAYERS
+def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
+    network, lengths = Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), [6, 1, 4]
+    random = np.random.default_rng(0)
+    weights = {name: tf.constant(weight) for name, weight in initial_weights(network, random).items()}
+    X = random.normal(size=(6, 3, 2)).astype(np.float32)
+    observed = np.arange(6)[:, None, None] < np.array(lengths)[:, None]
+    results = []
+    for padding in (0, 100):
+        padded = np.where(observed, X, np.float32(padding))
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            reconstruction = lstm.reconstruct(network, weights, tf.constant(padded), tf.constant(lengths), run_layer)
+            loss = tf.reduce_sum(tf.square(reconstruction - padded) * observed.astype(np.float32))
+        results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
+    for each, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(each, other)

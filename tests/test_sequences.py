@@ -3,29 +3,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from seqembed.sequences import (
-    as_three_dimensional,
-    check_sequences,
-    feature_statistics,
-    scaled,
-    unscaled,
-)
+from seqembed.sequences import check_sequences
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 3)])
 def test_a_float32_array_is_not_copied(shape):
     X = np.zeros(shape, np.float32)
-    assert np.shares_memory(check_sequences(X), X)
-    assert np.shares_memory(as_three_dimensional(X), X)
+    assert np.shares_memory(check_sequences(X).values, X)
 
 
 def test_a_memory_map_is_not_copied(tmp_path):
     np.save(tmp_path / "X.npy", np.ones((4, 3, 2)))
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert np.shares_memory(check_sequences(X), X)
+    assert np.shares_memory(check_sequences(X).values, X)
 
 
 @pytest.mark.parametrize(
@@ -40,24 +32,32 @@ def test_a_memory_map_is_not_copied(tmp_path):
 )
 def test_what_holds_numbers_becomes_a_numeric_array(X):
     checked = check_sequences(X)
-    assert checked.shape == (4, 3, 2)
-    assert checked.dtype.kind in "if"
+    assert checked.padded(slice(0, 4)).shape == (4, 3, 2)
+    assert checked.padded(slice(0, 4)).dtype.kind in "if"
 
 
 def test_an_object_array_of_sequences_is_stacked():
     X = np.empty(2, dtype=object)
     X[:] = [np.ones((3, 2)), np.zeros((3, 2))]
-    np.testing.assert_array_equal(check_sequences(X), [np.ones((3, 2)), np.zeros((3, 2))])
+    np.testing.assert_array_equal(check_sequences(X).values, [np.ones((3, 2)), np.zeros((3, 2))])
 
 
 def test_a_data_frame_is_a_collection_of_univariate_sequences():
-    assert check_sequences(pd.DataFrame(np.ones((4, 3)))).shape == (4, 3)
+    checked = check_sequences(pd.DataFrame(np.ones((4, 3))))
+    assert checked.values.shape == (4, 3, 1)
+    assert checked.in_input_layout().shape == (4, 3)
 
 
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (np.full((2, 3, 1), np.nan), ValueError, "Input X contains NaN"),
+        (np.full((2, 3, 1), np.nan), ValueError, r"Every value of sequence 0 is missing.*such sequences: \[0, 1\]"),
+        ([[1.0], [np.nan, np.nan]], ValueError, "Every value of sequence 1 is missing"),
+        ([[1.0], [np.inf]], ValueError, "Input X contains infinity in sequence 1"),
+        ([[1.0], [1j]], ValueError, "Complex data not supported: sequence 1"),
+        ([["a"]], ValueError, "Sequence 0 has dtype <U1, expected real numbers"),
+        ([np.ones((2, 1)), np.ones((0, 1))], ValueError, r"got shape \(0, 1\) for sequence 1"),
+        ([np.ones((2, 3, 1))], ValueError, r"Sequence 0 has 3 dimensions.*np.concatenate\(X\)"),
         (np.full((2, 3, 1), np.inf), ValueError, "Input X contains infinity"),
         (np.ones((2, 3, 1), complex), ValueError, "Complex data not supported"),
         (np.full((2, 3, 1), "a"), ValueError, "dtype='numeric' is not compatible"),
@@ -71,8 +71,7 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
         (np.ones((2, 3, 0)), ValueError, r"at least one timestep and one feature, got shape \(2, 3, 0\)"),
         ([np.ones((3, 2)), np.ones((3, 4))], ValueError, "Sequence 1 has 4 features and sequence 0 has 2"),
         ([np.ones((3, 2)), np.ones(3)], ValueError, "Sequence 1 has 1 dimensions and sequence 0 has 2"),
-        ([np.ones((3, 2)), np.ones((5, 2))], ValueError, "from 3 to 5 timesteps: unequal lengths.*not supported yet"),
-        ([[[1, 2], [3]]], ValueError, "Sequence 0 is no array.*rows of unequal length"),
+        ([[[1, 2], [3]]], ValueError, "Sequence 0 is no array"),
         (sparse.csr_array(np.ones((2, 3))), TypeError, "Sparse data was passed"),
     ],
 )
@@ -81,34 +80,29 @@ def test_bad_input_is_refused_in_words(X, error, message):
         check_sequences(X)
 
 
-def test_a_feature_without_variation_keeps_its_scale():
-    X = np.full((3, 4, 2), 7.0)
-    X[..., 1] = np.arange(4)
-    means, scales = feature_statistics(X)
-    np.testing.assert_allclose(means, [7, 1.5])
-    np.testing.assert_allclose(scales, [1, np.arange(4).std()])
-
-
-def test_statistics_in_chunks_are_those_of_the_whole():
-    X = np.random.default_rng(0).normal(3, 2, (2500, 2, 3)).astype(np.float32)
-    means, scales = feature_statistics(X)
-    np.testing.assert_allclose(means, X.mean(axis=(0, 1), dtype=float))
-    np.testing.assert_allclose(scales, X.std(axis=(0, 1), dtype=float))
-
-
-def test_timestamps_survive_scaling_because_it_happens_in_their_own_precision():
-    X = 1.7e9 + np.arange(4.0).reshape(1, 4, 1)
-    np.testing.assert_allclose(scaled(X, np.array([1.7e9]), np.array([1.0])).ravel(), np.arange(4))
-
-
-@given(
-    X=hnp.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e3, 1e3, width=32)),
-    center=hnp.arrays(float, 2, elements=st.floats(-1e3, 1e3)),
-    scale=hnp.arrays(float, 2, elements=st.floats(1e-2, 1e3)),
+@pytest.mark.parametrize(
+    ("X", "lengths", "message"),
+    [
+        (np.ones((2, 3, 1)), [3], r"lengths of shape \(1,\).*for 2 sequences"),
+        (np.ones((2, 3, 1)), [3.0, 1.0], "dtype float64"),
+        (np.ones((2, 3, 1)), [0, 3], "from 0 to 3, expected 1 to 3"),
+        (np.ones((2, 3, 1)), [4, 3], "from 3 to 4, expected 1 to 3"),
+        ([np.ones((3, 1))], [3], "leave it out"),
+    ],
 )
-def test_unscaled_undoes_scaled(X, center, scale):
-    there = scaled(X, center, scale)
-    assert there.dtype == np.float32
-    back = unscaled(there, center, scale)
-    assert back.dtype == np.float32
-    np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-3)
+def test_lengths_that_do_not_fit_are_refused(X, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        check_sequences(X, lengths)
+
+
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=20))
+def test_a_padded_array_with_lengths_is_the_list_of_its_sequences(lengths):
+    X = np.random.default_rng(0).normal(size=(len(lengths), 9, 2))
+    padded, listed = check_sequences(X, lengths), check_sequences([x[:n] for x, n in zip(X, lengths, strict=True)])
+    rows = np.argsort(lengths)
+    np.testing.assert_array_equal(padded.padded(rows), listed.padded(rows))
+    np.testing.assert_array_equal(padded.lengths, listed.lengths)
+    batch = listed.padded(rows, 12)
+    for row, x in zip(rows, batch, strict=True):
+        np.testing.assert_array_equal(x[: lengths[row]], X[row, : lengths[row]])
+        assert np.isnan(x[lengths[row] :]).all()

@@ -1,5 +1,6 @@
 import naive
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +84,53 @@ def test_no_window_crosses_from_one_recording_to_the_next():
     np.testing.assert_array_equal(y, starts + 3)
 
 
+@pytest.mark.parametrize("X", [[1, 2, 3, 4], [[1, 10], [2, 20], [3, 30], [4, 40]]])
+def test_a_list_of_numbers_is_one_recording_as_its_array_is(X):
+    windows, starts, y = sliding_windows(X, 2, y=[0, 1, 2, 3])
+    expected = sliding_windows(np.array(X), 2, y=[0, 1, 2, 3])
+    np.testing.assert_array_equal(windows, expected.windows)
+    np.testing.assert_array_equal(starts, expected.starts)
+    np.testing.assert_array_equal(y, expected.y)
+
+
+def test_lists_of_lists_of_rows_are_several_recordings():
+    windows, starts, _ = sliding_windows([[[1], [2], [3]], [[4], [5]]], 2)
+    np.testing.assert_array_equal(windows[..., 0], [[1, 2], [2, 3], [4, 5]])
+    np.testing.assert_array_equal(starts, [0, 1, 3])
+
+
+def test_data_frames_are_recordings_and_series_their_labels():
+    rows = recording(9)
+    labels = pd.Series(np.arange(9), index=range(100, 109))
+    frames = pd.DataFrame(rows, columns=["a", "b"], index=labels.index)
+    one = sliding_windows(frames, 3, y=labels)
+    np.testing.assert_array_equal(one.windows, sliding_windows(rows, 3).windows)
+    np.testing.assert_array_equal(one.y, one.starts + 2)
+    several = sliding_windows([frames[:5], frames[5:]], 3, y=[labels[:5], labels[5:]])
+    np.testing.assert_array_equal(several.windows, sliding_windows([rows[:5], rows[5:]], 3).windows)
+    np.testing.assert_array_equal(several.y, several.starts + 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"timesteps": 2.5}, "Got timesteps=2.5, expected an integer of at least 1, not a float"),
+        ({"timesteps": 3.0}, "Got timesteps=3.0, expected an integer"),
+        ({"timesteps": "3"}, "Got timesteps='3', expected an integer of at least 1, not a str"),
+        ({"timesteps": None}, "Got timesteps=None"),
+        ({"timesteps": 3, "stride": True}, "Got stride=True, expected an integer of at least 1, not a bool"),
+        ({"timesteps": 3, "horizon": 1.0}, "Got horizon=1.0, expected an integer of at least 0, not a float"),
+    ],
+)
+def test_lengths_that_are_no_integers_are_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        sliding_windows(np.arange(8.0), **arguments)
+
+
+def test_lengths_may_be_integers_of_numpy():
+    assert sliding_windows(np.arange(8.0), np.int64(3), np.int32(2)).windows.shape == (3, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -111,6 +159,15 @@ def test_bad_windows_are_refused(arguments, message):
 def test_bad_recordings_are_refused(recordings, y, message):
     with pytest.raises(ValueError, match=message):
         sliding_windows(recordings, 2, y=y)
+
+
+@pytest.mark.parametrize("how", ["mean", "median"])
+@pytest.mark.parametrize("trailing", [(), (2,)])
+def test_without_any_window_every_row_is_NaN(how, trailing):
+    merged = merge_windows(np.empty((0, 3, *trailing), np.float32), [], 5, how)
+    assert merged.shape == (5, *trailing)
+    assert merged.dtype == np.float32
+    assert np.isnan(merged).all()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ SEQEMBED = (
     DATA
     + """
 from seqembed import LSTMAutoencoder
-model = LSTMAutoencoder(activation="relu", scale=None, epochs=300, batch_size=5, learning_rate=0.01).fit(X)
+model = LSTMAutoencoder(
+    activation="relu", time_encoding=False, scale=None, epochs=300, batch_size=5, learning_rate=0.01
+).fit(X)
 print(np.square(model.reconstruct(X) - X).mean())
 """
 )

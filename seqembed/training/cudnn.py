@@ -11,10 +11,23 @@ from seqembed.network import LSTMLayer
 
 
 def lstm(
-    layer: LSTMLayer, activation: str, weights: dict[str, tf.Tensor], inputs: tf.Tensor, n_timesteps: int
+    layer: LSTMLayer,
+    activation: str,
+    weights: dict[str, tf.Tensor],
+    inputs: tf.Tensor,
+    time_features: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Hidden states of one layer, see `seqembed.training.lstm.lstm`."""
-    inputs = tf.broadcast_to(inputs, [n_timesteps, *inputs.shape[1:]])
+    if time_features is not None:
+        n_timesteps, n_time_features = time_features.shape
+        _, n_samples, width = inputs.shape
+        inputs = tf.concat(
+            [
+                tf.broadcast_to(inputs, [n_timesteps, n_samples, width]),
+                tf.broadcast_to(time_features[:, None], [n_timesteps, n_samples, n_time_features]),
+            ],
+            axis=2,
+        )
     keras_layer = _keras_layer(layer, activation)
     hidden, _ = keras_layer.stateless_call(
         [weights[name] for name in layer.weight_shapes],

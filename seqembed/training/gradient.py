@@ -26,15 +26,15 @@ _BATCH_THAT_DOUBLES_THE_SAVING = 40
 class BatchGradient:
     """Computes the loss and its gradient for batches of one shape.
 
-    How a batch is cut depends on its size and on the length of training alone, never on the machine or its load:
-    neither does the result.
+    A batch that is compiled is cut into shards by its size alone, so that the number of threads changes no result. One
+    that is not worth compiling, or that goes to a GPU, is not cut.
 
     Parameters
     ----------
     network : Network
         The sizes.
     n_timesteps : int
-        Length of the sequences.
+        Length of the sequences, padding included.
     batch_size : int
         Sequences per batch.
     n_updates : int
@@ -47,8 +47,9 @@ class BatchGradient:
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> parameters = np.zeros(network.n_parameters, np.float32)
+    >>> sequences, value_weight = np.ones((4, 3, 1), np.float32), np.full((4, 1, 1), 1 / 12, np.float32)
     >>> with BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, n_jobs=1) as batch_gradient:
-    ...     loss, gradient = batch_gradient(parameters, np.ones((4, 3, 1), np.float32), np.full(4, 0.25, np.float32))
+    ...     loss, gradient = batch_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> loss, gradient.shape
     (1.0, TensorShape([75]))
     """
@@ -70,8 +71,10 @@ class BatchGradient:
     def __exit__(self, *exception) -> None:
         self._pool.shutdown()
 
-    def __call__(self, parameters, sequences: np.ndarray, sample_weight: np.ndarray) -> tuple[float, tf.Tensor]:
-        """Return the weighted sum of the mean squared errors of the sequences, and its gradient.
+    def __call__(
+        self, parameters, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray
+    ) -> tuple[float, tf.Tensor]:
+        """Return the weighted sum of the squared errors of all values, and its gradient.
 
         Parameters
         ----------
@@ -79,24 +82,27 @@ class BatchGradient:
             All weights, flat, in the order of ``network.weight_shapes``.
         sequences : float32 array of shape (batch_size, n_timesteps, n_features)
             The batch.
-        sample_weight : float32 array of shape (batch_size,)
-            Weight of each sequence; a weight of 0 leaves a sequence out.
+        lengths : int array of shape (batch_size,)
+            Timesteps of each sequence before its padding.
+        value_weight : float32 array of shape (batch_size, n_timesteps, n_features) or (batch_size, 1, 1)
+            Weight of each value, or of all values of a sequence; a weight of 0 leaves values out.
         """
-        shards = list(self._shards(np.ascontiguousarray(sequences.transpose(1, 0, 2)), sample_weight))
+        shards = list(self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2)))
         results = list(self._pool.map(lambda shard: self._function(parameters, *shard), shards))
         losses, gradients = zip(*results, strict=True)
         return float(sum(losses)), tf.add_n(gradients)
 
-    def _shards(self, sequences: np.ndarray, sample_weight: np.ndarray):
+    def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
         rows = self._rows_per_shard
-        for start in range(0, sequences.shape[1], rows):
-            shard, weight = sequences[:, start : start + rows], sample_weight[start : start + rows]
-            missing = rows - len(weight)
+        for start in range(0, len(lengths), rows):
+            chosen = slice(start, start + rows)
+            shard, ends, weight = sequences[:, chosen], lengths[chosen], value_weight[:, chosen]
+            missing = rows - len(ends)
             # Every shard has one shape, since each shape would cost a compilation of its own.
             if missing:
-                shard = np.pad(shard, ((0, 0), (0, missing), (0, 0)))
-                weight = np.pad(weight, (0, missing))
-            yield tf.constant(shard), tf.constant(weight)
+                shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
+                ends = np.pad(ends, (0, missing), constant_values=1)
+            yield tf.constant(shard), tf.constant(ends, tf.int32), tf.constant(weight)
 
 
 @functools.lru_cache(maxsize=64)
@@ -104,12 +110,11 @@ def _loss_and_gradient(network: Network, run_layer: Callable, compiled: bool) ->
     """Make the function of a network once for all fits in this process; TensorFlow keeps one version a shape."""
 
     @tf.function(autograph=False, jit_compile=compiled)
-    def loss_and_gradient(parameters, sequences, sample_weight):
+    def loss_and_gradient(parameters, sequences, lengths, value_weight):
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences, run_layer)
-            errors = tf.reduce_mean(tf.square(reconstruction - sequences), axis=[0, 2])
-            loss = tf.reduce_sum(errors * sample_weight)
+            reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences, lengths, run_layer)
+            loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
         return loss, tape.gradient(loss, parameters)
 
     return loss_and_gradient

@@ -27,7 +27,7 @@ def build_keras_model(
     n_timesteps : int
         Length of the sequences.
     center, scale : arrays of shape (n_features,)
-        How sequences are scaled. Unless they change nothing, two Normalization layers without weights do and undo it.
+        How sequences are scaled. Unless they change nothing, Rescaling layers, which have no weights, do and undo it.
 
     Returns
     -------
@@ -45,19 +45,39 @@ def build_keras_model(
     248578
     """
     layers = [
-        keras.Input((n_timesteps, network.n_features), name="sequence"),
         *(_lstm(layer, network.activation) for layer in network.encoder),
         *([keras.layers.RepeatVector(n_timesteps, name="repeat")] if network.bottleneck else []),
+        *_time_encoding(network, n_timesteps),
         *(_lstm(layer, network.activation) for layer in network.decoder),
         keras.layers.TimeDistributed(keras.layers.Dense(network.n_features), name="output"),
     ]
     if center.any() or (scale != 1).any():
-        statistics = {"mean": center.tolist(), "variance": np.square(scale).tolist()}
-        layers.insert(1, keras.layers.Normalization(**statistics, name="scale"))
-        layers.append(keras.layers.Normalization(**statistics, invert=True, name="unscale"))
+        rescaling = keras.layers.Rescaling
+        layers = [
+            # Two steps, since a single product and sum would round what lies far from zero.
+            rescaling(1.0, (-center).tolist(), name="center"),
+            rescaling((1 / scale).tolist(), name="scale"),
+            *layers,
+            rescaling(scale.tolist(), center.tolist(), name="unscale"),
+        ]
+    layers.insert(0, keras.Input((n_timesteps, network.n_features), name="sequence"))
     model = keras.Sequential(layers, name="lstm_autoencoder" if network.bottleneck else "lstm_reconstructor")
     model.set_weights(list(weights.values()))
     return model
+
+
+def _time_encoding(network: Network, n_timesteps: int) -> list[keras.Layer]:
+    """Layers that put the time features beside what they read: first zeros, then the features are added to them."""
+    if not network.n_time_features:
+        return []
+    offset = np.zeros((n_timesteps, network.decoder[0].n_inputs))
+    offset[:, network.n_components :] = network.time_features(n_timesteps)
+    return [
+        keras.layers.Permute((2, 1), name="time_last"),
+        keras.layers.ZeroPadding1D((0, network.n_time_features), name="time_room"),
+        keras.layers.Permute((2, 1), name="time_first"),
+        keras.layers.Rescaling(1.0, offset.tolist(), name="time_encoding"),
+    ]
 
 
 def _lstm(layer: LSTMLayer, activation: str) -> keras.layers.LSTM:

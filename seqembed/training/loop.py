@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import gen_batches
 
 from seqembed import inference
 from seqembed.network import Network
 from seqembed.parallel import run_batches
+from seqembed.scaling import Batch
 from seqembed.training.adam import Adam
 from seqembed.training.gradient import BatchGradient
+
+# A loss this many times as high as that of the untrained network is no longer a search for a lower one.
+_EXPLOSION = 10
+_FACTOR_AFTER_EXPLOSION = 0.2
+_MOST_RESTARTS = 4
+# More buckets pad less and compile more.
+_MOST_BUCKETS = 4
 
 
 def train(
     network: Network,
     weights: dict[str, np.ndarray],
-    read: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[np.ndarray, int], Batch],
+    lengths: np.ndarray,
     training_rows: np.ndarray,
     validation_rows: np.ndarray,
     random: np.random.Generator,
@@ -42,7 +52,9 @@ def train(
     weights : dict of str to float32 array
         Where to start; left as they are.
     read : callable
-        Takes row numbers and returns those sequences as a float32 array (n_rows, n_timesteps, n_features), scaled.
+        Takes row numbers and a number of timesteps, and returns those sequences, padded to it.
+    lengths : int array of shape (n_samples,)
+        Timesteps of every sequence.
     training_rows, validation_rows : int arrays
         Rows to learn from, and rows whose loss picks the best epoch; without any, the training loss does.
     random : numpy.random.Generator
@@ -50,7 +62,7 @@ def train(
     epochs : int
         Passes over the training rows.
     batch_size : int
-        Sequences per update.
+        Most sequences per update. Batches of one length are made equally large, so that none is small.
     learning_rate : float
         Peak of Adam's rate: linear warm-up over 5 % of the updates, then cosine decay to 1 % of the peak.
     patience : int or None
@@ -70,85 +82,153 @@ def train(
     Raises
     ------
     FloatingPointError
-        When not one epoch ended in a finite loss.
+        When the loss explodes however low the learning rate.
     """
-    rows_per_batch = min(batch_size, len(training_rows))
-    n_updates = epochs * math.ceil(len(training_rows) / rows_per_batch)
-    n_timesteps = read(training_rows[:1]).shape[1]
-    adam = Adam(np.concatenate([weights[name].ravel() for name in network.weight_shapes]), learning_rate, n_updates)
+    buckets = _buckets(training_rows, lengths, batch_size)
+    n_updates = epochs * sum(bucket.n_batches for bucket in buckets)
+    start = np.concatenate([weights[name].ravel() for name in network.weight_shapes])
+    adam = Adam(start, learning_rate, n_updates)
     names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
     history: dict[str, list[float]] = {name: [] for name in names}
     progress = keras.utils.Progbar(
         epochs, verbose=int(bool(verbose)), interval=0.5, stateful_metrics=names, unit_name="epoch"
     )
-    best, lowest_loss, best_epoch = None, math.inf, 0
+
+    def measure(parameters, rows):
+        return _mean_squared_error(network, _named(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
+
+    best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
     try:
-        with BatchGradient(network, n_timesteps, rows_per_batch, n_updates, n_jobs) as batch_gradient:
+        with ExitStack() as stack:
+            gradients = [
+                stack.enter_context(
+                    BatchGradient(network, bucket.n_timesteps, bucket.batch_size, epochs * bucket.n_batches, n_jobs)
+                )
+                for bucket in buckets
+            ]
             for epoch in range(1, epochs + 1):
-                batches = _shuffled_batches(training_rows, rows_per_batch, random)
-                values = {"loss": _run_epoch(batches, read, batch_gradient, adam), "learning_rate": adam.rate}
+                before = adam.parameters
+                batches = _shuffled_batches(buckets, random)
+                loss, first = _run_epoch(batches, buckets, read, gradients, adam)
+                first_loss = first if first_loss is None else first_loss
+                values = {"loss": loss, "learning_rate": adam.rate}
                 if len(validation_rows):
-                    current = _named(network, adam.parameters.numpy())
-                    values["val_loss"] = _mean_squared_error(network, current, read, validation_rows, n_jobs)
+                    values["val_loss"] = measure(adam.parameters, validation_rows)
+                    best.offer(adam.parameters, values["val_loss"], epoch)
+                else:
+                    # The loss of an epoch speaks for the weights that it began with, not for those it ended with.
+                    best.offer(before, loss, epoch - 1)
                 for name in names:
                     history[name].append(values[name])
                 progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
-                watched = values.get("val_loss", values["loss"])
-                # The loss was measured before the last update: what that update did shows in the parameters alone.
-                if not np.isfinite(adam.parameters).all():
-                    watched = math.nan
-                if not math.isfinite(watched):
+                if not max(values.get("val_loss", loss), loss) <= _EXPLOSION * first_loss:
+                    if restarts == _MOST_RESTARTS:
+                        break
+                    restarts += 1
+                    peak *= _FACTOR_AFTER_EXPLOSION
+                    remaining = max(1, n_updates * (epochs - epoch) // epochs)
+                    adam = Adam(start if best.parameters is None else best.parameters, peak, remaining)
+                elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
                     break
-                if watched < lowest_loss:
-                    best, lowest_loss, best_epoch = adam.parameters, watched, epoch
-                elif patience is not None and epoch - best_epoch >= patience:
-                    break
+            if not len(validation_rows):
+                best.offer(adam.parameters, measure(adam.parameters, training_rows), epoch)
     except KeyboardInterrupt:
-        if best is None:
+        if best.parameters is None:
             raise
         _warn(
             f"Training was interrupted after {len(history['loss'])} of {epochs} epochs: the weights are those of epoch "
-            f"{best_epoch}, the best so far (loss {lowest_loss:.4g})."
+            f"{best.epoch}, the best so far (loss {best.loss:.4g})."
         )
     else:
-        if best is None:
+        if best.parameters is None or not best.loss <= _EXPLOSION * first_loss:
             raise FloatingPointError(
-                f"The loss became {watched} in the first epoch. Use scale='standard', activation='tanh', or a lower "
-                f"learning_rate than {learning_rate:g}."
+                f"The loss became {loss:.3g} in the first epoch, and again with lower learning rates down to "
+                f"{peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
             )
-        if not math.isfinite(watched):
+        if restarts:
             _warn(
-                f"The loss became {watched} in epoch {epoch} of {epochs}: training stopped there, and the weights are "
-                f"those of epoch {best_epoch}, the best before. Use activation='tanh' or a lower learning_rate than "
-                f"{learning_rate:g}."
+                f"The loss exploded {restarts} times: training went back to the best weights with a lower learning "
+                f"rate, {peak:.2g} in the end, and the weights are those of epoch {best.epoch} of {epochs}. Use "
+                f"activation='tanh' or a lower learning_rate than {learning_rate:g}."
             )
-    return _named(network, best.numpy()), history
+    return _named(network, np.asarray(best.parameters)), history
 
 
-def _run_epoch(batches: Iterable, read: Callable, batch_gradient: BatchGradient, adam: Adam) -> float:
-    """Update the parameters batch by batch; returns the mean loss of the sequences, each as its batch met it."""
-    total, n_sequences = 0.0, 0
-    for rows, sample_weight in batches:
-        loss, gradient = batch_gradient(adam.parameters, read(rows), sample_weight)
+class _Best:
+    """The weights with the lowest loss so far."""
+
+    def __init__(self):
+        self.parameters, self.loss, self.epoch = None, math.inf, 0
+
+    def offer(self, parameters, loss: float, epoch: int) -> None:
+        if loss < self.loss:
+            self.parameters, self.loss, self.epoch = parameters, loss, epoch
+
+
+class _Bucket(NamedTuple):
+    """Rows of similar length, which are padded to one length and cut into batches of one size."""
+
+    rows: np.ndarray
+    n_timesteps: int
+    n_batches: int
+
+    @property
+    def batch_size(self) -> int:
+        return math.ceil(len(self.rows) / self.n_batches)
+
+
+def _buckets(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[_Bucket]:
+    """Part rows by length, so that short sequences don't pay for long ones; few parts, since each is compiled."""
+    by_length = rows[np.argsort(lengths[rows], kind="stable")]
+    n_distinct = len(np.unique(lengths[rows]))
+    n_buckets = max(1, min(_MOST_BUCKETS, n_distinct, len(rows) // (2 * batch_size)))
+    parts = np.array_split(by_length, n_buckets)
+    return [_Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
+
+
+def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the rows of each batch beside the number of their bucket, in random order."""
+    batches = [
+        (number, chosen)
+        for number, bucket in enumerate(buckets)
+        for chosen in np.array_split(random.permutation(bucket.rows), bucket.n_batches)
+    ]
+    for position in random.permutation(len(batches)) if len(buckets) > 1 else range(len(batches)):
+        yield batches[position]
+
+
+def _run_epoch(
+    batches: Iterator, buckets: list[_Bucket], read: Callable, gradients: list[BatchGradient], adam: Adam
+) -> tuple[float, float]:
+    """Update the parameters batch by batch; returns the mean loss, each batch's as it was met, and the first's."""
+    losses, sizes = [], []
+    for number, rows in batches:
+        bucket = buckets[number]
+        # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
+        batch = read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
+        value_weight = _value_weight(batch, len(rows))
+        loss, gradient = gradients[number](adam.parameters, batch.values, batch.lengths, value_weight)
         adam.update(gradient)
-        total += loss * np.count_nonzero(sample_weight)
-        n_sequences += np.count_nonzero(sample_weight)
-    return total / n_sequences
+        losses.append(loss)
+        sizes.append(len(rows))
+    return float(np.average(losses, weights=sizes)), losses[0]
+
+
+def _value_weight(batch: Batch, n_sequences: int) -> np.ndarray:
+    """Equal weights that sum to 1 over the observed values of the first sequences; the others only fill the batch."""
+    n_samples, n_timesteps, n_features = batch.values.shape
+    if batch.observed is None:
+        weight = np.zeros((n_samples, 1, 1), np.float32)
+        weight[:n_sequences] = 1 / (n_sequences * n_timesteps * n_features)
+        return weight
+    weight = batch.observed.astype(np.float32)
+    weight[n_sequences:] = 0
+    return weight / weight.sum()
 
 
 def _warn(message: str) -> None:
     # The line that the user wrote is the call of fit, two wrappers of scikit-learn's above `train`.
     warnings.warn(message, ConvergenceWarning, stacklevel=5)
-
-
-def _shuffled_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator):
-    """Batches of one size, each with weights that sum to 1: the last is filled up with rows that weigh nothing."""
-    shuffled = random.permutation(rows)
-    for batch in gen_batches(len(shuffled), batch_size):
-        chosen = shuffled[batch]
-        sample_weight = np.zeros(batch_size, np.float32)
-        sample_weight[: len(chosen)] = 1 / len(chosen)
-        yield np.resize(chosen, batch_size), sample_weight
 
 
 def _named(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
@@ -159,14 +239,22 @@ def _named(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _mean_squared_error(
-    network: Network, weights: dict[str, np.ndarray], read: Callable, rows: np.ndarray, n_jobs: int | None
+    network: Network,
+    weights: dict[str, np.ndarray],
+    read: Callable,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    n_jobs: int | None,
 ) -> float:
-    errors = np.empty(len(rows))
+    rows = rows[np.argsort(lengths[rows], kind="stable")]
+    errors, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
-    def measure(batch):
-        sequences = read(rows[batch])
-        reconstruction = inference.reconstruct(network, weights, sequences)
-        errors[batch] = np.square(reconstruction - sequences).mean(axis=(1, 2), dtype=np.float64)
+    def measure(positions):
+        batch = read(rows[positions], lengths[rows[positions]].max())
+        squared = np.square(inference.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
+        observed = np.broadcast_to(True, squared.shape) if batch.observed is None else batch.observed
+        errors[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
+        counts[positions] = observed.sum(axis=(1, 2))
 
     run_batches(measure, len(rows), n_jobs)
-    return float(errors.mean())
+    return float(errors.sum() / counts.sum())

@@ -14,7 +14,11 @@ from seqembed.network import LSTMLayer, Network
 
 
 def reconstruct(
-    network: Network, weights: dict[str, tf.Tensor], sequences: tf.Tensor, run_layer: Callable[..., tf.Tensor]
+    network: Network,
+    weights: dict[str, tf.Tensor],
+    sequences: tf.Tensor,
+    lengths: tf.Tensor,
+    run_layer: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
     """Send sequences through the encoder, the repeated embedding, where there is one, and the decoder.
 
@@ -26,6 +30,8 @@ def reconstruct(
         As named by ``network.weight_shapes``.
     sequences : tensor of shape (n_timesteps, n_samples, n_features)
         A batch, time-major, of static shape.
+    lengths : int32 tensor of shape (n_samples,)
+        Timesteps of each sequence, at least 1; what comes after them has no influence on the embedding.
     run_layer : callable
         `lstm`, or a function that takes and returns the same.
 
@@ -37,18 +43,24 @@ def reconstruct(
     n_timesteps, n_samples, n_features = sequences.shape
     states = sequences
     for layer in network.encoder:
-        states = run_layer(layer, network.activation, weights, states, n_timesteps)
+        states = run_layer(layer, network.activation, weights, states)
     if network.bottleneck:
-        states = states[-1:]
-    for layer in network.decoder:
-        states = run_layer(layer, network.activation, weights, states, n_timesteps)
+        states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(n_samples)], axis=1))[None]
+    first, *others = network.decoder
+    states = run_layer(first, network.activation, weights, states, tf.constant(network.time_features(n_timesteps)))
+    for layer in others:
+        states = run_layer(layer, network.activation, weights, states)
     flat = tf.reshape(states, [n_timesteps * n_samples, -1])
     output = tf.matmul(flat, weights["output/kernel"]) + weights["output/bias"]
     return tf.reshape(output, [n_timesteps, n_samples, n_features])
 
 
 def lstm(
-    layer: LSTMLayer, activation: str, weights: dict[str, tf.Tensor], inputs: tf.Tensor, n_timesteps: int
+    layer: LSTMLayer,
+    activation: str,
+    weights: dict[str, tf.Tensor],
+    inputs: tf.Tensor,
+    time_features: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Run one layer.
 
@@ -60,23 +72,28 @@ def lstm(
         Activation of the candidate and of the cell state.
     weights : dict of str to tensor
         As named by ``layer.weight_shapes``, among others.
-    inputs : tensor of shape (n_timesteps, n_samples, n_inputs) or (1, n_samples, n_inputs)
-        A single timestep is read again at each of `n_timesteps`.
-    n_timesteps : int
-        Number of steps.
+    inputs : tensor of shape (n_timesteps, n_samples, width) or (1, n_samples, width)
+        A single timestep is read again at each of those of `time_features`.
+    time_features : tensor of shape (n_timesteps, n_time_features), default=None
+        What all samples read beside their inputs; it can have no columns.
 
     Returns
     -------
     hidden : tensor of shape (n_timesteps, n_samples, units)
         The hidden state after each step.
     """
-    n_given, n_samples, _ = inputs.shape
+    n_given, n_samples, width = inputs.shape
+    n_timesteps = n_given if time_features is None else time_features.shape[0]
     kernel, recurrent_kernel, bias = (weights[name] * _gate_factors(layer.units) for name in layer.weight_shapes)
-    projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, layer.n_inputs]), kernel)
+    by_time = None
+    if width < layer.n_inputs:
+        by_time = tf.matmul(time_features, kernel[width:])[:, None]
+    projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, width]), kernel[:width])
     if n_given < n_timesteps:
         # One product serves all timesteps of a repeated input.
-        return _recurrence(None, projected + bias, recurrent_kernel, n_timesteps, activation)
+        return _recurrence(by_time, projected + bias, recurrent_kernel, n_timesteps, activation)
     projected = tf.reshape(projected, [n_timesteps, n_samples, 4 * layer.units])
+    projected = projected if by_time is None else projected + by_time
     return _recurrence(projected, tf.repeat(bias[None], n_samples, axis=0), recurrent_kernel, n_timesteps, activation)
 
 
@@ -89,7 +106,7 @@ def _recurrence(
 ) -> tf.Tensor:
     """Run the cell over halved pre-activations; returns every hidden state (n_timesteps, n_samples, units).
 
-    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units), if any, plus `constant`
+    The pre-activations are `projected` (n_timesteps, n_samples or 1, 4 * units), if any, plus `constant`
     (n_samples, 4 * units), which is added inside the loop, where it costs no pass over memory.
 
     The forward loop leaves behind the derivatives of each step rather than its gates, so that the backward loop has
@@ -142,7 +159,13 @@ def _recurrence(
     @tf.custom_gradient
     def recurrence(projected, constant, recurrent_kernel):
         hidden, *derivatives = run_forward(projected, constant, recurrent_kernel)
-        return hidden, lambda d_hidden: run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)
+
+        def gradient(d_hidden):
+            d_halved, *others = run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)
+            shared = projected.shape[1] < n_samples
+            return tf.reduce_sum(d_halved, axis=1, keepdims=True) if shared else d_halved, *others
+
+        return hidden, gradient
 
     return recurrence(projected, constant, recurrent_kernel)
 

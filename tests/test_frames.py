@@ -1,0 +1,304 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed.frames import frame_from_sequences, sequences_from_frame
+
+KEYS = {"id": "pump", "time": "hour"}
+DAYS = np.datetime64("2026-01-01", "ns") + np.arange(3) * np.timedelta64(1, "D")
+
+
+def pumps(**columns):
+    """Pump b in three rows that are out of order, and pump a in two."""
+    frame = {"pump": ["b", "a", "b", "a", "b"], "hour": [3, 1, 1, 2, 2], "flow": [6.0, 1.0, 4.0, 2.0, 5.0]}
+    return pd.DataFrame(frame | columns)
+
+
+def naive_sequences(frame, columns):
+    return [
+        np.array([[row[column] for column in columns] for _, row in group.sort_values("hour").iterrows()], float)
+        for _, group in frame.groupby("pump", sort=False, observed=True)
+    ]
+
+
+@st.composite
+def shuffled_frames(draw):
+    """Frames of any ids, each with times of its own, rows in any order and values of which some are missing."""
+    names = draw(st.sampled_from([["d", "a", "c", "b"], [7, -3, 0, 2], [0.5, -1.5, 2.0, 0.0]]))
+    hours = st.lists(st.integers(-99, 99), unique=True, min_size=1, max_size=6)
+    keys = [(name, hour) for name in names[: draw(st.integers(1, 4))] for hour in draw(hours)]
+    frame = pd.DataFrame(draw(st.permutations(keys)), columns=["pump", "hour"])
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    frame["flow"] = random.normal(size=len(frame))
+    frame["count"] = random.integers(0, 9, len(frame))
+    frame.loc[random.random(len(frame)) < 0.2, "flow"] = np.nan
+    frame.index = random.integers(0, 3, len(frame))
+    if draw(st.booleans()):
+        frame["pump"] = pd.Categorical(frame["pump"], categories=names)
+    return frame
+
+
+@given(shuffled_frames())
+def test_sequences_are_those_of_a_plain_loop_over_the_ids(frame):
+    sequences = sequences_from_frame(frame, **KEYS)
+    expected = naive_sequences(frame, ["flow", "count"])
+    assert len(sequences) == len(expected)
+    for sequence, plain in zip(sequences, expected, strict=True):
+        np.testing.assert_array_equal(sequence, plain)
+
+
+@given(shuffled_frames())
+def test_a_round_trip_is_exact_whatever_the_order_of_rows(frame):
+    before = frame.copy(deep=True)
+    back = frame_from_sequences(sequences_from_frame(frame, **KEYS), frame, **KEYS)
+    pd.testing.assert_frame_equal(back, before.astype({"count": float}))
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@given(shuffled_frames())
+def test_a_polars_frame_gives_the_sequences_of_the_pandas_frame_and_comes_back(frame):
+    pl = pytest.importorskip("polars")
+    frame = frame.astype({"pump": str})
+    in_polars = pl.DataFrame({name: frame[name].to_list() for name in frame})
+    sequences = sequences_from_frame(in_polars, **KEYS)
+    for sequence, expected in zip(sequences, sequences_from_frame(frame, **KEYS), strict=True):
+        np.testing.assert_array_equal(sequence, expected)
+    back = frame_from_sequences(sequences, in_polars, **KEYS)
+    assert back.equals(in_polars.with_columns(pl.col("count").cast(float)))
+
+
+def test_ids_come_in_the_order_in_which_they_first_appear_and_rows_in_the_order_of_time():
+    pump_b, pump_a = sequences_from_frame(pumps(), **KEYS)
+    np.testing.assert_array_equal(pump_b, [[4], [5], [6]])
+    np.testing.assert_array_equal(pump_a, [[1], [2]])
+
+
+def test_features_come_in_the_order_of_the_columns_named():
+    pump_b, _ = sequences_from_frame(pumps(level=[0, 1, 2, 3, 4], site="x"), **KEYS, columns=["level", "flow"])
+    np.testing.assert_array_equal(pump_b, [[2, 4], [4, 5], [0, 6]])
+
+
+def test_columns_that_were_not_selected_come_back_as_they_were():
+    frame = pumps(site=["x", "y", "x", "y", "x"], level=1)
+    doubled = [2 * sequence for sequence in sequences_from_frame(frame, **KEYS, columns=["flow"])]
+    back = frame_from_sequences(doubled, frame, **KEYS, columns=["flow"])
+    pd.testing.assert_frame_equal(back, frame.assign(flow=2 * frame["flow"]))
+
+
+def test_an_array_of_sequences_of_equal_length_comes_back_too():
+    frame = pumps()[:4]
+    X = np.array(sequences_from_frame(frame, **KEYS))
+    assert X.shape == (2, 2, 1)
+    pd.testing.assert_frame_equal(frame_from_sequences(X, frame, **KEYS), frame)
+
+
+def test_what_comes_back_can_be_written_to_and_shares_nothing_with_the_sequences():
+    frame = pumps()[:1]
+    sequences = sequences_from_frame(frame, **KEYS)
+    back = frame_from_sequences(sequences, frame, **KEYS)
+    back.loc[0, "flow"] = -1
+    assert frame.loc[0, "flow"] == sequences[0][0, 0] == 6
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        ({"flow": "float32", "level": "float32"}, np.float32),
+        ({"flow": "float32", "level": "float64"}, np.float64),
+        ({"flow": "float32", "level": "int8"}, np.float64),
+        ({"flow": "Float32", "level": "float32"}, np.float32),
+        ({"flow": "int64", "level": "bool"}, np.float64),
+    ],
+)
+def test_sequences_are_in_float32_only_if_all_columns_are(dtypes, expected):
+    assert {X.dtype for X in sequences_from_frame(pumps(level=1).astype(dtypes), **KEYS)} == {np.dtype(expected)}
+
+
+@pytest.mark.parametrize(("given", "expected"), [("float32", "float32"), ("float64", "float64"), ("int64", "float64")])
+def test_values_come_back_in_the_precision_of_the_sequences(given, expected):
+    sequences = [X.astype(given) for X in sequences_from_frame(pumps(), **KEYS)]
+    assert frame_from_sequences(sequences, pumps(), **KEYS)["flow"].dtype == expected
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean"])
+def test_missing_values_of_nullable_columns_are_NaN(dtype):
+    frame = pumps(flow=pd.array([1, 0, pd.NA, 1, 1], dtype=dtype))
+    pump_b, pump_a = sequences_from_frame(frame, **KEYS)
+    np.testing.assert_array_equal(pump_b, [[np.nan], [1], [1]])
+    np.testing.assert_array_equal(pump_a, [[0], [1]])
+    assert pump_b.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "Boolean"])
+def test_nulls_of_polars_are_NaN(dtype):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"pump": [1, 1], "hour": [2, 1], "flow": pl.Series([1, None]).cast(getattr(pl, dtype))})
+    np.testing.assert_array_equal(sequences_from_frame(frame, **KEYS), [[[np.nan], [1]]])
+
+
+def test_booleans_are_0_and_1():
+    np.testing.assert_array_equal(
+        sequences_from_frame(pumps(flow=[True, False, False, True, True]), **KEYS)[0], [[0], [1], [1]]
+    )
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        DAYS[[2, 0, 0, 1, 1]],
+        pd.DatetimeIndex(DAYS[[2, 0, 0, 1, 1]], tz="UTC").tz_convert("Europe/Oslo"),
+        pd.to_timedelta([3, 1, 1, 2, 2], unit="h"),
+        [0.3, 0.1, -np.inf, 0.2, 0.2],
+        ["10:00", "08:00", "08:00", "09:00", "09:00"],
+        pd.Categorical(["late", "early", "early", "noon", "noon"], categories=["early", "noon", "late"], ordered=True),
+        pd.array([3, 1, 1, 2, 2], dtype="Int64"),
+    ],
+    ids=["dates", "dates of a time zone", "durations", "floats", "strings", "categories", "nullable integers"],
+)
+def test_times_are_anything_that_sorts(hours):
+    frame = pumps(hour=hours)
+    sequences = sequences_from_frame(frame, **KEYS)
+    np.testing.assert_array_equal(sequences[0], [[4], [5], [6]])
+    pd.testing.assert_frame_equal(frame_from_sequences(sequences, frame, **KEYS), frame)
+
+
+@pytest.mark.parametrize("kind", ["Categorical", "Datetime"])
+def test_categories_and_dates_of_polars_are_ids_and_times(kind):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(pumps().to_dict("list"))
+    frame = frame.with_columns(
+        pl.col("pump").cast(pl.Categorical) if kind == "Categorical" else pl.col("hour").cast(pl.Datetime)
+    )
+    sequences = sequences_from_frame(frame, **KEYS)
+    np.testing.assert_array_equal(sequences[0], [[4], [5], [6]])
+    assert frame_from_sequences(sequences, frame, **KEYS).equals(frame)
+
+
+def test_categories_without_rows_give_no_sequences():
+    frame = pumps()
+    frame["pump"] = pd.Categorical(frame["pump"], categories=["a", "b", "unused"])
+    assert [len(sequence) for sequence in sequences_from_frame(frame, **KEYS)] == [3, 2]
+
+
+@pytest.mark.parametrize("index", [[9, 9, 3, 3, 1], list("vwxyz"), pd.to_datetime(["2026-01-01"] * 5)])
+def test_the_index_of_a_pandas_frame_comes_back(index):
+    frame = pumps().set_axis(index)
+    pd.testing.assert_frame_equal(frame_from_sequences(sequences_from_frame(frame, **KEYS), frame, **KEYS), frame)
+
+
+@pytest.mark.parametrize("names", [["id", "time", "row"], ["row", "first", "id"], [0, 1, 2]])
+def test_columns_may_have_any_name(names):
+    frame = pumps().set_axis(names, axis=1)
+    sequences = sequences_from_frame(frame, id=names[0], time=names[1])
+    np.testing.assert_array_equal(sequences[0], [[4], [5], [6]])
+    pd.testing.assert_frame_equal(frame_from_sequences(sequences, frame, id=names[0], time=names[1]), frame)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"id": "pmup"}, r"no column 'pmup'. Choose from those that it has: \['pump', 'hour', 'flow'\]"),
+        ({"columns": ["flow", "level", "x"]}, "no column 'level', 'x'"),
+        ({"time": "pump"}, "Got 'pump' for both id and time"),
+        ({"columns": []}, "Got no columns of values.* name some with columns="),
+        ({"columns": ["hour", "flow"]}, r"Got 'hour' among the columns of values.* = frame\['hour'\]"),
+        ({"columns": ["flow", "flow"]}, r"expected each name once: columns=\['flow'\]"),
+    ],
+)
+def test_bad_columns_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sequences_from_frame(pumps(), **(KEYS | arguments))
+
+
+def test_the_name_of_one_column_is_refused_with_the_list_to_pass():
+    with pytest.raises(TypeError, match=r"Got columns='flow', expected a list of names: columns=\['flow'\]"):
+        sequences_from_frame(pumps(), **KEYS, columns="flow")
+
+
+def test_a_frame_of_nothing_but_ids_and_times_is_refused():
+    with pytest.raises(ValueError, match="Got no columns of values, expected at least one beside 'pump' and 'hour'"):
+        sequences_from_frame(pumps()[["pump", "hour"]], **KEYS)
+
+
+def test_columns_that_hold_no_numbers_are_named_with_those_that_do():
+    frame = pumps(site="x", since=DAYS[0])
+    with pytest.raises(ValueError, match=r"'site' \(String\), 'since' \(Datetime.*columns=\['flow'\].*astype\(float\)"):
+        sequences_from_frame(frame, **KEYS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"pump": ["b", None, "b", None, "b"]}, r"'pump' is missing a value in 2 of 5 rows.*dropna\(subset=\['pump'\]"),
+        ({"hour": [3, 1, np.nan, 2, 2]}, r"'hour' is missing a value in 1 of 5 rows.*drop_nans\('hour'\)"),
+        ({"hour": [pd.NaT, *DAYS, DAYS[0]]}, "'hour' is missing a value in 1 of 5 rows"),
+    ],
+)
+def test_missing_ids_and_times_are_refused(columns, message):
+    with pytest.raises(ValueError, match=message):
+        sequences_from_frame(pumps(**columns), **KEYS)
+
+
+def test_a_NaN_of_polars_is_no_time():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(ValueError, match="'hour' is missing a value in 2 of 3 rows"):
+        sequences_from_frame(pl.DataFrame({"pump": 1, "hour": [np.nan, None, 1.0], "flow": 1}, strict=False), **KEYS)
+
+
+@pytest.mark.parametrize(
+    ("hours", "time"), [([1, 2, 2, 2, 1], "2"), (DAYS[[0, 1, 0, 1, 2]], "2026-01-02"), (list("xyzyx"), "y")]
+)
+def test_the_same_time_twice_is_refused_with_the_id_and_the_time(hours, time):
+    frame = pumps(pump=["b", "a", "c", "a", "d"], hour=hours)
+    with pytest.raises(
+        ValueError, match=rf"Id a has the time {time}.* more than once.*drop_duplicates\(\['pump', 'hour"
+    ):
+        sequences_from_frame(frame, **KEYS)
+
+
+def test_an_empty_frame_is_refused():
+    with pytest.raises(ValueError, match="Got a frame without rows"):
+        sequences_from_frame(pumps()[:0], **KEYS)
+
+
+@pytest.mark.parametrize("frame", [np.ones((3, 3)), {"pump": [1]}, pumps()["flow"], None])
+def test_what_is_no_data_frame_is_refused(frame):
+    with pytest.raises(TypeError, match=rf"Got {type(frame).__name__}, expected a data frame"):
+        sequences_from_frame(frame, **KEYS)
+
+
+def test_a_lazy_frame_is_refused_with_the_line_that_collects_it():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match=r"lazy LazyFrame.* pass frame\.collect\(\)"):
+        sequences_from_frame(pl.LazyFrame({"pump": [1], "hour": [1], "flow": [1]}), **KEYS)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "message"),
+    [
+        ([], "Got 0 sequences for a frame of 2 ids in column 'pump'"),
+        (np.ones((3, 2, 1)), "Got 3 sequences for a frame of 2 ids"),
+        ([np.ones((3, 1)), np.ones((3, 1))], r"Sequence 1, of id a, has shape \(3, 1\), expected \(2, 1\).*the order"),
+        (np.ones((2, 2, 1)), r"Sequence 0, of id b, has shape \(2, 1\), expected \(3, 1\)"),
+        (
+            [np.ones((3, 2)), np.ones((2, 2))],
+            r"Sequence 0, of id b, has shape \(3, 2\).*\['flow'\].*columns=\[\.\.\.\]",
+        ),
+        ([np.ones((3, 1)), np.ones(2)], r"Sequence 1, of id a, has shape \(2,\).*per='value'"),
+    ],
+)
+def test_sequences_that_do_not_match_the_frame_are_refused(sequences, message):
+    with pytest.raises(ValueError, match=message):
+        frame_from_sequences(sequences, pumps(), **KEYS)
+
+
+def test_without_narwhals_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "narwhals", None)
+    with pytest.raises(ImportError, match=r'narwhals: pip install "seqembed\[frames\]"'):
+        sequences_from_frame(pumps(), **KEYS)
+    with pytest.raises(ImportError, match=r'narwhals: pip install "seqembed\[frames\]"'):
+        frame_from_sequences([], pumps(), **KEYS)

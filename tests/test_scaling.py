@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from seqembed.scaling import feature_statistics, scaled, unscaled
+from seqembed.sequences import check_sequences
+
+
+def test_missing_values_and_padding_do_not_count():
+    X = [np.array([[1.0, np.nan]]), np.array([[3.0, 5.0], [np.nan, 7.0]])]
+    means, scales = feature_statistics(check_sequences(X))
+    np.testing.assert_allclose(means, [2, 6])
+    np.testing.assert_allclose(scales, [1, 1])
+
+
+def test_a_feature_without_any_value_is_refused():
+    X = np.ones((2, 3, 2))
+    X[..., 1] = np.nan
+    with pytest.raises(ValueError, match=r"Feature 1 has no value.*np.delete\(X, \[1\], axis=-1\)"):
+        feature_statistics(check_sequences(X))
+
+
+def test_a_feature_without_variation_keeps_its_scale():
+    X = np.full((3, 4, 2), 7.0)
+    X[..., 1] = np.arange(4)
+    means, scales = feature_statistics(check_sequences(X))
+    np.testing.assert_allclose(means, [7, 1.5])
+    np.testing.assert_allclose(scales, [1, np.arange(4).std()])
+
+
+def test_statistics_in_chunks_are_those_of_the_whole():
+    X = np.random.default_rng(0).normal(3, 2, (2500, 2, 3)).astype(np.float32)
+    means, scales = feature_statistics(check_sequences(X))
+    np.testing.assert_allclose(means, X.mean(axis=(0, 1), dtype=float))
+    np.testing.assert_allclose(scales, X.std(axis=(0, 1), dtype=float))
+
+
+def test_timestamps_survive_scaling_because_it_happens_in_their_own_precision():
+    X = 1.7e9 + np.arange(4.0).reshape(1, 4, 1)
+    np.testing.assert_allclose(scaled(X, np.array([1.7e9]), np.array([1.0])).ravel(), np.arange(4))
+
+
+@given(
+    X=hnp.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e3, 1e3, width=32)),
+    center=hnp.arrays(float, 2, elements=st.floats(-1e3, 1e3)),
+    scale=hnp.arrays(float, 2, elements=st.floats(1e-2, 1e3)),
+)
+def test_unscaled_undoes_scaled(X, center, scale):
+    there = scaled(X, center, scale)
+    assert there.dtype == np.float32
+    back = unscaled(there, center, scale)
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-3)
