@@ -134,6 +134,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         ValueError
             For fewer normal sequences than `cv`, sequences of unequal lengths or with missing values, labels of another
             shape than (n_samples,), and what the estimator refuses.
+        TypeError
+            For a data frame of which some column names are strings and others are not.
         """
         names = _get_feature_names(X)
         checked = _checked_array(X, self)

@@ -123,7 +123,7 @@ class Network:
 
         Examples
         --------
-        >>> Network(n_features=2, encoded_timesteps=3).time_features(3)[:, :3].round(2) + 0
+        >>> Network(n_features=2, encoded_timesteps=3).time_features(3)[:, [0, 1, 5]].round(2) + 0
         array([[-1.,  0., -1.],
                [ 0.,  0.,  1.],
                [ 1.,  0., -1.]], dtype=float32)

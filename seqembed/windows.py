@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,9 @@ def sliding_windows(
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features) or (n_rows,), or list of such
-        A recording, in memory or memory-mapped, or several; no window crosses from one to the next.
+        A recording, in memory or memory-mapped, or a list of several; no window crosses from one to the next. A list
+        of numbers, or of lists of numbers, is one recording; a list of arrays, of data frames or of such lists is
+        several.
     timesteps : int
         Rows a window.
     stride : int, default=1
@@ -63,6 +66,8 @@ def sliding_windows(
     ------
     ValueError
         For lengths out of range, labels that don't match the rows, or a recording shorter than a window.
+    TypeError
+        For lengths that are no integers.
 
     Examples
     --------
@@ -76,12 +81,14 @@ def sliding_windows(
     (array([0, 2, 4]), array([False,  True,  True]))
     """
     for name, value, least in (("timesteps", timesteps, 1), ("stride", stride, 1), ("horizon", horizon, 0)):
-        if value != int(value) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(
+                f"Got {name}={value!r}, expected an integer of at least {least}, not a {type(value).__name__}."
+            )
+        if value < least:
             raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
-    if not isinstance(X, list):
+    if not _holds_recordings(X):
         return _windows_of_one(X, timesteps, stride, y, label, horizon)
-    if not X:
-        raise ValueError("Got an empty list, expected at least one recording.")
     if y is None:
         y = [None] * len(X)
     elif len(y) != len(X):
@@ -96,6 +103,16 @@ def sliding_windows(
         np.concatenate([part.starts + offset for part, offset in zip(parts, offsets, strict=True)]),
         None if parts[0].y is None else np.concatenate([part.y for part in parts]),
     )
+
+
+def _holds_recordings(X) -> bool:
+    """Tell a list of recordings from one recording that is written as a list of numbers or of rows."""
+    if not isinstance(X, (list, tuple)):
+        return False
+    if not len(X):
+        raise ValueError("Got an empty list, expected at least one recording.")
+    # A list within a list is a row of numbers, where an array of one dimension is a recording of one feature.
+    return np.ndim(X[0]) >= (2 if isinstance(X[0], (list, tuple)) else 1)
 
 
 def _windows_of_one(X, timesteps: int, stride: int, y, label, horizon: int) -> Windows:
@@ -182,6 +199,8 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
             f"n_rows={n_rows} given. Pass the length of the recording that they were cut from."
         )
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
+    if not len(starts):
+        return np.full((n_rows, *values.shape[2:]), np.nan, dtype)
     combine = _means_by_row if how == "mean" else _medians_by_row
     return combine(values, starts, n_rows).astype(dtype, copy=False)
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -29,6 +30,17 @@ class Zeros(BaseEstimator):
 
     def reconstruct(self, X):
         return np.zeros_like(X)
+
+
+class Mean(Zeros):
+    """Reconstructs the mean of the sequences that it was fitted on."""
+
+    def fit(self, X, y=None):
+        self.mean_ = X.mean(axis=0)
+        return self
+
+    def reconstruct(self, X):
+        return np.broadcast_to(self.mean_, X.shape)
 
 
 def noise(n_samples, random_state=0, n_features=2):
@@ -130,6 +142,33 @@ def test_mahalanobis_finds_what_breaks_the_correlation_of_features():
     assert ReconstructionDetector(Zeros(), weighting="robust").fit(X).predict(event) == 1
 
 
+@pytest.mark.parametrize("weighting", ["robust", "mahalanobis"])
+def test_the_unit_of_a_feature_changes_no_decision(weighting):
+    common = noise(300, n_features=1)
+    X = common + 0.3 * noise(300, random_state=1)
+    new = 2 * noise(100, random_state=2)
+    decisions = [
+        ReconstructionDetector(Mean(), contamination=0.1, weighting=weighting)
+        .fit(X * [1, unit])
+        .decision_function(new * [1, unit])
+        for unit in (1, 1e3, 1e-3)
+    ]
+    np.testing.assert_allclose(decisions[1], decisions[0], rtol=1e-6)
+    np.testing.assert_allclose(decisions[2], decisions[0], rtol=1e-6)
+
+
+def test_a_sequence_scores_as_it_did_when_it_was_held_out():
+    X = noise(30)
+    detector = ReconstructionDetector(Zeros(), contamination=0).fit(X)
+    np.testing.assert_allclose(detector.heldout_scores_, detector.score_samples(X), rtol=1e-13)
+
+
+def test_unsigned_integers_have_negative_residuals_too():
+    X = np.random.default_rng(0).integers(0, 9, (30, 6, 2)).astype(np.uint8)
+    scores = ReconstructionDetector(Zeros(), weighting=None).fit(X).score_samples(X)
+    np.testing.assert_allclose(scores, -np.square(X.astype(float)).mean(axis=(1, 2)))
+
+
 @pytest.mark.parametrize("weighting", ["robust", "mahalanobis", None])
 def test_an_explanation_adds_up_to_the_score(weighting):
     X = noise(50)
@@ -166,6 +205,41 @@ def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
     X = sines(40, random_state=0)
     detector = ReconstructionDetector(small_network()).fit(X[:, :, None])
     np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X[:, :, None]))
+
+
+def test_a_frame_with_column_names_of_mixed_types_is_refused_before_training():
+    class Untrained(Zeros):
+        def fit(self, X, y=None):
+            raise AssertionError("trained before the columns were looked at")
+
+    X = pd.DataFrame(sines(12, random_state=0), columns=["first", *range(1, 8)])
+    with pytest.raises(TypeError, match="Feature names are only supported if all input features have string names"):
+        ReconstructionDetector(Untrained()).fit(X)
+
+
+def test_columns_of_a_frame_are_remembered():
+    X = pd.DataFrame(sines(12, random_state=0)).add_prefix("hour_")
+    detector = ReconstructionDetector(Zeros()).fit(X)
+    assert detector.feature_names_in_.tolist() == X.columns.tolist()
+    assert detector.n_features_in_ == 8
+    with pytest.raises(ValueError, match="feature names should match"):
+        detector.predict(X.rename(columns={"hour_0": "midnight"}))
+
+
+def as_objects(X):
+    objects = np.empty(len(X), object)
+    objects[:] = list(X)
+    return objects
+
+
+@pytest.mark.parametrize("collection", [list, as_objects])
+def test_sequences_in_a_list_are_counted_like_those_of_an_array(collection):
+    X = sines(12, random_state=0)
+    detector = ReconstructionDetector(Zeros()).fit(X[:, :5]).fit(collection(X))
+    assert detector.n_features_in_ == 8
+    np.testing.assert_array_equal(detector.score_samples(collection(X)), detector.score_samples(X))
+    with pytest.raises(ValueError, match="X has 5 features, but ReconstructionDetector is expecting 8"):
+        detector.predict(collection(X[:, :5]))
 
 
 def test_nothing_works_before_fit():
