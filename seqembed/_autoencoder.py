@@ -34,6 +34,11 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     scale : {"standard"} or None, default="standard"
         Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
         or train on the values as they are.
+    augment : bool, default=False
+        Vary the training sequences anew in each epoch: shifted in time by up to a third, faster or slower, larger or
+        smaller. Embeddings then separate classes better where few sequences have to do, unless it is the time of an
+        event that tells classes apart. Not the default, since the network gives training sequences back less exactly,
+        which compression and rare events need.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes at least 1,000 updates and 20 passes, since it is updates that
         count: small sets need more passes.

@@ -42,6 +42,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         "activation": [StrOptions({"tanh", "relu"})],
         "time_encoding": ["boolean"],
         "scale": [StrOptions({"standard"}), None],
+        "augment": ["boolean"],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -66,6 +67,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         activation="tanh",
         time_encoding=True,
         scale="standard",
+        augment=False,
         epochs="auto",
         batch_size="auto",
         learning_rate=1e-3,
@@ -80,6 +82,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         self.activation = activation
         self.time_encoding = time_encoding
         self.scale = scale
+        self.augment = augment
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -158,6 +161,7 @@ class LSTMNetworkEstimator(BaseEstimator):
             epochs=_auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
+            augment=self.augment,
             patience=self.patience,
             n_jobs=self.n_jobs,
             verbose=self.verbose,

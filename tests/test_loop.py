@@ -24,6 +24,7 @@ def train(read, *, n_samples=10, validation_rows=(), **changes):
         "epochs": 5,
         "batch_size": 4,
         "learning_rate": 0.01,
+        "augment": False,
         "patience": None,
         "n_jobs": None,
         "verbose": 0,

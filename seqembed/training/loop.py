@@ -17,6 +17,7 @@ from seqembed.network import Network
 from seqembed.parallel import run_batches
 from seqembed.scaling import Batch
 from seqembed.training.adam import Adam
+from seqembed.training.augmentation import augmented
 from seqembed.training.gradient import BatchGradient
 
 # A loss this many times as high as that of the untrained network is no longer a search for a lower one.
@@ -39,6 +40,7 @@ def train(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    augment: bool,
     patience: int | None,
     n_jobs: int | None,
     verbose: bool,
@@ -65,6 +67,8 @@ def train(
         Most sequences per update. Batches of one length are made equally large, so that none is small.
     learning_rate : float
         Peak of Adam's rate: linear warm-up over 5 % of the updates, then cosine decay to 1 % of the peak.
+    augment : bool
+        Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation.augmented`.
     patience : int or None
         Epochs without a lower loss after which training stops; None never stops early.
     n_jobs : int or None
@@ -97,6 +101,10 @@ def train(
     def measure(parameters, rows):
         return _mean_squared_error(network, _named(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
 
+    def read_to_train(rows, n_timesteps):
+        batch = read(rows, n_timesteps)
+        return augmented(batch, random) if augment else batch
+
     best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
     try:
         with ExitStack() as stack:
@@ -109,7 +117,7 @@ def train(
             for epoch in range(1, epochs + 1):
                 before = adam.parameters
                 batches = _shuffled_batches(buckets, random)
-                loss, first = _run_epoch(batches, buckets, read, gradients, adam)
+                loss, first = _run_epoch(batches, buckets, read_to_train, gradients, adam)
                 first_loss = first if first_loss is None else first_loss
                 values = {"loss": loss, "learning_rate": adam.rate}
                 if len(validation_rows):
