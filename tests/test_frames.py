@@ -2,8 +2,9 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqembed.frames import frame_from_sequences, sequences_from_frame
@@ -42,6 +43,8 @@ def shuffled_frames(draw):
     return frame
 
 
+# The first example imports a library, which takes longer than the others.
+@settings(deadline=None)
 @given(shuffled_frames())
 def test_sequences_are_those_of_a_plain_loop_over_the_ids(frame):
     sequences = sequences_from_frame(frame, **KEYS)
@@ -51,6 +54,8 @@ def test_sequences_are_those_of_a_plain_loop_over_the_ids(frame):
         np.testing.assert_array_equal(sequence, plain)
 
 
+# The first example imports a library, which takes longer than the others.
+@settings(deadline=None)
 @given(shuffled_frames())
 def test_a_round_trip_is_exact_whatever_the_order_of_rows(frame):
     before = frame.copy(deep=True)
@@ -59,9 +64,10 @@ def test_a_round_trip_is_exact_whatever_the_order_of_rows(frame):
     pd.testing.assert_frame_equal(frame, before)
 
 
+# The first example imports a library, which takes longer than the others.
+@settings(deadline=None)
 @given(shuffled_frames())
 def test_a_polars_frame_gives_the_sequences_of_the_pandas_frame_and_comes_back(frame):
-    pl = pytest.importorskip("polars")
     frame = frame.astype({"pump": str})
     in_polars = pl.DataFrame({name: frame[name].to_list() for name in frame})
     sequences = sequences_from_frame(in_polars, **KEYS)
@@ -135,7 +141,6 @@ def test_missing_values_of_nullable_columns_are_NaN(dtype):
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "Boolean"])
 def test_nulls_of_polars_are_NaN(dtype):
-    pl = pytest.importorskip("polars")
     frame = pl.DataFrame({"pump": [1, 1], "hour": [2, 1], "flow": pl.Series([1, None]).cast(getattr(pl, dtype))})
     np.testing.assert_array_equal(sequences_from_frame(frame, **KEYS), [[[np.nan], [1]]])
 
@@ -168,7 +173,6 @@ def test_times_are_anything_that_sorts(hours):
 
 @pytest.mark.parametrize("kind", ["Categorical", "Datetime"])
 def test_categories_and_dates_of_polars_are_ids_and_times(kind):
-    pl = pytest.importorskip("polars")
     frame = pl.DataFrame(pumps().to_dict("list"))
     frame = frame.with_columns(
         pl.col("pump").cast(pl.Categorical) if kind == "Categorical" else pl.col("hour").cast(pl.Datetime)
@@ -244,7 +248,6 @@ def test_missing_ids_and_times_are_refused(columns, message):
 
 
 def test_a_NaN_of_polars_is_no_time():
-    pl = pytest.importorskip("polars")
     with pytest.raises(ValueError, match="'hour' is missing a value in 2 of 3 rows"):
         sequences_from_frame(pl.DataFrame({"pump": 1, "hour": [np.nan, None, 1.0], "flow": 1}, strict=False), **KEYS)
 
@@ -272,7 +275,6 @@ def test_what_is_no_data_frame_is_refused(frame):
 
 
 def test_a_lazy_frame_is_refused_with_the_line_that_collects_it():
-    pl = pytest.importorskip("polars")
     with pytest.raises(TypeError, match=r"lazy LazyFrame.* pass frame\.collect\(\)"):
         sequences_from_frame(pl.LazyFrame({"pump": [1], "hour": [1], "flow": [1]}), **KEYS)
 
