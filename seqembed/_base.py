@@ -19,7 +19,7 @@ from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.scaling import Batch, Scaling, feature_statistics, scaled
-from seqembed.sequences import Sequences, check_sequences, looks_transposed, without_feature_axis
+from seqembed.sequences import Sequences, check_sequences, looks_transposed, row_numbers, without_feature_axis
 
 # What "auto" aims at. Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
 _AUTO_UPDATES = 1000
@@ -443,7 +443,7 @@ def fill(room: np.ndarray | list[np.ndarray], rows, batch: np.ndarray, lengths: 
     if isinstance(room, np.ndarray):
         room[rows] = batch
         return
-    for row, values, length in zip(np.arange(len(room))[rows], batch, lengths, strict=True):
+    for row, values, length in zip(row_numbers(rows, len(room)), batch, lengths, strict=True):
         room[row][:] = values[:length]
 
 

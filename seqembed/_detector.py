@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed.sequences import check_sequences
+from seqembed.sequences import check_sequences, with_feature_axis
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
@@ -146,7 +146,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
                 f"Got {len(normal)} normal sequences (n_samples = {len(checked)}), expected at least cv={self.cv}: "
                 f"each block needs one. Pass more sequences or a smaller cv."
             )
-        heldout = np.empty(_three_dimensional(normal).shape)
+        heldout = np.empty(with_feature_axis(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
             heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
         feature_scales, precision = _weights_of(heldout, self.weighting)
@@ -309,11 +309,7 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
 
 def _residuals(estimator, X: np.ndarray) -> np.ndarray:
     reconstruction = np.asarray(estimator.reconstruct(X), dtype=np.float64)
-    return _three_dimensional(reconstruction) - _three_dimensional(X)
-
-
-def _three_dimensional(X: np.ndarray) -> np.ndarray:
-    return X[:, :, np.newaxis] if X.ndim == 2 else X
+    return with_feature_axis(reconstruction) - with_feature_axis(X)
 
 
 def _checked_array(X, detector: ReconstructionDetector) -> np.ndarray:

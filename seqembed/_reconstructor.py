@@ -18,12 +18,14 @@ class LSTMReconstructor(LSTMNetworkEstimator):
         Units of the two layers in the middle.
     hidden_units : sequence of int, default=(128,)
         Units of the layers before the middle; those after it mirror them.
-    activation, scale, epochs, batch_size, learning_rate, validation_fraction, patience, n_jobs, random_state, verbose
+    activation, time_encoding, scale, augment, epochs, batch_size, learning_rate, validation_fraction, patience
+        As in `LSTMAutoencoder`.
+    n_jobs, random_state, verbose
         As in `LSTMAutoencoder`.
 
     Attributes
     ----------
-    history_, weights_, network_, feature_means_, center_, scale_, n_timesteps_, n_features_, input_ndim_
+    history_, weights_, network_, feature_means_, center_, scale_, n_timesteps_, n_features_, one_length_, input_ndim_
         As in `LSTMAutoencoder`.
     n_features_in_ : int
         Columns of a two-dimensional `X`, as scikit-learn counts them, and `n_features_` otherwise.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.utils import check_array, gen_batches
@@ -52,7 +53,8 @@ class Sequences:
         """Timesteps of the longest sequence."""
         return int(self.lengths.max())
 
-    @property
+    # Asked for every batch, and a pass over all lengths.
+    @cached_property
     def one_length(self) -> bool:
         """Whether all sequences are equally long."""
         return bool((self.lengths == self.lengths[0]).all())
@@ -87,7 +89,7 @@ class Sequences:
         if isinstance(self.values, np.ndarray):
             return self.values[rows]
         lengths = self.lengths[rows]
-        chosen = [self.values[row] for row in np.arange(len(self))[rows]]
+        chosen = [self.values[row] for row in row_numbers(rows, len(self))]
         dtype = np.result_type(np.float32, *{sequence.dtype for sequence in chosen})
         batch = np.full((len(chosen), n_timesteps or lengths.max(), self.n_features), np.nan, dtype)
         for filled, sequence in zip(batch, chosen, strict=True):
@@ -103,6 +105,29 @@ class Sequences:
     def in_input_layout(self) -> np.ndarray | list[np.ndarray]:
         """Return the values as the user gave them: without the axis of a single feature, if that was left out."""
         return without_feature_axis(self.values) if self.ndim == 2 else self.values
+
+
+def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
+    """Spell out which rows a batch has, at a cost that grows with the batch alone.
+
+    Examples
+    --------
+    >>> list(row_numbers(slice(1, 3), n_samples=10))
+    [1, 2]
+    """
+    return range(n_samples)[rows] if isinstance(rows, slice) else rows
+
+
+def with_feature_axis(values: np.ndarray) -> np.ndarray:
+    """View sequences in two dimensions as (n_samples, n_timesteps, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_feature_axis(np.zeros((5, 3))).shape
+    (5, 3, 1)
+    """
+    return values[:, :, np.newaxis] if values.ndim == 2 else values
 
 
 def without_feature_axis(values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
@@ -186,7 +211,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
             f"Expected at least one timestep and one feature, got shape {X.shape} "
             f"(n_samples, n_timesteps{', n_features' if X.ndim == 3 else ''}). Leave empty sequences out."
         )
-    values = X[:, :, np.newaxis] if X.ndim == 2 else X
+    values = with_feature_axis(X)
     if lengths is not None:
         ends = checked_lengths(lengths, len(X), X.shape[1])
         values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]

@@ -131,11 +131,16 @@ def _windows_of_one(X, timesteps: int, stride: int, y, label, horizon: int) -> W
     starts = np.arange(0, n_usable - timesteps + 1, stride)
     if y is None:
         return Windows(windows, starts, None)
-    y = np.asarray(y)
-    if y.shape != (len(X),):
-        raise ValueError(f"Got labels of shape {y.shape} for {len(X)} rows: expected one label a row, ({len(X)},).")
+    y = _check_labels(y, len(X))
     labels = np.lib.stride_tricks.sliding_window_view(y[horizon:], timesteps)[::stride]
     return Windows(windows, starts, _label_of_each(labels, label))
+
+
+def _check_labels(y, n_rows: int) -> np.ndarray:
+    y = np.asarray(y)
+    if y.shape != (n_rows,):
+        raise ValueError(f"Got labels of shape {y.shape} for {n_rows} rows: expected one label a row, ({n_rows},).")
+    return y
 
 
 def _label_of_each(labels: np.ndarray, label: str | Callable[[np.ndarray], object]) -> np.ndarray:
@@ -270,13 +275,12 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     >>> bool((windows[0] == series[2:5]).all())
     True
     """
-    X, y = np.asarray(X), np.asarray(y)
+    X = np.asarray(X)
     if len(X) < lookback + 2:
         raise ValueError(
             f"Got {len(X)} rows for lookback={lookback}: the post's windows need at least {lookback + 2}, "
             f"since they start at row 2. sliding_windows makes do with {lookback}."
         )
-    if y.shape != (len(X),):
-        raise ValueError(f"Got labels of shape {y.shape} for {len(X)} rows: expected one label a row, ({len(X)},).")
+    y = _check_labels(y, len(X))
     windows, _, labels = sliding_windows(X[2:], lookback, y=y[2:], label="last")
     return windows, labels

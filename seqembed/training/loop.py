@@ -187,11 +187,15 @@ class _Bucket(NamedTuple):
 
 def _buckets(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[_Bucket]:
     """Part rows by length, so that short sequences don't pay for long ones; few parts, since each is compiled."""
-    by_length = rows[np.argsort(lengths[rows], kind="stable")]
+    by_length = _by_length(rows, lengths)
     n_distinct = len(np.unique(lengths[rows]))
     n_buckets = max(1, min(_MOST_BUCKETS, n_distinct, len(rows) // (2 * batch_size)))
     parts = np.array_split(by_length, n_buckets)
     return [_Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
+
+
+def _by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    return rows[np.argsort(lengths[rows], kind="stable")]
 
 
 def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
@@ -254,7 +258,7 @@ def _mean_squared_error(
     rows: np.ndarray,
     n_jobs: int | None,
 ) -> float:
-    rows = rows[np.argsort(lengths[rows], kind="stable")]
+    rows = _by_length(rows, lengths)
     errors, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
     def measure(positions):
