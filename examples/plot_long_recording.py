@@ -28,9 +28,7 @@ print(f"{len(ecg)} rows, {len(windows)} windows of {windows.shape[1]} timesteps"
 # %%
 # Embed, reconstruct, merge
 # -------------------------
-autoencoder = LSTMAutoencoder(
-    n_components=16, hidden_units=(64,), epochs=40, learning_rate=3e-3, random_state=0, verbose=1
-).fit(windows)
+autoencoder = LSTMAutoencoder(n_components=16, hidden_units=(64,), random_state=0, verbose=1).fit(windows)
 print(f"embeddings: {autoencoder.transform(windows).shape}, R^2: {autoencoder.score(windows):.2f}")
 reconstruction = merge_windows(autoencoder.reconstruct(windows), starts, n_rows=len(ecg))
 error = merge_windows(autoencoder.reconstruction_error(windows, per="timestep"), starts, n_rows=len(ecg))

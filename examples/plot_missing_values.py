@@ -26,8 +26,9 @@ gappy = np.where(hidden, np.nan, X)
 # %%
 # Four ways to fill the gaps
 # --------------------------
-# The autoencoder learns from the gappy recordings themselves; the others look at the same feature of one recording.
-autoencoder = LSTMAutoencoder(random_state=0, verbose=1).fit(gappy)
+# The autoencoder learns from the gappy recordings themselves, and it is these that it is to complete, so it may know
+# them by heart: ``augment=False``. The others look at the same feature of one recording.
+autoencoder = LSTMAutoencoder(augment=False, random_state=0, verbose=1).fit(gappy)
 
 
 def by_recording(fill):

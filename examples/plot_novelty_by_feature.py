@@ -29,7 +29,7 @@ faulty[0, 50:65, 4] = faulty[0, :, 4].max() * 3
 # %%
 # Fit on normal recordings, then ask
 # ----------------------------------
-network = LSTMReconstructor(16, hidden_units=(32,), epochs=150, learning_rate=0.005, random_state=0)
+network = LSTMReconstructor(16, hidden_units=(32,), epochs=150, random_state=0)
 detector = ReconstructionDetector(network, contamination=0.05).fit(normal)
 flagged = (detector.predict(unseen) == -1).sum()
 print(f"unseen normal recordings flagged: {flagged} of {len(unseen)}")

@@ -31,10 +31,11 @@ print(X[0].round(3))
 # "time-distributed" is one and the same layer at every timestep: it has 258 parameters, however long the sequence.
 settings = {
     "activation": "relu",
+    "time_encoding": False,
     "scale": None,
+    "augment": False,
     "epochs": 300,
     "batch_size": 5,
-    "learning_rate": 0.01,
     "random_state": 0,
 }
 networks = {"autoencoder": LSTMAutoencoder(**settings), "regular network": LSTMReconstructor(**settings)}

@@ -28,8 +28,8 @@ print(f"{len(train.data)} sequences to train on, {len(test.data)} to test, {min(
 # %%
 # Who is speaking?
 # ----------------
-# Thirty examples of each speaker are few. ``augment=True`` varies them anew in each epoch, so that the network learns
-# what they have in common.
+# Thirty examples of each speaker are few. By default they are varied anew in each epoch, here by mixing them in pairs,
+# so that the network learns what they have in common; ``augment=False`` learns them by heart.
 for augment in (False, True):
     autoencoder = LSTMAutoencoder(augment=augment, random_state=0, verbose=1).fit(train.data)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

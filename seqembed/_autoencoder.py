@@ -33,21 +33,25 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         the same loss is reached in far fewer updates. False is the original post's network.
     scale : {"standard"} or None, default="standard"
         Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
-        or train on the values as they are.
-    augment : bool, default=False
-        Vary the training sequences anew in each epoch: shifted in time by up to a third, faster or slower, larger or
-        smaller. Embeddings then separate classes better where few sequences have to do, unless it is the time of an
-        event that tells classes apart. Not the default, since the network gives training sequences back less exactly,
-        which compression and rare events need.
+        or train on the values as they are. A feature whose values reach further than ten standard deviations is divided
+        by more, so that they reach ten: a rare spike would outweigh everything else.
+    augment : bool or "auto", default="auto"
+        Vary the training sequences anew in each epoch, so that the network learns what they have in common and not each
+        by heart. Sequences that keep time with one another, such as days, are mixed in pairs; where their start is
+        arbitrary, as in windows of a long recording, they are shifted by up to a third of their length and made faster
+        or slower. Which it is, the data tell: see `seqembed.training.augmentation.keeps_time`. False reconstructs
+        the training sequences themselves best, and others worse: the choice for finding rare events, which should not
+        be reconstructed. "auto" is True here, and False in `LSTMReconstructor`, which serves rare events alone.
     epochs : int or "auto", default="auto"
-        Passes over the training data. "auto" makes at least 1,000 updates and 20 passes, since it is updates that
-        count: small sets need more passes.
+        Passes over the training data. "auto" makes 1,000 updates where an epoch has up to 50 of them, since it is
+        updates that count and small sets need more passes; beyond, the updates grow with the square root of those of an
+        epoch: 40,000 sequences get six passes.
     batch_size : int or "auto", default="auto"
         Most sequences per update; batches are made equally large, so that none is small. "auto" takes a quarter of the
-        data, at least 8 and at most 64.
-    learning_rate : float, default=1e-3
-        Peak of Adam's learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
-        The gradient is clipped at norm 1.
+        data, at least 16 and at most 64.
+    learning_rate : float, default=1e-2
+        Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay. The
+        optimiser is Muon, whose steps are about a fifth of the rate for each weight; the gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
         Share of the sequences held back, at random, to choose the best epoch by. None by default, since small sets
         can't spare any.
@@ -67,7 +71,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     ----------
     history_ : dict of str to list of float
         "loss" (mean squared error after scaling over the values that are not missing, the mean over the epoch's
-        batches), "val_loss" (only with a `validation_fraction`) and "learning_rate", one entry per epoch.
+        batches, varied if `augment`), "val_loss" (of held-back sequences as they are; only with a
+        `validation_fraction`) and "learning_rate", one entry per epoch.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
     network_ : seqembed.network.Network
@@ -100,6 +105,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     ----------
     C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
     N. Srivastava, E. Mansimov, R. Salakhutdinov, "Unsupervised learning of video representations using LSTMs" (2015).
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
+    H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk minimization" (2018).
 
     Examples
     --------

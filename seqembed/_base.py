@@ -18,14 +18,15 @@ from seqembed import inference
 from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
-from seqembed.scaling import Batch, Scaling, feature_statistics, scaled
+from seqembed.scaling import Batch, Scaling, feature_statistics
 from seqembed.sequences import Sequences, check_sequences, looks_transposed, row_numbers, without_feature_axis
 
 # What "auto" aims at. Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
 _AUTO_UPDATES = 1000
-_FEWEST_AUTO_EPOCHS = 20
+# Up to this many batches an epoch; beyond, updates grow as the square root does.
+_AUTO_BATCHES_WITHOUT_GROWTH = 50
 _AUTO_BATCHES_PER_EPOCH = 4
-_AUTO_BATCH_SIZES = (8, 64)
+_AUTO_BATCH_SIZES = (16, 64)
 
 
 class LSTMNetworkEstimator(BaseEstimator):
@@ -42,7 +43,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         "activation": [StrOptions({"tanh", "relu"})],
         "time_encoding": ["boolean"],
         "scale": [StrOptions({"standard"}), None],
-        "augment": ["boolean"],
+        "augment": ["boolean", StrOptions({"auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -67,10 +68,10 @@ class LSTMNetworkEstimator(BaseEstimator):
         activation="tanh",
         time_encoding=True,
         scale="standard",
-        augment=False,
+        augment="auto",
         epochs="auto",
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=1e-2,
         validation_fraction=0.0,
         patience=None,
         n_jobs=None,
@@ -157,11 +158,12 @@ class LSTMNetworkEstimator(BaseEstimator):
             sequences.lengths,
             training_rows,
             validation_rows,
+            scaling.scaled_means,
             generator,
             epochs=_auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
-            augment=self.augment,
+            augment=self._bottleneck if self.augment == "auto" else self.augment,
             patience=self.patience,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
@@ -303,7 +305,6 @@ class LSTMNetworkEstimator(BaseEstimator):
         True
         """
         sequences = self._check_sequences(X, lengths)
-        scaled_means = scaled(self.feature_means_, self.center_, self.scale_)
         squared_errors, squared_deviations = np.zeros((2, len(sequences)))
 
         def measure(rows):
@@ -311,7 +312,7 @@ class LSTMNetworkEstimator(BaseEstimator):
             observed = True if batch.observed is None else batch.observed
             for sums, squared in (
                 (squared_errors, self._squared_errors(batch)),
-                (squared_deviations, np.square(batch.values - scaled_means)),
+                (squared_deviations, np.square(batch.values - self._scaling.scaled_means)),
             ):
                 sums[rows] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
 
@@ -513,4 +514,6 @@ def _auto_batch_size(n_samples: int) -> int:
 
 
 def _auto_epochs(n_samples: int, batch_size: int) -> int:
-    return max(_FEWEST_AUTO_EPOCHS, math.ceil(_AUTO_UPDATES / math.ceil(n_samples / batch_size)))
+    n_batches = math.ceil(n_samples / batch_size)
+    n_updates = _AUTO_UPDATES * math.sqrt(max(1, n_batches / _AUTO_BATCHES_WITHOUT_GROWTH))
+    return math.ceil(n_updates / n_batches)

@@ -35,7 +35,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     ----------
     estimator : estimator
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps).
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False)`` finds more:
+        a network that has only seen normal sequences as they are reconstructs others worse.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. 0 takes the
         training data as clean and flags what is worse than the worst of them.

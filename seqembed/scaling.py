@@ -11,6 +11,9 @@ from sklearn.utils import gen_batches
 
 from seqembed.sequences import CHUNK, Sequences
 
+# A value this many scaled units from the mean already saturates the cells that read it.
+_FARTHEST = 10
+
 
 class Batch(NamedTuple):
     """Sequences as the network reads them.
@@ -59,6 +62,11 @@ class Scaling:
     center: np.ndarray
     scale: np.ndarray
 
+    @property
+    def scaled_means(self) -> np.ndarray:
+        """Means of the training data as the network would read them, float32 of shape (n_features,)."""
+        return scaled(self.means, self.center, self.scale)
+
     def read(self, sequences: Sequences, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
         """Read some sequences as a batch.
 
@@ -76,7 +84,7 @@ class Scaling:
         if sequences.complete and sequences.one_length:
             return Batch(values, None, lengths)
         observed = ~np.isnan(values)
-        return Batch(np.where(observed, values, np.float32((self.means - self.center) / self.scale)), observed, lengths)
+        return Batch(np.where(observed, values, self.scaled_means), observed, lengths)
 
     def undo(self, values: np.ndarray) -> np.ndarray:
         """Return values of the network in the user's units, as float32."""
@@ -84,7 +92,11 @@ class Scaling:
 
 
 def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over all timesteps of all sequences, missing values left out.
+    """Mean and scale of each feature over all timesteps of all sequences, missing values left out.
+
+    The scale is the standard deviation, or a tenth of the largest deviation where that is more: a feature that hardly
+    ever leaves its mean, such as a rare event's indicator, would else outweigh all others, in steps that no cell can
+    follow.
 
     Parameters
     ----------
@@ -96,7 +108,7 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     means : float64 array of shape (n_features,)
         In the units of the sequences.
     scales : float64 array of shape (n_features,)
-        Standard deviations in the units of the sequences; 1 for a feature that does not vary, so that dividing is safe.
+        In the units of the sequences; 1 for a feature that does not vary, so that dividing is safe.
 
     Raises
     ------
@@ -111,15 +123,21 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     (array([2., 7.]), array([1., 1.]))
     """
     scaler = StandardScaler()
+    lowest, highest = np.full(sequences.n_features, np.inf), np.full(sequences.n_features, -np.inf)
     for rows in gen_batches(len(sequences), CHUNK):
-        scaler.partial_fit(sequences.timesteps(rows))
+        timesteps = sequences.timesteps(rows)
+        scaler.partial_fit(timesteps)
+        # fmin and fmax, unlike minimum and maximum, pass over NaN.
+        lowest = np.fmin(lowest, np.fmin.reduce(timesteps, axis=0))
+        highest = np.fmax(highest, np.fmax.reduce(timesteps, axis=0))
     unknown = np.flatnonzero(np.isnan(scaler.mean_))
     if len(unknown):
         raise ValueError(
             f"Feature {unknown[0]} has no value in any sequence, all are missing (NaN). Leave it out: "
             f"np.delete(X, {unknown.tolist()}, axis=-1)."
         )
-    return scaler.mean_, scaler.scale_
+    farthest = np.maximum(highest - scaler.mean_, scaler.mean_ - lowest)
+    return scaler.mean_, np.maximum(scaler.scale_, farthest / _FARTHEST)
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -1,35 +1,79 @@
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqembed import LSTMAutoencoder
+from seqembed.datasets import load_basic_motions, load_italy_power
 from seqembed.scaling import Batch
-from seqembed.training.augmentation import augmented
+from seqembed.training.augmentation import keeps_time, mixed, shifted
 
 
-def test_a_straight_line_stays_one_between_its_ends():
+def test_a_shifted_straight_line_stays_one_between_its_ends():
     line = np.linspace(-1, 1, 50, dtype=np.float32)
     batch = Batch(np.tile(line[:, np.newaxis], (20, 1, 1)), None, np.full(20, 50))
-    varied = augmented(batch, np.random.default_rng(0)).values[:, :, 0]
+    varied = shifted(batch, np.random.default_rng(0)).values[:, :, 0]
     for each in varied:
         moving = np.diff(each)[np.diff(each) > 0]
         np.testing.assert_allclose(moving[1:-1], moving[1], rtol=1e-3)
     speeds = np.array([np.median(np.diff(each)[np.diff(each) > 0]) for each in varied]) / (line[1] - line[0])
-    assert 0.7 * 0.8 <= speeds.min() < speeds.max() <= 1.4 * 1.25
+    assert 0.79 <= speeds.min() < speeds.max() <= 1.26
     assert len(np.unique(speeds.round(3))) > 10, "the sequences are varied alike"
 
 
+def test_a_mixed_sequence_is_a_sum_of_itself_and_another_of_its_batch():
+    values = np.random.default_rng(0).normal(size=(6, 9, 2)).astype(np.float32)
+    means = np.float32([3, -4])
+    varied = mixed(Batch(values + means, None, np.full(6, 9)), np.random.default_rng(1), means).values - means
+    shares = np.linalg.lstsq(values.reshape(6, -1).T, varied.reshape(6, -1).T, rcond=None)[0]
+    np.testing.assert_allclose(shares.T @ values.reshape(6, -1), varied.reshape(6, -1), atol=1e-5)
+    np.testing.assert_allclose(np.square(shares).sum(axis=0), 1, rtol=1e-5)
+    assert (shares > -1e-5).all()
+    assert (np.diag(shares) > 1e-3).all()
+    assert ((shares > 1e-3).sum(axis=0) == 2).all()
+
+
+def test_a_short_sequence_is_mixed_with_all_of_a_long_one():
+    batch = Batch(np.zeros((2, 5, 1), np.float32), np.ones((2, 5, 1), bool), np.array([3, 5]))
+    batch.observed[0, 3:] = False
+    batch.values[1] = np.arange(5, dtype=np.float32)[:, np.newaxis]
+    varied = mixed(batch, np.random.default_rng(0), np.zeros(1)).values[0, :3, 0]
+    np.testing.assert_allclose(varied / varied[2], [0, 0.5, 1], atol=1e-6)
+
+
+def test_a_single_sequence_has_none_to_be_mixed_with():
+    batch = Batch(np.ones((1, 4, 2), np.float32), None, np.full(1, 4))
+    np.testing.assert_array_equal(mixed(batch, np.random.default_rng(0), np.zeros(2)).values, batch.values)
+
+
+@pytest.mark.parametrize("vary", [partial(mixed, means=np.zeros(2, np.float32)), shifted])
 @given(seed=st.integers(0, 1000), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=6))
-def test_nothing_enters_from_the_padding_and_missing_values_stay_unobserved(seed, lengths):
+def test_nothing_enters_from_the_padding_and_missing_values_stay_unobserved(vary, seed, lengths):
     random, lengths = np.random.default_rng(seed), np.array(lengths)
     inside = (np.arange(8) < lengths[:, np.newaxis])[:, :, np.newaxis]
-    observed = inside & (random.random((len(lengths), 8, 2)) < 0.7)
-    values = np.where(inside, random.uniform(-1, 1, observed.shape), 1000).astype(np.float32)
-    varied = augmented(Batch(values, observed, lengths), random)
-    assert np.abs(varied.values).max() <= 1.4
+    complete = np.broadcast_to(inside, (len(lengths), 8, 2))
+    observed = complete & (random.random((len(lengths), 8, 2)) < 0.7)
+    values = np.where(observed, random.uniform(-1, 1, observed.shape), 1000).astype(np.float32)
+    varied = vary(Batch(values, observed, lengths), random)
     assert not (varied.observed & ~inside).any()
-    complete = augmented(Batch(values, inside, lengths), random)
-    np.testing.assert_array_equal(complete.observed, inside)
+    assert np.abs(varied.values[varied.observed]).max(initial=0) <= 2
+    np.testing.assert_array_equal(varied.observed.any(axis=(1, 2)), observed.any(axis=(1, 2)))
+    np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).observed, complete)
+
+
+@pytest.mark.parametrize(("load", "answer"), [(load_italy_power, True), (load_basic_motions, False)])
+def test_days_keep_time_and_recordings_of_movements_do_not(load, answer):
+    data = load(split="train").data
+    values = ((data - data.mean(axis=(0, 1))) / data.std(axis=(0, 1))).astype(np.float32)
+    assert keeps_time(Batch(values, None, np.full(len(values), values.shape[1]))) is answer
+
+
+def test_equal_sequences_keep_time_and_a_single_one_does_not():
+    wave = np.sin(np.arange(20, dtype=np.float32)).reshape(1, 20, 1)
+    assert keeps_time(Batch(np.repeat(wave, 5, axis=0), None, np.full(5, 20)))
+    assert not keeps_time(Batch(wave, None, np.full(1, 20)))
 
 
 def test_an_autoencoder_learns_from_varied_sequences_and_repeats_itself(waves):

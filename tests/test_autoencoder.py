@@ -26,7 +26,7 @@ def test_transform_gives_one_float32_vector_a_sequence(fitted, waves):
 def test_a_round_trip_gives_shape_dtype_and_units_of_the_input(waves, to_layout):
     X = to_layout(waves)
     autoencoder = LSTMAutoencoder(
-        n_components=4, hidden_units=(8,), epochs=300, batch_size=30, learning_rate=0.01, random_state=0
+        n_components=4, hidden_units=(8,), augment=False, epochs=300, batch_size=30, random_state=0
     )
     autoencoder.fit(X)
     round_trip = autoencoder.inverse_transform(autoencoder.transform(X))
@@ -148,7 +148,7 @@ def test_missing_values_are_read_as_means_left_out_of_errors_and_estimated(waves
     missing = np.random.default_rng(0).random(X.shape) < 0.2
     X[missing] = np.nan
     autoencoder = LSTMAutoencoder(
-        n_components=4, hidden_units=(8,), epochs=300, batch_size=30, learning_rate=0.01, random_state=0
+        n_components=4, hidden_units=(8,), augment=False, epochs=300, batch_size=30, random_state=0
     ).fit(X)
     filled = np.where(missing, autoencoder.feature_means_, X).astype(np.float32)
     np.testing.assert_allclose(autoencoder.transform(X), autoencoder.transform(filled), atol=1e-5)

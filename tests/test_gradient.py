@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,8 +23,9 @@ def batch(n_samples):
     return random.normal(size=(n_samples, 5, 2)).astype(np.float32), sample_weight / sample_weight.sum()
 
 
-def loss_and_gradient(parameters, X, sample_weight, n_updates, n_jobs=None):
-    with BatchGradient(NETWORK, X.shape[1], len(X), n_updates, n_jobs) as batch_gradient:
+def loss_and_gradient(parameters, X, sample_weight, n_updates, n_threads=2):
+    with ThreadPoolExecutor(n_threads) as pool:
+        batch_gradient = BatchGradient(NETWORK, X.shape[1], len(X), n_updates, pool)
         value_weight = sample_weight[:, None, None] / (X.shape[1] * X.shape[2])
         loss, gradient = batch_gradient(tf.constant(parameters), X, np.full(len(X), X.shape[1]), value_weight)
     return loss, gradient.numpy()
@@ -58,7 +61,7 @@ def test_the_loss_is_the_weighted_mean_of_squared_errors(parameters):
 
 def test_the_number_of_threads_does_not_change_a_bit(parameters):
     X, sample_weight = batch(150)
-    alone = loss_and_gradient(parameters, X, sample_weight, MANY, n_jobs=1)
-    shared = loss_and_gradient(parameters, X, sample_weight, MANY, n_jobs=2)
+    alone = loss_and_gradient(parameters, X, sample_weight, MANY, n_threads=1)
+    shared = loss_and_gradient(parameters, X, sample_weight, MANY, n_threads=2)
     assert alone[0] == shared[0]
     np.testing.assert_array_equal(alone[1], shared[1])

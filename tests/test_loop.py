@@ -36,6 +36,7 @@ def train(read, *, n_samples=10, validation_rows=(), **changes):
         np.full(n_samples, 4),
         np.setdiff1d(np.arange(n_samples), validation_rows),
         np.array(validation_rows, dtype=int),
+        np.zeros(1, np.float32),
         np.random.default_rng(0),
         **settings,
     )
@@ -53,11 +54,15 @@ def test_training_lowers_the_loss(X):
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
 def test_training_equals_stock_keras_training_on_the_same_batches(X):
     weights, history = train(X.__getitem__, epochs=20, batch_size=10)
     start = initial_weights(NETWORK, np.random.default_rng(0))
     model = build_keras_model(NETWORK, start, 4, center=np.zeros(1), scale=np.ones(1))
-    model.compile(keras.optimizers.Adam(global_clipnorm=1.0), "mse")
+    muon = keras.optimizers.Muon(
+        exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
+    )
+    model.compile(muon, "mse")
     for rate in history["learning_rate"]:
         model.optimizer.learning_rate = rate
         model.train_on_batch(X, X)

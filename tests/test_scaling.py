@@ -53,3 +53,21 @@ def test_unscaled_undoes_scaled(X, center, scale):
     back = unscaled(there, center, scale)
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-3)
+
+
+def test_a_feature_that_hardly_ever_moves_stays_within_ten_scaled_units():
+    X = np.random.default_rng(0).normal(size=(300, 10, 2))
+    X[..., 1] = 0
+    X[7, 3, 1] = 5
+    means, scales = feature_statistics(check_sequences(X))
+    assert np.abs((X - means) / scales)[..., 1].max() == pytest.approx(10)
+    assert scales[0] == pytest.approx(X[..., 0].std())
+
+
+def test_missing_values_do_not_hide_how_far_a_feature_reaches():
+    X = np.zeros((2000, 2, 1))
+    X[:1024] = np.nan
+    X[:1024, 0] = 0
+    X[1999, 1] = 3
+    means, scales = feature_statistics(check_sequences(X))
+    assert (3 - means[0]) / scales[0] == pytest.approx(10)

@@ -37,7 +37,7 @@ def main() -> None:
     for network in (LSTMAutoencoder, LSTMReconstructor):
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            fitted = network(8, hidden_units=(32,), learning_rate=3e-3, random_state=seed).fit(training)
+            fitted = network(8, hidden_units=(32,), augment=False, random_state=seed).fit(training)
             title = f"{network.__name__}, seed {seed}, fitted in {time.perf_counter() - started:.0f} s"
             report(title, fitted.reconstruction_error(windows), starts, event)
 

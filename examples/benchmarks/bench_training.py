@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import joblib
 import numpy as np
 from alternation import describe_machine, measured_peak, median_seconds
 
@@ -150,10 +152,12 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
     for n_timesteps in all_timesteps:
         for batch_size in batch_sizes:
             first, later = {}, {}
-            batch = random_walks(batch_size, n_timesteps), np.full(batch_size, 1 / batch_size, np.float32)
+            weight = np.full((batch_size, 1, 1), 1 / (batch_size * n_timesteps * N_FEATURES), np.float32)
+            batch = random_walks(batch_size, n_timesteps), np.full(batch_size, n_timesteps), weight
             for path, n_updates in (("traced", 0), ("compiled", 10**9)):
                 gradient._loss_and_gradient.cache_clear()
-                with gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, None) as batch_gradient:
+                with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+                    batch_gradient = gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
                     started = time.perf_counter()
                     batch_gradient(parameters, *batch)
                     first[path] = time.perf_counter() - started

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import numpy as np
 import tensorflow as tf
 
 from seqembed.network import Network
-from seqembed.parallel import count_threads
 from seqembed.training import cudnn, lstm
 
 # Larger shards outgrow the cache; fewer sequences a shard waste the vector units.
@@ -39,22 +38,24 @@ class BatchGradient:
         Sequences per batch.
     n_updates : int
         How many batches there will be at most: few are not worth a compilation.
-    n_jobs : int or None
-        Limits the threads, see `seqembed.parallel.count_threads`.
+    pool : concurrent.futures.Executor
+        Threads to run shards on.
 
     Examples
     --------
+    >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> parameters = np.zeros(network.n_parameters, np.float32)
     >>> sequences, value_weight = np.ones((4, 3, 1), np.float32), np.full((4, 1, 1), 1 / 12, np.float32)
-    >>> with BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, n_jobs=1) as batch_gradient:
+    >>> with ThreadPoolExecutor() as pool:
+    ...     batch_gradient = BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, pool=pool)
     ...     loss, gradient = batch_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> loss, gradient.shape
     (1.0, TensorShape([75]))
     """
 
-    def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, n_jobs: int | None):
+    def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         saving = n_updates * n_timesteps * (1 + batch_size / _BATCH_THAT_DOUBLES_THE_SAVING)
         compiled = not on_gpu and saving >= _COMPILING_PAYS_FROM
@@ -63,13 +64,7 @@ class BatchGradient:
         )
         self._rows_per_shard = math.ceil(batch_size / n_shards)
         self._function = _loss_and_gradient(network, cudnn.lstm if on_gpu else lstm.lstm, compiled)
-        self._pool = ThreadPoolExecutor(min(n_shards, count_threads(n_jobs)))
-
-    def __enter__(self) -> BatchGradient:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._pool.shutdown()
+        self._pool = pool
 
     def __call__(
         self, parameters, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import keras
@@ -14,11 +14,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from seqembed import inference
 from seqembed.network import Network
-from seqembed.parallel import run_batches
+from seqembed.parallel import count_threads, run_batches
 from seqembed.scaling import Batch
-from seqembed.training.adam import Adam
-from seqembed.training.augmentation import augmented
+from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient import BatchGradient
+from seqembed.training.muon import Muon
+from seqembed.training.schedule import warm_up_and_decay
 
 # A loss this many times as high as that of the untrained network is no longer a search for a lower one.
 _EXPLOSION = 10
@@ -26,6 +27,8 @@ _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
 # More buckets pad less and compile more.
 _MOST_BUCKETS = 4
+# Sequences by which it is told whether a set keeps time: more of them tell no better.
+_SAMPLE_TO_TELL_TIME_BY = 256
 
 
 def train(
@@ -35,6 +38,7 @@ def train(
     lengths: np.ndarray,
     training_rows: np.ndarray,
     validation_rows: np.ndarray,
+    means: np.ndarray,
     random: np.random.Generator,
     *,
     epochs: int,
@@ -59,16 +63,18 @@ def train(
         Timesteps of every sequence.
     training_rows, validation_rows : int arrays
         Rows to learn from, and rows whose loss picks the best epoch; without any, the training loss does.
+    means : float32 array of shape (n_features,)
+        Means of the training sequences as they are read.
     random : numpy.random.Generator
-        Shuffles the rows of each epoch.
+        Varies the sequences and shuffles the rows of each epoch.
     epochs : int
         Passes over the training rows.
     batch_size : int
         Most sequences per update. Batches of one length are made equally large, so that none is small.
     learning_rate : float
-        Peak of Adam's rate: linear warm-up over 5 % of the updates, then cosine decay to 1 % of the peak.
+        Peak of the rate, see `seqembed.training.schedule.warm_up_and_decay`.
     augment : bool
-        Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation.augmented`.
+        Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
     patience : int or None
         Epochs without a lower loss after which training stops; None never stops early.
     n_jobs : int or None
@@ -91,7 +97,6 @@ def train(
     buckets = _buckets(training_rows, lengths, batch_size)
     n_updates = epochs * sum(bucket.n_batches for bucket in buckets)
     start = np.concatenate([weights[name].ravel() for name in network.weight_shapes])
-    adam = Adam(start, learning_rate, n_updates)
     names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
     history: dict[str, list[float]] = {name: [] for name in names}
     progress = keras.utils.Progbar(
@@ -101,28 +106,25 @@ def train(
     def measure(parameters, rows):
         return _mean_squared_error(network, _named(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
 
-    def read_to_train(rows, n_timesteps):
-        batch = read(rows, n_timesteps)
-        return augmented(batch, random) if augment else batch
+    read_to_train = _read_varied(read, lengths, training_rows, means, random) if augment else read
 
     best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
     try:
-        with ExitStack() as stack:
+        with ThreadPoolExecutor(count_threads(n_jobs)) as pool:
             gradients = [
-                stack.enter_context(
-                    BatchGradient(network, bucket.n_timesteps, bucket.batch_size, epochs * bucket.n_batches, n_jobs)
-                )
+                BatchGradient(network, bucket.n_timesteps, bucket.batch_size, epochs * bucket.n_batches, pool)
                 for bucket in buckets
             ]
+            descent = _Descent(network, start, learning_rate, n_updates)
             for epoch in range(1, epochs + 1):
-                before = adam.parameters
+                before = descent.parameters
                 batches = _shuffled_batches(buckets, random)
-                loss, first = _run_epoch(batches, buckets, read_to_train, gradients, adam)
+                loss, first = _run_epoch(batches, buckets, read_to_train, gradients, descent)
                 first_loss = first if first_loss is None else first_loss
-                values = {"loss": loss, "learning_rate": adam.rate}
+                values = {"loss": loss, "learning_rate": descent.rate}
                 if len(validation_rows):
-                    values["val_loss"] = measure(adam.parameters, validation_rows)
-                    best.offer(adam.parameters, values["val_loss"], epoch)
+                    values["val_loss"] = measure(descent.parameters, validation_rows)
+                    best.offer(descent.parameters, values["val_loss"], epoch)
                 else:
                     # The loss of an epoch speaks for the weights that it began with, not for those it ended with.
                     best.offer(before, loss, epoch - 1)
@@ -135,11 +137,11 @@ def train(
                     restarts += 1
                     peak *= _FACTOR_AFTER_EXPLOSION
                     remaining = max(1, n_updates * (epochs - epoch) // epochs)
-                    adam = Adam(start if best.parameters is None else best.parameters, peak, remaining)
+                    descent = _Descent(network, start if best.parameters is None else best.parameters, peak, remaining)
                 elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
                     break
             if not len(validation_rows):
-                best.offer(adam.parameters, measure(adam.parameters, training_rows), epoch)
+                best.offer(descent.parameters, measure(descent.parameters, training_rows), epoch)
     except KeyboardInterrupt:
         if best.parameters is None:
             raise
@@ -160,6 +162,23 @@ def train(
                 f"activation='tanh' or a lower learning_rate than {learning_rate:g}."
             )
     return _named(network, np.asarray(best.parameters)), history
+
+
+class _Descent:
+    """An optimiser whose learning rate follows the schedule of a fit."""
+
+    def __init__(self, network: Network, parameters: np.ndarray, peak: float, n_updates: int):
+        self._muon, self._peak, self._n_updates = Muon(network, parameters), peak, n_updates
+        self._count, self.rate = 0, 0.0
+
+    @property
+    def parameters(self):
+        return self._muon.parameters
+
+    def update(self, gradient) -> None:
+        self._count += 1
+        self.rate = self._peak * warm_up_and_decay(self._count, self._n_updates)
+        self._muon.update(gradient, self.rate)
 
 
 class _Best:
@@ -210,7 +229,7 @@ def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> It
 
 
 def _run_epoch(
-    batches: Iterator, buckets: list[_Bucket], read: Callable, gradients: list[BatchGradient], adam: Adam
+    batches: Iterator, buckets: list[_Bucket], read: Callable, gradients: list[BatchGradient], descent: _Descent
 ) -> tuple[float, float]:
     """Update the parameters batch by batch; returns the mean loss, each batch's as it was met, and the first's."""
     losses, sizes = [], []
@@ -219,11 +238,21 @@ def _run_epoch(
         # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
         batch = read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
         value_weight = _value_weight(batch, len(rows))
-        loss, gradient = gradients[number](adam.parameters, batch.values, batch.lengths, value_weight)
-        adam.update(gradient)
+        loss, gradient = gradients[number](descent.parameters, batch.values, batch.lengths, value_weight)
+        descent.update(gradient)
         losses.append(loss)
         sizes.append(len(rows))
     return float(np.average(losses, weights=sizes)), losses[0]
+
+
+def _read_varied(
+    read: Callable, lengths: np.ndarray, rows: np.ndarray, means: np.ndarray, random: np.random.Generator
+) -> Callable:
+    """Make a function that reads sequences as `read` does and varies them in the way that suits the set."""
+    sample = np.sort(random.choice(rows, min(len(rows), _SAMPLE_TO_TELL_TIME_BY), replace=False))
+    if keeps_time(read(sample, lengths[sample].max())):
+        return lambda rows, n_timesteps: mixed(read(rows, n_timesteps), random, means)
+    return lambda rows, n_timesteps: shifted(read(rows, n_timesteps), random)
 
 
 def _value_weight(batch: Batch, n_sequences: int) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""The learning rate over the updates of a fit."""
+
+from __future__ import annotations
+
+import math
+
+_WARM_UP_SHARE = 0.05
+_FINAL_RATE_SHARE = 0.01
+
+
+def warm_up_and_decay(update: int, n_updates: int) -> float:
+    """Share of the peak learning rate: linear warm-up over 5 % of the updates, then cosine decay to 1 %.
+
+    Parameters
+    ----------
+    update : int
+        Number of the update, from 1 on.
+    n_updates : int
+        How many there will be.
+
+    Returns
+    -------
+    share : float
+        Above 0, at most 1.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017).
+
+    Examples
+    --------
+    >>> [round(warm_up_and_decay(update, 100), 2) for update in (1, 5, 52, 100)]
+    [0.2, 1.0, 0.51, 0.01]
+    """
+    warm_up = max(1, round(_WARM_UP_SHARE * n_updates))
+    if update <= warm_up:
+        return update / warm_up
+    decayed = (update - warm_up) / max(1, n_updates - warm_up)
+    return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * (1 + math.cos(math.pi * decayed)) / 2

@@ -1,0 +1,40 @@
+import keras
+import numpy as np
+import pytest
+
+from seqembed.network import Network, initial_weights
+from seqembed.training.muon import Muon
+
+
+def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping():
+    if not hasattr(keras.optimizers, "Muon"):
+        pytest.skip("this Keras has no Muon")
+    random = np.random.default_rng(0)
+    network = Network(n_features=2, n_components=3, hidden_units=(7,), encoded_timesteps=5)
+    start = initial_weights(network, random)
+    ours = Muon(network, np.concatenate([weight.ravel() for weight in start.values()]))
+    variables = [keras.Variable(weight, name=name.replace("/", "_")) for name, weight in start.items()]
+    theirs = keras.optimizers.Muon(
+        exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
+    )
+    theirs.build(variables)
+    for size, rate in zip(np.geomspace(1e-3, 1e3, 20), np.linspace(0.001, 0.02, 20), strict=True):
+        gradients = [random.normal(0, size, weight.shape).astype(np.float32) for weight in start.values()]
+        ours.update(np.concatenate([gradient.ravel() for gradient in gradients]), rate)
+        theirs.learning_rate = rate
+        theirs.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients], variables)
+        expected = np.concatenate([variable.numpy().ravel() for variable in variables])
+        np.testing.assert_allclose(ours.parameters, expected, rtol=1e-3, atol=1e-4)
+    moved = np.abs(expected - np.concatenate([weight.ravel() for weight in start.values()])).max()
+    assert moved > 0.05, "the weights hardly moved: the test shows nothing"
+
+
+def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace():
+    network = Network(n_features=4, n_components=4, hidden_units=())
+    muon = Muon(network, np.zeros(network.n_parameters, np.float32))
+    gradient = np.zeros(network.n_parameters, np.float32)
+    kernel = np.random.default_rng(0).normal(size=(4, 16)) * np.array([[1], [0.5], [0.2], [0.1]])
+    gradient[: kernel.size] = kernel.ravel()
+    muon.update(gradient, 1.0)
+    steps = np.linalg.svd(np.reshape(muon.parameters[: kernel.size], (4, 16)), compute_uv=False)
+    assert steps.max() < 2.5 * steps.min()
