@@ -299,3 +299,32 @@ def _orthogonal_rows(shape: tuple[int, int], random: np.random.Generator) -> np.
     q, r = np.linalg.qr(random.standard_normal(shape[::-1]))
     # QR alone is not uniform over the orthogonal matrices: the signs of R's diagonal make it so (Mezzadri, 2007).
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
+
+
+def flat_parameters(network: Network, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """Join all weights, in the order of ``network.weight_shapes``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = Network(n_features=2, n_components=3)
+    >>> flat_parameters(network, initial_weights(network, np.random.default_rng(0))).shape == (network.n_parameters,)
+    True
+    """
+    return np.concatenate([weights[name].ravel() for name in network.weight_shapes])
+
+
+def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut flat parameters into copies of the weights that they are made of: undoes `flat_parameters`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = Network(n_features=2, n_components=3)
+    >>> named_weights(network, np.zeros(network.n_parameters))["output/bias"]
+    array([0., 0.])
+    """
+    shapes = network.weight_shapes
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    parts = np.split(parameters, ends[:-1])
+    return {name: part.reshape(shapes[name]).copy() for name, part in zip(shapes, parts, strict=True)}

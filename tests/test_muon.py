@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqembed.network import Network, initial_weights
+from seqembed.network import Network, flat_parameters, initial_weights
 from seqembed.training.muon import Muon
 
 
@@ -12,29 +12,48 @@ def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping():
     random = np.random.default_rng(0)
     network = Network(n_features=2, n_components=3, hidden_units=(7,), encoded_timesteps=5)
     start = initial_weights(network, random)
-    ours = Muon(network, np.concatenate([weight.ravel() for weight in start.values()]))
+    rates = np.linspace(0.001, 0.02, 20)
+    ours = Muon(network, flat_parameters(network, start), lambda update: rates[update - 1])
     variables = [keras.Variable(weight, name=name.replace("/", "_")) for name, weight in start.items()]
     theirs = keras.optimizers.Muon(
         exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
     )
     theirs.build(variables)
-    for size, rate in zip(np.geomspace(1e-3, 1e3, 20), np.linspace(0.001, 0.02, 20), strict=True):
+    for size, rate in zip(np.geomspace(1e-3, 1e3, 20), rates, strict=True):
         gradients = [random.normal(0, size, weight.shape).astype(np.float32) for weight in start.values()]
-        ours.update(np.concatenate([gradient.ravel() for gradient in gradients]), rate)
+        ours.update(np.concatenate([gradient.ravel() for gradient in gradients]))
         theirs.learning_rate = rate
         theirs.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients], variables)
         expected = np.concatenate([variable.numpy().ravel() for variable in variables])
         np.testing.assert_allclose(ours.parameters, expected, rtol=1e-3, atol=1e-4)
-    moved = np.abs(expected - np.concatenate([weight.ravel() for weight in start.values()])).max()
+    moved = np.abs(expected - flat_parameters(network, start)).max()
     assert moved > 0.05, "the weights hardly moved: the test shows nothing"
 
 
 def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace():
     network = Network(n_features=4, n_components=4, hidden_units=())
-    muon = Muon(network, np.zeros(network.n_parameters, np.float32))
+    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0)
     gradient = np.zeros(network.n_parameters, np.float32)
     kernel = np.random.default_rng(0).normal(size=(4, 16)) * np.array([[1], [0.5], [0.2], [0.1]])
     gradient[: kernel.size] = kernel.ravel()
-    muon.update(gradient, 1.0)
+    muon.update(gradient)
     steps = np.linalg.svd(np.reshape(muon.parameters[: kernel.size], (4, 16)), compute_uv=False)
     assert steps.max() < 2.5 * steps.min()
+
+
+def test_stopping_and_going_on_changes_nothing():
+    random = np.random.default_rng(0)
+    network = Network(n_features=2, n_components=3, hidden_units=())
+    gradients = random.normal(size=(6, network.n_parameters)).astype(np.float32)
+    start = random.normal(size=network.n_parameters).astype(np.float32)
+    in_one_go = Muon(network, start, lambda update: 0.01 / update)
+    for gradient in gradients:
+        in_one_go.update(gradient)
+    first = Muon(network, start, lambda update: 0.01 / update)
+    for gradient in gradients[:3]:
+        first.update(gradient)
+    moments = np.array(first.moments)
+    second = Muon(network, np.array(first.parameters), lambda update: 0.01 / update, moments, first.n_updates)
+    for gradient in gradients[3:]:
+        second.update(gradient)
+    np.testing.assert_array_equal(in_one_go.parameters, second.parameters)

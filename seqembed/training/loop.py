@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import keras
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from seqembed import inference
-from seqembed.network import Network
+from seqembed.network import Network, flat_parameters, named_weights
 from seqembed.parallel import count_threads, run_batches
 from seqembed.scaling import Batch
-from seqembed.training.augmentation import keeps_time, mixed, shifted
-from seqembed.training.gradient import BatchGradient
+from seqembed.training.epoch import Epoch, by_length, read_varied
 from seqembed.training.muon import Muon
 from seqembed.training.schedule import warm_up_and_decay
 
@@ -25,10 +23,8 @@ from seqembed.training.schedule import warm_up_and_decay
 _EXPLOSION = 10
 _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
-# More buckets pad less and compile more.
-_MOST_BUCKETS = 4
-# Sequences by which it is told whether a set keeps time: more of them tell no better.
-_SAMPLE_TO_TELL_TIME_BY = 256
+# Sequences that the last weights are measured on, spread evenly: a pass over all of a large set would tell no better.
+_SAMPLE_TO_JUDGE_BY = 4096
 
 
 def train(
@@ -94,9 +90,7 @@ def train(
     FloatingPointError
         When the loss explodes however low the learning rate.
     """
-    buckets = _buckets(training_rows, lengths, batch_size)
-    n_updates = epochs * sum(bucket.n_batches for bucket in buckets)
-    start = np.concatenate([weights[name].ravel() for name in network.weight_shapes])
+    start = flat_parameters(network, weights)
     names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
     history: dict[str, list[float]] = {name: [] for name in names}
     progress = keras.utils.Progbar(
@@ -104,27 +98,32 @@ def train(
     )
 
     def measure(parameters, rows):
-        return _mean_squared_error(network, _named(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
+        return _mean_squared_error(network, named_weights(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
 
-    read_to_train = _read_varied(read, lengths, training_rows, means, random) if augment else read
+    read_to_train = read_varied(read, lengths, training_rows, means, random) if augment else read
 
     best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
     try:
         with ThreadPoolExecutor(count_threads(n_jobs)) as pool:
-            gradients = [
-                BatchGradient(network, bucket.n_timesteps, bucket.batch_size, epochs * bucket.n_batches, pool)
-                for bucket in buckets
-            ]
-            descent = _Descent(network, start, learning_rate, n_updates)
+            one_pass = Epoch(
+                network,
+                read_to_train,
+                lengths,
+                training_rows,
+                random,
+                batch_size=batch_size,
+                epochs=epochs,
+                pool=pool,
+            )
+            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates))
             for epoch in range(1, epochs + 1):
-                before = descent.parameters
-                batches = _shuffled_batches(buckets, random)
-                loss, first = _run_epoch(batches, buckets, read_to_train, gradients, descent)
+                before = muon.parameters
+                loss, first = one_pass.run(muon)
                 first_loss = first if first_loss is None else first_loss
-                values = {"loss": loss, "learning_rate": descent.rate}
+                values = {"loss": loss, "learning_rate": muon.rate}
                 if len(validation_rows):
-                    values["val_loss"] = measure(descent.parameters, validation_rows)
-                    best.offer(descent.parameters, values["val_loss"], epoch)
+                    values["val_loss"] = measure(muon.parameters, validation_rows)
+                    best.offer(muon.parameters, values["val_loss"], epoch)
                 else:
                     # The loss of an epoch speaks for the weights that it began with, not for those it ended with.
                     best.offer(before, loss, epoch - 1)
@@ -136,12 +135,14 @@ def train(
                         break
                     restarts += 1
                     peak *= _FACTOR_AFTER_EXPLOSION
-                    remaining = max(1, n_updates * (epochs - epoch) // epochs)
-                    descent = _Descent(network, start if best.parameters is None else best.parameters, peak, remaining)
+                    remaining = max(1, epochs - epoch) * one_pass.n_updates
+                    good = start if best.parameters is None else best.parameters
+                    muon = Muon(network, good, _schedule(peak, remaining))
                 elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
                     break
             if not len(validation_rows):
-                best.offer(descent.parameters, measure(descent.parameters, training_rows), epoch)
+                stride = math.ceil(len(training_rows) / _SAMPLE_TO_JUDGE_BY)
+                best.offer(muon.parameters, measure(muon.parameters, training_rows[::stride]), epoch)
     except KeyboardInterrupt:
         if best.parameters is None:
             raise
@@ -161,24 +162,11 @@ def train(
                 f"rate, {peak:.2g} in the end, and the weights are those of epoch {best.epoch} of {epochs}. Use "
                 f"activation='tanh' or a lower learning_rate than {learning_rate:g}."
             )
-    return _named(network, np.asarray(best.parameters)), history
+    return named_weights(network, np.asarray(best.parameters)), history
 
 
-class _Descent:
-    """An optimiser whose learning rate follows the schedule of a fit."""
-
-    def __init__(self, network: Network, parameters: np.ndarray, peak: float, n_updates: int):
-        self._muon, self._peak, self._n_updates = Muon(network, parameters), peak, n_updates
-        self._count, self.rate = 0, 0.0
-
-    @property
-    def parameters(self):
-        return self._muon.parameters
-
-    def update(self, gradient) -> None:
-        self._count += 1
-        self.rate = self._peak * warm_up_and_decay(self._count, self._n_updates)
-        self._muon.update(gradient, self.rate)
+def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
+    return lambda update: peak * warm_up_and_decay(update, n_updates)
 
 
 class _Best:
@@ -192,91 +180,9 @@ class _Best:
             self.parameters, self.loss, self.epoch = parameters, loss, epoch
 
 
-class _Bucket(NamedTuple):
-    """Rows of similar length, which are padded to one length and cut into batches of one size."""
-
-    rows: np.ndarray
-    n_timesteps: int
-    n_batches: int
-
-    @property
-    def batch_size(self) -> int:
-        return math.ceil(len(self.rows) / self.n_batches)
-
-
-def _buckets(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[_Bucket]:
-    """Part rows by length, so that short sequences don't pay for long ones; few parts, since each is compiled."""
-    by_length = _by_length(rows, lengths)
-    n_distinct = len(np.unique(lengths[rows]))
-    n_buckets = max(1, min(_MOST_BUCKETS, n_distinct, len(rows) // (2 * batch_size)))
-    parts = np.array_split(by_length, n_buckets)
-    return [_Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
-
-
-def _by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    return rows[np.argsort(lengths[rows], kind="stable")]
-
-
-def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the rows of each batch beside the number of their bucket, in random order."""
-    batches = [
-        (number, chosen)
-        for number, bucket in enumerate(buckets)
-        for chosen in np.array_split(random.permutation(bucket.rows), bucket.n_batches)
-    ]
-    for position in random.permutation(len(batches)) if len(buckets) > 1 else range(len(batches)):
-        yield batches[position]
-
-
-def _run_epoch(
-    batches: Iterator, buckets: list[_Bucket], read: Callable, gradients: list[BatchGradient], descent: _Descent
-) -> tuple[float, float]:
-    """Update the parameters batch by batch; returns the mean loss, each batch's as it was met, and the first's."""
-    losses, sizes = [], []
-    for number, rows in batches:
-        bucket = buckets[number]
-        # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
-        batch = read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
-        value_weight = _value_weight(batch, len(rows))
-        loss, gradient = gradients[number](descent.parameters, batch.values, batch.lengths, value_weight)
-        descent.update(gradient)
-        losses.append(loss)
-        sizes.append(len(rows))
-    return float(np.average(losses, weights=sizes)), losses[0]
-
-
-def _read_varied(
-    read: Callable, lengths: np.ndarray, rows: np.ndarray, means: np.ndarray, random: np.random.Generator
-) -> Callable:
-    """Make a function that reads sequences as `read` does and varies them in the way that suits the set."""
-    sample = np.sort(random.choice(rows, min(len(rows), _SAMPLE_TO_TELL_TIME_BY), replace=False))
-    if keeps_time(read(sample, lengths[sample].max())):
-        return lambda rows, n_timesteps: mixed(read(rows, n_timesteps), random, means)
-    return lambda rows, n_timesteps: shifted(read(rows, n_timesteps), random)
-
-
-def _value_weight(batch: Batch, n_sequences: int) -> np.ndarray:
-    """Equal weights that sum to 1 over the observed values of the first sequences; the others only fill the batch."""
-    n_samples, n_timesteps, n_features = batch.values.shape
-    if batch.observed is None:
-        weight = np.zeros((n_samples, 1, 1), np.float32)
-        weight[:n_sequences] = 1 / (n_sequences * n_timesteps * n_features)
-        return weight
-    weight = batch.observed.astype(np.float32)
-    weight[n_sequences:] = 0
-    return weight / weight.sum()
-
-
 def _warn(message: str) -> None:
     # The line that the user wrote is the call of fit, two wrappers of scikit-learn's above `train`.
     warnings.warn(message, ConvergenceWarning, stacklevel=5)
-
-
-def _named(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
-    shapes = network.weight_shapes
-    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
-    parts = np.split(parameters, ends[:-1])
-    return {name: part.reshape(shapes[name]).copy() for name, part in zip(shapes, parts, strict=True)}
 
 
 def _mean_squared_error(
@@ -287,7 +193,7 @@ def _mean_squared_error(
     rows: np.ndarray,
     n_jobs: int | None,
 ) -> float:
-    rows = _by_length(rows, lengths)
+    rows = by_length(rows, lengths)
     errors, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
     def measure(positions):

@@ -36,11 +36,23 @@ class Muon:
         The sizes.
     parameters : float32 array of shape (n_parameters,)
         Where to start: all weights, flat, in the order of ``network.weight_shapes``.
+    rate_of : callable
+        Takes the number of an update, from 1 on, and returns its learning rate.
+    moments : float32 array of shape (2, n_parameters), default=None
+        Moments of the gradient from updates before, if there were any.
+    n_updates : int, default=0
+        How many there were.
 
     Attributes
     ----------
     parameters : float32 tensor of shape (n_parameters,)
         Where it stands.
+    moments : list of two float32 tensors of shape (n_parameters,)
+        Of the gradient.
+    n_updates : int
+        How many updates were made.
+    rate : float
+        Learning rate of the last one, 0.0 before the first.
 
     References
     ----------
@@ -52,26 +64,35 @@ class Muon:
     --------
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> muon = Muon(network, np.ones(network.n_parameters, np.float32))
-    >>> for count in range(1, 201):
-    ...     muon.update(2 * muon.parameters, learning_rate=2 / count)
+    >>> muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update)
+    >>> for _ in range(200):
+    ...     muon.update(2 * muon.parameters)
     >>> bool(np.abs(muon.parameters).max() < 0.1)
     True
     """
 
-    def __init__(self, network: Network, parameters: np.ndarray):
+    def __init__(
+        self,
+        network: Network,
+        parameters: np.ndarray,
+        rate_of: Callable[[int], float],
+        moments: np.ndarray | None = None,
+        n_updates: int = 0,
+    ):
         self.parameters = tf.constant(parameters)
-        self._moments = [tf.zeros_like(self.parameters)] * 2
-        self._count = 0
+        self.moments = [tf.zeros_like(self.parameters)] * 2 if moments is None else [tf.constant(m) for m in moments]
+        self.n_updates, self.rate = n_updates, 0.0
+        self._rate_of = rate_of
         self._step = _step_of(network)
 
-    def update(self, gradient: tf.Tensor, learning_rate: float) -> None:
+    def update(self, gradient: tf.Tensor) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
-        self._count += 1
+        self.n_updates += 1
+        self.rate = self._rate_of(self.n_updates)
         # Of Adam's two forms, which differ in where epsilon stands, this is Keras's: one factor corrects both biases.
-        adam_rate = learning_rate * math.sqrt(1 - _SECOND_DECAY**self._count) / (1 - _FIRST_DECAY**self._count)
-        rates = (tf.constant(rate, tf.float32) for rate in (learning_rate, adam_rate))
-        self.parameters, *self._moments = self._step(self.parameters, *self._moments, gradient, *rates)
+        correction = math.sqrt(1 - _SECOND_DECAY**self.n_updates) / (1 - _FIRST_DECAY**self.n_updates)
+        rates = (tf.constant(rate, tf.float32) for rate in (self.rate, self.rate * correction))
+        self.parameters, *self.moments = self._step(self.parameters, *self.moments, gradient, *rates)
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,45 @@
+"""The labelled data sets that benchmarks of learning run on, split into training and test part."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from seqembed.datasets import load_basic_motions, load_italy_power, load_japanese_vowels
+
+
+class LabelledSet(NamedTuple):
+    """Sequences, as an array or as a list of arrays, and their labels."""
+
+    train: np.ndarray | list[np.ndarray]
+    test: np.ndarray | list[np.ndarray]
+    train_labels: np.ndarray
+    test_labels: np.ndarray
+
+
+def load_labelled_sets() -> dict[str, LabelledSet]:
+    """Load the three labelled sets of seqembed, and scikit-learn's digits read row by row."""
+    sets = {}
+    for load in (load_basic_motions, load_japanese_vowels, load_italy_power):
+        train, test = load(split="train"), load(split="test")
+        sets[load.__name__.removeprefix("load_")] = LabelledSet(train.data, test.data, train.target, test.target)
+    digits = load_digits()
+    sets["digits"] = LabelledSet(
+        *train_test_split(
+            digits.images.astype(np.float32), digits.target, test_size=0.3, random_state=0, stratify=digits.target
+        )
+    )
+    return sets
+
+
+def padded(X: np.ndarray | list[np.ndarray], n_timesteps: int) -> np.ndarray:
+    """Make one array of shape (n_samples, n_timesteps, n_features), NaN after the end of a sequence."""
+    if isinstance(X, np.ndarray):
+        return X
+    room = np.full((len(X), n_timesteps, X[0].shape[1]), np.nan, np.float32)
+    for row, sequence in zip(room, X, strict=True):
+        row[: len(sequence)] = sequence
+    return room
