@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed import inference
-from seqembed._base import LSTMNetworkEstimator, fill
+from seqembed._base import LSTMNetworkEstimator, checked_out, fill
 from seqembed.parallel import run_batches
-from seqembed.sequences import checked_lengths
+from seqembed.sequences import Sequences, checked_lengths
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
@@ -58,6 +60,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, where there is one) after which training stops. By default
         training runs to its end, where the learning rate has decayed.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the scaling that the estimator has, instead of starting anew.
     n_jobs : int or None, default=None
         Most threads to use, in training and afterwards. None and -1 use the cores that the process may run on, fewer
         inside joblib's workers. The results do not depend on it.
@@ -147,17 +151,25 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit_transform(X).shape
         (10, 3)
         """
+        if isinstance(X, Iterator):
+            raise ValueError(
+                f"Got a {type(X).__name__}, which can be read only once, and fit_transform reads twice: pass an object "
+                f"that makes a new iterator each time, or call fit and transform with one each."
+            )
         return self.fit(X, y, lengths=lengths).transform(X, lengths=lengths)
 
-    def transform(self, X, lengths=None):
+    def transform(self, X, lengths=None, *, out=None):
         """Embed sequences.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences of the fitted shape.
+            Sequences of the fitted shape. Also an array stored in chunks (zarr, h5py, dask), or an iterable of
+            batches, of which one is in memory at a time.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        out : float array of shape (n_samples, n_components), default=None
+            Where to write the embeddings, such as a memory map.
 
         Returns
         -------
@@ -176,8 +188,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        sequences = self._check_sequences(X, lengths)
-        embedding = np.empty((len(sequences), self.network_.n_components), np.float32)
+        return self._compute(self._embed, X, lengths, out)
+
+    def _embed(self, sequences: Sequences, out: np.ndarray | None) -> np.ndarray:
+        embedding = checked_out(out, (len(sequences), self.network_.n_components))
 
         def embed(rows):
             batch = self._scaling.read(sequences, rows)

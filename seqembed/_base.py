@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import warnings
+from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -15,18 +18,13 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
 from seqembed import inference
+from seqembed.budget import auto_batch_size, auto_epochs
 from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.scaling import Batch, Scaling, feature_statistics
 from seqembed.sequences import Sequences, check_sequences, looks_transposed, row_numbers, without_feature_axis
-
-# What "auto" aims at. Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
-_AUTO_UPDATES = 1000
-# Up to this many batches an epoch; beyond, updates grow as the square root does.
-_AUTO_BATCHES_WITHOUT_GROWTH = 50
-_AUTO_BATCHES_PER_EPOCH = 4
-_AUTO_BATCH_SIZES = (16, 64)
+from seqembed.streams import batches_of, compute_by_batches, spooled
 
 
 class LSTMNetworkEstimator(BaseEstimator):
@@ -50,6 +48,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -75,6 +74,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         validation_fraction=0.0,
         patience=None,
         n_jobs=None,
+        warm_start=False,
         random_state=None,
         verbose=0,
     ):
@@ -90,6 +90,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
@@ -101,7 +102,9 @@ class LSTMNetworkEstimator(BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences of any real dtype; NaN marks a missing value. Two dimensions mean a single feature. A list holds
-            arrays of shape (n_timesteps, n_features) or (n_timesteps,), which may differ in length.
+            arrays of shape (n_timesteps, n_features) or (n_timesteps,), which may differ in length. Memory maps, and
+            windows of them, are read batch by batch. What is too large for that can be an array stored in chunks (zarr,
+            h5py, dask) or an iterable of batches: it is read once, into a temporary file.
         y : object, default=None
             Ignored; present so that the estimator fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
@@ -127,60 +130,168 @@ class LSTMNetworkEstimator(BaseEstimator):
         UserWarning
             When time seems to be on the last axis, where features belong.
         """
-        sequences = check_sequences(X, lengths, estimator=self)
+        batches = batches_of(X)
+        if batches is None:
+            return self._fit(check_sequences(X, lengths, estimator=self), X)
+        _refuse_lengths(lengths)
+        with spooled(batches, self) as sequences:
+            return self._fit(sequences, X)
+
+    def _fit(self, sequences: Sequences, X):
         if looks_transposed(sequences):
             warnings.warn(
                 f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours "
                 f"on its last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1).",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        n_samples, n_timesteps, n_features = len(sequences), sequences.n_timesteps, sequences.n_features
         # Refuses names that are no strings before training, not after it.
-        names = _get_feature_names(X)
-        network = self._network(n_features, n_timesteps)
-        means, deviations = feature_statistics(sequences)
-        if self.scale is None:
-            scaling = Scaling(means, np.zeros(n_features), np.ones(n_features))
-        else:
-            scaling = Scaling(means, means, deviations)
-        generator = _generator(self.random_state)
-        training_rows, validation_rows = _split_rows(n_samples, self.validation_fraction, generator)
-        batch_size = _auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
+        _get_feature_names(X)
+        random = _generator(self.random_state)
+        network, weights, scaling = self._start(sequences, random, go_on=self.warm_start)
+        training_rows, validation_rows = _split_rows(len(sequences), self.validation_fraction, random)
+        batch_size = self._batch_size(len(sequences))
 
-        # TensorFlow takes seconds and hundreds of megabytes to import: nothing but fit and to_keras pays for it.
+        # TensorFlow takes seconds and hundreds of megabytes to import: nothing but training and to_keras pays for it.
         from seqembed.training.loop import train
 
         weights, history = train(
             network,
-            initial_weights(network, generator),
+            weights,
             lambda rows, n_timesteps: scaling.read(sequences, rows, n_timesteps),
             sequences.lengths,
             training_rows,
             validation_rows,
             scaling.scaled_means,
-            generator,
-            epochs=_auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
+            random,
+            epochs=auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
-            augment=self._bottleneck if self.augment == "auto" else self.augment,
+            augment=self._augments,
             patience=self.patience,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
         # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-        if _is_table(sequences):
-            validate_data(self, X if names is not None else sequences.in_input_layout(), skip_check_array=True)
-        else:
-            self.n_features_in_ = n_features
-            vars(self).pop("feature_names_in_", None)
+        self._remember_layout(sequences, X)
         self.network_, self.weights_, self.history_ = network, weights, history
         self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
-        self.n_timesteps_, self.one_length_ = n_timesteps, sequences.one_length
-        self.n_features_, self.input_ndim_ = n_features, sequences.ndim
+        vars(self).pop("_stream", None)
         return self
 
-    def reconstruct(self, X, lengths=None):
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, lengths=None):
+        """Make one pass over the next sequences of a stream.
+
+        The first call, on an estimator that is not fitted, sets what `fit` learns once: how features are scaled, which
+        layout sequences have, and whether they are of one length. So let the first batch be a large and typical one.
+        Later calls go on from the weights as they are, and from those of a `fit` too. The learning rate warms up over
+        50 updates and falls as the square root of their number from the 200th on; `epochs`, `validation_fraction` and
+        `patience` have no part in this.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
+            Sequences as given to `fit`.
+        y : object, default=None
+            Ignored.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
+
+        Returns
+        -------
+        self : object
+            The estimator; `history_` has one entry more, with the loss of each batch as it was met.
+
+        Raises
+        ------
+        ValueError
+            For sequences of another shape than the first ones.
+        FloatingPointError
+            When the loss is no longer finite. The estimator stays as it was.
+
+        Examples
+        --------
+        >>> from seqembed import LSTMAutoencoder
+        >>> from seqembed.datasets import load_italy_power
+        >>> autoencoder, X = LSTMAutoencoder(4, hidden_units=(8,)), load_italy_power().data
+        >>> for start in range(0, 1000, 200):
+        ...     autoencoder = autoencoder.partial_fit(X[start : start + 200])
+        >>> len(autoencoder.history_["loss"])
+        5
+        """
+        first_call = not hasattr(self, "network_")
+        sequences = check_sequences(X, lengths, estimator=self) if first_call else self._check_sequences(X, lengths)
+        _get_feature_names(X)
+
+        from seqembed.training.stream import StreamState, train_on
+
+        # What a stream goes on with besides the weights. A fit leaves none behind, for its moments would double a
+        # pickle: a stream that goes on from a fit starts without.
+        random, state = getattr(self, "_stream", (None, StreamState(moments=None, n_updates=0)))
+        random = _generator(self.random_state) if random is None else copy.deepcopy(random)
+        network, weights, scaling = self._start(sequences, random, go_on=True)
+        weights, state, loss, rate = train_on(
+            network,
+            weights,
+            state,
+            lambda rows, n_timesteps: scaling.read(sequences, rows, n_timesteps),
+            sequences.lengths,
+            scaling.scaled_means,
+            random,
+            batch_size=self._batch_size(len(sequences)),
+            learning_rate=self.learning_rate,
+            augment=self._augments,
+            n_jobs=self.n_jobs,
+        )
+        if first_call:
+            self._remember_layout(sequences, X)
+            self.network_, self.history_ = network, {"loss": [], "learning_rate": []}
+            self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
+        self.weights_, self._stream = weights, (random, state)
+        self.history_["loss"].append(loss)
+        self.history_["learning_rate"].append(rate)
+        return self
+
+    def _start(
+        self, sequences: Sequences, random: np.random.Generator, *, go_on: bool
+    ) -> tuple[Network, dict[str, np.ndarray], Scaling]:
+        """Network, weights and scaling that training starts from: new ones, or those it has to go on with."""
+        network = self._network(sequences.n_features, sequences.n_timesteps)
+        if go_on and hasattr(self, "network_"):
+            if self.time_encoding:
+                network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
+            if network != self.network_:
+                raise ValueError(
+                    f"Training can't go on from {self.network_} with {network}. Use warm_start=False, or the "
+                    f"parameters and features that the estimator was fitted with."
+                )
+            return network, self.weights_, self._scaling
+        means, scales = feature_statistics(sequences)
+        if self.scale is None:
+            scaling = Scaling(means, np.zeros_like(means), np.ones_like(means))
+        else:
+            scaling = Scaling(means, means, scales)
+        return network, initial_weights(network, random), scaling
+
+    def _remember_layout(self, sequences: Sequences, X) -> None:
+        if _is_table(sequences):
+            table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
+            validate_data(self, table, skip_check_array=True)
+        else:
+            self.n_features_in_ = sequences.n_features
+            vars(self).pop("feature_names_in_", None)
+        self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
+        self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
+
+    def _batch_size(self, n_samples: int) -> int:
+        return auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def _augments(self) -> bool:
+        return self._bottleneck if self.augment == "auto" else self.augment
+
+    def reconstruct(self, X, lengths=None, *, out=None):
         """Send sequences through the whole network.
 
         Parameters
@@ -189,6 +300,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             Sequences as given to `fit`.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        out : float array, default=None
+            Where to write the result, such as a memory map; for sequences of one length.
 
         Returns
         -------
@@ -209,18 +322,20 @@ class LSTMNetworkEstimator(BaseEstimator):
         >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).reconstruct(X).shape
         (8, 24, 1)
         """
-        sequences = self._check_sequences(X, lengths)
-        reconstruction = self._room_for(sequences.lengths, self.n_features_)
+        return self._compute(self._reconstruct, X, lengths, out)
+
+    def _reconstruct(self, sequences: Sequences, out: np.ndarray | None) -> np.ndarray | list[np.ndarray]:
+        reconstruction, room = self._room_for(sequences.lengths, out, per_value=True)
 
         def reconstruct(rows):
             batch = self._scaling.read(sequences, rows)
             values = inference.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
-            fill(reconstruction, rows, self._scaling.undo(values), batch.lengths)
+            fill(room, rows, self._scaling.undo(values), batch.lengths)
 
         run_batches(reconstruct, len(sequences), self.n_jobs, sequences.order)
-        return self._as_fitted_layout(reconstruction)
+        return reconstruction
 
-    def reconstruction_error(self, X, per="sequence", *, lengths=None):
+    def reconstruction_error(self, X, per="sequence", *, lengths=None, out=None):
         """How far the reconstruction is from the sequences: squared errors, after scaling.
 
         Scaled errors let features of different units count alike; with ``scale=None`` they are in squared units.
@@ -234,6 +349,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             score by which rare events are found.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        out : float array, default=None
+            Where to write the result, such as a memory map; for results of one shape.
 
         Returns
         -------
@@ -258,23 +375,25 @@ class LSTMNetworkEstimator(BaseEstimator):
         """
         if per not in ("sequence", "timestep", "value"):
             raise ValueError(f"Got per={per!r}, expected one of 'sequence', 'timestep', 'value'.")
-        sequences = self._check_sequences(X, lengths)
+        return self._compute(partial(self._errors, per), X, lengths, out)
+
+    def _errors(self, per: str, sequences: Sequences, out: np.ndarray | None) -> np.ndarray | list[np.ndarray]:
         if per == "sequence":
-            errors = np.empty(len(sequences), np.float32)
+            errors = room = checked_out(out, (len(sequences),))
         else:
-            errors = self._room_for(sequences.lengths, *([] if per == "timestep" else [self.n_features_]))
+            errors, room = self._room_for(sequences.lengths, out, per_value=per == "value")
 
         def measure(rows):
             batch = self._scaling.read(sequences, rows)
             squared = self._squared_errors(batch)
             if per == "sequence":
-                errors[rows] = _mean_of_observed(squared, batch.observed, (1, 2))
+                room[rows] = _mean_of_observed(squared, batch.observed, (1, 2))
             else:
                 axes = (2,) if per == "timestep" else ()
-                fill(errors, rows, _mean_of_observed(squared, batch.observed, axes), batch.lengths)
+                fill(room, rows, _mean_of_observed(squared, batch.observed, axes), batch.lengths)
 
         run_batches(measure, len(sequences), self.n_jobs, sequences.order)
-        return self._as_fitted_layout(errors) if per == "value" else errors
+        return errors
 
     def score(self, X, y=None, *, lengths=None):
         """Share of the variation that the reconstruction explains, R^2.
@@ -304,23 +423,25 @@ class LSTMNetworkEstimator(BaseEstimator):
         >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).score(X) <= 1
         True
         """
-        sequences = self._check_sequences(X, lengths)
-        squared_errors, squared_deviations = np.zeros((2, len(sequences)))
+        sums = self._compute(self._sums_of_squares, X, lengths, out=None)
+        squared_errors, squared_deviations = sums.sum(axis=0)
+        if squared_deviations == 0:
+            return float(squared_errors == 0)
+        return float(1 - squared_errors / squared_deviations)
+
+    def _sums_of_squares(self, sequences: Sequences, out: None) -> np.ndarray:
+        """Squared errors, and squared deviations from the training means, of each sequence."""
+        sums = np.zeros((len(sequences), 2))
+        means = self._scaling.scaled_means
 
         def measure(rows):
             batch = self._scaling.read(sequences, rows)
             observed = True if batch.observed is None else batch.observed
-            for sums, squared in (
-                (squared_errors, self._squared_errors(batch)),
-                (squared_deviations, np.square(batch.values - self._scaling.scaled_means)),
-            ):
-                sums[rows] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
+            for column, squared in enumerate((self._squared_errors(batch), np.square(batch.values - means))):
+                sums[rows, column] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
 
         run_batches(measure, len(sequences), self.n_jobs, sequences.order)
-        squared_errors, squared_deviations = squared_errors.sum(), squared_deviations.sum()
-        if squared_deviations == 0:
-            return float(squared_errors == 0)
-        return float(1 - squared_errors / squared_deviations)
+        return sums
 
     def to_keras(self):
         """Build the Keras model that computes `reconstruct`, of standard layers with the fitted weights.
@@ -424,14 +545,51 @@ class LSTMNetworkEstimator(BaseEstimator):
         reconstruction = inference.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
         return np.square(reconstruction - batch.values)
 
-    def _room_for(self, lengths: np.ndarray, *width: int) -> np.ndarray | list[np.ndarray]:
-        """Empty room for what is computed of each timestep, of the kind that the estimator was fitted on."""
+    def _compute(self, compute, X, lengths, out) -> np.ndarray | list[np.ndarray]:
+        """Check sequences, or each batch of a stream, and compute something of them."""
+        check_is_fitted(self)
+        batches = batches_of(X)
+        if batches is None:
+            return compute(self._check_sequences(X, lengths), out)
+        _refuse_lengths(lengths)
+        return compute_by_batches(lambda batch, room: compute(self._check_sequences(batch), room), batches, out)
+
+    def _room_for(
+        self, lengths: np.ndarray, out: np.ndarray | None, *, per_value: bool
+    ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray | list[np.ndarray]]:
+        """Room for what is computed of each timestep: as the user sees it, and always with the axis of features."""
+        width = (self.n_features_,) if per_value else ()
         if self.one_length_:
-            return np.empty((len(lengths), lengths[0], *width), np.float32)
-        return [np.empty((length, *width), np.float32) for length in lengths]
+            seen_width = () if self.input_ndim_ == 2 else width
+            seen = checked_out(out, (len(lengths), self.n_timesteps_, *seen_width))
+            return seen, seen.reshape(*seen.shape[:2], *width) if seen.ndim < 2 + len(width) else seen
+        if out is not None:
+            raise ValueError("Got out= for sequences of unequal lengths: no array has their shape. Leave it out.")
+        room = [np.empty((length, *width), np.float32) for length in lengths]
+        return self._as_fitted_layout(room) if per_value else room, room
 
     def _as_fitted_layout(self, values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
+
+
+def _refuse_lengths(lengths) -> None:
+    if lengths is not None:
+        raise ValueError(
+            "Got lengths= beside an iterable of batches: pass batches that are lists of arrays, which have lengths of "
+            "their own."
+        )
+
+
+def checked_out(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Take the user's array if it fits, or make one."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype.kind != "f":
+        given = (
+            f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else f"type {type(out).__name__}"
+        )
+        raise ValueError(f"Got out of {given}, expected np.empty({shape}, np.float32) or another array of floats.")
+    return out
 
 
 def _is_table(sequences: Sequences) -> bool:
@@ -506,14 +664,3 @@ def _split_rows(n_samples: int, validation_fraction: float, random: np.random.Ge
         )
     shuffled = random.permutation(n_samples)
     return np.sort(shuffled[n_validation:]), np.sort(shuffled[:n_validation])
-
-
-def _auto_batch_size(n_samples: int) -> int:
-    fewest, most = _AUTO_BATCH_SIZES
-    return min(most, max(fewest, n_samples // _AUTO_BATCHES_PER_EPOCH))
-
-
-def _auto_epochs(n_samples: int, batch_size: int) -> int:
-    n_batches = math.ceil(n_samples / batch_size)
-    n_updates = _AUTO_UPDATES * math.sqrt(max(1, n_batches / _AUTO_BATCHES_WITHOUT_GROWTH))
-    return math.ceil(n_updates / n_batches)

@@ -20,7 +20,7 @@ class LSTMReconstructor(LSTMNetworkEstimator):
         Units of the layers before the middle; those after it mirror them.
     activation, time_encoding, scale, augment, epochs, batch_size, learning_rate, validation_fraction, patience
         As in `LSTMAutoencoder`.
-    n_jobs, random_state, verbose
+    warm_start, n_jobs, random_state, verbose
         As in `LSTMAutoencoder`.
 
     Attributes

@@ -11,6 +11,8 @@ from sklearn.utils import check_array, gen_batches
 # Rows read at once where a pass over all the data is needed: large enough for fast arithmetic, small beside any data.
 CHUNK = 1024
 
+_INFINITE = "Input X contains infinity in sequence {}. Mark missing values with NaN, and replace others by finite ones."
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -191,7 +193,8 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         dtype="numeric",
         allow_nd=True,
         ensure_2d=False,
-        ensure_all_finite="allow-nan",
+        # Checked below, in chunks: scikit-learn would make an array of truth values as large as X.
+        ensure_all_finite=False,
         estimator=estimator,
         input_name="X",
     )
@@ -244,10 +247,7 @@ def _check_list(arrays: list[np.ndarray]) -> Sequences:
                 f"Leave empty sequences out."
             )
         if np.isinf(array).any():
-            raise ValueError(
-                f"Input X contains infinity in sequence {position}. Mark missing values with NaN, and replace others "
-                f"by finite ones."
-            )
+            raise ValueError(_INFINITE.format(position))
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays])
     return Sequences(values, lengths, first.ndim + 1, _check_missing(values))
@@ -291,14 +291,18 @@ def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.n
 
 
 def _check_missing(values: np.ndarray | list[np.ndarray]) -> bool:
-    """Refuse sequences of which nothing is known; returns whether no value is missing."""
+    """Refuse infinite values, and sequences of which nothing is known; returns whether no value is missing."""
     if isinstance(values, np.ndarray):
         if values.dtype.kind != "f":
             return True
         complete = True
         for rows in gen_batches(len(values), CHUNK):
-            missing = np.isnan(values[rows])
-            if missing.any():
+            finite = np.isfinite(values[rows])
+            if not finite.all():
+                infinite = np.flatnonzero(np.isinf(values[rows]).any(axis=(1, 2)))
+                if len(infinite):
+                    raise ValueError(_INFINITE.format(rows.start + infinite[0]))
+                missing = ~finite
                 complete = False
                 _refuse_empty(rows.start + np.flatnonzero(missing.all(axis=(1, 2))))
         return complete

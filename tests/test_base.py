@@ -189,3 +189,128 @@ def test_grid_search_runs_in_two_processes():
     ).fit(X, y)
     assert search.best_params_["lstmautoencoder__n_components"] in (8, 64)
     assert search.predict(X).shape == y.shape
+
+
+class Loader:
+    """Batches that can be read again and again, as from a data loader."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_a_fit_on_batches_is_a_fit_on_all_of_them(waves):
+    together = small().fit(waves)
+    for batches in (Loader(waves[:7], waves[7:]), (waves[k : k + 10] for k in (0, 10, 20))):
+        apart = small().fit(batches)
+        np.testing.assert_array_equal(together.transform(waves), apart.transform(waves))
+        assert apart.n_features_in_ == 2
+
+
+def test_a_fit_on_batches_of_lists_takes_unequal_lengths(waves):
+    ragged = [wave[: 3 + k % 5] for k, wave in enumerate(waves)]
+    together, apart = small().fit(ragged), small().fit(Loader(ragged[:12], ragged[12:]))
+    np.testing.assert_array_equal(together.transform(ragged), apart.transform(ragged))
+
+
+def test_a_zarr_array_is_fitted_and_embedded_as_the_array_that_it_holds(waves, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=waves.shape, chunks=(8, 7, 2), dtype=waves.dtype)
+    stored[:] = waves
+    from_store, from_array = small().fit(stored), small().fit(waves)
+    np.testing.assert_array_equal(from_store.transform(stored), from_array.transform(waves))
+    assert from_store.score(stored) == from_array.score(waves)
+
+
+def test_results_by_batches_are_those_of_all_at_once(fitted, waves):
+    batches = Loader(waves[:3], waves[3:20], waves[20:])
+    for compute in (fitted.transform, fitted.reconstruct, fitted.reconstruction_error):
+        np.testing.assert_allclose(compute(batches), compute(waves), atol=1e-5, rtol=1e-5)
+    assert fitted.score(batches) == pytest.approx(fitted.score(waves))
+
+
+@pytest.mark.parametrize("as_batches", [lambda X: X, lambda X: Loader(X[:4], X[4:])])
+def test_results_go_where_the_user_wants_them(fitted, waves, tmp_path, as_batches):
+    for name, compute in (
+        ("embedding", fitted.transform),
+        ("reconstruction", fitted.reconstruct),
+        ("error", lambda X, out=None: fitted.reconstruction_error(X, per="timestep", out=out)),
+    ):
+        expected = compute(as_batches(waves))
+        out = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float32, expected.shape)
+        assert compute(as_batches(waves), out=out) is out
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves):
+    autoencoder = small().fit(waves[:, :, 0])
+    out = np.empty((30, 7), np.float64)
+    assert autoencoder.reconstruct(waves[:, :, 0], out=out) is out
+    np.testing.assert_array_equal(out, autoencoder.reconstruct(waves[:, :, 0]))
+
+
+@pytest.mark.parametrize("out", [np.empty((30, 4), np.float32), np.empty((30, 3), int), [0.0]])
+def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
+    with pytest.raises(ValueError, match=r"expected np.empty\(\(30, 3\), np.float32\)"):
+        fitted.transform(waves, out=out)
+
+
+def test_a_generator_cannot_be_fitted_and_transformed_in_one_go(waves):
+    with pytest.raises(ValueError, match="generator, which can be read only once"):
+        small().fit_transform(waves[k : k + 10] for k in (0, 10))
+
+
+def test_lengths_beside_batches_are_refused(waves):
+    with pytest.raises(ValueError, match="beside an iterable of batches"):
+        small().fit(iter([waves]), lengths=[7] * 30)
+
+
+def test_a_stream_is_learned_pass_by_pass(waves):
+    autoencoder = small(augment=False)
+    for _ in range(60):
+        assert autoencoder.partial_fit(waves) is autoencoder
+    losses = autoencoder.history_["loss"]
+    assert len(losses) == len(autoencoder.history_["learning_rate"]) == 60
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves):
+    at_once, interrupted = small(), small()
+    for k in range(4):
+        at_once.partial_fit(waves[k : k + 20])
+        interrupted = pickle.loads(pickle.dumps(interrupted.partial_fit(waves[k : k + 20])))
+    np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
+
+
+def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves):
+    autoencoder = small().fit(waves)
+    fitted_weights = autoencoder.weights_
+    autoencoder.partial_fit(waves)
+    assert not np.array_equal(autoencoder.weights_["output/bias"], fitted_weights["output/bias"])
+    assert len(autoencoder.history_["loss"]) == 3
+    np.testing.assert_array_equal(autoencoder.fit(waves).transform(waves), small().fit(waves).transform(waves))
+
+
+def test_a_batch_that_explodes_leaves_a_stream_as_it_was(waves):
+    autoencoder = small(scale=None, activation="relu").partial_fit(waves)
+    before = copy.deepcopy(vars(autoencoder))
+    with pytest.raises(FloatingPointError, match="left unlearned"):
+        autoencoder.partial_fit(np.full_like(waves, 1e30))
+    assert autoencoder.history_ == before["history_"]
+    np.testing.assert_array_equal(autoencoder.weights_["output/kernel"], before["weights_"]["output/kernel"])
+    assert autoencoder._stream[0].bit_generator.state == before["_stream"][0].bit_generator.state
+
+
+def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves):
+    warm = small(warm_start=True, augment=False, epochs=40).fit(waves)
+    first = warm.score(waves)
+    assert warm.fit(waves).score(waves) > first
+    assert small(augment=False, epochs=40).fit(waves).fit(waves).score(waves) == first
+
+
+def test_a_warm_start_with_another_network_is_refused(waves):
+    autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
+    with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):
+        autoencoder.fit(waves)

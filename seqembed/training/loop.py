@@ -181,8 +181,8 @@ class _Best:
 
 
 def _warn(message: str) -> None:
-    # The line that the user wrote is the call of fit, two wrappers of scikit-learn's above `train`.
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    # The line that the user wrote is the call of fit, above `_fit` and a wrapper of scikit-learn's.
+    warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
 
 def _mean_squared_error(

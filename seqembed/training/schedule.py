@@ -1,4 +1,4 @@
-"""The learning rate over the updates of a fit."""
+"""The learning rate over the updates of a fit, whose end is known, or of a stream, whose end is not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 _WARM_UP_SHARE = 0.05
 _FINAL_RATE_SHARE = 0.01
+_STREAM_WARM_UP = 50
+_FULL_RATE_UNTIL = 200
 
 
 def warm_up_and_decay(update: int, n_updates: int) -> float:
@@ -37,3 +39,24 @@ def warm_up_and_decay(update: int, n_updates: int) -> float:
         return update / warm_up
     decayed = (update - warm_up) / max(1, n_updates - warm_up)
     return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * (1 + math.cos(math.pi * decayed)) / 2
+
+
+def warm_up_and_slow_down(update: int) -> float:
+    """Share of the highest learning rate: linear warm-up over 50 updates, and a fall as 1 / sqrt(update) from 200 on.
+
+    Parameters
+    ----------
+    update : int
+        Number of the update, from 1 on.
+
+    Returns
+    -------
+    share : float
+        Above 0, at most 1.
+
+    Examples
+    --------
+    >>> [warm_up_and_slow_down(update) for update in (1, 50, 200, 800)]
+    [0.02, 1.0, 1.0, 0.5]
+    """
+    return min(1.0, update / _STREAM_WARM_UP, math.sqrt(_FULL_RATE_UNTIL / update))

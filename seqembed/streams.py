@@ -1,0 +1,158 @@
+"""Sequences that come batch by batch, since they don't fit into memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from seqembed.sequences import CHUNK, Sequences, check_sequences
+
+
+def batches_of(X) -> Iterable | None:
+    """Tell data that come in batches from a collection of sequences.
+
+    Parameters
+    ----------
+    X : object
+        What the user passed.
+
+    Returns
+    -------
+    batches : iterable or None
+        `X` itself if it can be iterated but not indexed, such as a generator or a data loader: each item is a batch.
+        Slices of `X` if it is an array stored in chunks (zarr, h5py, dask), which is read as it is needed. None for
+        everything else, such as arrays, memory maps and lists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batches_of(np.zeros((5, 3, 2))) is None
+    True
+    >>> [len(batch) for batch in batches_of(np.zeros((size, 3, 2)) for size in (4, 1))]
+    [4, 1]
+    """
+    if isinstance(X, np.ndarray):
+        return None
+    if hasattr(X, "chunks") and hasattr(X, "shape"):
+        return (np.asarray(X[start : start + CHUNK]) for start in range(0, X.shape[0], CHUNK))
+    if hasattr(X, "__iter__") and not hasattr(X, "__getitem__") and not hasattr(X, "shape"):
+        return X
+    return None
+
+
+@contextmanager
+def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
+    """Write batches to a temporary file, so that training can read them at random, as often as it likes.
+
+    The file is as large as the data, lies where `tempfile` puts such files (set the variable TMPDIR to choose), and is
+    gone when the context ends, whatever ends it.
+
+    Parameters
+    ----------
+    batches : iterable of array-likes or lists of arrays
+        Each as `seqembed.sequences.check_sequences` takes it, all of one layout and of the same features.
+    estimator : object, default=None
+        The estimator that asks, named in errors.
+
+    Yields
+    ------
+    sequences : Sequences
+        All of them, memory-mapped, in the dtype of the first batch, or float32 if that is a smaller one.
+
+    Raises
+    ------
+    ValueError
+        For no batch at all, and for a batch that doesn't fit the first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with spooled(np.full((2, 3, 1), k) for k in range(4)) as sequences:
+    ...     print(len(sequences), sequences.n_timesteps)
+    8 3
+    """
+    first, lengths, complete = None, [], True
+    with tempfile.TemporaryFile() as file:
+        for number, batch in enumerate(batches):
+            checked = check_sequences(batch, estimator=estimator)
+            if first is None:
+                first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
+            if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
+                raise ValueError(
+                    f"Batch {number} holds sequences of {checked.n_features} features in {checked.ndim} dimensions, "
+                    f"and the first one of {first.n_features} in {first.ndim}: expected all batches alike."
+                )
+            for start in range(0, len(checked), CHUNK):
+                checked.timesteps(slice(start, start + CHUNK)).astype(dtype, copy=False).tofile(file)
+            lengths.append(checked.lengths)
+            complete = complete and checked.complete
+        if first is None:
+            raise ValueError(
+                "Got an iterable without a single batch. A generator can be read only once: make a new one."
+            )
+        file.flush()
+        lengths = np.concatenate(lengths)
+        timesteps = np.memmap(file, dtype, "r", shape=(int(lengths.sum()), first.n_features))
+        if (lengths == lengths[0]).all():
+            values = timesteps.reshape(len(lengths), lengths[0], first.n_features)
+        else:
+            values = np.split(timesteps, np.cumsum(lengths[:-1]))
+        yield Sequences(values, lengths, first.ndim, complete)
+
+
+def compute_by_batches(
+    compute: Callable[[object, np.ndarray | None], np.ndarray | list[np.ndarray]],
+    batches: Iterable,
+    out: np.ndarray | None,
+) -> np.ndarray | list[np.ndarray]:
+    """Compute something of each batch, and join the results.
+
+    Parameters
+    ----------
+    compute : callable
+        Takes a batch and where to write, or None, and returns the result: an array, or a list of them.
+    batches : iterable
+        What is computed of.
+    out : array or None
+        Where the results go, one sequence after another; it must have room for exactly all of them.
+
+    Returns
+    -------
+    results : array or list of arrays
+        `out`, where it was given.
+
+    Raises
+    ------
+    ValueError
+        If `out` is too short or too long; what was computed by then stays in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def double(batch, out):
+    ...     return np.multiply(2, batch, out=out)
+    >>> compute_by_batches(double, iter([np.ones(2), np.ones(1)]), out=None)
+    array([2., 2., 2.])
+    """
+    results, start = [], 0
+    for batch in batches:
+        if out is None:
+            results.append(compute(batch, None))
+            continue
+        n_samples = len(batch)
+        if start + n_samples > len(out):
+            raise ValueError(f"Got out of {len(out)} rows for more sequences than that: expected a row for each.")
+        compute(batch, out[start : start + n_samples])
+        start += n_samples
+    if out is not None:
+        if start < len(out):
+            raise ValueError(f"Got out of {len(out)} rows for {start} sequences: expected a row for each.")
+        return out
+    if not results:
+        raise ValueError("Got an iterable without a single batch. A generator can be read only once: make a new one.")
+    if isinstance(results[0], list):
+        return [each for result in results for each in result]
+    return np.concatenate(results)

@@ -1,0 +1,106 @@
+"""Training on a stream, of which each batch is seen once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from seqembed.network import Network, flat_parameters, named_weights
+from seqembed.parallel import count_threads
+from seqembed.scaling import Batch
+from seqembed.training.epoch import Epoch, read_varied
+from seqembed.training.muon import Muon
+from seqembed.training.schedule import warm_up_and_slow_down
+
+# A stream may bring a single batch or millions of them: it is taken to be worth a compilation.
+_EXPECTED_PASSES = 1000
+
+
+class StreamState(NamedTuple):
+    """What training on a stream goes on from, beside the weights.
+
+    Parameters
+    ----------
+    moments : float32 array of shape (2, n_parameters) or None
+        Moments of the gradient; None before the first update.
+    n_updates : int
+        Updates made so far.
+    """
+
+    moments: np.ndarray | None
+    n_updates: int
+
+
+def train_on(
+    network: Network,
+    weights: dict[str, np.ndarray],
+    state: StreamState,
+    read: Callable[[np.ndarray, int], Batch],
+    lengths: np.ndarray,
+    means: np.ndarray,
+    random: np.random.Generator,
+    *,
+    batch_size: int,
+    learning_rate: float,
+    augment: bool,
+    n_jobs: int | None,
+) -> tuple[dict[str, np.ndarray], StreamState, float, float]:
+    """Make one pass over the next sequences of a stream.
+
+    Parameters
+    ----------
+    network, weights, read, lengths, means, random, batch_size, augment, n_jobs
+        As in `seqembed.training.loop.train`.
+    state : StreamState
+        What the pass before returned.
+    learning_rate : float
+        The highest, see `seqembed.training.schedule.warm_up_and_slow_down`.
+
+    Returns
+    -------
+    weights : dict of str to float32 array
+        The weights after the pass.
+    state : StreamState
+        For the next pass.
+    loss : float
+        Mean squared error, each batch's as it was met.
+    rate : float
+        Learning rate of the last update.
+
+    Raises
+    ------
+    FloatingPointError
+        When the loss or a weight is no longer finite.
+    """
+    rows = np.arange(len(lengths))
+    muon = Muon(
+        network,
+        flat_parameters(network, weights),
+        lambda update: learning_rate * warm_up_and_slow_down(update),
+        state.moments,
+        state.n_updates,
+    )
+    read_to_train = read_varied(read, lengths, rows, means, random) if augment else read
+    with ThreadPoolExecutor(count_threads(n_jobs)) as pool:
+        one_pass = Epoch(
+            network,
+            read_to_train,
+            lengths,
+            rows,
+            random,
+            batch_size=batch_size,
+            epochs=_EXPECTED_PASSES,
+            pool=pool,
+        )
+        loss, _ = one_pass.run(muon)
+    parameters = np.asarray(muon.parameters)
+    if not (np.isfinite(loss) and np.isfinite(parameters).all()):
+        raise FloatingPointError(
+            f"The loss became {loss:.3g}, and these sequences are left unlearned. Use scale='standard' or "
+            f"activation='tanh', a lower learning_rate than {learning_rate:g}, or look for extreme values in X."
+        )
+    moments = np.array([np.asarray(moment) for moment in muon.moments])
+    return named_weights(network, parameters), StreamState(moments, muon.n_updates), loss, muon.rate

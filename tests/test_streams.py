@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed.streams import batches_of, compute_by_batches, spooled
+
+
+class Loader:
+    """Batches that can be read again and again, as from a data loader."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.mark.parametrize("X", [np.zeros((2, 3)), [np.zeros(3)], (np.zeros(3),), "text", {"a": 1}, 3])
+def test_a_collection_is_no_stream(X):
+    assert batches_of(X) is None
+
+
+def test_a_chunked_array_is_read_slice_by_slice(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    X = np.random.default_rng(0).normal(size=(2500, 4, 2)).astype(np.float32)
+    stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=X.shape, chunks=(300, 4, 2), dtype=X.dtype)
+    stored[:] = X
+    batches = list(batches_of(stored))
+    assert [len(batch) for batch in batches] == [1024, 1024, 452]
+    np.testing.assert_array_equal(np.concatenate(batches), X)
+
+
+@given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6), one_length=st.booleans())
+def test_spooled_sequences_are_those_that_came(seed, sizes, one_length):
+    random = np.random.default_rng(seed)
+    length = 3 if one_length else None
+    batches = [[random.normal(size=(length or random.integers(1, 6), 2)) for _ in range(size)] for size in sizes]
+    came = [sequence for batch in batches for sequence in batch]
+    came[-1][0, 0] = np.nan
+    with spooled(iter(batches)) as sequences:
+        assert sequences.lengths.tolist() == [len(sequence) for sequence in came]
+        assert not sequences.complete
+        for row, sequence in enumerate(came):
+            np.testing.assert_array_equal(sequences.padded(np.array([row]))[0], sequence)
+
+
+def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
+    with spooled(np.full((2, 3), 1e9 + k) for k in range(3)) as sequences:
+        assert isinstance(sequences.values.base, np.memmap) or isinstance(sequences.values, np.memmap)
+        assert sequences.values.dtype == np.float64
+        assert (sequences.ndim, sequences.complete, sequences.values.shape) == (2, True, (6, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([], "without a single batch. A generator can be read only once"),
+        ([np.ones((2, 3, 1)), np.ones((2, 3, 2))], "Batch 1 holds sequences of 2 features.*first one of 1"),
+        ([np.ones((2, 3, 1)), np.ones((2, 3))], "Batch 1 holds sequences of 1 features in 2 dimensions"),
+        ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 0"),
+    ],
+)
+def test_batches_that_do_not_fit_one_another_are_refused(batches, message):
+    with pytest.raises(ValueError, match=message), spooled(iter(batches)):
+        pass
+
+
+def double(batch, out):
+    return np.multiply(2, batch, out=out)
+
+
+def test_results_are_written_where_the_user_wants_them():
+    out = np.empty((5, 2))
+    assert compute_by_batches(double, Loader([np.ones((3, 2)), np.ones((2, 2))]), out) is out
+    np.testing.assert_array_equal(out, 2)
+
+
+@pytest.mark.parametrize(("room", "message"), [(4, "out of 4 rows for more sequences"), (6, "out of 6 rows for 5")])
+def test_room_for_another_number_of_sequences_is_refused(room, message):
+    with pytest.raises(ValueError, match=message):
+        compute_by_batches(double, Loader([np.ones((3, 2)), np.ones((2, 2))]), np.empty((room, 2)))
