@@ -10,7 +10,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed import inference
-from seqembed._base import LSTMNetworkEstimator, checked_out, fill
+from seqembed._base import LSTMNetworkEstimator
+from seqembed._results import checked_out, fill
 from seqembed.parallel import run_batches
 from seqembed.sequences import Sequences, checked_lengths
 

@@ -18,12 +18,14 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
 from seqembed import inference
+from seqembed._layout import is_table, refuse_lengths, shape_message
+from seqembed._results import checked_out, fill
 from seqembed.budget import auto_batch_size, auto_epochs
 from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.scaling import Batch, Scaling, feature_statistics
-from seqembed.sequences import Sequences, check_sequences, looks_transposed, row_numbers, without_feature_axis
+from seqembed.sequences import Sequences, check_sequences, looks_transposed, without_feature_axis
 from seqembed.streams import batches_of, compute_by_batches, spooled
 
 
@@ -133,7 +135,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         batches = batches_of(X)
         if batches is None:
             return self._fit(check_sequences(X, lengths, estimator=self), X)
-        _refuse_lengths(lengths)
+        refuse_lengths(lengths)
         with spooled(batches, self) as sequences:
             return self._fit(sequences, X)
 
@@ -275,7 +277,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         return network, initial_weights(network, random), scaling
 
     def _remember_layout(self, sequences: Sequences, X) -> None:
-        if _is_table(sequences):
+        if is_table(sequences):
             table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
             validate_data(self, table, skip_check_array=True)
         else:
@@ -532,13 +534,13 @@ class LSTMNetworkEstimator(BaseEstimator):
     def _check_sequences(self, X, lengths=None) -> Sequences:
         check_is_fitted(self)
         sequences = check_sequences(X, lengths, estimator=self)
-        if _is_table(sequences) and self.input_ndim_ == 2 and self.one_length_:
+        if is_table(sequences) and self.input_ndim_ == 2 and self.one_length_:
             table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
             validate_data(self, table, reset=False, skip_check_array=True)
         expected = (self.n_timesteps_, self.n_features_)
         other_length = self.one_length_ and (sequences.lengths != self.n_timesteps_).any()
         if other_length or sequences.n_features != self.n_features_:
-            raise ValueError(_shape_message(sequences, expected, self.one_length_, type(self).__name__))
+            raise ValueError(shape_message(sequences, expected, self.one_length_, type(self).__name__))
         return sequences
 
     def _squared_errors(self, batch: Batch) -> np.ndarray:
@@ -551,7 +553,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         batches = batches_of(X)
         if batches is None:
             return compute(self._check_sequences(X, lengths), out)
-        _refuse_lengths(lengths)
+        refuse_lengths(lengths)
         return compute_by_batches(lambda batch, room: compute(self._check_sequences(batch), room), batches, out)
 
     def _room_for(
@@ -572,69 +574,11 @@ class LSTMNetworkEstimator(BaseEstimator):
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
 
 
-def _refuse_lengths(lengths) -> None:
-    if lengths is not None:
-        raise ValueError(
-            "Got lengths= beside an iterable of batches: pass batches that are lists of arrays, which have lengths of "
-            "their own."
-        )
-
-
-def checked_out(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Take the user's array if it fits, or make one."""
-    if out is None:
-        return np.empty(shape, np.float32)
-    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype.kind != "f":
-        given = (
-            f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else f"type {type(out).__name__}"
-        )
-        raise ValueError(f"Got out of {given}, expected np.empty({shape}, np.float32) or another array of floats.")
-    return out
-
-
-def _is_table(sequences: Sequences) -> bool:
-    """Whether scikit-learn would call the input a table, whose columns it counts."""
-    return sequences.ndim == 2 and sequences.one_length
-
-
-def fill(room: np.ndarray | list[np.ndarray], rows, batch: np.ndarray, lengths: np.ndarray) -> None:
-    """Store what was computed of a batch, without its padding."""
-    if isinstance(room, np.ndarray):
-        room[rows] = batch
-        return
-    for row, values, length in zip(row_numbers(rows, len(room)), batch, lengths, strict=True):
-        room[row][:] = values[:length]
-
-
 def _mean_of_observed(values: np.ndarray, observed: np.ndarray | None, axes: tuple[int, ...]) -> np.ndarray:
     if observed is None:
         return values.mean(axis=axes)
     counts = observed.sum(axis=axes)
     return np.divide(values.sum(axis=axes, where=observed), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-
-
-def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: bool, estimator: str) -> str:
-    n_timesteps, n_features = expected
-    given = (sequences.n_timesteps, sequences.n_features)
-    if not one_length:
-        return (
-            f"X has {given[1]} features, but {estimator} was fitted on sequences of {n_features} features. Pass "
-            f"sequences of shape (n_timesteps, {n_features})."
-        )
-    if not sequences.one_length:
-        return (
-            f"X has sequences of {sequences.lengths.min()} to {given[0]} timesteps, but {estimator} was fitted on "
-            f"sequences of {n_timesteps} timesteps. Fit it on sequences of unequal lengths to transform such."
-        )
-    message = (
-        f"X has {given[0]} timesteps of {given[1]} features, but {estimator} was fitted on {n_timesteps} timesteps of "
-        f"{n_features} features."
-    )
-    if sequences.ndim == 3 and given[::-1] == expected:
-        return f"{message} It looks transposed, time last: pass X.transpose(0, 2, 1)."
-    if sequences.ndim == 2 and (len(sequences), given[0]) == expected:
-        return f"{message} It looks like a single sequence: pass X[np.newaxis]."
-    return f"{message} Pass sequences of shape (n_samples, {n_timesteps}, {n_features})."
 
 
 def _checked_units(hidden_units) -> tuple[int, ...]:

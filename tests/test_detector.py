@@ -10,7 +10,7 @@ from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
 
 def small_network(random_state=0):
     return LSTMReconstructor(
-        4, hidden_units=(), epochs=15, batch_size=32, learning_rate=0.02, random_state=random_state
+        4, hidden_units=(), epochs=15, batch_size=32, learning_rate=0.005, random_state=random_state
     )
 
 
