@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import gen_batches
 
-from seqembed.sequences import CHUNK, Sequences
+from seqembed.sequences import Sequences
 
 # A value this many scaled units from the mean already saturates the cells that read it.
 _FARTHEST = 10
@@ -124,7 +123,7 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     """
     scaler = StandardScaler()
     lowest, highest = np.full(sequences.n_features, np.inf), np.full(sequences.n_features, -np.inf)
-    for rows in gen_batches(len(sequences), CHUNK):
+    for rows in sequences.chunks():
         timesteps = sequences.timesteps(rows)
         scaler.partial_fit(timesteps)
         # fmin and fmax, unlike minimum and maximum, pass over NaN.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from sklearn.utils import check_array, gen_batches
 
-# Rows read at once where a pass over all the data is needed: large enough for fast arithmetic, small beside any data.
-CHUNK = 1024
+# Values read at once where a pass over all the data is needed: enough for fast arithmetic, few megabytes.
+_CHUNK = 2**19
 
 _INFINITE = "Input X contains infinity in sequence {}. Mark missing values with NaN, and replace others by finite ones."
 
@@ -104,9 +105,24 @@ class Sequences:
             return self.values[rows].reshape(-1, self.n_features)
         return np.concatenate(self.values[rows])
 
+    def chunks(self) -> Iterator[slice]:
+        """Cut the collection into slices for a pass over all of it."""
+        return chunks(len(self), self.n_timesteps * self.n_features)
+
     def in_input_layout(self) -> np.ndarray | list[np.ndarray]:
         """Return the values as the user gave them: without the axis of a single feature, if that was left out."""
         return without_feature_axis(self.values) if self.ndim == 2 else self.values
+
+
+def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
+    """Cut a collection into slices of rows, each of about half a million values.
+
+    Examples
+    --------
+    >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
+    [2, 4, 5]
+    """
+    return gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
 
 
 def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
@@ -296,7 +312,7 @@ def _check_missing(values: np.ndarray | list[np.ndarray]) -> bool:
         if values.dtype.kind != "f":
             return True
         complete = True
-        for rows in gen_batches(len(values), CHUNK):
+        for rows in chunks(len(values), values[0].size):
             finite = np.isfinite(values[rows])
             if not finite.all():
                 infinite = np.flatnonzero(np.isinf(values[rows]).any(axis=(1, 2)))

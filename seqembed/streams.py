@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
-from seqembed.sequences import CHUNK, Sequences, check_sequences
+from seqembed.sequences import Sequences, check_sequences, chunks
 
 
 def batches_of(X) -> Iterable | None:
@@ -37,7 +38,7 @@ def batches_of(X) -> Iterable | None:
     if isinstance(X, np.ndarray):
         return None
     if hasattr(X, "chunks") and hasattr(X, "shape"):
-        return (np.asarray(X[start : start + CHUNK]) for start in range(0, X.shape[0], CHUNK))
+        return (np.asarray(X[rows]) for rows in chunks(X.shape[0], math.prod(X.shape[1:])))
     if hasattr(X, "__iter__") and not hasattr(X, "__getitem__") and not hasattr(X, "shape"):
         return X
     return None
@@ -85,8 +86,8 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
                     f"Batch {number} holds sequences of {checked.n_features} features in {checked.ndim} dimensions, "
                     f"and the first one of {first.n_features} in {first.ndim}: expected all batches alike."
                 )
-            for start in range(0, len(checked), CHUNK):
-                checked.timesteps(slice(start, start + CHUNK)).astype(dtype, copy=False).tofile(file)
+            for rows in checked.chunks():
+                checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
             lengths.append(checked.lengths)
             complete = complete and checked.complete
         if first is None:

@@ -23,8 +23,8 @@ def test_a_collection_is_no_stream(X):
 
 def test_a_chunked_array_is_read_slice_by_slice(tmp_path):
     zarr = pytest.importorskip("zarr")
-    X = np.random.default_rng(0).normal(size=(2500, 4, 2)).astype(np.float32)
-    stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=X.shape, chunks=(300, 4, 2), dtype=X.dtype)
+    X = np.random.default_rng(0).normal(size=(2500, 4, 128)).astype(np.float32)
+    stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=X.shape, chunks=(300, 4, 128), dtype=X.dtype)
     stored[:] = X
     batches = list(batches_of(stored))
     assert [len(batch) for batch in batches] == [1024, 1024, 452]
