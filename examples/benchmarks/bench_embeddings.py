@@ -131,13 +131,13 @@ def draw(tables: dict[str, dict[str, np.ndarray]], path: str) -> None:
 
     figure, panels = plt.subplots(2, len(tables), figsize=(3 * len(tables), 5.5), layout="constrained", squeeze=False)
     for (name, rows), column in zip(tables.items(), panels.T, strict=True):
-        for panel, position, title in zip(column, (1, 0), ("accuracy", "R^2 of unseen sequences"), strict=True):
+        for panel, position, title in zip(column, (1, 0), ("accuracy", "R^2, unseen"), strict=True):
             methods = [method for method in rows if not np.isnan(rows[method][0, position])]
             means = [rows[method][:, position].mean() for method in methods]
             errors = [rows[method][:, position].std() for method in methods]
             panel.barh(methods, means, xerr=errors, color=[f"C{list(rows).index(method)}" for method in methods])
             panel.invert_yaxis()
-            panel.set(xlabel=title, xlim=(min(0, *means), 1))
+            panel.set(xlabel=title, xlim=(min(0, *means) * 1.1, 1.05))
         column[0].set_title(name)
     figure.savefig(path, dpi=120)
 

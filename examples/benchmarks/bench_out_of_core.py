@@ -22,13 +22,11 @@ from alternation import describe_machine
 N_FEATURES, TIMESTEPS = 100, 50
 
 POINT = """
-import json, re, sys, threading, time
+import json, sys, time
 import numpy as np
 import tensorflow
+from memory import watched_memory
 from seqembed import LSTMAutoencoder, sliding_windows
-
-def allocated():
-    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 
 path, n_windows, timesteps, in_memory = sys.argv[1], *map(int, sys.argv[2:])
 recording = np.load(path, mmap_mode="r")[: n_windows * timesteps]
@@ -36,21 +34,12 @@ if in_memory:
     recording = np.array(recording)
 windows = sliding_windows(recording, timesteps, stride=timesteps).windows
 make = lambda epochs: LSTMAutoencoder(epochs=epochs, random_state=0)
-before, peak, done = allocated(), [0.0], threading.Event()
-
-def watch():
-    while not done.wait(0.01):
-        peak[0] = max(peak[0], allocated())
-
-watcher = threading.Thread(target=watch)
-watcher.start()
-make(40).fit(windows[:256])
-started = time.perf_counter()
-make(1).fit(windows)
-seconds = time.perf_counter() - started
-done.set()
-watcher.join()
-print(json.dumps({"seconds": seconds, "memory": peak[0] - before}))
+with watched_memory() as peak:
+    make(40).fit(windows[:256])
+    started = time.perf_counter()
+    make(1).fit(windows)
+    seconds = time.perf_counter() - started
+print(json.dumps({"seconds": seconds, "memory": peak[0]}))
 """
 
 
@@ -92,7 +81,8 @@ def write(path: Path, n_rows: int) -> None:
 def measure(path: Path, n_windows: int, *, in_memory: bool) -> dict[str, float]:
     """Fit in a process of its own."""
     arguments = [str(each) for each in (path, n_windows, TIMESTEPS, int(in_memory))]
-    run = subprocess.run([sys.executable, "-c", POINT, *arguments], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", POINT, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     return json.loads(run.stdout.splitlines()[-1])
 
 

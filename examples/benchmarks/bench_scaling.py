@@ -18,34 +18,23 @@ import numpy as np
 from alternation import describe_machine
 
 POINT = """
-import json, re, sys, threading, time
+import json, sys, time
 import numpy as np
 import tensorflow
+from memory import watched_memory
 from seqembed import LSTMAutoencoder
-
-def allocated():
-    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 
 X = np.load(sys.argv[1], mmap_mode="r")
 make = lambda epochs: LSTMAutoencoder(epochs=epochs, batch_size=64, random_state=0)
 make(40).fit(X[:256])  # compile before the clock starts
-before, peak, done = allocated(), [0.0], threading.Event()
-
-def watch():
-    while not done.wait(0.01):
-        peak[0] = max(peak[0], allocated())
-
-watcher = threading.Thread(target=watch)
-watcher.start()
-started = time.perf_counter()
-fitted = make(4).fit(X)
-fit = time.perf_counter() - started
-started = time.perf_counter()
-fitted.transform(X)
-transform = time.perf_counter() - started
-done.set()
-watcher.join()
-print(json.dumps({"fit": fit, "transform": transform, "memory": peak[0] - before}))
+with watched_memory() as peak:
+    started = time.perf_counter()
+    fitted = make(4).fit(X)
+    fit = time.perf_counter() - started
+    started = time.perf_counter()
+    fitted.transform(X)
+    transform = time.perf_counter() - started
+print(json.dumps({"fit": fit, "transform": transform, "memory": peak[0]}))
 """
 
 
@@ -72,7 +61,8 @@ def measure(n_samples: int, n_timesteps: int) -> dict[str, float]:
         X = np.lib.format.open_memmap(path, "w+", np.float32, (n_samples, n_timesteps, 6))
         X[...] = np.random.default_rng(0).standard_normal(X.shape)
         X.flush()
-        run = subprocess.run([sys.executable, "-c", POINT, path], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", POINT, path]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     return json.loads(run.stdout.splitlines()[-1])
 
 

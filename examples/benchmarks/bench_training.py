@@ -80,7 +80,7 @@ def training_operations(n_timesteps: int) -> int:
 def seqembed_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object]:
     """Two epochs, from an untrained estimator to a fitted one."""
     return lambda: LSTMAutoencoder(
-        epochs=EPOCHS, batch_size=batch_size, time_encoding=False, scale=None, random_state=0
+        epochs=EPOCHS, batch_size=batch_size, time_encoding=False, scale=None, augment=False, random_state=0
     ).fit(X)
 
 

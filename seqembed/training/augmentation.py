@@ -108,14 +108,10 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     positions = np.arange(n_timesteps) * (ends[partners] / np.maximum(ends, 1))
     others, others_observed = _values_at(batch, partners, np.clip(positions, 0, ends[partners]))
     angles = random.uniform(0, np.pi / 2, (n_samples, 1, 1)).astype(np.float32)
-    observed = batch.observed
-    if observed is not None:
-        observed = observed & others_observed
-        alone = ~observed.any(axis=(1, 2), keepdims=True)
-        angles = np.where(alone, np.float32(0), angles)
-        observed = np.where(alone, batch.observed, observed)
     values = means + np.cos(angles) * (batch.values - means) + np.sin(angles) * (others - means)
-    return Batch(values, observed, batch.lengths)
+    if batch.observed is None:
+        return Batch(values, None, batch.lengths)
+    return _known_or_unvaried(batch, values, batch.observed & others_observed)
 
 
 def shifted(batch: Batch, random: np.random.Generator) -> Batch:
@@ -157,13 +153,17 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     positions = np.abs((np.arange(n_timesteps) - ends / 2) * speeds + ends / 2 + shifts)
     positions = np.clip(ends - np.abs(ends - positions), 0, ends)
     values, observed = _values_at(batch, np.arange(n_samples), positions)
-    if observed is not None:
-        # The padding of a varied sequence holds what its last timestep does: it stays unobserved.
-        observed &= (np.arange(n_timesteps) < batch.lengths[:, np.newaxis])[:, :, np.newaxis]
-        alone = ~observed.any(axis=(1, 2), keepdims=True)
-        values = np.where(alone, batch.values, values)
-        observed = np.where(alone, batch.observed, observed)
-    return Batch(values, observed, batch.lengths)
+    if observed is None:
+        return Batch(values, None, batch.lengths)
+    # The padding of a varied sequence holds what its last timestep does: it stays unobserved.
+    inside = (np.arange(n_timesteps) < batch.lengths[:, np.newaxis])[:, :, np.newaxis]
+    return _known_or_unvaried(batch, values, observed & inside)
+
+
+def _known_or_unvaried(batch: Batch, values: np.ndarray, observed: np.ndarray) -> Batch:
+    """Leave those sequences as they were of which nothing is known once they are varied."""
+    unknown = ~observed.any(axis=(1, 2), keepdims=True)
+    return Batch(np.where(unknown, batch.values, values), np.where(unknown, batch.observed, observed), batch.lengths)
 
 
 def _values_at(batch: Batch, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
