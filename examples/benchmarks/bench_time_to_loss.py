@@ -27,7 +27,8 @@ from seqembed.budget import auto_batch_size, auto_epochs
 from seqembed.scaling import feature_statistics
 from seqembed.sequences import check_sequences
 
-SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
+# Of the default number of epochs, each larger than the one before by the square root of two.
+SHARES = [2 ** (-power / 2) for power in range(12, -1, -1)]
 
 
 def main() -> None:
