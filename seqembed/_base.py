@@ -25,7 +25,7 @@ from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
 from seqembed.scaling import Batch, Scaling, feature_statistics
-from seqembed.sequences import Sequences, check_sequences, looks_transposed, without_feature_axis
+from seqembed.sequences import Sequences, check_sequences, looks_transposed, with_feature_axis, without_feature_axis
 from seqembed.streams import batches_of, compute_by_batches, spooled
 
 
@@ -175,9 +175,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             verbose=self.verbose,
         )
         # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-        self._remember_layout(sequences, X)
-        self.network_, self.weights_, self.history_ = network, weights, history
-        self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
+        self._remember(sequences, X, network, scaling)
+        self.weights_, self.history_ = weights, history
         vars(self).pop("_stream", None)
         return self
 
@@ -247,9 +246,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             n_jobs=self.n_jobs,
         )
         if first_call:
-            self._remember_layout(sequences, X)
-            self.network_, self.history_ = network, {"loss": [], "learning_rate": []}
-            self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
+            self._remember(sequences, X, network, scaling)
+            self.history_ = {"loss": [], "learning_rate": []}
         self.weights_, self._stream = weights, (random, state)
         self.history_["loss"].append(loss)
         self.history_["learning_rate"].append(rate)
@@ -265,8 +263,8 @@ class LSTMNetworkEstimator(BaseEstimator):
                 network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
             if network != self.network_:
                 raise ValueError(
-                    f"Training can't go on from {self.network_} with {network}. Use warm_start=False, or the "
-                    f"parameters and features that the estimator was fitted with."
+                    f"Training can't go on from {self.network_} with {network}. Fit anew with warm_start=False, or use "
+                    f"the parameters and features that the estimator was fitted with."
                 )
             return network, self.weights_, self._scaling
         means, scales = feature_statistics(sequences)
@@ -276,7 +274,7 @@ class LSTMNetworkEstimator(BaseEstimator):
             scaling = Scaling(means, means, scales)
         return network, initial_weights(network, random), scaling
 
-    def _remember_layout(self, sequences: Sequences, X) -> None:
+    def _remember(self, sequences: Sequences, X, network: Network, scaling: Scaling) -> None:
         if is_table(sequences):
             table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
             validate_data(self, table, skip_check_array=True)
@@ -285,6 +283,8 @@ class LSTMNetworkEstimator(BaseEstimator):
             vars(self).pop("feature_names_in_", None)
         self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
         self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
+        self.network_ = network
+        self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
 
     def _batch_size(self, n_samples: int) -> int:
         return auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
@@ -564,7 +564,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         if self.one_length_:
             seen_width = () if self.input_ndim_ == 2 else width
             seen = checked_out(out, (len(lengths), self.n_timesteps_, *seen_width))
-            return seen, seen.reshape(*seen.shape[:2], *width) if seen.ndim < 2 + len(width) else seen
+            return seen, with_feature_axis(seen) if per_value else seen
         if out is not None:
             raise ValueError("Got out= for sequences of unequal lengths: no array has their shape. Leave it out.")
         room = [np.empty((length, *width), np.float32) for length in lengths]

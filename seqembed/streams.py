@@ -11,6 +11,8 @@ import numpy as np
 
 from seqembed.sequences import Sequences, check_sequences, chunks
 
+_NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
+
 
 def batches_of(X) -> Iterable | None:
     """Tell data that come in batches from a collection of sequences.
@@ -91,9 +93,7 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
             lengths.append(checked.lengths)
             complete = complete and checked.complete
         if first is None:
-            raise ValueError(
-                "Got an iterable without a single batch. A generator can be read only once: make a new one."
-            )
+            raise ValueError(_NO_BATCH)
         file.flush()
         lengths = np.concatenate(lengths)
         timesteps = np.memmap(file, dtype, "r", shape=(int(lengths.sum()), first.n_features))
@@ -153,7 +153,7 @@ def compute_by_batches(
             raise ValueError(f"Got out of {len(out)} rows for {start} sequences: expected a row for each.")
         return out
     if not results:
-        raise ValueError("Got an iterable without a single batch. A generator can be read only once: make a new one.")
+        raise ValueError(_NO_BATCH)
     if isinstance(results[0], list):
         return [each for result in results for each in result]
     return np.concatenate(results)

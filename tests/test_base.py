@@ -251,6 +251,13 @@ def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves):
     np.testing.assert_array_equal(out, autoencoder.reconstruct(waves[:, :, 0]))
 
 
+def test_room_may_be_part_of_a_larger_array(waves):
+    autoencoder, table = small().fit(waves[:, :, 0]), np.zeros((30, 14))
+    autoencoder.reconstruct(waves[:, :, 0], out=table[:, ::2])
+    np.testing.assert_array_equal(table[:, ::2], autoencoder.reconstruct(waves[:, :, 0]))
+    assert not table[:, 1::2].any()
+
+
 @pytest.mark.parametrize("out", [np.empty((30, 4), np.float32), np.empty((30, 3), int), [0.0]])
 def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
     with pytest.raises(ValueError, match=r"expected np.empty\(\(30, 3\), np.float32\)"):

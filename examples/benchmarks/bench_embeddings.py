@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from alternation import describe_machine
 from keras_recipe import fit_keras
-from labelled_sets import LabelledSet, load_labelled_sets, padded
+from labelled_sets import LabelledSet, load_labelled_sets, scaled_and_padded
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -56,7 +56,7 @@ def measure(data: LabelledSet, n_seeds: int, without_keras: bool) -> dict[str, n
 
     longest = max(map(len, data.train))
     scaled = [
-        padded([(x.reshape(len(x), -1) - autoencoder.center_) / autoencoder.scale_ for x in part], longest)
+        scaled_and_padded(part, autoencoder.center_, autoencoder.scale_, longest)
         for part in (data.train, [x[:longest] for x in data.test])
     ]
     epochs = len(autoencoder.history_["loss"])

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from alternation import describe_machine
 from keras_recipe import fit_keras
-from labelled_sets import load_labelled_sets, padded
+from labelled_sets import load_labelled_sets, scaled_and_padded
 
 from seqembed import LSTMAutoencoder
 from seqembed.budget import auto_batch_size, auto_epochs
@@ -93,11 +93,10 @@ def run_keras(name: str, epochs: int, seed: int) -> dict:
     """Fit the usual script, on sequences scaled as seqembed scales them and padded with the means."""
     import keras
 
-    keras.layers.LSTM(1)
+    keras.layers.LSTM(1)  # TensorFlow starts up before the clock does
     train = load_labelled_sets()[name].train
     means, scales = feature_statistics(check_sequences(train))
-    scaled = padded([(x.reshape(len(x), -1) - means) / scales for x in train], max(map(len, train)))
-    scaled = np.asarray(scaled, np.float32)
+    scaled = scaled_and_padded(train, means, scales, max(map(len, train)))
     started = time.perf_counter()
     model, _, losses = fit_keras(scaled, epochs, seed)
     seconds = time.perf_counter() - started

@@ -35,11 +35,11 @@ def load_labelled_sets() -> dict[str, LabelledSet]:
     return sets
 
 
-def padded(X: np.ndarray | list[np.ndarray], n_timesteps: int) -> np.ndarray:
-    """Make one array of shape (n_samples, n_timesteps, n_features), NaN after the end of a sequence."""
-    if isinstance(X, np.ndarray):
-        return X
-    room = np.full((len(X), n_timesteps, X[0].shape[1]), np.nan, np.float32)
+def scaled_and_padded(
+    X: np.ndarray | list[np.ndarray], means: np.ndarray, scales: np.ndarray, n_timesteps: int
+) -> np.ndarray:
+    """Make one float32 array of shape (n_samples, n_timesteps, n_features), NaN after the end of a sequence."""
+    room = np.full((len(X), n_timesteps, len(means)), np.nan, np.float32)
     for row, sequence in zip(room, X, strict=True):
-        row[: len(sequence)] = sequence
+        row[: len(sequence)] = (sequence.reshape(len(sequence), -1) - means) / scales
     return room
