@@ -18,6 +18,10 @@ _LARGEST_BATCH = 256
 # Fewer sequences than this run faster on the calling thread than a second thread starts.
 _SMALLEST_SHARED_COLLECTION = 32
 
+_lock = threading.Lock()
+_n_inside = 0
+_limit_of_process = None
+
 
 def count_threads(n_jobs: int | None) -> int:
     """Count the threads that a computation may use.
@@ -46,6 +50,56 @@ def count_threads(n_jobs: int | None) -> int:
     return max(1, min(limits))
 
 
+def thread_pool(n_jobs: int | None) -> ThreadPoolExecutor:
+    """Make a pool of as many threads as `count_threads` allows, for work inside `one_blas_thread`.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        See `count_threads`.
+
+    Examples
+    --------
+    >>> with thread_pool(n_jobs=2) as pool:
+    ...     list(pool.map(abs, [-1, 2]))
+    [1, 2]
+    """
+    return ThreadPoolExecutor(count_threads(n_jobs), initializer=_limit_blas_of_this_thread)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread: the first thread in sets the limit of the process, the last one out lifts it.
+
+    Until then OpenBLAS, as in NumPy's wheels, has one thread in the whole process; inside a ``threadpool_limits`` of
+    another thread it keeps that limit. Other libraries are limited in the calling thread and in those of `thread_pool`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with one_blas_thread():
+    ...     np.eye(2) @ np.ones(2)
+    array([1., 1.])
+    """
+    global _n_inside, _limit_of_process
+    of_thread, of_process = _blas_limited_by_thread(), _blas_limited_by_process()
+    with _lock:
+        if _n_inside == 0:
+            _limit_of_process = _with_several_threads(of_process).limit(limits=1)
+        _n_inside += 1
+    try:
+        # threadpoolctl lets a single thread limit OpenBLAS, the first to do so, until it leaves a context: this one,
+        # though it holds other libraries or none. Without it the last one out could not lift what the first one set.
+        with of_thread.limit(limits=1):
+            yield
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if _n_inside == 0:
+                with _limit_of_process:
+                    pass
+
+
 def run_batches(
     compute: Callable[[slice | np.ndarray], None], n_samples: int, n_jobs: int | None, order: np.ndarray | None = None
 ) -> None:
@@ -54,8 +108,7 @@ def run_batches(
     Batches depend on the number of rows and their order alone, so that results do not depend on the number of threads.
     Fewer than 32 rows are one batch, on the calling thread, so that `n_jobs` holds for them too.
 
-    BLAS has its threads back once the last of the calls that overlap has ended. Until then OpenBLAS, as in NumPy's
-    wheels, has one thread in the whole process; inside a ``threadpool_limits`` of another thread it keeps that limit.
+    BLAS has its threads back once the last of the calls that overlap has ended, see `one_blas_thread`.
 
     Parameters
     ----------
@@ -83,40 +136,12 @@ def run_batches(
     if order is not None:
         batches = [order[rows] for rows in batches]
     if n_batches == 1:
-        with _one_blas_thread():
+        with one_blas_thread():
             compute(batches[0])
         return
-    workers = ThreadPoolExecutor(count_threads(n_jobs), initializer=_limit_blas_of_this_thread)
-    with _one_blas_thread(), workers as pool:
+    with one_blas_thread(), thread_pool(n_jobs) as pool:
         for _ in pool.map(compute, batches):
             pass
-
-
-_lock = threading.Lock()
-_n_inside = 0
-_limit_of_process = None
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread: the first thread in sets the limit of the process, the last one out lifts it."""
-    global _n_inside, _limit_of_process
-    of_thread, of_process = _blas_limited_by_thread(), _blas_limited_by_process()
-    with _lock:
-        if _n_inside == 0:
-            _limit_of_process = _with_several_threads(of_process).limit(limits=1)
-        _n_inside += 1
-    try:
-        # threadpoolctl lets a single thread limit OpenBLAS, the first to do so, until it leaves a context: this one,
-        # though it holds other libraries or none. Without it the last one out could not lift what the first one set.
-        with of_thread.limit(limits=1):
-            yield
-    finally:
-        with _lock:
-            _n_inside -= 1
-            if _n_inside == 0:
-                with _limit_of_process:
-                    pass
 
 
 def _with_several_threads(libraries: ThreadpoolController) -> ThreadpoolController:

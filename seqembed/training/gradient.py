@@ -52,7 +52,7 @@ class BatchGradient:
     ...     batch_gradient = BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, pool=pool)
     ...     loss, gradient = batch_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> loss, gradient.shape
-    (1.0, TensorShape([75]))
+    (1.0, (75,))
     """
 
     def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
@@ -67,13 +67,13 @@ class BatchGradient:
         self._pool = pool
 
     def __call__(
-        self, parameters, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray
-    ) -> tuple[float, tf.Tensor]:
-        """Return the weighted sum of the squared errors of all values, and its gradient.
+        self, parameters: np.ndarray, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Return the weighted sum of the squared errors of all values, and its gradient by all weights.
 
         Parameters
         ----------
-        parameters : float32 tensor of shape (n_parameters,)
+        parameters : float32 array of shape (n_parameters,)
             All weights, flat, in the order of ``network.weight_shapes``.
         sequences : float32 array of shape (batch_size, n_timesteps, n_features)
             The batch.
@@ -83,9 +83,10 @@ class BatchGradient:
             Weight of each value, or of all values of a sequence; a weight of 0 leaves values out.
         """
         shards = list(self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2)))
+        parameters = tf.constant(parameters)
         results = list(self._pool.map(lambda shard: self._function(parameters, *shard), shards))
         losses, gradients = zip(*results, strict=True)
-        return float(sum(losses)), tf.add_n(gradients)
+        return float(sum(losses)), functools.reduce(np.add, [gradient.numpy() for gradient in gradients])
 
     def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
         rows = self._rows_per_shard

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from seqembed import inference
 from seqembed.network import Network, flat_parameters, named_weights
-from seqembed.parallel import count_threads, run_batches
+from seqembed.parallel import run_batches, thread_pool
 from seqembed.scaling import Batch
 from seqembed.training.epoch import Epoch, by_length, read_varied
 from seqembed.training.muon import Muon
@@ -24,7 +23,7 @@ _EXPLOSION = 10
 _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
 # Sequences that the last weights are measured on, spread evenly: a pass over all of a large set would tell no better.
-_SAMPLE_TO_JUDGE_BY = 4096
+_SAMPLE_TO_JUDGE_BY = 512
 
 
 def train(
@@ -98,13 +97,13 @@ def train(
     )
 
     def measure(parameters, rows):
-        return _mean_squared_error(network, named_weights(network, np.asarray(parameters)), read, lengths, rows, n_jobs)
+        return _mean_squared_error(network, named_weights(network, parameters), read, lengths, rows, n_jobs)
 
     read_to_train = read_varied(read, lengths, training_rows, means, random) if augment else read
 
     best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
     try:
-        with ThreadPoolExecutor(count_threads(n_jobs)) as pool:
+        with thread_pool(n_jobs) as pool:
             one_pass = Epoch(
                 network,
                 read_to_train,
@@ -115,7 +114,7 @@ def train(
                 epochs=epochs,
                 pool=pool,
             )
-            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates))
+            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates), pool)
             for epoch in range(1, epochs + 1):
                 before = muon.parameters
                 loss, first = one_pass.run(muon)
@@ -137,7 +136,7 @@ def train(
                     peak *= _FACTOR_AFTER_EXPLOSION
                     remaining = max(1, epochs - epoch) * one_pass.n_updates
                     good = start if best.parameters is None else best.parameters
-                    muon = Muon(network, good, _schedule(peak, remaining))
+                    muon = Muon(network, good, _schedule(peak, remaining), pool)
                 elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
                     break
             if not len(validation_rows):
@@ -162,7 +161,7 @@ def train(
                 f"rate, {peak:.2g} in the end, and the weights are those of epoch {best.epoch} of {epochs}. Use "
                 f"activation='tanh' or a lower learning_rate than {learning_rate:g}."
             )
-    return named_weights(network, np.asarray(best.parameters)), history
+    return named_weights(network, best.parameters), history
 
 
 def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:

@@ -85,85 +85,70 @@ def lstm(
     n_given, n_samples, width = inputs.shape
     n_timesteps = n_given if time_features is None else time_features.shape[0]
     kernel, recurrent_kernel, bias = (weights[name] * _gate_factors(layer.units) for name in layer.weight_shapes)
-    by_time = None
-    if width < layer.n_inputs:
-        by_time = tf.matmul(time_features, kernel[width:])[:, None]
     projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, width]), kernel[:width])
+    constant = tf.repeat(bias[None], n_samples, axis=0)
+    if time_features is not None:
+        by_time = tf.matmul(time_features, kernel[width:])[:, None]
     if n_given < n_timesteps:
         # One product serves all timesteps of a repeated input.
-        return _recurrence(by_time, projected + bias, recurrent_kernel, n_timesteps, activation)
-    projected = tf.reshape(projected, [n_timesteps, n_samples, 4 * layer.units])
-    projected = projected if by_time is None else projected + by_time
-    return _recurrence(projected, tf.repeat(bias[None], n_samples, axis=0), recurrent_kernel, n_timesteps, activation)
+        constant = projected + constant
+        projected = tf.broadcast_to(by_time, [n_timesteps, n_samples, 4 * layer.units])
+    else:
+        projected = tf.reshape(projected, [n_timesteps, n_samples, 4 * layer.units])
+        projected = projected if time_features is None else projected + by_time
+    return _recurrence(projected, constant, recurrent_kernel, activation)
 
 
 def _gate_factors(units: int) -> tf.Tensor:
     return tf.constant([0.5] * (2 * units) + [1.0] * units + [0.5] * units)
 
 
-def _recurrence(
-    projected: tf.Tensor | None, constant: tf.Tensor, recurrent_kernel: tf.Tensor, n_timesteps: int, activation: str
-) -> tf.Tensor:
+def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.Tensor, activation: str) -> tf.Tensor:
     """Run the cell over halved pre-activations; returns every hidden state (n_timesteps, n_samples, units).
 
-    The pre-activations are `projected` (n_timesteps, n_samples or 1, 4 * units), if any, plus `constant`
-    (n_samples, 4 * units), which is added inside the loop, where it costs no pass over memory.
+    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units),
+    which is added inside the loop, where it costs no pass over memory.
 
     The forward loop leaves behind the derivatives of each step rather than its gates, so that the backward loop has
     one product of matrices and four of numbers to do; the recurrent kernel's gradient is a single product over all
-    timesteps afterwards.
+    timesteps afterwards. The largest arrays share one piece of memory, since new ones take longer to clear and fill
+    than to compute: the derivatives of a step take the place of its pre-activations, and its gradient takes theirs.
     """
-    n_samples, width = constant.shape
+    n_timesteps, n_samples, width = projected.shape
     units = width // 4
     zeros = tf.zeros([n_samples, units])
 
-    def run_forward(projected, constant, recurrent_kernel):
-        def forward(t, h, c, hidden, local, by_cell, by_hidden):
-            halved = tf.matmul(h, recurrent_kernel) + constant
-            halved = halved if projected is None else halved + projected[t]
-            h, c, step_local, step_by_cell, step_by_hidden = _cell(halved, c, activation)
-            written = hidden.write(t, h), local.write(t, step_local)
-            return t + 1, h, c, *written, by_cell.write(t, step_by_cell), by_hidden.write(t, step_by_hidden)
-
-        buffers = [_buffer(n_timesteps, n_samples, each) for each in (units, width, units, units)]
-        _, _, _, *written = _loop(n_timesteps, forward, [zeros, zeros, *buffers])
-        return [buffer.stack() for buffer in written]
-
-    def run_backward(d_hidden, hidden, local, by_cell, by_hidden, recurrent_kernel):
-        transposed_kernel = tf.transpose(recurrent_kernel)
-
-        def backward(k, dh, dc, d_halved):
-            t = n_timesteps - 1 - k
-            dh = dh + d_hidden[t]
-            dc = dc + dh * by_hidden[t]
-            d_step = local[t] * tf.concat([dc, dc, dc, dh], axis=1)
-            return k + 1, tf.matmul(d_step, transposed_kernel), dc * by_cell[t], d_halved.write(t, d_step)
-
-        _, _, _, d_halved = _loop(n_timesteps, backward, [zeros, zeros, _buffer(n_timesteps, n_samples, width)])
-        d_halved = d_halved.stack()
-        previous_hidden = tf.concat([zeros[None], hidden[:-1]], axis=0)
-        d_recurrent_kernel = tf.matmul(
-            tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_halved, [-1, width]), transpose_a=True
-        )
-        return d_halved, tf.reduce_sum(d_halved, axis=0), d_recurrent_kernel
-
-    if projected is None:
-
-        @tf.custom_gradient
-        def recurrence(constant, recurrent_kernel):
-            hidden, *derivatives = run_forward(None, constant, recurrent_kernel)
-            return hidden, lambda d_hidden: run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)[1:]
-
-        return recurrence(constant, recurrent_kernel)
-
     @tf.custom_gradient
     def recurrence(projected, constant, recurrent_kernel):
-        hidden, *derivatives = run_forward(projected, constant, recurrent_kernel)
+        def forward(t, h, c, local, hidden, by_cell, by_hidden):
+            halved = tf.matmul(h, recurrent_kernel) + constant + local.read(t)
+            h, c, step_local, step_by_cell, step_by_hidden = _cell(halved, c, activation)
+            written = local.write(t, step_local), hidden.write(t, h)
+            return t + 1, h, c, *written, by_cell.write(t, step_by_cell), by_hidden.write(t, step_by_hidden)
+
+        buffers = [_steps(n_timesteps, n_samples, width).unstack(projected)]
+        buffers += [_steps(n_timesteps, n_samples, units) for _ in range(3)]
+        _, _, _, *buffers = _loop(n_timesteps, forward, [zeros, zeros, *buffers])
+        local, hidden, by_cell, by_hidden = (buffer.stack() for buffer in buffers)
 
         def gradient(d_hidden):
-            d_halved, *others = run_backward(d_hidden, hidden, *derivatives, recurrent_kernel)
-            shared = projected.shape[1] < n_samples
-            return tf.reduce_sum(d_halved, axis=1, keepdims=True) if shared else d_halved, *others
+            transposed_kernel = tf.transpose(recurrent_kernel)
+
+            def backward(k, dh, dc, d_halved):
+                t = n_timesteps - 1 - k
+                dh = dh + d_hidden[t]
+                dc = dc + dh * by_hidden[t]
+                d_step = d_halved.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
+                return k + 1, tf.matmul(d_step, transposed_kernel), dc * by_cell[t], d_halved.write(t, d_step)
+
+            d_halved = _steps(n_timesteps, n_samples, width).unstack(local)
+            _, _, _, d_halved = _loop(n_timesteps, backward, [zeros, zeros, d_halved])
+            d_halved = d_halved.stack()
+            previous_hidden = tf.concat([zeros[None], hidden[:-1]], axis=0)
+            d_recurrent_kernel = tf.matmul(
+                tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_halved, [-1, width]), transpose_a=True
+            )
+            return d_halved, tf.reduce_sum(d_halved, axis=0), d_recurrent_kernel
 
         return hidden, gradient
 
@@ -208,8 +193,8 @@ _ACTIVATIONS = {
 }
 
 
-def _buffer(n_timesteps: int, n_samples: int, width: int) -> tf.TensorArray:
-    return tf.TensorArray(tf.float32, n_timesteps, element_shape=[n_samples, width])
+def _steps(n_timesteps: int, n_samples: int, width: int) -> tf.TensorArray:
+    return tf.TensorArray(tf.float32, n_timesteps, element_shape=[n_samples, width], clear_after_read=False)
 
 
 def _loop(n_timesteps: int, body, state: list) -> list:

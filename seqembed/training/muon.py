@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
-import tensorflow as tf
 
 from seqembed.network import Network
+from seqembed.parallel import one_blas_thread
 
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95
@@ -38,6 +38,8 @@ class Muon:
         Where to start: all weights, flat, in the order of ``network.weight_shapes``.
     rate_of : callable
         Takes the number of an update, from 1 on, and returns its learning rate.
+    pool : concurrent.futures.Executor
+        Threads to take the steps of the weights on.
     moments : float32 array of shape (2, n_parameters), default=None
         Moments of the gradient from updates before, if there were any.
     n_updates : int, default=0
@@ -45,10 +47,10 @@ class Muon:
 
     Attributes
     ----------
-    parameters : float32 tensor of shape (n_parameters,)
-        Where it stands.
-    moments : list of two float32 tensors of shape (n_parameters,)
-        Of the gradient.
+    parameters : float32 array of shape (n_parameters,)
+        Where it stands; an update makes a new array.
+    moments : float32 array of shape (2, n_parameters)
+        Of the gradient; an update writes into it.
     n_updates : int
         How many updates were made.
     rate : float
@@ -62,11 +64,14 @@ class Muon:
 
     Examples
     --------
+    >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update)
-    >>> for _ in range(200):
-    ...     muon.update(2 * muon.parameters)
+    >>> start = np.ones(network.n_parameters, np.float32)
+    >>> with ThreadPoolExecutor() as pool:
+    ...     muon = Muon(network, start, lambda update: 2 / update, pool)
+    ...     for _ in range(200):
+    ...         muon.update(2 * muon.parameters)
     >>> bool(np.abs(muon.parameters).max() < 0.1)
     True
     """
@@ -76,68 +81,86 @@ class Muon:
         network: Network,
         parameters: np.ndarray,
         rate_of: Callable[[int], float],
+        pool: Executor,
         moments: np.ndarray | None = None,
         n_updates: int = 0,
     ):
-        self.parameters = tf.constant(parameters)
-        self.moments = [tf.zeros_like(self.parameters)] * 2 if moments is None else [tf.constant(m) for m in moments]
+        self.parameters = parameters
+        self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
-        self._rate_of = rate_of
-        self._step = _step_of(network)
+        self._rate_of, self._pool = rate_of, pool
+        self._weights = _largest_first(network)
 
-    def update(self, gradient: tf.Tensor) -> None:
+    def update(self, gradient: np.ndarray) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
         self.n_updates += 1
         self.rate = self._rate_of(self.n_updates)
-        # Of Adam's two forms, which differ in where epsilon stands, this is Keras's: one factor corrects both biases.
-        correction = math.sqrt(1 - _SECOND_DECAY**self.n_updates) / (1 - _FIRST_DECAY**self.n_updates)
-        rates = (tf.constant(rate, tf.float32) for rate in (self.rate, self.rate * correction))
-        self.parameters, *self.moments = self._step(self.parameters, *self.moments, gradient, *rates)
+        gradient = gradient * (_LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM))
+        parameters = self.parameters.copy()
+
+        def move(weight):
+            part, shape = weight
+            if shape is None:
+                step = _adam_step(gradient[part], *self.moments[:, part], self.n_updates)
+            else:
+                step = _muon_step(gradient[part], self.moments[0, part], shape)
+            parameters[part] -= self.rate * step
+
+        with one_blas_thread():
+            for _ in self._pool.map(move, self._weights):
+                pass
+        self.parameters = parameters
 
 
-@functools.lru_cache(maxsize=64)
-def _step_of(network: Network) -> Callable:
-    """Make the step of a network once for all fits in this process."""
-    shapes = network.weight_shapes
-    sizes = [math.prod(shape) for shape in shapes.values()]
+def _largest_first(network: Network) -> list[tuple[slice, tuple[int, int] | None]]:
+    """Tell which parameters each weight is, and its shape if it moves as a matrix."""
     layers = (*network.encoder, *network.decoder)
     matrices = {name for layer in layers for name, shape in layer.weight_shapes.items() if len(shape) == 2}
-
-    # Not compiled: most of the time goes into products, which TensorFlow itself spreads over the cores.
-    @tf.function(autograph=False)
-    def step(parameters, first, second, gradient, rate, adam_rate):
-        gradient = gradient * (_LARGEST_NORM / tf.maximum(tf.norm(gradient), _LARGEST_NORM))
-        split = (tf.split(each, sizes) for each in (parameters, first, second, gradient))
-        moved = [
-            _muon_step(*weight, rate, shapes[name]) if name in matrices else _adam_step(*weight, adam_rate)
-            for name, *weight in zip(shapes, *split, strict=True)
-        ]
-        return [tf.concat(each, axis=0) for each in zip(*moved, strict=True)]
-
-    return step
+    weights, start = [], 0
+    for name, shape in network.weight_shapes.items():
+        stop = start + math.prod(shape)
+        weights.append((slice(start, stop), shape if name in matrices else None))
+        start = stop
+    return sorted(weights, key=lambda weight: weight[0].start - weight[0].stop)
 
 
-def _muon_step(parameters, momentum, unused, gradient, rate, shape: tuple[int, int]) -> tuple[tf.Tensor, ...]:
-    momentum = _MOMENTUM * momentum + gradient
+def _muon_step(gradient: np.ndarray, momentum: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    momentum *= _MOMENTUM
+    momentum += gradient
     # Nesterov's form: the momentum as it will be after the next step, were the gradient to stay.
-    ahead = tf.reshape(gradient + _MOMENTUM * momentum, shape)
-    direction = tf.reshape(_orthogonalized(ahead), [-1])
-    return parameters - rate * _STEP_SIZE * math.sqrt(max(shape)) * direction, momentum, unused
+    ahead = (gradient + _MOMENTUM * momentum).reshape(shape)
+    return _STEP_SIZE * math.sqrt(max(shape)) * _orthogonalized(ahead).ravel()
 
 
-def _orthogonalized(matrix: tf.Tensor) -> tf.Tensor:
-    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration."""
-    a, b, c = _ORTHOGONAL
+def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
+    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration.
+
+    An iteration multiplies by a polynomial of the Gram matrix. All of these commute, so that they are multiplied with
+    one another first, which is cheap, and the matrix only once.
+    """
     n_rows, n_columns = matrix.shape
-    matrix = tf.transpose(matrix) if n_rows > n_columns else matrix
-    matrix = matrix / (tf.norm(matrix) + _EPSILON)
-    for _ in range(_ITERATIONS):
-        gram = tf.matmul(matrix, matrix, transpose_b=True)
-        matrix = a * matrix + tf.matmul(b * gram + c * tf.matmul(gram, gram), matrix)
-    return tf.transpose(matrix) if n_rows > n_columns else matrix
+    matrix = matrix.T if n_rows > n_columns else matrix
+    matrix = matrix / (np.linalg.norm(matrix) + _EPSILON)
+    gram = matrix @ matrix.T
+    product = factor = _polynomial(gram)
+    for _ in range(_ITERATIONS - 1):
+        gram = factor @ factor @ gram
+        factor = _polynomial(gram)
+        product = factor @ product
+    matrix = product @ matrix
+    return matrix.T if n_rows > n_columns else matrix
 
 
-def _adam_step(parameters, first, second, gradient, rate) -> tuple[tf.Tensor, ...]:
-    first = _FIRST_DECAY * first + (1 - _FIRST_DECAY) * gradient
-    second = _SECOND_DECAY * second + (1 - _SECOND_DECAY) * tf.square(gradient)
-    return parameters - rate * first / (tf.sqrt(second) + _EPSILON), first, second
+def _polynomial(gram: np.ndarray) -> np.ndarray:
+    a, b, c = _ORTHOGONAL
+    value = b * gram + c * (gram @ gram)
+    value[np.diag_indices_from(value)] += a
+    return value
+
+
+def _adam_step(gradient: np.ndarray, first: np.ndarray, second: np.ndarray, n_updates: int) -> np.ndarray:
+    first += (1 - _FIRST_DECAY) * (gradient - first)
+    second += (1 - _SECOND_DECAY) * (np.square(gradient) - second)
+    # Of Adam's two forms, which differ in where epsilon stands, this is Keras's: one factor corrects both biases.
+    correction = math.sqrt(1 - _SECOND_DECAY**n_updates) / (1 - _FIRST_DECAY**n_updates)
+    return correction * first / (np.sqrt(second) + _EPSILON)

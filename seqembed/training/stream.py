@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from seqembed.network import Network, flat_parameters, named_weights
-from seqembed.parallel import count_threads
+from seqembed.parallel import thread_pool
 from seqembed.scaling import Batch
 from seqembed.training.epoch import Epoch, read_varied
 from seqembed.training.muon import Muon
@@ -76,15 +75,16 @@ def train_on(
         When the loss or a weight is no longer finite.
     """
     rows = np.arange(len(lengths))
-    muon = Muon(
-        network,
-        flat_parameters(network, weights),
-        lambda update: learning_rate * warm_up_and_slow_down(update),
-        state.moments,
-        state.n_updates,
-    )
     read_to_train = read_varied(read, lengths, rows, means, random) if augment else read
-    with ThreadPoolExecutor(count_threads(n_jobs)) as pool:
+    with thread_pool(n_jobs) as pool:
+        muon = Muon(
+            network,
+            flat_parameters(network, weights),
+            lambda update: learning_rate * warm_up_and_slow_down(update),
+            pool,
+            state.moments,
+            state.n_updates,
+        )
         one_pass = Epoch(
             network,
             read_to_train,
@@ -96,11 +96,10 @@ def train_on(
             pool=pool,
         )
         loss, _ = one_pass.run(muon)
-    parameters = np.asarray(muon.parameters)
-    if not (np.isfinite(loss) and np.isfinite(parameters).all()):
+    if not (np.isfinite(loss) and np.isfinite(muon.parameters).all()):
         raise FloatingPointError(
             f"The loss became {loss:.3g}, and these sequences are left unlearned. Use scale='standard' or "
             f"activation='tanh', a lower learning_rate than {learning_rate:g}, or look for extreme values in X."
         )
-    moments = np.array([np.asarray(moment) for moment in muon.moments])
-    return named_weights(network, parameters), StreamState(moments, muon.n_updates), loss, muon.rate
+    state = StreamState(muon.moments, muon.n_updates)
+    return named_weights(network, muon.parameters), state, loss, muon.rate
