@@ -1,7 +1,8 @@
 """The forward pass in NumPy: from sequences to embeddings, back, and both in one go.
 
 All layers take a step together, so that a batch needs memory for one timestep, which stays in cache. Each
-step of a layer is one product, of ``[input, state, 1]`` with the kernel, the recurrent kernel and the bias stacked.
+step of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column
+for each sequence: a gate is then one piece of memory, and the product is faster too.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ def encode(
     lengths = np.full(n_samples, n_timesteps) if lengths is None else lengths
     some_end = set(lengths.tolist())
     for t in range(max(some_end)):
-        states = sequences[:, t]
+        states = sequences[:, t].T
         for cell in cells:
             states = cell.step(states)
         if t + 1 in some_end:
-            np.multiply(states, _HALF, out=embedding, where=(lengths == t + 1)[:, np.newaxis])
+            np.multiply(states.T, _HALF, out=embedding, where=(lengths == t + 1)[:, np.newaxis])
     return embedding
 
 
@@ -143,7 +144,7 @@ def reconstruct(
         )
         for layer in (*network.encoder, *network.decoder)
     ]
-    return _outputs(network, weights, cells, sequences.transpose(1, 0, 2))
+    return _outputs(network, weights, cells, sequences.transpose(1, 2, 0))
 
 
 def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence) -> np.ndarray:
@@ -153,7 +154,7 @@ def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell
     for states in inputs:
         for cell in cells:
             states = cell.step(states)
-        outputs.append(states @ output_kernel + weights["output/bias"])
+        outputs.append(states.T @ output_kernel + weights["output/bias"])
     return np.stack(outputs, axis=1)
 
 
@@ -200,26 +201,29 @@ class _Cell:
         n_inputs = 0 if repeated_input is not None else len(kernel)
         self._kernels = np.concatenate(
             [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
-        )
-        self._projected = None if repeated_input is None else repeated_input @ kernel
-        self._read = np.zeros((n_samples, len(self._kernels)), np.float32)
-        self._read[:, -1] = 1
-        self._inputs, self._hidden = self._read[:, :n_inputs], self._read[:, n_inputs:-1]
-        self._cell = np.zeros((n_samples, layer.units), np.float32)
+        ).T
+        self._projected = None if repeated_input is None else kernel.T @ repeated_input.T
+        self._read = np.zeros((self._kernels.shape[1], n_samples), np.float32)
+        self._read[-1] = 1
+        self._inputs, self._hidden = self._read[:n_inputs], self._read[n_inputs:-1]
+        self._cell = np.zeros((layer.units, n_samples), np.float32)
         self._scratch = np.empty_like(self._cell)
-        self._gates = np.empty((n_samples, 4 * layer.units), np.float32)
-        self._sigmoids = self._gates[:, : 3 * layer.units]
-        self._i, self._f, self._o, self._g = np.split(self._gates, 4, axis=1)
+        self._gates = np.empty((4 * layer.units, n_samples), np.float32)
+        self._sigmoids = self._gates[: 3 * layer.units]
+        self._i, self._f, self._o, self._g = np.split(self._gates, 4)
         self._relu = activation == "relu"
 
     def step(self, inputs: np.ndarray | None) -> np.ndarray:
-        """Read the inputs of a timestep (None where they repeat) and return the doubled hidden state."""
+        """Read the inputs of a timestep (None where they repeat) and return the doubled hidden state.
+
+        Both have a column for each sequence.
+        """
         c, scratch = self._cell, self._scratch
         if self._projected is None:
             self._inputs[...] = inputs
         if self._biases is not None:
-            self._kernels[-1] = next(self._biases)
-        np.matmul(self._read, self._kernels, out=self._gates)
+            self._kernels[:, -1] = next(self._biases)
+        np.matmul(self._kernels, self._read, out=self._gates)
         if self._projected is not None:
             self._gates += self._projected
         if self._relu:

@@ -18,7 +18,7 @@ _LARGEST_SHARD = 64
 _SMALLEST_SHARD = 8
 # Compiling costs about a second more than tracing, and saves at every timestep of every update an amount that grows
 # with the batch: measured by `bench_training.py --crossover`.
-_COMPILING_PAYS_FROM = 3500
+_COMPILING_PAYS_FROM = 2300
 _BATCH_THAT_DOUBLES_THE_SAVING = 40
 
 
