@@ -52,9 +52,11 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     batch_size : int or "auto", default="auto"
         Most sequences per update; batches are made equally large, so that none is small. "auto" takes a quarter of the
         data, at least 16 and at most 64.
-    learning_rate : float, default=1e-2
-        Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay. The
-        optimiser is Muon, whose steps are about a fifth of the rate for each weight; the gradient is clipped at norm 1.
+    learning_rate : float or "auto", default="auto"
+        Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
+        "auto" takes 0.01 for 100 timesteps and less for longer sequences, as the fourth root of their length: 0.019 for
+        8, 0.0056 for 1,000. The optimiser is Muon, whose steps are about a fifth of the rate for each weight; the
+        gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
         Share of the sequences held back, at random, to choose the best epoch by. None by default, since small sets
         can't spare any.

@@ -20,7 +20,7 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted, valida
 from seqembed import inference
 from seqembed._layout import is_table, refuse_lengths, shape_message
 from seqembed._results import checked_out, fill
-from seqembed.budget import auto_batch_size, auto_epochs
+from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
 from seqembed.parallel import run_batches
@@ -46,7 +46,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         "augment": ["boolean", StrOptions({"auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
@@ -72,7 +72,7 @@ class LSTMNetworkEstimator(BaseEstimator):
         augment="auto",
         epochs="auto",
         batch_size="auto",
-        learning_rate=1e-2,
+        learning_rate="auto",
         validation_fraction=0.0,
         patience=None,
         n_jobs=None,
@@ -168,7 +168,7 @@ class LSTMNetworkEstimator(BaseEstimator):
             random,
             epochs=auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
-            learning_rate=self.learning_rate,
+            learning_rate=self._learning_rate(sequences.n_timesteps),
             augment=self._augments,
             patience=self.patience,
             n_jobs=self.n_jobs,
@@ -241,7 +241,7 @@ class LSTMNetworkEstimator(BaseEstimator):
             scaling.scaled_means,
             random,
             batch_size=self._batch_size(len(sequences)),
-            learning_rate=self.learning_rate,
+            learning_rate=self._learning_rate(sequences.n_timesteps),
             augment=self._augments,
             n_jobs=self.n_jobs,
         )
@@ -288,6 +288,9 @@ class LSTMNetworkEstimator(BaseEstimator):
 
     def _batch_size(self, n_samples: int) -> int:
         return auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
+
+    def _learning_rate(self, n_timesteps: int) -> float:
+        return auto_learning_rate(n_timesteps) if self.learning_rate == "auto" else self.learning_rate
 
     @property
     def _augments(self) -> bool:

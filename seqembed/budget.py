@@ -1,4 +1,4 @@
-"""How much training is enough: the batch size and the number of epochs that suit a set of sequences."""
+"""How to train without being asked: the batch size, the number of epochs and the learning rate that suit a set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ _UPDATES = 1000
 _BATCHES_WITHOUT_GROWTH = 50
 _BATCHES_PER_EPOCH = 4
 _FEWEST_PER_BATCH, _MOST_PER_BATCH = 16, 64
+# Measured: 0.019 reaches the loss of 0.01 in half the epochs at 8 timesteps; 0.02 does harm at 100, 0.015 at 250.
+_RATE_AT_100_TIMESTEPS = 0.01
 
 
 def auto_batch_size(n_samples: int) -> int:
@@ -34,3 +36,17 @@ def auto_epochs(n_samples: int, batch_size: int) -> int:
     n_batches = math.ceil(n_samples / batch_size)
     n_updates = _UPDATES * math.sqrt(max(1, n_batches / _BATCHES_WITHOUT_GROWTH))
     return math.ceil(n_updates / n_batches)
+
+
+def auto_learning_rate(n_timesteps: int) -> float:
+    """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower the longer the sequences.
+
+    A change of the weights is felt at every timestep: what a short sequence takes calmly throws a long one off. The
+    rate falls as the fourth root of the length.
+
+    Examples
+    --------
+    >>> [round(auto_learning_rate(n_timesteps), 4) for n_timesteps in (8, 100, 1000)]
+    [0.0188, 0.01, 0.0056]
+    """
+    return _RATE_AT_100_TIMESTEPS * (100 / n_timesteps) ** 0.25

@@ -86,7 +86,7 @@ class BatchGradient:
         parameters = tf.constant(parameters)
         results = list(self._pool.map(lambda shard: self._function(parameters, *shard), shards))
         losses, gradients = zip(*results, strict=True)
-        return float(sum(losses)), functools.reduce(np.add, [gradient.numpy() for gradient in gradients])
+        return sum(map(float, losses)), functools.reduce(np.add, [gradient.numpy() for gradient in gradients])
 
     def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
         rows = self._rows_per_shard

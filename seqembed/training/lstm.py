@@ -162,10 +162,9 @@ def _cell(halved: tf.Tensor, c: tf.Tensor, activation: str) -> tuple[tf.Tensor, 
     old one; and of the new h by the new c.
     """
     units = c.shape[-1]
-    factors = _gate_factors(units)
     activate, slope = _ACTIVATIONS[activation]
-    gates = tf.tanh(halved) * factors + (1 - factors)
-    i, f, g, o = tf.split(gates, 4, axis=1)
+    i, f, g, o = tf.split(tf.tanh(halved), 4, axis=1)
+    i, f, o = ((each + 1) / 2 for each in (i, f, o))
     if activation != "tanh":
         g = activate(halved[:, 2 * units : 3 * units])
     new_c = f * c + i * g

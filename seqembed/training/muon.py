@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import Executor
 
 import numpy as np
 
@@ -38,8 +37,6 @@ class Muon:
         Where to start: all weights, flat, in the order of ``network.weight_shapes``.
     rate_of : callable
         Takes the number of an update, from 1 on, and returns its learning rate.
-    pool : concurrent.futures.Executor
-        Threads to take the steps of the weights on.
     moments : float32 array of shape (2, n_parameters), default=None
         Moments of the gradient from updates before, if there were any.
     n_updates : int, default=0
@@ -64,14 +61,11 @@ class Muon:
 
     Examples
     --------
-    >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> start = np.ones(network.n_parameters, np.float32)
-    >>> with ThreadPoolExecutor() as pool:
-    ...     muon = Muon(network, start, lambda update: 2 / update, pool)
-    ...     for _ in range(200):
-    ...         muon.update(2 * muon.parameters)
+    >>> muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update)
+    >>> for _ in range(200):
+    ...     muon.update(2 * muon.parameters)
     >>> bool(np.abs(muon.parameters).max() < 0.1)
     True
     """
@@ -81,15 +75,14 @@ class Muon:
         network: Network,
         parameters: np.ndarray,
         rate_of: Callable[[int], float],
-        pool: Executor,
         moments: np.ndarray | None = None,
         n_updates: int = 0,
     ):
         self.parameters = parameters
         self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
-        self._rate_of, self._pool = rate_of, pool
-        self._halves = _halves(network)
+        self._rate_of = rate_of
+        self._weights = _parts(network)
 
     def update(self, gradient: np.ndarray) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
@@ -98,34 +91,27 @@ class Muon:
         gradient = gradient * (_LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM))
         parameters = self.parameters.copy()
 
-        def move(weights):
-            for part, shape in weights:
+        # On one thread: with two, each of the many small steps waits for the interpreter's lock, which takes longer.
+        with one_blas_thread():
+            for part, shape in self._weights:
                 if shape is None:
                     step = _adam_step(gradient[part], *self.moments[:, part], self.n_updates)
                 else:
                     step = _muon_step(gradient[part], self.moments[0, part], shape)
                 parameters[part] -= self.rate * step
-
-        with one_blas_thread():
-            for _ in self._pool.map(move, self._halves):
-                pass
         self.parameters = parameters
 
 
-def _halves(network: Network) -> tuple[list, list]:
-    """Tell for each weight which parameters it is, and its shape if it moves as a matrix: the encoder's, and the rest.
-
-    The decoder mirrors the encoder, so that both take about as long. A task for each weight took longer to hand out.
-    """
+def _parts(network: Network) -> list[tuple[slice, tuple[int, int] | None]]:
+    """Tell for each weight which parameters it is, and its shape if it moves as a matrix."""
     layers = (*network.encoder, *network.decoder)
     matrices = {name for layer in layers for name, shape in layer.weight_shapes.items() if len(shape) == 2}
-    weights, start = [], 0
+    parts, start = [], 0
     for name, shape in network.weight_shapes.items():
         stop = start + math.prod(shape)
-        weights.append((slice(start, stop), shape if name in matrices else None))
+        parts.append((slice(start, stop), shape if name in matrices else None))
         start = stop
-    n_first = sum(len(layer.weight_shapes) for layer in network.encoder)
-    return weights[:n_first], weights[n_first:]
+    return parts
 
 
 def _muon_step(gradient: np.ndarray, momentum: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
