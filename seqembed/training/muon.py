@@ -90,15 +90,13 @@ class Muon:
         self.rate = self._rate_of(self.n_updates)
         gradient = gradient * (_LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM))
         parameters = self.parameters.copy()
-
         # On one thread: with two, each of the many small steps waits for the interpreter's lock, which takes longer.
         with one_blas_thread():
             for part, shape in self._weights:
                 if shape is None:
-                    step = _adam_step(gradient[part], *self.moments[:, part], self.n_updates)
+                    _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
                 else:
-                    step = _muon_step(gradient[part], self.moments[0, part], shape)
-                parameters[part] -= self.rate * step
+                    _muon_step(parameters[part], gradient[part], self.moments[0, part], self.rate, shape)
         self.parameters = parameters
 
 
@@ -114,43 +112,49 @@ def _parts(network: Network) -> list[tuple[slice, tuple[int, int] | None]]:
     return parts
 
 
-def _muon_step(gradient: np.ndarray, momentum: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _muon_step(
+    weight: np.ndarray, gradient: np.ndarray, momentum: np.ndarray, rate: float, shape: tuple[int, int]
+) -> None:
     momentum *= _MOMENTUM
     momentum += gradient
     # Nesterov's form: the momentum as it will be after the next step, were the gradient to stay.
-    ahead = (gradient + _MOMENTUM * momentum).reshape(shape)
-    return _STEP_SIZE * math.sqrt(max(shape)) * _orthogonalized(ahead).ravel()
+    ahead = _MOMENTUM * momentum
+    ahead += gradient
+    weight -= (rate * _STEP_SIZE * math.sqrt(max(shape))) * _orthogonalized(ahead.reshape(shape)).ravel()
 
 
 def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
-    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration.
+    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration; the matrix is overwritten.
 
     An iteration multiplies by a polynomial of the Gram matrix. All of these commute, so that they are multiplied with
     one another first, which is cheap, and the matrix only once.
     """
     n_rows, n_columns = matrix.shape
-    matrix = matrix.T if n_rows > n_columns else matrix
-    matrix = matrix / (np.linalg.norm(matrix) + _EPSILON)
-    gram = matrix @ matrix.T
+    matrix /= np.linalg.norm(matrix) + _EPSILON
+    wide = matrix.T if n_rows > n_columns else matrix
+    gram = wide @ wide.T
     product = factor = _polynomial(gram)
     for _ in range(_ITERATIONS - 1):
         gram = factor @ factor @ gram
         factor = _polynomial(gram)
         product = factor @ product
-    matrix = product @ matrix
-    return matrix.T if n_rows > n_columns else matrix
+    return matrix @ product if n_rows > n_columns else product @ matrix
 
 
 def _polynomial(gram: np.ndarray) -> np.ndarray:
     a, b, c = _ORTHOGONAL
-    value = b * gram + c * (gram @ gram)
+    value = gram @ gram
+    value *= c
+    value += b * gram
     value[np.diag_indices_from(value)] += a
     return value
 
 
-def _adam_step(gradient: np.ndarray, first: np.ndarray, second: np.ndarray, n_updates: int) -> np.ndarray:
+def _adam_step(
+    weight: np.ndarray, gradient: np.ndarray, first: np.ndarray, second: np.ndarray, rate: float, n_updates: int
+) -> None:
     first += (1 - _FIRST_DECAY) * (gradient - first)
     second += (1 - _SECOND_DECAY) * (np.square(gradient) - second)
     # Of Adam's two forms, which differ in where epsilon stands, this is Keras's: one factor corrects both biases.
     correction = math.sqrt(1 - _SECOND_DECAY**n_updates) / (1 - _FIRST_DECAY**n_updates)
-    return correction * first / (np.sqrt(second) + _EPSILON)
+    weight -= rate * correction * first / (np.sqrt(second) + _EPSILON)
