@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqembed.extras import import_extra
+
 
 def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | None = None) -> list[np.ndarray]:
     """Cut a data frame in long format, one row for each time of each id, into one sequence for each id.
@@ -69,7 +71,7 @@ def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | Non
 
 
 def _as_floats(column) -> np.ndarray:
-    nw = import_narwhals()
+    nw = import_extra("narwhals", extra="frames")
     # The cast is what turns the missing values of nullable integers and booleans into NaN.
     return (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
 
@@ -122,7 +124,7 @@ def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence
     1    a     1   0.5    y
     2    b     1   2.0    x
     """
-    nw = import_narwhals()
+    nw = import_extra("narwhals", extra="frames")
     layout = _read_layout(frame, id, time, columns)
     sorted_values = np.concatenate(_check_match(sequences, layout, id))
     if not np.issubdtype(sorted_values.dtype, np.floating):
@@ -192,7 +194,7 @@ def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None) -> _L
 
 
 def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
-    nw = import_narwhals()
+    nw = import_extra("narwhals", extra="frames")
     ids, times = frame.get_column(id), frame.get_column(time)
     # Column names may clash with ours, or be numbers, which narwhals takes for values: hence names of our own.
     keys = ids.alias("id").to_frame().with_columns(times.alias("time")).with_row_index("row")
@@ -214,7 +216,7 @@ def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_frame(frame):
-    nw = import_narwhals()
+    nw = import_extra("narwhals", extra="frames")
     checked = nw.from_native(frame, pass_through=True)
     if isinstance(checked, nw.LazyFrame):
         raise TypeError(f"Got a lazy {type(frame).__name__}, expected a data frame in memory: pass frame.collect().")
@@ -256,7 +258,7 @@ def _check_columns(frame, id: str, time: str, columns: Sequence[str] | None) -> 
 
 
 def _check_numeric(frame, columns: list[str]):
-    nw = import_narwhals()
+    nw = import_extra("narwhals", extra="frames")
     dtypes = {name: frame.get_column(name).dtype for name in columns}
     numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
     others = [name for name in columns if name not in numeric]
@@ -282,18 +284,3 @@ def _check_none_missing(keys, name: str):
 
 def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names))
-
-
-def import_narwhals():
-    """Import narwhals, or say which extra brings it.
-
-    Examples
-    --------
-    >>> import_narwhals().__name__
-    'narwhals'
-    """
-    try:
-        import narwhals
-    except ImportError as error:
-        raise ImportError('Data frames need narwhals: pip install "seqembed[frames]".') from error
-    return narwhals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqembed.extras import import_extra
 from seqembed.network import LayerStep, Network, layer_steps
 
 _MOST_CELLS = 4
@@ -13,21 +14,6 @@ _COLORS = {
     "hidden": "tab:blue",
     "output": "0.35",
 }
-
-
-def import_pyplot():
-    """Import matplotlib, or say which extra brings it.
-
-    Examples
-    --------
-    >>> import_pyplot().__name__
-    'matplotlib.pyplot'
-    """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('Figures need matplotlib: pip install "seqembed[plot]".') from error
-    return pyplot
 
 
 def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
@@ -62,7 +48,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     steps = layer_steps(network, n_timesteps)
     if axes is None:
         height = 1.25 * (len(steps) + 2)
-        _, axes = import_pyplot().subplots(figsize=(11, height), layout="constrained")
+        _, axes = import_extra("matplotlib.pyplot", extra="plot").subplots(figsize=(11, height), layout="constrained")
     timesteps = _shown_timesteps(n_timesteps)
     n_columns = len(timesteps)
     _draw_sequence(axes, 0, timesteps, f"{network.n_features} values", "0.35")

@@ -38,6 +38,6 @@ def test_a_figure_goes_into_the_axes_given():
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r'pip install "seqembed\[plot\]"'):
         LSTMAutoencoder().layer_flow(3, 2).plot()
