@@ -10,15 +10,13 @@ from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
 
 
 @given(n_samples=st.integers(1, 10**7))
-def test_every_set_gets_a_thousand_updates_and_a_larger_one_no_more_passes(n_samples):
-    epochs, batch_size = auto_epochs_of(n_samples)
-    assert epochs * math.ceil(n_samples / batch_size) >= 1000
-    assert auto_epochs_of(2 * n_samples)[0] <= epochs
-
-
-def auto_epochs_of(n_samples):
+def test_updates_are_a_thousand_and_beyond_fifty_batches_an_epoch_grow_as_the_square_root(n_samples):
     batch_size = auto_batch_size(n_samples)
-    return auto_epochs(n_samples, batch_size), batch_size
+    n_batches = math.ceil(n_samples / batch_size)
+    n_updates = auto_epochs(n_samples, batch_size) * n_batches
+    asked = 1000 * max(1, math.sqrt(n_batches / 50))
+    assert asked <= n_updates + 1e-6 * asked
+    assert n_updates < asked + n_batches
 
 
 @given(n_timesteps=st.integers(1, 10**5))
