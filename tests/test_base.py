@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -23,68 +21,12 @@ def small(**changes):
     return LSTMAutoencoder(**{"n_components": 3, "hidden_units": (5,), "epochs": 2, "random_state": 0} | changes)
 
 
-def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted, waves):
-    values = fitted.reconstruction_error(waves, per="value")
-    expected = np.square((fitted.reconstruct(waves) - waves) / fitted.scale_)
-    np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(fitted.reconstruction_error(waves, per="timestep"), values.mean(axis=2), rtol=1e-5)
-    np.testing.assert_allclose(fitted.reconstruction_error(waves), values.mean(axis=(1, 2)), rtol=1e-5)
-
-
-def test_an_unknown_kind_of_error_is_refused(fitted, waves):
-    with pytest.raises(ValueError, match="Got per='step', expected one of 'sequence', 'timestep', 'value'"):
-        fitted.reconstruction_error(waves, per="step")
-
-
-@pytest.mark.parametrize("scale", ["standard", None])
-def test_score_is_r2_about_the_training_means(waves, scale):
-    train, test = waves[:20], waves[20:] + np.float32(0.5)
-    autoencoder = small(scale=scale).fit(train)
-    errors = autoencoder.reconstruction_error(test, per="value")
-    deviations = np.square((test - train.mean(axis=(0, 1))) / autoencoder.scale_)
-    assert autoencoder.score(test) == pytest.approx(1 - errors.sum() / deviations.sum(), abs=1e-4)
-
-
-def test_score_of_centred_data_is_that_of_scikit_learn(waves):
-    X = waves[:, :, :1]
-    autoencoder = small().fit(X)
-    assert autoencoder.score(X) == pytest.approx(r2_score(X.ravel(), autoencoder.reconstruct(X).ravel()), abs=1e-4)
-
-
 def test_a_constant_feature_stays_finite_and_comes_back(waves):
     X = waves.copy()
     X[..., 1] = 42
     autoencoder = small(epochs=100).fit(X)
     assert np.isfinite(autoencoder.transform(X)).all()
     np.testing.assert_allclose(autoencoder.reconstruct(X)[..., 1], 42, atol=0.5)
-
-
-@pytest.mark.parametrize("scale", ["standard", None])
-def test_all_equal_values_give_a_score_of_zero_or_one(scale):
-    X = np.full((6, 4, 2), 3.0)
-    assert small(scale=scale).fit(X).score(X) in (0.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda X: X.transpose(0, 2, 1), r"looks transposed, time last: pass X.transpose\(0, 2, 1\)"),
-        (lambda X: X[:, :5], r"X has 5 timesteps of 2 features.*fitted on 7 timesteps of 2 features"),
-        (lambda X: X[:, :, :1], r"X has 7 timesteps of 1 features.*\(n_samples, 7, 2\)"),
-        (lambda X: X[0], r"looks like a single sequence: pass X\[np.newaxis\]"),
-    ],
-)
-def test_other_shapes_than_the_fitted_one_are_refused_with_the_remedy(fitted, waves, change, message):
-    with pytest.raises(ValueError, match=message):
-        fitted.transform(change(waves))
-
-
-@pytest.mark.parametrize("method", ["transform", "reconstruct", "reconstruction_error", "score", "inverse_transform"])
-def test_nothing_works_before_fit(method, waves):
-    with pytest.raises(NotFittedError):
-        getattr(small(), method)(waves)
-    with pytest.raises(NotFittedError):
-        small().to_keras()
 
 
 @pytest.mark.parametrize(
@@ -222,46 +164,6 @@ def test_a_zarr_array_is_fitted_and_embedded_as_the_array_that_it_holds(waves, t
     from_store, from_array = small().fit(stored), small().fit(waves)
     np.testing.assert_array_equal(from_store.transform(stored), from_array.transform(waves))
     assert from_store.score(stored) == from_array.score(waves)
-
-
-def test_results_by_batches_are_those_of_all_at_once(fitted, waves):
-    batches = Loader(waves[:3], waves[3:20], waves[20:])
-    for compute in (fitted.transform, fitted.reconstruct, fitted.reconstruction_error):
-        np.testing.assert_allclose(compute(batches), compute(waves), atol=1e-5, rtol=1e-5)
-    assert fitted.score(batches) == pytest.approx(fitted.score(waves))
-
-
-@pytest.mark.parametrize("as_batches", [lambda X: X, lambda X: Loader(X[:4], X[4:])])
-def test_results_go_where_the_user_wants_them(fitted, waves, tmp_path, as_batches):
-    for name, compute in (
-        ("embedding", fitted.transform),
-        ("reconstruction", fitted.reconstruct),
-        ("error", lambda X, out=None: fitted.reconstruction_error(X, per="timestep", out=out)),
-    ):
-        expected = compute(as_batches(waves))
-        out = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float32, expected.shape)
-        assert compute(as_batches(waves), out=out) is out
-        np.testing.assert_array_equal(out, expected)
-
-
-def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves):
-    autoencoder = small().fit(waves[:, :, 0])
-    out = np.empty((30, 7), np.float64)
-    assert autoencoder.reconstruct(waves[:, :, 0], out=out) is out
-    np.testing.assert_array_equal(out, autoencoder.reconstruct(waves[:, :, 0]))
-
-
-def test_room_may_be_part_of_a_larger_array(waves):
-    autoencoder, table = small().fit(waves[:, :, 0]), np.zeros((30, 14))
-    autoencoder.reconstruct(waves[:, :, 0], out=table[:, ::2])
-    np.testing.assert_array_equal(table[:, ::2], autoencoder.reconstruct(waves[:, :, 0]))
-    assert not table[:, 1::2].any()
-
-
-@pytest.mark.parametrize("out", [np.empty((30, 4), np.float32), np.empty((30, 3), int), [0.0]])
-def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
-    with pytest.raises(ValueError, match=r"expected np.empty\(\(30, 3\), np.float32\)"):
-        fitted.transform(waves, out=out)
 
 
 def test_a_generator_cannot_be_fitted_and_transformed_in_one_go(waves):
