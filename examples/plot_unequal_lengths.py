@@ -45,14 +45,14 @@ for augment in (False, True):
 # --------
 # An embedding does not say how long its sequence was: the lengths go beside it.
 reconstructions = autoencoder.inverse_transform(embedding, lengths)
-figure, panels = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
 for panel, position in zip(panels, np.argsort(lengths)[[0, len(lengths) // 2, -1]], strict=True):
     for feature, color in enumerate(("tab:blue", "tab:orange", "tab:green")):
         panel.plot(test.data[position][:, feature], color=color, alpha=0.4, linewidth=4)
         panel.plot(reconstructions[position][:, feature], color=color, label=train.feature_names[feature])
     panel.set(title=f"{lengths[position]} timesteps", xlabel="timestep")
 panels[0].set_ylabel("pale: recorded, thin: reconstructed")
-panels[-1].legend(fontsize="small")
+figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=3)
 figures = Path("figures")
 figures.mkdir(exist_ok=True)
 figure.savefig(figures / "unequal_lengths.png", dpi=120)
