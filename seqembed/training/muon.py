@@ -13,7 +13,7 @@ from seqembed.parallel import one_blas_thread
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95
 _ORTHOGONAL = (3.4445, -4.7750, 2.0315)
-# Of the usual five, the last two cost two fifths of the time and change nothing in what is learned.
+# Of the usual five, the last two cost time and change nothing in what is learned.
 _ITERATIONS = 3
 # Liu et al. (2025): the root mean square of a step, that of a typical step of Adam, so that one rate suits both.
 _STEP_SIZE = 0.2
