@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -325,6 +326,20 @@ def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndar
     array([0., 0.])
     """
     shapes = network.weight_shapes
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
-    parts = np.split(parameters, ends[:-1])
-    return {name: part.reshape(shapes[name]).copy() for name, part in zip(shapes, parts, strict=True)}
+    return {name: parameters[part].reshape(shapes[name]).copy() for name, part in parameter_slices(network).items()}
+
+
+def parameter_slices(network: Network) -> dict[str, slice]:
+    """Tell where each weight stands among the flat parameters.
+
+    Examples
+    --------
+    >>> parameter_slices(Network(n_features=2, n_components=3, hidden_units=()))["encoder_1/recurrent_kernel"]
+    slice(24, 60, None)
+    """
+    slices, start = {}, 0
+    for name, shape in network.weight_shapes.items():
+        stop = start + math.prod(shape)
+        slices[name] = slice(start, stop)
+        start = stop
+    return slices

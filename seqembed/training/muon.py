@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqembed.network import Network
+from seqembed.network import Network, parameter_slices
 from seqembed.parallel import one_blas_thread
 
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
@@ -82,7 +82,10 @@ class Muon:
         self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
         self._rate_of = rate_of
-        self._weights = _parts(network)
+        layers = (*network.encoder, *network.decoder)
+        of_layers = {name: shape for layer in layers for name, shape in layer.weight_shapes.items()}
+        # The output layer has no shape here: its kernel takes steps of Adam, as its bias does.
+        self._weights = [(part, of_layers.get(name, ())) for name, part in parameter_slices(network).items()]
 
     def update(self, gradient: np.ndarray) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
@@ -93,23 +96,11 @@ class Muon:
         # On one thread: with two, each of the many small steps waits for the interpreter's lock, which takes longer.
         with one_blas_thread():
             for part, shape in self._weights:
-                if shape is None:
-                    _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
-                else:
+                if len(shape) == 2:
                     _muon_step(parameters[part], gradient[part], self.moments[0, part], self.rate, shape)
+                else:
+                    _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
         self.parameters = parameters
-
-
-def _parts(network: Network) -> list[tuple[slice, tuple[int, int] | None]]:
-    """Tell for each weight which parameters it is, and its shape if it moves as a matrix."""
-    layers = (*network.encoder, *network.decoder)
-    matrices = {name for layer in layers for name, shape in layer.weight_shapes.items() if len(shape) == 2}
-    parts, start = [], 0
-    for name, shape in network.weight_shapes.items():
-        stop = start + math.prod(shape)
-        parts.append((slice(start, stop), shape if name in matrices else None))
-        start = stop
-    return parts
 
 
 def _muon_step(
