@@ -24,6 +24,8 @@ from seqembed.network import Network, initial_weights
 from seqembed.scaling import Scaling, feature_statistics
 from seqembed.sequences import Sequences, check_sequences, looks_transposed
 from seqembed.streams import batches_of, spooled
+from seqembed.training.loop import train
+from seqembed.training.stream import StreamState, train_on
 
 
 class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
@@ -151,9 +153,6 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         training_rows, validation_rows = _split_rows(len(sequences), self.validation_fraction, random)
         batch_size = self._batch_size(len(sequences))
 
-        # TensorFlow takes seconds and hundreds of megabytes to import: nothing but training and to_keras pays for it.
-        from seqembed.training.loop import train
-
         weights, history = train(
             network,
             weights,
@@ -221,8 +220,6 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         first_call = not hasattr(self, "network_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._check_sequences(X, lengths)
         _get_feature_names(X)
-
-        from seqembed.training.stream import StreamState, train_on
 
         # What a stream goes on with besides the weights. A fit leaves none behind, for its moments would double a
         # pickle: a stream that goes on from a fit starts without.
@@ -312,6 +309,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         248578
         """
         check_is_fitted(self)
+        # TensorFlow takes seconds and hundreds of megabytes to import.
         from seqembed.training.keras_model import build_keras_model
 
         # Keras draws a seed for each layer from Python's global generator.

@@ -316,7 +316,7 @@ def flat_parameters(network: Network, weights: dict[str, np.ndarray]) -> np.ndar
 
 
 def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut flat parameters into copies of the weights that they are made of: undoes `flat_parameters`.
+    """Cut flat parameters into the weights that they are made of, as views: undoes `flat_parameters`.
 
     Examples
     --------
@@ -326,7 +326,7 @@ def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndar
     array([0., 0.])
     """
     shapes = network.weight_shapes
-    return {name: parameters[part].reshape(shapes[name]).copy() for name, part in parameter_slices(network).items()}
+    return {name: parameters[part].reshape(shapes[name]) for name, part in parameter_slices(network).items()}
 
 
 def parameter_slices(network: Network) -> dict[str, slice]:

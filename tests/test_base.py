@@ -96,6 +96,20 @@ def test_a_pickle_transforms_identically_in_a_process_without_tensorflow(fitted,
     assert result.returncode == 0, result.stderr
 
 
+FIT_ELSEWHERE = """
+import sys
+import numpy as np
+from seqembed import LSTMAutoencoder
+LSTMAutoencoder(epochs=300).fit(np.random.default_rng(0).normal(size=(5, 3, 2)))
+assert "tensorflow" not in sys.modules, "tensorflow was imported"
+"""
+
+
+def test_a_fit_that_is_over_in_a_moment_does_not_wait_for_tensorflow():
+    result = subprocess.run([sys.executable, "-c", FIT_ELSEWHERE], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 def test_read_only_memory_maps_are_fitted_and_transformed_like_arrays(waves, tmp_path):
     np.save(tmp_path / "waves.npy", waves)
     mapped = np.load(tmp_path / "waves.npy", mmap_mode="r")

@@ -1,13 +1,17 @@
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqembed.network import Network, initial_weights
+from seqembed.training import gradient as gradient_module
 from seqembed.training.gradient import BatchGradient
 
 NETWORK = Network(n_features=2, n_components=3, hidden_units=(4,))
-MANY, FEW = 10**6, 1  # updates: with many the function is compiled
+MANY, FEW = 10**6, 1  # updates: with many the network is compiled
 
 
 @pytest.fixture
@@ -64,3 +68,22 @@ def test_the_number_of_threads_does_not_change_a_bit(parameters):
     shared = loss_and_gradient(parameters, X, sample_weight, MANY, n_threads=2)
     assert alone[0] == shared[0]
     np.testing.assert_array_equal(alone[1], shared[1])
+
+
+def test_compiling_pays_the_sooner_the_more_there_is_to_compute():
+    def pays_from(network, n_timesteps, batch_size):
+        return next(n for n in range(10**6) if gradient_module._is_worth_compiling(network, n_timesteps, batch_size, n))
+
+    updates = pays_from(NETWORK, 50, 64)
+    assert 0 < pays_from(NETWORK, 100, 64) < updates
+    assert 0 < pays_from(NETWORK, 50, 640) < updates
+    assert 0 < pays_from(Network(n_features=2), 50, 64) < updates
+
+
+@given(batch_size=st.integers(1, 5000), n_cores=st.integers(1, 64))
+def test_no_core_waits_for_a_shard_and_no_shard_is_too_large_or_small(batch_size, n_cores):
+    with mock.patch("joblib.cpu_count", return_value=n_cores):
+        n_shards = gradient_module._count_shards(batch_size)
+    assert n_shards == 1 or batch_size / n_shards >= 8
+    assert n_shards % n_cores == 0 or n_shards == max(1, batch_size // 8)
+    assert batch_size / n_shards <= 128

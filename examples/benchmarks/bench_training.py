@@ -7,16 +7,17 @@ updates on compiling the network pays.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 from alternation import describe_machine, measured_peak, median_seconds
 
 from seqembed import LSTMAutoencoder
 from seqembed.network import Network
+from seqembed.parallel import one_blas_thread, thread_pool
 
 N_FEATURES, EPOCHS = 6, 2
 
@@ -140,37 +141,37 @@ def torch_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object] | None:
 
 
 def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
-    """Print what each path costs at its first call and at each later one, and where they cross."""
-    import tensorflow as tf
-
-    from seqembed.network import initial_weights
+    """Print what a gradient takes in NumPy and compiled, what compiling takes, and where they cross."""
+    from seqembed.network import flat_parameters, initial_weights
     from seqembed.training import gradient
 
-    network = Network(N_FEATURES)
-    weights = initial_weights(network, np.random.default_rng(0))
-    parameters = tf.constant(np.concatenate([weight.ravel() for weight in weights.values()]))
-    for n_timesteps in all_timesteps:
-        for batch_size in batch_sizes:
-            first, later = {}, {}
+    started = time.perf_counter()
+    from seqembed.training import tensorflow_gradient
+
+    print(f"importing TensorFlow: {time.perf_counter() - started:.1f} s, once in a process")
+    networks = {"default layers": Network(N_FEATURES), "one layer of 16": Network(N_FEATURES, 16, ())}
+    for name, network in networks.items():
+        parameters = flat_parameters(network, initial_weights(network, np.random.default_rng(0)))
+        for n_timesteps, batch_size in itertools.product(all_timesteps, batch_sizes):
             weight = np.full((batch_size, 1, 1), 1 / (batch_size * n_timesteps * N_FEATURES), np.float32)
-            batch = random_walks(batch_size, n_timesteps), np.full(batch_size, n_timesteps), weight
-            for path, n_updates in (("traced", 0), ("compiled", 10**9)):
-                gradient._loss_and_gradient.cache_clear()
-                with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-                    batch_gradient = gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
+            batch = parameters, random_walks(batch_size, n_timesteps), np.full(batch_size, n_timesteps), weight
+            first, later = {}, {}
+            tensorflow_gradient._make_function.cache_clear()
+            with thread_pool(None) as pool, one_blas_thread():
+                for path, n_updates in (("NumPy", 0), ("compiled", 10**9)):
+                    run = gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
                     started = time.perf_counter()
-                    batch_gradient(parameters, *batch)
+                    run(*batch)
                     first[path] = time.perf_counter() - started
-                    later[path] = median_seconds(
-                        {path: lambda run=batch_gradient, batch=batch: run(parameters, *batch)}, 9
-                    )[path]
-            crossing = (first["compiled"] - first["traced"]) / (later["traced"] - later["compiled"])
-            estimate = n_timesteps * (1 + batch_size / gradient._BATCH_THAT_DOUBLES_THE_SAVING)
+                    later |= median_seconds({path: lambda run=run, batch=batch: run(*batch)}, 9)
+            saved = later["NumPy"] - later["compiled"]
+            crossing = f"{first['compiled'] / saved:.0f}" if saved > 0 else "no number of"
+            pays = functools.partial(gradient._is_worth_compiling, network, n_timesteps, batch_size)
+            chosen = next(filter(pays, itertools.count()))
             print(
-                f"{n_timesteps:4d} timesteps, batch {batch_size:3d}: traced {first['traced']:.2f} s + "
-                f"{1e3 * later['traced']:.1f} ms an update, compiled {first['compiled']:.2f} s + "
-                f"{1e3 * later['compiled']:.1f} ms; even at {crossing:.0f} updates "
-                f"(chosen from {gradient._COMPILING_PAYS_FROM / estimate:.0f} on)",
+                f"{name}, {n_timesteps:4d} timesteps, batch {batch_size:3d}: {1e3 * later['NumPy']:.1f} ms an update "
+                f"in NumPy, {1e3 * later['compiled']:.1f} ms compiled, after {first['compiled']:.1f} s; even at "
+                f"{crossing} updates (compiled from {chosen} on)",
                 flush=True,
             )
 

@@ -1,1 +1,1 @@
-"""Everything that imports TensorFlow: the trainable network, its training loop and its Keras twin."""
+"""Training: the gradient, in NumPy or TensorFlow, the optimiser and the loop; and the network's Keras twin."""

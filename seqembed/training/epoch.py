@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.network import Network
+from seqembed.parallel import one_blas_thread
 from seqembed.scaling import Batch
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient import BatchGradient
@@ -88,15 +89,18 @@ class Epoch:
     def run(self, muon: Muon) -> tuple[float, float]:
         """Make a pass; returns the mean loss, each batch's as it was met, and the loss of the first batch."""
         losses, sizes = [], []
-        for number, rows in _shuffled_batches(self._buckets, self._random):
-            bucket = self._buckets[number]
-            # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
-            batch = self._read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
-            value_weight = _value_weight(batch, len(rows))
-            loss, gradient = self._gradients[number](muon.parameters, batch.values, batch.lengths, value_weight)
-            muon.update(gradient)
-            losses.append(loss)
-            sizes.append(len(rows))
+        # NumPy's results depend on the number of its threads, and many small products take longer on several. What
+        # overflows is the caller's to judge.
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+            for number, rows in _shuffled_batches(self._buckets, self._random):
+                bucket = self._buckets[number]
+                # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
+                batch = self._read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
+                value_weight = _value_weight(batch, len(rows))
+                loss, gradient = self._gradients[number](muon.parameters, batch.values, batch.lengths, value_weight)
+                muon.update(gradient)
+                losses.append(loss)
+                sizes.append(len(rows))
         return float(np.average(losses, weights=sizes)), losses[0]
 
 

@@ -1,32 +1,35 @@
-"""The gradient of a batch: the batch is cut into shards, whose gradients are computed on threads and added up."""
+"""The gradient of a batch: by the path that finishes first, in shards whose gradients are added up."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from concurrent.futures import Executor
 
+import joblib
 import numpy as np
-import tensorflow as tf
 
 from seqembed.network import Network
-from seqembed.training import cudnn, lstm
+from seqembed.training import numpy_gradient
 
-# Larger shards outgrow the cache; fewer sequences a shard waste the vector units.
-_LARGEST_SHARD = 64
+# Larger shards gain nothing and hold more memory; smaller ones waste the vector units.
+_LARGEST_SHARD = 128
 _SMALLEST_SHARD = 8
-# Compiling costs about a second more than tracing, and saves at every timestep of every update an amount that grows
-# with the batch: measured by `bench_training.py --crossover`.
-_COMPILING_PAYS_FROM = 2300
-_BATCH_THAT_DOUBLES_THE_SAVING = 40
+# To compile a layer takes half a second; to import TensorFlow four, once in a process, of which a fit is charged half.
+_SECONDS_TO_COMPILE_A_LAYER = 1.0
+# What a compiled update saves at each timestep: an amount for each layer, and one for each state of each sequence. All
+# three are measured by `bench_training.py --crossover`.
+_SECONDS_SAVED_BY_LAYER = 35e-6
+_SECONDS_SAVED_BY_STATE = 50e-9
 
 
 class BatchGradient:
     """Computes the loss and its gradient for batches of one shape.
 
-    A batch that is compiled is cut into shards by its size alone, so that the number of threads changes no result. One
-    that is not worth compiling, or that goes to a GPU, is not cut.
+    A fit that is long enough is compiled by TensorFlow, and its batches are cut into shards that run on threads. How
+    many is told by the size of the batch and the cores of the machine alone: the number of threads changes no result.
+    A shorter fit is computed in NumPy and is over before TensorFlow would be imported; its batches, and those that go
+    to a GPU, are not cut.
 
     Parameters
     ----------
@@ -56,14 +59,18 @@ class BatchGradient:
     """
 
     def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        saving = n_updates * n_timesteps * (1 + batch_size / _BATCH_THAT_DOUBLES_THE_SAVING)
-        compiled = not on_gpu and saving >= _COMPILING_PAYS_FROM
-        n_shards = (
-            max(min(2, batch_size // _SMALLEST_SHARD), math.ceil(batch_size / _LARGEST_SHARD), 1) if compiled else 1
-        )
+        n_shards = 1
+        if _is_worth_compiling(network, n_timesteps, batch_size, n_updates):
+            # TensorFlow takes seconds and hundreds of megabytes to import.
+            from seqembed.training import tensorflow_gradient
+
+            on_gpu = tensorflow_gradient.sees_gpu()
+            self._compute = functools.partial(tensorflow_gradient.loss_and_gradient, network, on_gpu)
+            if not on_gpu:
+                n_shards = _count_shards(batch_size)
+        else:
+            self._compute = functools.partial(numpy_gradient.loss_and_gradient, network)
         self._rows_per_shard = math.ceil(batch_size / n_shards)
-        self._function = _loss_and_gradient(network, cudnn.lstm if on_gpu else lstm.lstm, compiled)
         self._pool = pool
 
     def __call__(
@@ -83,10 +90,9 @@ class BatchGradient:
             Weight of each value, or of all values of a sequence; a weight of 0 leaves values out.
         """
         shards = list(self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2)))
-        parameters = tf.constant(parameters)
-        results = list(self._pool.map(lambda shard: self._function(parameters, *shard), shards))
-        losses, gradients = zip(*results, strict=True)
-        return sum(map(float, losses)), functools.reduce(np.add, [gradient.numpy() for gradient in gradients])
+        run = self._pool.map if len(shards) > 1 else map
+        losses, gradients = zip(*run(lambda shard: self._compute(parameters, *shard), shards), strict=True)
+        return sum(losses), functools.reduce(np.add, gradients)
 
     def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
         rows = self._rows_per_shard
@@ -98,25 +104,18 @@ class BatchGradient:
             if missing:
                 shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
                 ends = np.pad(ends, (0, missing), constant_values=1)
-            yield tf.constant(shard), tf.constant(ends, tf.int32), tf.constant(weight)
+            yield shard, ends, weight
 
 
-@functools.lru_cache(maxsize=64)
-def _loss_and_gradient(network: Network, run_layer: Callable, compiled: bool) -> Callable:
-    """Make the function of a network once for all fits in this process; TensorFlow keeps one version a shape."""
-
-    @tf.function(autograph=False, jit_compile=compiled)
-    def loss_and_gradient(parameters, sequences, lengths, value_weight):
-        with tf.GradientTape() as tape:
-            tape.watch(parameters)
-            reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences, lengths, run_layer)
-            loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
-        return loss, tape.gradient(loss, parameters)
-
-    return loss_and_gradient
+def _is_worth_compiling(network: Network, n_timesteps: int, batch_size: int, n_updates: int) -> bool:
+    layers = (*network.encoder, *network.decoder)
+    n_states = batch_size * sum(layer.units for layer in layers)
+    saved_by_timestep = _SECONDS_SAVED_BY_LAYER * len(layers) + _SECONDS_SAVED_BY_STATE * n_states
+    return n_updates * n_timesteps * saved_by_timestep >= _SECONDS_TO_COMPILE_A_LAYER * len(layers)
 
 
-def _split(network: Network, parameters: tf.Tensor) -> dict[str, tf.Tensor]:
-    shapes = network.weight_shapes
-    parts = tf.split(parameters, [math.prod(shape) for shape in shapes.values()])
-    return {name: tf.reshape(part, shapes[name]) for name, part in zip(shapes, parts, strict=True)}
+def _count_shards(batch_size: int) -> int:
+    """Count the shards: the same number for each core of the machine, whatever part of them this fit may use."""
+    n_cores = joblib.cpu_count()
+    n_rounds = math.ceil(batch_size / (_LARGEST_SHARD * n_cores))
+    return max(1, min(n_rounds * n_cores, batch_size // _SMALLEST_SHARD))

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable
 
-import keras
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
@@ -92,9 +91,7 @@ def train(
     start = flat_parameters(network, weights)
     names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
     history: dict[str, list[float]] = {name: [] for name in names}
-    progress = keras.utils.Progbar(
-        epochs, verbose=int(bool(verbose)), interval=0.5, stateful_metrics=names, unit_name="epoch"
-    )
+    progress = _progress_bar(epochs, names) if verbose else None
 
     def measure(parameters, rows):
         return _mean_squared_error(network, named_weights(network, parameters), read, lengths, rows, n_jobs)
@@ -128,7 +125,8 @@ def train(
                     best.offer(before, loss, epoch - 1)
                 for name in names:
                     history[name].append(values[name])
-                progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
+                if progress is not None:
+                    progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
                 if not max(values.get("val_loss", loss), loss) <= _EXPLOSION * first_loss:
                     if restarts == _MOST_RESTARTS:
                         break
@@ -164,6 +162,13 @@ def train(
     return named_weights(network, best.parameters), history
 
 
+def _progress_bar(epochs: int, names: tuple[str, ...]):
+    # A short fit needs TensorFlow, which Keras brings along, for nothing else.
+    import keras
+
+    return keras.utils.Progbar(epochs, interval=0.5, stateful_metrics=names, unit_name="epoch")
+
+
 def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
     return lambda update: peak * warm_up_and_decay(update, n_updates)
 
@@ -197,7 +202,8 @@ def _mean_squared_error(
 
     def measure(positions):
         batch = read(rows[positions], lengths[rows[positions]].max())
-        squared = np.square(inference.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
+        with np.errstate(over="ignore"):
+            squared = np.square(inference.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
         observed = np.broadcast_to(True, squared.shape) if batch.observed is None else batch.observed
         errors[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
         counts[positions] = observed.sum(axis=(1, 2))

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from seqembed.network import Network, parameter_slices
-from seqembed.parallel import one_blas_thread
 
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95
@@ -93,13 +92,11 @@ class Muon:
         self.rate = self._rate_of(self.n_updates)
         gradient = gradient * (_LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM))
         parameters = self.parameters.copy()
-        # On one thread: with two, each of the many small steps waits for the interpreter's lock, which takes longer.
-        with one_blas_thread():
-            for part, shape in self._weights:
-                if len(shape) == 2:
-                    _muon_step(parameters[part], gradient[part], self.moments[0, part], self.rate, shape)
-                else:
-                    _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
+        for part, shape in self._weights:
+            if len(shape) == 2:
+                _muon_step(parameters[part], gradient[part], self.moments[0, part], self.rate, shape)
+            else:
+                _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
         self.parameters = parameters
 
 
