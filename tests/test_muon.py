@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -6,14 +8,20 @@ from seqembed.network import Network, flat_parameters, initial_weights
 from seqembed.training.muon import Muon
 
 
-def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping():
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping(pool):
     if not hasattr(keras.optimizers, "Muon"):
         pytest.skip("this Keras has no Muon")
     random = np.random.default_rng(0)
     network = Network(n_features=2, n_components=3, hidden_units=(7,), encoded_timesteps=5)
     start = initial_weights(network, random)
     rates = np.linspace(0.001, 0.02, 20)
-    ours = Muon(network, flat_parameters(network, start), lambda update: rates[update - 1])
+    ours = Muon(network, flat_parameters(network, start), lambda update: rates[update - 1], pool)
     variables = [keras.Variable(weight, name=name.replace("/", "_")) for name, weight in start.items()]
     theirs = keras.optimizers.Muon(
         exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
@@ -30,9 +38,9 @@ def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping():
     assert moved > 0.05, "the weights hardly moved: the test shows nothing"
 
 
-def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace():
+def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace(pool):
     network = Network(n_features=4, n_components=4, hidden_units=())
-    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0)
+    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
     gradient = np.zeros(network.n_parameters, np.float32)
     kernel = np.random.default_rng(0).normal(size=(4, 16)) * np.array([[1], [0.5], [0.2], [0.1]])
     gradient[: kernel.size] = kernel.ravel()
@@ -41,18 +49,18 @@ def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace():
     assert steps.max() < 2.5 * steps.min()
 
 
-def test_stopping_and_going_on_changes_nothing():
+def test_stopping_and_going_on_changes_nothing(pool):
     random = np.random.default_rng(0)
     network = Network(n_features=2, n_components=3, hidden_units=())
     gradients = random.normal(size=(6, network.n_parameters)).astype(np.float32)
     start = random.normal(size=network.n_parameters).astype(np.float32)
-    in_one_go = Muon(network, start, lambda update: 0.01 / update)
+    in_one_go = Muon(network, start, lambda update: 0.01 / update, pool)
     for gradient in gradients:
         in_one_go.update(gradient)
-    first = Muon(network, start, lambda update: 0.01 / update)
+    first = Muon(network, start, lambda update: 0.01 / update, pool)
     for gradient in gradients[:3]:
         first.update(gradient)
-    second = Muon(network, first.parameters, lambda update: 0.01 / update, first.moments, first.n_updates)
+    second = Muon(network, first.parameters, lambda update: 0.01 / update, pool, first.moments, first.n_updates)
     for gradient in gradients[3:]:
         second.update(gradient)
     np.testing.assert_array_equal(in_one_go.parameters, second.parameters)

@@ -58,8 +58,8 @@ class Epoch:
     >>> def read(rows, n_timesteps):
     ...     return Batch(X[rows], None, np.full(len(rows), n_timesteps))
     >>> random, lengths, rows = np.random.default_rng(0), np.full(10, 3), np.arange(10)
-    >>> muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 0.01)
     >>> with ThreadPoolExecutor() as pool:
+    ...     muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 0.01, pool)
     ...     epoch = Epoch(network, read, lengths, rows, random, batch_size=4, epochs=1, pool=pool)
     ...     mean, first = epoch.run(muon)
     >>> epoch.n_updates, first, mean < first

@@ -111,7 +111,7 @@ def train(
                 epochs=epochs,
                 pool=pool,
             )
-            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates))
+            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates), pool)
             for epoch in range(1, epochs + 1):
                 before = muon.parameters
                 loss, first = one_pass.run(muon)
@@ -134,7 +134,7 @@ def train(
                     peak *= _FACTOR_AFTER_EXPLOSION
                     remaining = max(1, epochs - epoch) * one_pass.n_updates
                     good = start if best.parameters is None else best.parameters
-                    muon = Muon(network, good, _schedule(peak, remaining))
+                    muon = Muon(network, good, _schedule(peak, remaining), pool)
                 elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
                     break
             if not len(validation_rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class Muon:
         Where to start: all weights, flat, in the order of ``network.weight_shapes``.
     rate_of : callable
         Takes the number of an update, from 1 on, and returns its learning rate.
+    pool : concurrent.futures.Executor
+        Threads to compute the steps of layers on.
     moments : float32 array of shape (2, n_parameters), default=None
         Moments of the gradient from updates before, if there were any.
     n_updates : int, default=0
@@ -60,11 +63,13 @@ class Muon:
 
     Examples
     --------
+    >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update)
-    >>> for _ in range(200):
-    ...     muon.update(2 * muon.parameters)
+    >>> with ThreadPoolExecutor() as pool:
+    ...     muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update, pool)
+    ...     for _ in range(200):
+    ...         muon.update(2 * muon.parameters)
     >>> bool(np.abs(muon.parameters).max() < 0.1)
     True
     """
@@ -74,29 +79,43 @@ class Muon:
         network: Network,
         parameters: np.ndarray,
         rate_of: Callable[[int], float],
+        pool: Executor,
         moments: np.ndarray | None = None,
         n_updates: int = 0,
     ):
         self.parameters = parameters
         self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
-        self._rate_of = rate_of
+        self._rate_of, self._pool = rate_of, pool
+        slices = parameter_slices(network)
         layers = (*network.encoder, *network.decoder)
-        of_layers = {name: shape for layer in layers for name, shape in layer.weight_shapes.items()}
-        # The output layer has no shape here: its kernel takes steps of Adam, as its bias does.
-        self._weights = [(part, of_layers.get(name, ())) for name, part in parameter_slices(network).items()]
+        # The largest first, so that threads end at about the same time.
+        layers = sorted(layers, key=lambda layer: -sum(map(math.prod, layer.weight_shapes.values())))
+        self._weights_of_layers = [
+            [(slices.pop(name), shape) for name, shape in layer.weight_shapes.items()] for layer in layers
+        ]
+        # The output layer has no shapes here: its kernel takes steps of Adam, as its bias does.
+        self._weights_of_layers.append([(part, ()) for part in slices.values()])
 
     def update(self, gradient: np.ndarray) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
         self.n_updates += 1
         self.rate = self._rate_of(self.n_updates)
-        gradient = gradient * (_LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM))
+        factor = _LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM)
         parameters = self.parameters.copy()
-        for part, shape in self._weights:
-            if len(shape) == 2:
-                _muon_step(parameters[part], gradient[part], self.moments[0, part], self.rate, shape)
-            else:
-                _adam_step(parameters[part], gradient[part], *self.moments[:, part], self.rate, self.n_updates)
+
+        @np.errstate(over="ignore", invalid="ignore")
+        def step(weights):
+            for part, shape in weights:
+                clipped = gradient[part] * factor
+                if len(shape) == 2:
+                    _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
+                else:
+                    _adam_step(parameters[part], clipped, *self.moments[:, part], self.rate, self.n_updates)
+
+        # A layer is the least that is worth handing to a thread.
+        for _ in self._pool.map(step, self._weights_of_layers):
+            pass
         self.parameters = parameters
 
 
@@ -134,7 +153,7 @@ def _polynomial(gram: np.ndarray) -> np.ndarray:
     value = gram @ gram
     value *= c
     value += b * gram
-    value[np.diag_indices_from(value)] += a
+    value.flat[:: len(value) + 1] += a
     return value
 
 

@@ -76,14 +76,15 @@ def train_on(
     """
     rows = np.arange(len(lengths))
     read_to_train = read_varied(read, lengths, rows, means, random) if augment else read
-    muon = Muon(
-        network,
-        flat_parameters(network, weights),
-        lambda update: learning_rate * warm_up_and_slow_down(update),
-        state.moments,
-        state.n_updates,
-    )
     with thread_pool(n_jobs) as pool:
+        muon = Muon(
+            network,
+            flat_parameters(network, weights),
+            lambda update: learning_rate * warm_up_and_slow_down(update),
+            pool,
+            state.moments,
+            state.n_updates,
+        )
         one_pass = Epoch(
             network,
             read_to_train,
