@@ -12,10 +12,11 @@ import numpy as np
 from seqembed.network import Network
 from seqembed.training import numpy_gradient
 
-# Larger shards gain nothing and hold more memory; smaller ones waste the vector units.
+# Larger shards gain nothing and hold more memory. Smaller ones waste the vector units: on one thread, shards of 16 take
+# a tenth longer than those of 64, shards of 8 a third longer, which a second core is worth, but not a third one.
 _LARGEST_SHARD = 128
-_SMALLEST_SHARD = 8
-# To compile a layer takes half a second; to import TensorFlow four, once in a process, of which a fit is charged half.
+_SMALLEST_SHARD, _SMALLEST_OF_TWO = 16, 8
+# Half of it to compile a layer, half its share of importing TensorFlow, which takes two to four seconds, but only once.
 _SECONDS_TO_COMPILE_A_LAYER = 1.0
 # What a compiled update saves at each timestep: an amount for each layer, and one for each state of each sequence. All
 # three are measured by `bench_training.py --crossover`.
@@ -118,4 +119,5 @@ def _count_shards(batch_size: int) -> int:
     """Count the shards: the same number for each core of the machine, whatever part of them this fit may use."""
     n_cores = joblib.cpu_count()
     n_rounds = math.ceil(batch_size / (_LARGEST_SHARD * n_cores))
-    return max(1, min(n_rounds * n_cores, batch_size // _SMALLEST_SHARD))
+    most = max(min(2, batch_size // _SMALLEST_OF_TWO), batch_size // _SMALLEST_SHARD)
+    return max(1, min(n_rounds * n_cores, most))
