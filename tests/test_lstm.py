@@ -1,21 +1,11 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import NETWORKS
 
 from seqembed import inference
 from seqembed.network import Network, initial_weights
 from seqembed.training import cudnn, lstm
-from seqembed.training.keras_model import build_keras_model
-
-NETWORKS = [
-    (Network(n_features=2, n_components=3, hidden_units=(5,)), 6),
-    (Network(n_features=2, n_components=3, hidden_units=(5,), activation="relu"), 4),
-    (Network(n_features=1, n_components=4, hidden_units=()), 5),
-    (Network(n_features=3, n_components=2, hidden_units=(6, 4)), 1),
-    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), 6),
-    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6, bottleneck=False), 6),
-]
 
 
 def all_timesteps(X):
@@ -33,36 +23,6 @@ def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_
     reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer)
     expected = inference.reconstruct(network, weights, X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
-
-
-@LAYERS
-@pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps, run_layer):
-    random = np.random.default_rng(0)
-    weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in network.weight_shapes.items()}
-    X = random.normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
-    target = random.normal(size=X.shape).astype(np.float32)
-
-    model = build_keras_model(
-        network, weights, n_timesteps, center=np.zeros(network.n_features), scale=np.ones(network.n_features)
-    )
-    with tf.GradientTape() as tape:
-        expected_loss = tf.reduce_mean(keras.ops.square(model(X) - target))
-    expected = tape.gradient(expected_loss, [variable.value for variable in model.trainable_variables])
-
-    tensors = {name: tf.constant(weight) for name, weight in weights.items()}
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        reconstruction = lstm.reconstruct(
-            network, tensors, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
-        )
-        loss = tf.reduce_mean(tf.square(reconstruction - target.transpose(1, 0, 2)))
-    gradient = tape.gradient(loss, tensors)
-
-    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
-    for name, each in zip(weights, expected, strict=True):
-        error = np.linalg.norm(gradient[name] - each) / max(np.linalg.norm(each), 1e-6)
-        assert error < 1e-4, f"{name}: relative error {error}"
 
 
 @LAYERS

@@ -1,0 +1,47 @@
+"""Networks of all kinds, batches to try them on, and the gradient that TensorFlow finds by itself."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqembed.network import Network, flat_parameters, named_weights
+from seqembed.training.keras_model import build_keras_model
+
+# Each with a number of timesteps.
+NETWORKS = [
+    (Network(n_features=2, n_components=3, hidden_units=(5,)), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), activation="relu"), 4),
+    (Network(n_features=1, n_components=4, hidden_units=()), 5),
+    (Network(n_features=3, n_components=2, hidden_units=(6, 4)), 1),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), bottleneck=False), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6, bottleneck=False), 6),
+]
+
+
+def draw_batch(network, n_timesteps, n_samples=7):
+    """Draw parameters, a batch that is time-major, the lengths of its sequences, and a weight for each value."""
+    random = np.random.default_rng(0)
+    parameters = random.normal(0, 0.5, network.n_parameters).astype(np.float32)
+    sequences = random.normal(size=(n_timesteps, n_samples, network.n_features)).astype(np.float32)
+    value_weight = random.random(sequences.shape).astype(np.float32)
+    return parameters, sequences, random.integers(1, n_timesteps + 1, n_samples), value_weight
+
+
+def keras_loss_and_gradient(network, parameters, sequences, value_weight):
+    """Differentiate through stock Keras layers; all sequences have all timesteps."""
+    X = sequences.transpose(1, 0, 2)
+    weights = named_weights(network, parameters)
+    center, scale = np.zeros(network.n_features), np.ones(network.n_features)
+    model = build_keras_model(network, weights, len(sequences), center=center, scale=scale)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(value_weight.transpose(1, 0, 2) * keras.ops.square(model(X) - X))
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    named = {name: gradient.numpy() for name, gradient in zip(weights, gradients, strict=True)}
+    return float(loss), flat_parameters(network, named)
+
+
+def largest_relative_error(network, gradient, expected):
+    """Compare weight by weight, so that a small one counts as much as a large one."""
+    pairs = zip(named_weights(network, gradient).values(), named_weights(network, expected).values(), strict=True)
+    return max(np.linalg.norm(own - each) / max(np.linalg.norm(each), 1e-6) for own, each in pairs)
