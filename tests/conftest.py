@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from seqembed import LSTMAutoencoder
+from seqembed.training import gradient
 
 
 @pytest.fixture(scope="session")
@@ -11,6 +12,13 @@ def waves():
     time = np.arange(7) + random.uniform(0, 7, (30, 1))
     X = np.stack([np.sin(time), 1000 * np.cos(time)], axis=2) + random.normal(0, 0.01, (30, 7, 2)) + 5
     return X.astype(np.float32)
+
+
+@pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
+def compiled(request, monkeypatch):
+    """Has every fit computed in NumPy, then every fit compiled."""
+    monkeypatch.setattr(gradient, "_is_worth_compiling", lambda *sizes: request.param)
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,22 @@ def test_any_real_dtype_is_taken(waves, dtype):
     assert np.isfinite(Z).all()
 
 
+@pytest.mark.usefixtures("compiled")
+def test_the_number_of_jobs_does_not_change_a_bit(waves):
+    X = waves.copy()
+    X[3, 2:4] = np.nan
+    alone, shared = (small(n_jobs=n_jobs, batch_size=30, epochs=5).fit_transform(X) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(alone, shared)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_a_fit_does_not_mind_that_numpy_raises_on_numbers_that_vanish_or_overflow(waves):
+    with np.errstate(all="raise"):
+        fitted = small(n_jobs=1).fit(np.repeat(waves, 100, axis=1))
+    assert np.isfinite(fitted.history_["loss"]).all()
+
+
+@pytest.mark.usefixtures("compiled")
 def test_no_global_random_state_is_touched(waves):
     def states():
         return random.getstate(), np.random.get_state(), tf.random.get_global_generator().state.numpy()  # noqa: NPY002

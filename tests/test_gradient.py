@@ -81,7 +81,7 @@ def test_compiling_pays_the_sooner_the_more_there_is_to_compute():
 
 
 @given(batch_size=st.integers(1, 5000), n_cores=st.integers(1, 64))
-def test_no_core_waits_for_a_shard_and_no_shard_is_too_large_or_small(batch_size, n_cores):
+def test_there_are_as_many_shards_for_each_core_unless_they_would_be_too_small(batch_size, n_cores):
     with mock.patch("joblib.cpu_count", return_value=n_cores):
         n_shards = gradient_module._count_shards(batch_size)
     assert batch_size / n_shards <= 128

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 from seqembed import inference
 from seqembed.network import Network, initial_weights
 from seqembed.scaling import Batch
-from seqembed.training import gradient, loop
+from seqembed.training import loop
 from seqembed.training.keras_model import build_keras_model
 
 NETWORK = Network(n_features=1, n_components=2, hidden_units=(3,))
@@ -53,9 +53,8 @@ def test_training_lowers_the_loss(X):
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
-@pytest.mark.parametrize("compiled", [False, True], ids=["numpy", "compiled"])
-def test_training_equals_stock_keras_training_on_the_same_batches(X, compiled, monkeypatch):
-    monkeypatch.setattr(gradient, "_is_worth_compiling", lambda *sizes: compiled)
+@pytest.mark.usefixtures("compiled")
+def test_training_equals_stock_keras_training_on_the_same_batches(X):
     weights, history = train(X.__getitem__, epochs=20, batch_size=10)
     start = initial_weights(NETWORK, np.random.default_rng(0))
     model = build_keras_model(NETWORK, start, 4, center=np.zeros(1), scale=np.ones(1))

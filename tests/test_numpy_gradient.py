@@ -19,7 +19,7 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
 def test_gradient_of_padded_sequences_equals_the_compiled_one(network, n_timesteps):
     batch = draw_batch(network, n_timesteps)
     loss, gradient = numpy_gradient.loss_and_gradient(network, *batch)
-    expected_loss, expected = tensorflow_gradient.loss_and_gradient(network, False, *batch)
+    expected_loss, expected = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=False)(*batch)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network, gradient, expected) < 1e-4
 

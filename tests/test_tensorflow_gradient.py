@@ -10,7 +10,7 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
     lengths[:] = n_timesteps
     batch = parameters, sequences, lengths, value_weight
-    loss, gradient = tensorflow_gradient.loss_and_gradient(network, on_gpu, *batch)
+    loss, gradient = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=on_gpu)(*batch)
     expected_loss, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network, gradient, expected) < 1e-4

@@ -1,8 +1,8 @@
 """How do time and memory grow with the number of sequences and with their length?
 
-Each point is a process of its own that fits four epochs on a memory-mapped array and embeds it. Straight lines are the
-aim, and for memory, flat ones over the number of sequences. Memory is what the process allocated (anonymous pages, at
-the peak): pages of the mapped file itself come and go as the system likes. Linux only.
+Each point is a process of its own that fits sixteen epochs on a memory-mapped array and embeds it. Straight lines are
+the aim, and for memory, flat ones over the number of sequences. Memory is what the process allocated (anonymous pages,
+at the peak): pages of the mapped file itself come and go as the system likes. Linux only.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from seqembed import LSTMAutoencoder
 
 X = np.load(sys.argv[1], mmap_mode="r")
 make = lambda epochs: LSTMAutoencoder(epochs=epochs, batch_size=64, random_state=0)
-make(40).fit(X[:256])  # compile before the clock starts
+make(64).fit(X[:256])  # compile before the clock starts
 with watched_memory() as peak:
     started = time.perf_counter()
-    fitted = make(4).fit(X)
+    fitted = make(16).fit(X)
     fit = time.perf_counter() - started
     started = time.perf_counter()
     fitted.transform(X)

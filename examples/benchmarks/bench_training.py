@@ -1,7 +1,8 @@
 """How long is an epoch of training, beside stock Keras and PyTorch?
 
-Same layers, same data, same batches, in alternation in one process. `--crossover` measures instead from how many
-updates on compiling the network pays.
+Same layers, same data, same batches, in alternation in one process, in fits of two epochs or, where sequences are
+shorter than 50 timesteps, as many more: so many that seqembed compiles them. `--crossover` measures instead from how
+many updates on compiling the network pays.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from seqembed import LSTMAutoencoder
 from seqembed.network import Network
 from seqembed.parallel import one_blas_thread, thread_pool
 
-N_FEATURES, EPOCHS = 6, 2
+N_FEATURES = 6
 
 
 def main() -> None:
@@ -41,15 +42,15 @@ def main() -> None:
     print(f"median seconds an epoch of {arguments.sequences} sequences of {N_FEATURES} features:")
     rows = {}
     for n_timesteps in arguments.timesteps:
-        X = random_walks(arguments.sequences, n_timesteps)
+        X, epochs = random_walks(arguments.sequences, n_timesteps), max(2, 100 // n_timesteps)
         for batch_size in arguments.batch_sizes:
             contestants = {
-                "seqembed": seqembed_epochs(X, batch_size),
-                "Keras": keras_epochs(X, batch_size),
-                "PyTorch": torch_epochs(X, batch_size),
+                "seqembed": seqembed_epochs(X, batch_size, epochs),
+                "Keras": keras_epochs(X, batch_size, epochs),
+                "PyTorch": torch_epochs(X, batch_size, epochs),
             }
             seconds = median_seconds({name: run for name, run in contestants.items() if run}, arguments.repeats)
-            seconds = {name: each / EPOCHS for name, each in seconds.items()}
+            seconds = {name: each / epochs for name, each in seconds.items()}
             share = len(X) * training_operations(n_timesteps) / seconds["seqembed"] / peak
             ratios = ", ".join(f"{name} / seqembed {each / seconds['seqembed']:.2f}" for name, each in seconds.items())
             print(
@@ -78,15 +79,15 @@ def training_operations(n_timesteps: int) -> int:
     return 3 * 2 * n_timesteps * int(per_timestep)
 
 
-def seqembed_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object]:
-    """Two epochs, from an untrained estimator to a fitted one."""
+def seqembed_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], object]:
+    """Fit, from an untrained estimator to a fitted one."""
     return lambda: LSTMAutoencoder(
-        epochs=EPOCHS, batch_size=batch_size, time_encoding=False, scale=None, augment=False, random_state=0
+        epochs=epochs, batch_size=batch_size, time_encoding=False, scale=None, augment=False, random_state=0
     ).fit(X)
 
 
-def keras_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object]:
-    """Two epochs of `fit` on a compiled model."""
+def keras_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], object]:
+    """Call `fit` on a compiled model."""
     from keras import Input, Sequential, layers
 
     model = Sequential(
@@ -101,11 +102,11 @@ def keras_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object]:
         ]
     )
     model.compile("adam", "mse")
-    return lambda: model.fit(X, X, epochs=EPOCHS, batch_size=batch_size, verbose=0)
+    return lambda: model.fit(X, X, epochs=epochs, batch_size=batch_size, verbose=0)
 
 
-def torch_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object] | None:
-    """Two epochs of the usual loop; None without PyTorch."""
+def torch_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], object] | None:
+    """Train in the usual loop; None without PyTorch."""
     try:
         import torch
     except ImportError:
@@ -129,15 +130,15 @@ def torch_epochs(X: np.ndarray, batch_size: int) -> Callable[[], object] | None:
     model, tensor = Autoencoder(), torch.from_numpy(X)
     optimizer = torch.optim.Adam(model.parameters())
 
-    def epochs():
-        for _ in range(EPOCHS):
+    def train():
+        for _ in range(epochs):
             for rows in torch.randperm(len(X)).split(batch_size):
                 optimizer.zero_grad()
                 batch = tensor[rows]
                 torch.nn.functional.mse_loss(model(batch), batch).backward()
                 optimizer.step()
 
-    return epochs
+    return train
 
 
 def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
@@ -156,7 +157,7 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
             weight = np.full((batch_size, 1, 1), 1 / (batch_size * n_timesteps * N_FEATURES), np.float32)
             batch = parameters, random_walks(batch_size, n_timesteps), np.full(batch_size, n_timesteps), weight
             first, later = {}, {}
-            tensorflow_gradient._make_function.cache_clear()
+            tensorflow_gradient.make_loss_and_gradient.cache_clear()
             with thread_pool(None) as pool, one_blas_thread():
                 for path, n_updates in (("NumPy", 0), ("compiled", 10**9)):
                     run = gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
@@ -165,13 +166,13 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
                     first[path] = time.perf_counter() - started
                     later |= median_seconds({path: lambda run=run, batch=batch: run(*batch)}, 9)
             saved = later["NumPy"] - later["compiled"]
-            crossing = f"{first['compiled'] / saved:.0f}" if saved > 0 else "no number of"
+            crossing = f"{first['compiled'] / saved:.0f}" if saved > 0 else "no"
             pays = functools.partial(gradient._is_worth_compiling, network, n_timesteps, batch_size)
             chosen = next(filter(pays, itertools.count()))
             print(
                 f"{name}, {n_timesteps:4d} timesteps, batch {batch_size:3d}: {1e3 * later['NumPy']:.1f} ms an update "
-                f"in NumPy, {1e3 * later['compiled']:.1f} ms compiled, after {first['compiled']:.1f} s; even at "
-                f"{crossing} updates (compiled from {chosen} on)",
+                f"in NumPy, {1e3 * later['compiled']:.1f} ms compiled, after {first['compiled']:.1f} s; that "
+                f"alone pays from {crossing} updates on (chosen from {chosen} on)",
                 flush=True,
             )
 

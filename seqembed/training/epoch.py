@@ -90,8 +90,8 @@ class Epoch:
         """Make a pass; returns the mean loss, each batch's as it was met, and the loss of the first batch."""
         losses, sizes = [], []
         # NumPy's results depend on the number of its threads, and many small products take longer on several. What
-        # overflows is the caller's to judge.
-        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        # overflows or vanishes is the caller's to judge.
+        with one_blas_thread(), np.errstate(all="ignore"):
             for number, rows in _shuffled_batches(self._buckets, self._random):
                 bucket = self._buckets[number]
                 # All batches of a bucket have one shape, since each shape would cost a compilation of its own.

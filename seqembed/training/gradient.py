@@ -13,13 +13,13 @@ from seqembed.network import Network
 from seqembed.training import numpy_gradient
 
 # Larger shards gain nothing and hold more memory. Smaller ones waste the vector units: on one thread, shards of 16 take
-# a tenth longer than those of 64, shards of 8 a third longer, which a second core is worth, but not a third one.
+# a tenth longer than those of 64, and shards of 8 a third longer, which only pays where there would be no second shard.
 _LARGEST_SHARD = 128
-_SMALLEST_SHARD, _SMALLEST_OF_TWO = 16, 8
+_SMALLEST_SHARD, _SMALLEST_OF_TWO_SHARDS = 16, 8
 # Half of it to compile a layer, half its share of importing TensorFlow, which takes two to four seconds, but only once.
 _SECONDS_TO_COMPILE_A_LAYER = 1.0
-# What a compiled update saves at each timestep: an amount for each layer, and one for each state of each sequence. All
-# three are measured by `bench_training.py --crossover`.
+# What a compiled update saves at each timestep: an amount for each layer, and one for each state of each sequence,
+# fitted to the times of an update that `bench_training.py --crossover` prints.
 _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
 
@@ -27,10 +27,10 @@ _SECONDS_SAVED_BY_STATE = 50e-9
 class BatchGradient:
     """Computes the loss and its gradient for batches of one shape.
 
-    A fit that is long enough is compiled by TensorFlow, and its batches are cut into shards that run on threads. How
-    many is told by the size of the batch and the cores of the machine alone: the number of threads changes no result.
-    A shorter fit is computed in NumPy and is over before TensorFlow would be imported; its batches, and those that go
-    to a GPU, are not cut.
+    Where there are enough of them, batches are compiled by TensorFlow and cut into shards that run on threads. How many
+    is told by the size of a batch and the cores that the process may run on (by affinity and the limits of a
+    container), so that `n_jobs` changes no result. Where there are fewer, they are computed in NumPy and done before
+    TensorFlow would be imported. On a GPU a batch is not cut.
 
     Parameters
     ----------
@@ -60,19 +60,20 @@ class BatchGradient:
     """
 
     def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
-        n_shards = 1
         if _is_worth_compiling(network, n_timesteps, batch_size, n_updates):
             # TensorFlow takes seconds and hundreds of megabytes to import.
             from seqembed.training import tensorflow_gradient
 
             on_gpu = tensorflow_gradient.sees_gpu()
-            self._compute = functools.partial(tensorflow_gradient.loss_and_gradient, network, on_gpu)
-            if not on_gpu:
-                n_shards = _count_shards(batch_size)
+            self._compute = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=on_gpu)
+            n_shards = 1 if on_gpu else _count_shards(batch_size)
+            self._map = pool.map
         else:
             self._compute = functools.partial(numpy_gradient.loss_and_gradient, network)
+            n_shards = math.ceil(batch_size / _LARGEST_SHARD)
+            # On threads, its many small steps would wait for the interpreter's lock.
+            self._map = map
         self._rows_per_shard = math.ceil(batch_size / n_shards)
-        self._pool = pool
 
     def __call__(
         self, parameters: np.ndarray, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray
@@ -90,9 +91,9 @@ class BatchGradient:
         value_weight : float32 array of shape (batch_size, n_timesteps, n_features) or (batch_size, 1, 1)
             Weight of each value, or of all values of a sequence; a weight of 0 leaves values out.
         """
-        shards = list(self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2)))
-        run = self._pool.map if len(shards) > 1 else map
-        losses, gradients = zip(*run(lambda shard: self._compute(parameters, *shard), shards), strict=True)
+        shards = self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2))
+        results = self._map(lambda shard: self._compute(parameters, *shard), shards)
+        losses, gradients = zip(*results, strict=True)
         return sum(losses), functools.reduce(np.add, gradients)
 
     def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
@@ -116,8 +117,8 @@ def _is_worth_compiling(network: Network, n_timesteps: int, batch_size: int, n_u
 
 
 def _count_shards(batch_size: int) -> int:
-    """Count the shards: the same number for each core of the machine, whatever part of them this fit may use."""
+    """Count the shards: as many for each core, unless they would become too small."""
     n_cores = joblib.cpu_count()
     n_rounds = math.ceil(batch_size / (_LARGEST_SHARD * n_cores))
-    most = max(min(2, batch_size // _SMALLEST_OF_TWO), batch_size // _SMALLEST_SHARD)
+    most = max(min(2, batch_size // _SMALLEST_OF_TWO_SHARDS), batch_size // _SMALLEST_SHARD)
     return max(1, min(n_rounds * n_cores, most))

@@ -202,7 +202,7 @@ def _mean_squared_error(
 
     def measure(positions):
         batch = read(rows[positions], lengths[rows[positions]].max())
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             squared = np.square(inference.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
         observed = np.broadcast_to(True, squared.shape) if batch.observed is None else batch.observed
         errors[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)

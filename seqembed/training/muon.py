@@ -94,8 +94,8 @@ class Muon:
         self._weights_of_layers = [
             [(slices.pop(name), shape) for name, shape in layer.weight_shapes.items()] for layer in layers
         ]
-        # The output layer has no shapes here: its kernel takes steps of Adam, as its bias does.
-        self._weights_of_layers.append([(part, ()) for part in slices.values()])
+        # Without their shape, both weights of the output layer take steps of Adam.
+        self._weights_of_layers.append([(part, None) for part in slices.values()])
 
     def update(self, gradient: np.ndarray) -> None:
         """Take a step against a gradient of shape (n_parameters,)."""
@@ -104,11 +104,11 @@ class Muon:
         factor = _LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM)
         parameters = self.parameters.copy()
 
-        @np.errstate(over="ignore", invalid="ignore")
+        @np.errstate(all="ignore")
         def step(weights):
             for part, shape in weights:
                 clipped = gradient[part] * factor
-                if len(shape) == 2:
+                if shape is not None and len(shape) == 2:
                     _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
                 else:
                     _adam_step(parameters[part], clipped, *self.moments[:, part], self.rate, self.n_updates)

@@ -1,7 +1,7 @@
 """The gradient in NumPy, for fits that are over before TensorFlow would be imported and the network compiled.
 
-It computes what `lstm` computes, in the same way: arrays are (n_timesteps, n_samples, width), "halved" means the same,
-the derivatives of a step take the place of its pre-activations, and its gradient takes theirs.
+It computes what `seqembed.training.lstm` computes, in the same way: arrays are (n_timesteps, n_samples, width), halved
+pre-activations are meant as there, the derivatives of a step take their place, and its gradient takes theirs.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from seqembed.training.epoch import Epoch, read_varied
 from seqembed.training.muon import Muon
 from seqembed.training.schedule import warm_up_and_slow_down
 
-# A stream may bring a single batch or millions of them: it is taken to be worth a compilation.
+# A stream may bring a single batch or millions of them: it is taken to bring this many times what it brings now.
 _EXPECTED_PASSES = 1000
 
 

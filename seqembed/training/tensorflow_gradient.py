@@ -18,15 +18,11 @@ def sees_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def loss_and_gradient(
-    network: Network,
-    on_gpu: bool,
-    parameters: np.ndarray,
-    sequences: np.ndarray,
-    lengths: np.ndarray,
-    value_weight: np.ndarray,
-) -> tuple[float, np.ndarray]:
-    """Compute what `numpy_gradient.loss_and_gradient` computes; the first batch of a shape takes seconds.
+@functools.lru_cache(maxsize=64)
+def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., tuple[float, np.ndarray]]:
+    """Make what computes the loss and gradient of a network, once for all fits in this process.
+
+    Its first batch of each shape takes seconds: TensorFlow keeps one version a shape.
 
     Parameters
     ----------
@@ -34,43 +30,37 @@ def loss_and_gradient(
         The sizes.
     on_gpu : bool
         Whether to run Keras's layers, on cuDNN, instead of compiling our own.
-    parameters, sequences, lengths, value_weight
-        See `numpy_gradient.loss_and_gradient`.
 
     Returns
     -------
-    loss : float
-        Weighted sum of the squared errors of all values.
-    gradient : float32 array of shape (n_parameters,)
-        Its gradient by all weights.
+    loss_and_gradient : callable
+        Takes and returns what `numpy_gradient.loss_and_gradient` does, but for the network.
 
     Examples
     --------
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
+    >>> loss_and_gradient = make_loss_and_gradient(network, on_gpu=False)
     >>> sequences, value_weight = np.ones((3, 4, 1), np.float32), np.full((1, 4, 1), 1 / 12, np.float32)
     >>> parameters = np.zeros(network.n_parameters, np.float32)
-    >>> loss, gradient = loss_and_gradient(network, False, parameters, sequences, np.full(4, 3), value_weight)
+    >>> loss, gradient = loss_and_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> round(loss, 5), round(float(gradient[-1]), 5)  # that of the output's bias
     (1.0, -2.0)
     """
-    function = _make_function(network, cudnn.lstm if on_gpu else lstm.lstm, compiled=not on_gpu)
-    batch = tf.constant(sequences), tf.constant(lengths, tf.int32), tf.constant(value_weight)
-    loss, gradient = function(tf.constant(parameters), *batch)
-    return float(loss), gradient.numpy()
+    run_layer = cudnn.lstm if on_gpu else lstm.lstm
 
-
-@functools.lru_cache(maxsize=64)
-def _make_function(network: Network, run_layer: Callable, *, compiled: bool) -> Callable:
-    """Make the function of a network once for all fits in this process; TensorFlow keeps one version a shape."""
-
-    @tf.function(autograph=False, jit_compile=compiled)
-    def loss_and_gradient(parameters, sequences, lengths, value_weight):
+    @tf.function(autograph=False, jit_compile=not on_gpu)
+    def of_tensors(parameters, sequences, lengths, value_weight):
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             reconstruction = lstm.reconstruct(network, _split(network, parameters), sequences, lengths, run_layer)
             loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
         return loss, tape.gradient(loss, parameters)
+
+    def loss_and_gradient(parameters, sequences, lengths, value_weight):
+        batch = tf.constant(sequences), tf.constant(lengths, tf.int32), tf.constant(value_weight)
+        loss, gradient = of_tensors(tf.constant(parameters), *batch)
+        return float(loss), gradient.numpy()
 
     return loss_and_gradient
 
