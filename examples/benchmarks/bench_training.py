@@ -166,13 +166,13 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
                     first[path] = time.perf_counter() - started
                     later |= median_seconds({path: lambda run=run, batch=batch: run(*batch)}, 9)
             saved = later["NumPy"] - later["compiled"]
-            crossing = f"{first['compiled'] / saved:.0f}" if saved > 0 else "no"
+            crossing = f"pays from {first['compiled'] / saved:.0f} updates on" if saved > 0 else "never pays"
             pays = functools.partial(gradient._is_worth_compiling, network, n_timesteps, batch_size)
             chosen = next(filter(pays, itertools.count()))
             print(
                 f"{name}, {n_timesteps:4d} timesteps, batch {batch_size:3d}: {1e3 * later['NumPy']:.1f} ms an update "
                 f"in NumPy, {1e3 * later['compiled']:.1f} ms compiled, after {first['compiled']:.1f} s; that "
-                f"alone pays from {crossing} updates on (chosen from {chosen} on)",
+                f"alone {crossing} (chosen from {chosen} on)",
                 flush=True,
             )
 
