@@ -18,7 +18,6 @@ def waves():
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
     monkeypatch.setattr(gradient, "_is_worth_compiling", lambda *sizes: request.param)
-    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -91,10 +91,11 @@ class Muon:
         layers = (*network.encoder, *network.decoder)
         # The largest first, so that threads end at about the same time.
         layers = sorted(layers, key=lambda layer: -sum(map(math.prod, layer.weight_shapes.values())))
+        # What moves as a matrix has its shape beside it. Biases and both weights of the output layer have none.
         self._weights_of_layers = [
-            [(slices.pop(name), shape) for name, shape in layer.weight_shapes.items()] for layer in layers
+            [(slices.pop(name), shape if len(shape) == 2 else None) for name, shape in layer.weight_shapes.items()]
+            for layer in layers
         ]
-        # Without their shape, both weights of the output layer take steps of Adam.
         self._weights_of_layers.append([(part, None) for part in slices.values()])
 
     def update(self, gradient: np.ndarray) -> None:
@@ -108,10 +109,10 @@ class Muon:
         def step(weights):
             for part, shape in weights:
                 clipped = gradient[part] * factor
-                if shape is not None and len(shape) == 2:
-                    _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
-                else:
+                if shape is None:
                     _adam_step(parameters[part], clipped, *self.moments[:, part], self.rate, self.n_updates)
+                else:
+                    _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
 
         # A layer is the least that is worth handing to a thread.
         for _ in self._pool.map(step, self._weights_of_layers):

@@ -145,6 +145,7 @@ def _run_forward(halved: np.ndarray, recurrent_kernel: np.ndarray, activation: s
     """
     n_timesteps, n_samples, width = halved.shape
     units = width // 4
+    activate, slope = _ACTIVATIONS[activation]
     factors = _gate_factors(units)
     halves = 1 - factors
     halves[2 * units : 3 * units] = 0
@@ -155,7 +156,7 @@ def _run_forward(halved: np.ndarray, recurrent_kernel: np.ndarray, activation: s
     for t in range(n_timesteps):
         local = halved[t]
         local += hidden[t] @ recurrent_kernel
-        candidate = local[:, 2 * units : 3 * units].copy() if activation == "relu" else None
+        candidate = None if activation == "tanh" else activate(local[:, 2 * units : 3 * units])
         np.tanh(local, out=local)
         np.multiply(local, factors, out=gates[t])
         gates[t] += halves
@@ -165,21 +166,24 @@ def _run_forward(halved: np.ndarray, recurrent_kernel: np.ndarray, activation: s
         i, f, g, o = np.split(gates[t], 4, axis=1)
         by_i, by_f, by_g, by_o = np.split(local, 4, axis=1)
         if candidate is not None:
-            np.maximum(candidate, 0, out=g)
-            by_g[...] = candidate > 0
+            g[...] = candidate
+            by_g[...] = slope(candidate)
         by_i *= g
         by_f *= c
         by_g *= i
         c = f * c + i * g
-        if activation == "relu":
-            activated, slope = np.maximum(c, 0), c > 0
-        else:
-            activated = np.tanh(c)
-            slope = 1 - activated * activated
+        activated = activate(c)
         by_o *= activated
         np.multiply(o, activated, out=hidden[t + 1])
-        np.multiply(o, slope, out=by_hidden[t])
+        np.multiply(o, slope(activated), out=by_hidden[t])
     return hidden, halved, gates, by_hidden
+
+
+# Each activation with its slope as a function of the activated value.
+_ACTIVATIONS = {
+    "tanh": (np.tanh, lambda activated: 1 - activated * activated),
+    "relu": (lambda values: np.maximum(values, 0), lambda activated: activated > 0),
+}
 
 
 def _run_backward(
