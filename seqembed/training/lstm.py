@@ -1,7 +1,7 @@
 """The LSTM networks in TensorFlow, time-major, with its own gradient for the recurrence.
 
 Arrays are (n_timesteps, n_samples, width). A sigmoid is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all
-four gates: the halves are folded into the kernels, and "halved" below means pre-activations that carry them.
+four gates.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def lstm(
     """
     n_given, n_samples, width = inputs.shape
     n_timesteps = n_given if time_features is None else time_features.shape[0]
-    kernel, recurrent_kernel, bias = (weights[name] * _gate_factors(layer.units) for name in layer.weight_shapes)
+    kernel, recurrent_kernel, bias = (weights[name] for name in layer.weight_shapes)
     projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, width]), kernel[:width])
     constant = tf.repeat(bias[None], n_samples, axis=0)
     if time_features is not None:
@@ -99,12 +99,8 @@ def lstm(
     return _recurrence(projected, constant, recurrent_kernel, activation)
 
 
-def _gate_factors(units: int) -> tf.Tensor:
-    return tf.constant([0.5] * (2 * units) + [1.0] * units + [0.5] * units)
-
-
 def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.Tensor, activation: str) -> tf.Tensor:
-    """Run the cell over halved pre-activations; returns every hidden state (n_timesteps, n_samples, units).
+    """Run the cell over pre-activations; returns every hidden state (n_timesteps, n_samples, units).
 
     The pre-activations are `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units),
     which is added inside the loop, where it costs no pass over memory.
@@ -121,8 +117,8 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
     @tf.custom_gradient
     def recurrence(projected, constant, recurrent_kernel):
         def forward(t, h, c, local, hidden, by_cell, by_hidden):
-            halved = tf.matmul(h, recurrent_kernel) + constant + local.read(t)
-            h, c, step_local, step_by_cell, step_by_hidden = _cell(halved, c, activation)
+            preactivations = tf.matmul(h, recurrent_kernel) + constant + local.read(t)
+            h, c, step_local, step_by_cell, step_by_hidden = _cell(preactivations, c, activation)
             written = local.write(t, step_local), hidden.write(t, h)
             return t + 1, h, c, *written, by_cell.write(t, step_by_cell), by_hidden.write(t, step_by_hidden)
 
@@ -134,55 +130,52 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
         def gradient(d_hidden):
             transposed_kernel = tf.transpose(recurrent_kernel)
 
-            def backward(k, dh, dc, d_halved):
+            def backward(k, dh, dc, d_local):
                 t = n_timesteps - 1 - k
                 dh = dh + d_hidden[t]
-                dc = dc + dh * by_hidden[t]
-                d_step = d_halved.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
-                return k + 1, tf.matmul(d_step, transposed_kernel), dc * by_cell[t], d_halved.write(t, d_step)
+                # The last step has none after it, and dc is still zero. XLA runs a loop of at most eight operations
+                # without its scheduler: a product with by_cell[t] at the end would be the ninth.
+                dc = dc * by_cell[tf.minimum(t + 1, n_timesteps - 1)] + dh * by_hidden[t]
+                d_step = d_local.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
+                return k + 1, tf.matmul(d_step, transposed_kernel), dc, d_local.write(t, d_step)
 
-            d_halved = _steps(n_timesteps, n_samples, width).unstack(local)
-            _, _, _, d_halved = _loop(n_timesteps, backward, [zeros, zeros, d_halved])
-            d_halved = d_halved.stack()
+            buffer = _steps(n_timesteps, n_samples, width).unstack(local)
+            _, _, _, buffer = _loop(n_timesteps, backward, [zeros, zeros, buffer])
+            d_projected = buffer.stack()
             previous_hidden = tf.concat([zeros[None], hidden[:-1]], axis=0)
             d_recurrent_kernel = tf.matmul(
-                tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_halved, [-1, width]), transpose_a=True
+                tf.reshape(previous_hidden, [-1, units]), tf.reshape(d_projected, [-1, width]), transpose_a=True
             )
-            return d_halved, tf.reduce_sum(d_halved, axis=0), d_recurrent_kernel
+            return d_projected, tf.reduce_sum(d_projected, axis=0), d_recurrent_kernel
 
         return hidden, gradient
 
     return recurrence(projected, constant, recurrent_kernel)
 
 
-def _cell(halved: tf.Tensor, c: tf.Tensor, activation: str) -> tuple[tf.Tensor, ...]:
+def _cell(preactivations: tf.Tensor, c: tf.Tensor, activation: str) -> tuple[tf.Tensor, ...]:
     """One step: the new h and c, and the derivatives that the way back needs.
 
-    These are, of the new c by the halved pre-activations of i, f, g and of the new h by that of o; of the new c by the
-    old one; and of the new h by the new c.
+    These are, of the new c by the pre-activations of i, f, g and of the new h by that of o; of the new c by the old
+    one; and of the new h by the new c.
     """
     units = c.shape[-1]
     activate, slope = _ACTIVATIONS[activation]
-    i, f, g, o = tf.split(tf.tanh(halved), 4, axis=1)
+    factors = tf.constant([0.5] * (2 * units) + [1.0] * units + [0.5] * units)
+    i, f, g, o = tf.split(tf.tanh(preactivations * factors), 4, axis=1)
     i, f, o = ((each + 1) / 2 for each in (i, f, o))
     if activation != "tanh":
-        g = activate(halved[:, 2 * units : 3 * units])
+        g = activate(preactivations[:, 2 * units : 3 * units])
     new_c = f * c + i * g
     activated = activate(new_c)
     local = tf.concat(
-        [
-            g * _halved_sigmoid_slope(i),
-            c * _halved_sigmoid_slope(f),
-            i * slope(g),
-            activated * _halved_sigmoid_slope(o),
-        ],
-        axis=1,
+        [g * _sigmoid_slope(i), c * _sigmoid_slope(f), i * slope(g), activated * _sigmoid_slope(o)], axis=1
     )
     return o * activated, new_c, local, f, o * slope(activated)
 
 
-def _halved_sigmoid_slope(gate: tf.Tensor) -> tf.Tensor:
-    return 2 * (gate - gate * gate)
+def _sigmoid_slope(gate: tf.Tensor) -> tf.Tensor:
+    return gate - gate * gate
 
 
 # Each activation with its slope as a function of the activated value.

@@ -132,29 +132,32 @@ def _muon_step(
 
 
 def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
-    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration; the matrix is overwritten.
+    """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration.
 
     An iteration multiplies by a polynomial of the Gram matrix. All of these commute, so that they are multiplied with
-    one another first, which is cheap, and the matrix only once.
+    one another first, which is cheap, and the matrix only once. Its norm is told by the Gram matrix too.
     """
     n_rows, n_columns = matrix.shape
-    matrix /= np.linalg.norm(matrix) + _EPSILON
     wide = matrix.T if n_rows > n_columns else matrix
     gram = wide @ wide.T
+    scale = 1 / (math.sqrt(gram.trace()) + _EPSILON)
+    gram *= scale * scale
     product = factor = _polynomial(gram)
     for _ in range(_ITERATIONS - 1):
         gram = factor @ factor @ gram
         factor = _polynomial(gram)
         product = factor @ product
+    product *= scale
     return matrix @ product if n_rows > n_columns else product @ matrix
 
 
 def _polynomial(gram: np.ndarray) -> np.ndarray:
     a, b, c = _ORTHOGONAL
-    value = gram @ gram
-    value *= c
-    value += b * gram
-    value.flat[:: len(value) + 1] += a
+    value = c * gram
+    diagonal = slice(None, None, len(value) + 1)
+    value.ravel()[diagonal] += b
+    value = gram @ value
+    value.ravel()[diagonal] += a
     return value
 
 

@@ -1,12 +1,11 @@
 """The gradient in NumPy, for fits that are over before TensorFlow would be imported and the network compiled.
 
-It computes what `seqembed.training.lstm` computes, in the same way: arrays are (n_timesteps, n_samples, width), halved
-pre-activations are meant as there, the derivatives of a step take their place, and its gradient takes theirs.
+It computes what `seqembed.training.lstm` computes, in the same way: arrays are (n_timesteps, n_samples, width), the
+derivatives of a step take the place of its pre-activations, and its gradient takes theirs.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -105,64 +104,57 @@ def _lstm(
     """
     n_given, n_samples, width = inputs.shape
     flat_inputs = inputs.reshape(n_given * n_samples, width)
-    factors = _gate_factors(layer.units)
     names = tuple(layer.weight_shapes)
-    kernel, recurrent_kernel, bias = (weights[name] * factors for name in names)
+    kernel, recurrent_kernel, bias = (weights[name] for name in names)
     projected = (flat_inputs @ kernel[:width] + bias).reshape(n_given, n_samples, -1)
     if time_features is not None:
         projected = projected + (time_features @ kernel[width:])[:, np.newaxis]
     hidden, local, gates, by_hidden = _run_forward(projected, recurrent_kernel, activation)
 
     def way_back(d_hidden):
-        d_halved = _run_backward(d_hidden, recurrent_kernel, local, gates, by_hidden)
-        flat = d_halved.reshape(-1, d_halved.shape[2])
+        d_projected = _run_backward(d_hidden, recurrent_kernel, local, gates, by_hidden)
+        flat = d_projected.reshape(-1, d_projected.shape[2])
         d_kernel, d_recurrent_kernel, d_bias = (gradients[name] for name in names)
         np.sum(flat, axis=0, out=d_bias)
         np.matmul(hidden[:-1].reshape(len(flat), -1).T, flat, out=d_recurrent_kernel)
         # One product serves all timesteps of a repeated input.
-        of_inputs = flat if len(d_halved) == n_given else d_halved.sum(axis=0)
+        of_inputs = flat if len(d_projected) == n_given else d_projected.sum(axis=0)
         np.matmul(flat_inputs.T, of_inputs, out=d_kernel[:width])
         if time_features is not None:
-            np.matmul(time_features.T, d_halved.sum(axis=1), out=d_kernel[width:])
-        for gradient in (d_kernel, d_recurrent_kernel, d_bias):
-            gradient *= factors
+            np.matmul(time_features.T, d_projected.sum(axis=1), out=d_kernel[width:])
         return (of_inputs @ kernel[:width].T).reshape(inputs.shape)
 
     return hidden[1:], way_back
 
 
-@functools.lru_cache(maxsize=64)
-def _gate_factors(units: int) -> np.ndarray:
-    return np.repeat(np.float32([0.5, 0.5, 1, 0.5]), units)
-
-
-def _run_forward(halved: np.ndarray, recurrent_kernel: np.ndarray, activation: str) -> tuple[np.ndarray, ...]:
-    """Run the cell over halved pre-activations, which are overwritten.
+def _run_forward(preactivations: np.ndarray, recurrent_kernel: np.ndarray, activation: str) -> tuple[np.ndarray, ...]:
+    """Run the cell over pre-activations without the hidden state's part; they are overwritten.
 
     Returns the hidden states, those before the first step among them; the derivatives of each step, in place of its
     pre-activations: of the new c by those of i, f, g and of the new h by that of o; its gates; and the derivative of
     the new h by the new c.
     """
-    n_timesteps, n_samples, width = halved.shape
+    n_timesteps, n_samples, width = preactivations.shape
     units = width // 4
     activate, slope = _ACTIVATIONS[activation]
-    factors = _gate_factors(units)
-    halves = 1 - factors
-    halves[2 * units : 3 * units] = 0
+    # A sigmoid is (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates.
+    factors = np.repeat(np.float32([0.5, 0.5, 1, 0.5]), units)
+    halves, squared_factors = 1 - factors, factors * factors
     hidden = np.zeros((n_timesteps + 1, n_samples, units), np.float32)
-    gates = np.empty_like(halved)
+    gates = np.empty_like(preactivations)
     by_hidden = np.empty((n_timesteps, n_samples, units), np.float32)
     c = np.zeros((n_samples, units), np.float32)
     for t in range(n_timesteps):
-        local = halved[t]
+        local = preactivations[t]
         local += hidden[t] @ recurrent_kernel
         candidate = None if activation == "tanh" else activate(local[:, 2 * units : 3 * units])
+        local *= factors
         np.tanh(local, out=local)
         np.multiply(local, factors, out=gates[t])
         gates[t] += halves
         local *= local
         np.subtract(1, local, out=local)
-        local *= factors
+        local *= squared_factors
         i, f, g, o = np.split(gates[t], 4, axis=1)
         by_i, by_f, by_g, by_o = np.split(local, 4, axis=1)
         if candidate is not None:
@@ -176,7 +168,7 @@ def _run_forward(halved: np.ndarray, recurrent_kernel: np.ndarray, activation: s
         by_o *= activated
         np.multiply(o, activated, out=hidden[t + 1])
         np.multiply(o, slope(activated), out=by_hidden[t])
-    return hidden, halved, gates, by_hidden
+    return hidden, preactivations, gates, by_hidden
 
 
 # Each activation with its slope as a function of the activated value.
@@ -189,7 +181,7 @@ _ACTIVATIONS = {
 def _run_backward(
     d_hidden: np.ndarray, recurrent_kernel: np.ndarray, local: np.ndarray, gates: np.ndarray, by_hidden: np.ndarray
 ) -> np.ndarray:
-    """Turn the gradient of the hidden states into that of the halved pre-activations, in place of `local`."""
+    """Turn the gradient of the hidden states into that of the pre-activations, in place of `local`."""
     n_timesteps, n_samples, units = d_hidden.shape
     dh = dc = np.zeros((n_samples, units), np.float32)
     for t in reversed(range(n_timesteps)):

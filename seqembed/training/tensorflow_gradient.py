@@ -57,9 +57,16 @@ def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., t
             loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
         return loss, tape.gradient(loss, parameters)
 
-    def loss_and_gradient(parameters, sequences, lengths, value_weight):
-        batch = tf.constant(sequences), tf.constant(lengths, tf.int32), tf.constant(value_weight)
-        loss, gradient = of_tensors(tf.constant(parameters), *batch)
+    dtypes = tf.float32, tf.float32, tf.int32, tf.float32
+
+    # TensorFlow itself takes a tenth of a millisecond to find the version of a shape, and holds up the other threads.
+    @functools.cache
+    def version_for(*shapes):
+        return of_tensors.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
+
+    def loss_and_gradient(*arrays):
+        version = version_for(*(array.shape for array in arrays))
+        loss, gradient = version(*map(tf.constant, arrays, dtypes))
         return float(loss), gradient.numpy()
 
     return loss_and_gradient
