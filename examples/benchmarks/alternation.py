@@ -14,12 +14,15 @@ import numpy as np
 
 
 def median_seconds(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Call each contestant once to warm it up, then `repeats` times in turn; returns the median of each."""
-    for run in contestants.values():
-        run()
+    """Call contestants in turn, each twice in a row, of which the second is timed; returns the median of each.
+
+    The first call compiles what is to be compiled, and lets the threads of the contestant before fall asleep: some spin
+    for a while after their work is done, on the cores that the next one needs.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):
         for name, run in contestants.items():
+            run()
             started = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - started)
