@@ -33,3 +33,15 @@ def temporalize(X, y, lookback):
         output_X.append(t)
         output_y.append(y[i + lookback + 1])
     return np.array(output_X), np.array(output_y)
+
+
+def orthogonalized(matrix, iterations):
+    """Newton and Schulz's iteration as it is published, in double precision."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    X = matrix.astype(float) / (np.linalg.norm(matrix.astype(float)) + 1e-7)
+    if len(X) > len(X.T):
+        return orthogonalized(matrix.T, iterations).T
+    for _ in range(iterations):
+        A = X @ X.T
+        X = a * X + (b * A + c * A @ A) @ X
+    return X

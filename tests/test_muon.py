@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
+import naive
 import numpy as np
 import pytest
 
@@ -47,6 +48,29 @@ def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace(pool):
     muon.update(gradient)
     steps = np.linalg.svd(np.reshape(muon.parameters[: kernel.size], (4, 16)), compute_uv=False)
     assert steps.max() < 2.5 * steps.min()
+
+
+@pytest.mark.parametrize("shape", [(4, 16), (40, 4), (1, 8)])
+@pytest.mark.parametrize("size", [0, 1e-25, 1e-8, 1e-3])
+def test_a_matrix_takes_the_step_of_the_published_iteration_however_small_its_gradient(pool, shape, size):
+    network = Network(n_features=shape[0], n_components=shape[1] // 4, hidden_units=())
+    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
+    gradient = np.zeros(network.n_parameters, np.float32)
+    kernel = gradient[: shape[0] * shape[1]]
+    kernel[:] = size * np.random.default_rng(0).normal(size=kernel.size)
+    given = gradient.copy()
+    muon.update(gradient)
+    np.testing.assert_array_equal(gradient, given)
+    # The first step of Nesterov's momentum, 0.95 g + g, of the size that suits Adam's rates.
+    expected = -0.2 * np.sqrt(max(shape)) * naive.orthogonalized(1.95 * kernel.reshape(shape), iterations=3)
+    np.testing.assert_allclose(muon.parameters[: kernel.size].reshape(shape), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_that_is_no_number_gives_weights_that_are_none(pool):
+    network = Network(n_features=4, n_components=4, hidden_units=())
+    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
+    muon.update(np.full(network.n_parameters, np.nan, np.float32))
+    assert np.isnan(muon.parameters).all()
 
 
 def test_stopping_and_going_on_changes_nothing(pool):

@@ -100,13 +100,13 @@ def lstm(
 
 
 def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.Tensor, activation: str) -> tf.Tensor:
-    """Run the cell over pre-activations; returns every hidden state (n_timesteps, n_samples, units).
+    """Run the cell over its inputs' part of the pre-activations; returns every hidden state.
 
-    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units),
-    which is added inside the loop, where it costs no pass over memory.
+    That part is `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units), which is added
+    inside the loop, where it costs no pass over memory. Hidden states are (n_timesteps, n_samples, units).
 
     The forward loop leaves behind the derivatives of each step rather than its gates, so that the backward loop has
-    one product of matrices and four of numbers to do; the recurrent kernel's gradient is a single product over all
+    one product of matrices and three of numbers to do; the recurrent kernel's gradient is a single product over all
     timesteps afterwards. The largest arrays share one piece of memory, since new ones take longer to clear and fill
     than to compute: the derivatives of a step take the place of its pre-activations, and its gradient takes theirs.
     """
@@ -130,14 +130,15 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
         def gradient(d_hidden):
             transposed_kernel = tf.transpose(recurrent_kernel)
 
-            def backward(k, dh, dc, d_local):
+            def backward(k, dh, dc, buffer):
                 t = n_timesteps - 1 - k
                 dh = dh + d_hidden[t]
-                # The last step has none after it, and dc is still zero. XLA runs a loop of at most eight operations
-                # without its scheduler: a product with by_cell[t] at the end would be the ninth.
+                # What comes in as dc is that of the step after, whose forget gate leads back to this one; before the
+                # last step it is zero. Multiplied on the way out it would be the ninth operation of the loop: XLA (that
+                # of TensorFlow 2.21: execute_sequential_num_thunks_threshold) runs up to eight without scheduling them.
                 dc = dc * by_cell[tf.minimum(t + 1, n_timesteps - 1)] + dh * by_hidden[t]
-                d_step = d_local.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
-                return k + 1, tf.matmul(d_step, transposed_kernel), dc, d_local.write(t, d_step)
+                d_step = buffer.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
+                return k + 1, tf.matmul(d_step, transposed_kernel), dc, buffer.write(t, d_step)
 
             buffer = _steps(n_timesteps, n_samples, width).unstack(local)
             _, _, _, buffer = _loop(n_timesteps, backward, [zeros, zeros, buffer])

@@ -154,10 +154,9 @@ def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
 def _polynomial(gram: np.ndarray) -> np.ndarray:
     a, b, c = _ORTHOGONAL
     value = c * gram
-    diagonal = slice(None, None, len(value) + 1)
-    value.ravel()[diagonal] += b
+    np.einsum("ii->i", value)[...] += b
     value = gram @ value
-    value.ravel()[diagonal] += a
+    np.einsum("ii->i", value)[...] += a
     return value
 
 

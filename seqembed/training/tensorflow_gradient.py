@@ -64,7 +64,8 @@ def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., t
     def version_for(*shapes):
         return of_tensors.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
 
-    def loss_and_gradient(*arrays):
+    def loss_and_gradient(parameters, sequences, lengths, value_weight):
+        arrays = parameters, sequences, lengths, value_weight
         version = version_for(*(array.shape for array in arrays))
         loss, gradient = version(*map(tf.constant, arrays, dtypes))
         return float(loss), gradient.numpy()
