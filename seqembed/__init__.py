@@ -3,8 +3,8 @@
 from seqembed._autoencoder import LSTMAutoencoder
 from seqembed._detector import ReconstructionDetector
 from seqembed._reconstructor import LSTMReconstructor
-from seqembed.frames import frame_from_sequences, sequences_from_frame
-from seqembed.windows import merge_windows, sliding_windows, temporalize
+from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
+from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
 
 __all__ = [
     "LSTMAutoencoder",

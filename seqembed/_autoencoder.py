@@ -13,7 +13,7 @@ from seqembed import inference
 from seqembed._base import LSTMNetworkEstimator
 from seqembed._results import checked_out, fill
 from seqembed.parallel import run_batches
-from seqembed.sequences import Sequences, checked_lengths
+from seqembed.sequences.collection import Sequences, checked_lengths
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):

@@ -21,9 +21,9 @@ from seqembed._reconstruction import ReconstructionMixin
 from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.layer_flow import LayerFlow
 from seqembed.network import Network, initial_weights
-from seqembed.scaling import Scaling, feature_statistics
-from seqembed.sequences import Sequences, check_sequences, looks_transposed
-from seqembed.streams import batches_of, spooled
+from seqembed.sequences.collection import Sequences, check_sequences, looks_transposed
+from seqembed.sequences.scaling import Scaling, feature_statistics
+from seqembed.sequences.streams import batches_of, spooled
 from seqembed.training.loop import train
 from seqembed.training.stream import StreamState, train_on
 
@@ -119,7 +119,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For a parameter out of its range, or sequences as described in `seqembed.sequences.check_sequences`.
+            For a parameter out of its range, or sequences as described in `seqembed.sequences.collection.check_sequences`.
         FloatingPointError
             When the loss explodes whatever the learning rate.
 

@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed.sequences import check_sequences, with_feature_axis
+from seqembed.sequences.collection import check_sequences, with_feature_axis
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqembed.sequences import Sequences
+from seqembed.sequences.collection import Sequences
 
 
 def is_table(sequences: Sequences) -> bool:

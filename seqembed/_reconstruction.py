@@ -11,9 +11,9 @@ from seqembed import inference
 from seqembed._layout import is_table, refuse_lengths, shape_message
 from seqembed._results import checked_out, fill
 from seqembed.parallel import run_batches
-from seqembed.scaling import Batch, Scaling
-from seqembed.sequences import Sequences, check_sequences, with_feature_axis, without_feature_axis
-from seqembed.streams import batches_of, compute_by_batches
+from seqembed.sequences.collection import Sequences, check_sequences, with_feature_axis, without_feature_axis
+from seqembed.sequences.scaling import Batch, Scaling
+from seqembed.sequences.streams import batches_of, compute_by_batches
 
 
 class ReconstructionMixin:

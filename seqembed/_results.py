@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqembed.sequences import row_numbers
+from seqembed.sequences.collection import row_numbers
 
 
 def checked_out(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

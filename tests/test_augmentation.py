@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions, load_italy_power
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 
 

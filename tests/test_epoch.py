@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training import epoch
 
 

@@ -5,7 +5,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from seqembed import inference
 from seqembed.network import Network, initial_weights
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training import loop
 from seqembed.training.keras_model import build_keras_model
 

@@ -24,8 +24,8 @@ from labelled_sets import load_labelled_sets, scaled_and_padded
 
 from seqembed import LSTMAutoencoder
 from seqembed.budget import auto_batch_size, auto_epochs
-from seqembed.scaling import feature_statistics
-from seqembed.sequences import check_sequences
+from seqembed.sequences.collection import check_sequences
+from seqembed.sequences.scaling import feature_statistics
 
 # Of the default number of epochs, each larger than the one before by the square root of two.
 SHARES = [2 ** (-power / 2) for power in range(12, -1, -1)]

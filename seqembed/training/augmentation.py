@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 
 _LARGEST_SHIFT = 1 / 3
 _LARGEST_WARP = 1.25

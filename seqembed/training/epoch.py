@@ -11,7 +11,7 @@ import numpy as np
 
 from seqembed.network import Network
 from seqembed.parallel import one_blas_thread
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient import BatchGradient
 from seqembed.training.muon import Muon

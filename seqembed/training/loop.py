@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from seqembed import inference
 from seqembed.network import Network, flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training.epoch import Epoch, by_length, read_varied
 from seqembed.training.muon import Muon
 from seqembed.training.schedule import warm_up_and_decay

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed.network import Network, flat_parameters, named_weights
 from seqembed.parallel import thread_pool
-from seqembed.scaling import Batch
+from seqembed.sequences.scaling import Batch
 from seqembed.training.epoch import Epoch, read_varied
 from seqembed.training.muon import Muon
 from seqembed.training.schedule import warm_up_and_slow_down

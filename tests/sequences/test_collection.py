@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from seqembed.sequences import check_sequences
+from seqembed.sequences.collection import check_sequences
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 3)])

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from seqembed.scaling import feature_statistics, scaled, unscaled
-from seqembed.sequences import check_sequences
+from seqembed.sequences.collection import check_sequences
+from seqembed.sequences.scaling import feature_statistics, scaled, unscaled
 
 
 def test_missing_values_and_padding_do_not_count():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from seqembed.sequences import Sequences
+from seqembed.sequences.collection import Sequences
 
 # A value this many scaled units from the mean already saturates the cells that read it.
 _FARTHEST = 10
@@ -46,7 +46,7 @@ class Scaling:
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.sequences import check_sequences
+    >>> from seqembed.sequences.collection import check_sequences
     >>> scaling = Scaling(means=np.array([2.0]), center=np.array([2.0]), scale=np.array([0.5]))
     >>> batch = scaling.read(check_sequences([[3.0, np.nan], [1.0]]), slice(0, 2))
     >>> batch.values[:, :, 0]
@@ -117,7 +117,7 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.sequences import check_sequences
+    >>> from seqembed.sequences.collection import check_sequences
     >>> feature_statistics(check_sequences(np.array([[[1.0, 7.0], [3.0, 7.0]]])))
     (array([2., 7.]), array([1., 1.]))
     """

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqembed.frames import frame_from_sequences, sequences_from_frame
+from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 
 KEYS = {"id": "pump", "time": "hour"}
 DAYS = np.datetime64("2026-01-01", "ns") + np.arange(3) * np.timedelta64(1, "D")

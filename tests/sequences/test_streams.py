@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.streams import batches_of, compute_by_batches, spooled
+from seqembed.sequences.streams import batches_of, compute_by_batches, spooled
 
 
 class Loader:

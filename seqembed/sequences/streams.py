@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from seqembed.sequences import Sequences, check_sequences, chunks
+from seqembed.sequences.collection import Sequences, check_sequences, chunks
 
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
@@ -56,7 +56,7 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
     Parameters
     ----------
     batches : iterable of array-likes or lists of arrays
-        Each as `seqembed.sequences.check_sequences` takes it, all of one layout and of the same features.
+        Each as `seqembed.sequences.collection.check_sequences` takes it, all of one layout and of the same features.
     estimator : object, default=None
         The estimator that asks, named in errors.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqembed.datasets import load_basic_motions, load_japanese_vowels
-from seqembed.sequences import check_sequences
+from seqembed.sequences.collection import check_sequences
 
 
 def test_an_aeon_panel_of_one_length_is_transposed():
