@@ -9,9 +9,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed import inference
 from seqembed._base import LSTMNetworkEstimator
 from seqembed._results import checked_out, fill
+from seqembed.network import forward
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import Sequences, checked_lengths
 
@@ -82,7 +82,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         `validation_fraction`) and "learning_rate", one entry per epoch.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
-    network_ : seqembed.network.Network
+    network_ : seqembed.network.architecture.Network
         The sizes of the network.
     feature_means_ : float64 array of shape (n_features,)
         Means over all timesteps of the training data, which `score` compares with.
@@ -198,7 +198,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
         def embed(rows):
             batch = self._scaling.read(sequences, rows)
-            embedding[rows] = inference.encode(self.network_, self.weights_, batch.values, batch.lengths)
+            embedding[rows] = forward.encode(self.network_, self.weights_, batch.values, batch.lengths)
 
         run_batches(embed, len(sequences), self.n_jobs, sequences.order)
         return embedding
@@ -253,7 +253,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             sequences = [np.empty((end, self.n_features_), np.float32) for end in ends]
 
         def reconstruct(rows):
-            batch = inference.decode(self.network_, self.weights_, embedding[rows], ends[rows].max())
+            batch = forward.decode(self.network_, self.weights_, embedding[rows], ends[rows].max())
             fill(sequences, rows, self._scaling.undo(batch), ends[rows])
 
         run_batches(reconstruct, len(embedding), self.n_jobs, order)

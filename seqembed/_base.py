@@ -19,8 +19,9 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted, valida
 from seqembed._layout import is_table, refuse_lengths
 from seqembed._reconstruction import ReconstructionMixin
 from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
-from seqembed.layer_flow import LayerFlow
-from seqembed.network import Network, initial_weights
+from seqembed.network.architecture import Network
+from seqembed.network.layer_flow import LayerFlow
+from seqembed.network.weights import initial_weights
 from seqembed.sequences.collection import Sequences, check_sequences, looks_transposed
 from seqembed.sequences.scaling import Scaling, feature_statistics
 from seqembed.sequences.streams import batches_of, spooled
@@ -119,7 +120,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For a parameter out of its range, or sequences as described in `seqembed.sequences.collection.check_sequences`.
+            For a parameter out of its range, or sequences that `seqembed.sequences.collection.check_sequences` refuses.
         FloatingPointError
             When the loss explodes whatever the learning rate.
 
@@ -331,7 +332,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
 
         Returns
         -------
-        flow : seqembed.layer_flow.LayerFlow
+        flow : seqembed.network.layer_flow.LayerFlow
             ``print(flow)`` shows a table, a notebook a nicer one, and ``flow.plot()`` draws what each layer hands on.
 
         Raises

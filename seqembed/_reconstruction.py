@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed import inference
 from seqembed._layout import is_table, refuse_lengths, shape_message
 from seqembed._results import checked_out, fill
+from seqembed.network import forward
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import Sequences, check_sequences, with_feature_axis, without_feature_axis
 from seqembed.sequences.scaling import Batch, Scaling
@@ -57,7 +57,7 @@ class ReconstructionMixin:
 
         def reconstruct(rows):
             batch = self._scaling.read(sequences, rows)
-            values = inference.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
+            values = forward.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
             fill(room, rows, self._scaling.undo(values), batch.lengths)
 
         run_batches(reconstruct, len(sequences), self.n_jobs, sequences.order)
@@ -188,7 +188,7 @@ class ReconstructionMixin:
         return sequences
 
     def _squared_errors(self, batch: Batch) -> np.ndarray:
-        reconstruction = inference.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
+        reconstruction = forward.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
         return np.square(reconstruction - batch.values)
 
     def _compute(self, compute, X, lengths, out) -> np.ndarray | list[np.ndarray]:

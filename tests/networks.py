@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqembed.network import Network, flat_parameters, named_weights
+from seqembed.network.architecture import Network
+from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.training.keras_model import build_keras_model
 
 # Each with a number of timesteps.

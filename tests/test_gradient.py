@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.network import Network, initial_weights
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
 from seqembed.training import gradient as gradient_module
 from seqembed.training.gradient import BatchGradient
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from seqembed import inference
-from seqembed.network import Network, initial_weights
+from seqembed.network import forward
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
 from seqembed.sequences.scaling import Batch
 from seqembed.training import loop
 from seqembed.training.keras_model import build_keras_model
@@ -41,8 +42,8 @@ def train(read, *, n_samples=10, validation_rows=(), **changes):
 
 
 def mean_squared_error(weights, X):
-    embedding = inference.encode(NETWORK, weights, X)
-    return np.square(inference.decode(NETWORK, weights, embedding, X.shape[1]) - X).mean()
+    embedding = forward.encode(NETWORK, weights, X)
+    return np.square(forward.decode(NETWORK, weights, embedding, X.shape[1]) - X).mean()
 
 
 def test_training_lowers_the_loss(X):

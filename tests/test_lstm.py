@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 from networks import NETWORKS
 
-from seqembed import inference
-from seqembed.network import Network, initial_weights
+from seqembed.network import forward
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
 from seqembed.training import cudnn, lstm
 
 
@@ -21,7 +22,7 @@ def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
     reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer)
-    expected = inference.reconstruct(network, weights, X)
+    expected = forward.reconstruct(network, weights, X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
 
 

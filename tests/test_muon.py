@@ -5,7 +5,8 @@ import naive
 import numpy as np
 import pytest
 
-from seqembed.network import Network, flat_parameters, initial_weights
+from seqembed.network.architecture import Network
+from seqembed.network.weights import flat_parameters, initial_weights
 from seqembed.training.muon import Muon
 
 

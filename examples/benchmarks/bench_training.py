@@ -17,7 +17,7 @@ import numpy as np
 from alternation import describe_machine, measured_peak, median_seconds
 
 from seqembed import LSTMAutoencoder
-from seqembed.network import Network
+from seqembed.network.architecture import Network
 from seqembed.parallel import one_blas_thread, thread_pool
 
 N_FEATURES = 6
@@ -143,7 +143,7 @@ def torch_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], ob
 
 def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
     """Print what a gradient takes in NumPy and compiled, what compiling takes, and where they cross."""
-    from seqembed.network import flat_parameters, initial_weights
+    from seqembed.network.weights import flat_parameters, initial_weights
     from seqembed.training import gradient
 
     started = time.perf_counter()

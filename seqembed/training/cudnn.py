@@ -7,7 +7,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from seqembed.network import LSTMLayer
+from seqembed.network.architecture import LSTMLayer
 
 
 def lstm(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.network import Network
+from seqembed.network.architecture import Network
 from seqembed.parallel import one_blas_thread
 from seqembed.sequences.scaling import Batch
 from seqembed.training.augmentation import keeps_time, mixed, shifted

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 import joblib
 import numpy as np
 
-from seqembed.network import Network
+from seqembed.network.architecture import Network
 from seqembed.training import numpy_gradient
 
 # Larger shards gain nothing and hold more memory. Smaller ones waste the vector units: on one thread, shards of 16 take

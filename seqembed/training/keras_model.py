@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from seqembed.network import LSTMLayer, Network
+from seqembed.network.architecture import LSTMLayer, Network
 
 
 def build_keras_model(
@@ -37,7 +37,7 @@ def build_keras_model(
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.network import initial_weights
+    >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2)
     >>> weights = initial_weights(network, np.random.default_rng(0))
     >>> model = build_keras_model(network, weights, 3, center=np.zeros(2), scale=np.ones(2))

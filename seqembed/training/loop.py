@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from seqembed import inference
-from seqembed.network import Network, flat_parameters, named_weights
+from seqembed.network import forward
+from seqembed.network.architecture import Network
+from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.scaling import Batch
 from seqembed.training.epoch import Epoch, by_length, read_varied
@@ -203,7 +204,7 @@ def _mean_squared_error(
     def measure(positions):
         batch = read(rows[positions], lengths[rows[positions]].max())
         with np.errstate(all="ignore"):
-            squared = np.square(inference.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
+            squared = np.square(forward.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
         observed = np.broadcast_to(True, squared.shape) if batch.observed is None else batch.observed
         errors[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
         counts[positions] = observed.sum(axis=(1, 2))

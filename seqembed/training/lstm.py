@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from seqembed.network import LSTMLayer, Network
+from seqembed.network.architecture import LSTMLayer, Network
 
 
 def reconstruct(

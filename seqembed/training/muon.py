@@ -8,7 +8,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from seqembed.network import Network, parameter_slices
+from seqembed.network.architecture import Network
+from seqembed.network.weights import parameter_slices
 
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95

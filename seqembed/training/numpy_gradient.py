@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqembed.network import LSTMLayer, Network, named_weights
+from seqembed.network.architecture import LSTMLayer, Network
+from seqembed.network.weights import named_weights
 
 
 def loss_and_gradient(

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.network import Network, flat_parameters, named_weights
+from seqembed.network.architecture import Network
+from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import Batch
 from seqembed.training.epoch import Epoch, read_varied

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from seqembed.network import Network
+from seqembed.network.architecture import Network
 from seqembed.training import cudnn, lstm
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -255,91 +254,3 @@ def _steps_between(network: Network, n_timesteps: int) -> list[LayerStep]:
         timed = (n_timesteps, network.n_components + n_time_features)
         steps.append(LayerStep("time", f"time encoding({n_time_features})", "time", repeated, timed, None, 0))
     return steps
-
-
-def initial_weights(network: Network, random: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw the weights that training starts from, as stock Keras layers draw theirs.
-
-    Kernels are Glorot uniform, recurrent kernels orthogonal, and biases zero but for the forget gate's, which are
-    one so that a new network remembers (Jozefowicz et al., 2015).
-
-    Parameters
-    ----------
-    network : Network
-        The sizes.
-    random : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    weights : dict of str to float32 array
-        One array for each entry of ``network.weight_shapes``, in its order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> weights = initial_weights(Network(n_features=2, n_components=3), np.random.default_rng(0))
-    >>> weights["encoder_2/bias"]
-    array([0., 0., 0., 1., 1., 1., 0., 0., 0., 0., 0., 0.], dtype=float32)
-    """
-    weights = {}
-    for name, shape in network.weight_shapes.items():
-        if name.endswith("/recurrent_kernel"):
-            weights[name] = _orthogonal_rows(shape, random)
-        elif name.endswith("/kernel"):
-            limit = np.sqrt(6 / sum(shape))
-            weights[name] = random.uniform(-limit, limit, shape).astype(np.float32)
-        else:
-            weights[name] = np.zeros(shape, np.float32)
-    for layer in (*network.encoder, *network.decoder):
-        weights[f"{layer.name}/bias"][layer.units : 2 * layer.units] = 1
-    return weights
-
-
-def _orthogonal_rows(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
-    q, r = np.linalg.qr(random.standard_normal(shape[::-1]))
-    # QR alone is not uniform over the orthogonal matrices: the signs of R's diagonal make it so (Mezzadri, 2007).
-    return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
-
-
-def flat_parameters(network: Network, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Join all weights, in the order of ``network.weight_shapes``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> network = Network(n_features=2, n_components=3)
-    >>> flat_parameters(network, initial_weights(network, np.random.default_rng(0))).shape == (network.n_parameters,)
-    True
-    """
-    return np.concatenate([weights[name].ravel() for name in network.weight_shapes])
-
-
-def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut flat parameters into the weights that they are made of, as views: undoes `flat_parameters`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> network = Network(n_features=2, n_components=3)
-    >>> named_weights(network, np.zeros(network.n_parameters))["output/bias"]
-    array([0., 0.])
-    """
-    shapes = network.weight_shapes
-    return {name: parameters[part].reshape(shapes[name]) for name, part in parameter_slices(network).items()}
-
-
-def parameter_slices(network: Network) -> dict[str, slice]:
-    """Tell where each weight stands among the flat parameters.
-
-    Examples
-    --------
-    >>> parameter_slices(Network(n_features=2, n_components=3, hidden_units=()))["encoder_1/recurrent_kernel"]
-    slice(24, 60, None)
-    """
-    slices, start = {}, 0
-    for name, shape in network.weight_shapes.items():
-        stop = start + math.prod(shape)
-        slices[name] = slice(start, stop)
-        start = stop
-    return slices

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from seqembed.network import Network, initial_weights
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
 
 
 def test_the_posts_network_has_248578_parameters():

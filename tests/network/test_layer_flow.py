@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 
 from seqembed import LSTMAutoencoder
-from seqembed.layer_flow import LayerFlow
-from seqembed.network import Network
+from seqembed.network.architecture import Network
+from seqembed.network.layer_flow import LayerFlow
 
 
 def test_the_flow_of_the_post_has_its_shapes_and_parameters():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqembed.network import LSTMLayer, Network
+from seqembed.network.architecture import LSTMLayer, Network
 
 _HALF = np.float32(0.5)
 
@@ -40,7 +40,7 @@ def encode(
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.network import initial_weights
+    >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2, n_components=4)
     >>> weights = initial_weights(network, np.random.default_rng(0))
     >>> encode(network, weights, np.zeros((5, 3, 2), np.float32)).shape
@@ -84,7 +84,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.network import initial_weights
+    >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2, n_components=4)
     >>> weights = initial_weights(network, np.random.default_rng(0))
     >>> decode(network, weights, np.zeros((5, 4), np.float32), n_timesteps=3).shape
@@ -123,7 +123,7 @@ def reconstruct(
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.network import initial_weights
+    >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2, n_components=4, bottleneck=False)
     >>> weights = initial_weights(network, np.random.default_rng(0))
     >>> reconstruct(network, weights, np.zeros((5, 3, 2), np.float32)).shape

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from seqembed import inference
-from seqembed.network import Network, initial_weights
+from seqembed.network import forward
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
 
 
 def keras_parts(network, weights, n_timesteps):
@@ -37,10 +38,10 @@ def test_encode_and_decode_equal_stock_keras_layers(network, n_timesteps):
     for n_samples in (1, 7, 1000):
         random = np.random.default_rng(n_samples)
         X = random.normal(size=(n_samples, n_timesteps, network.n_features)).astype(np.float32)
-        Z = inference.encode(network, weights, X)
+        Z = forward.encode(network, weights, X)
         np.testing.assert_allclose(Z, encoder.predict(X, verbose=0), atol=1e-5)
         np.testing.assert_allclose(
-            inference.decode(network, weights, Z, n_timesteps), decoder.predict(Z, verbose=0), atol=1e-5
+            forward.decode(network, weights, Z, n_timesteps), decoder.predict(Z, verbose=0), atol=1e-5
         )
 
 
@@ -50,4 +51,4 @@ def test_biases_and_saturated_gates_count_as_in_keras():
     weights = {name: random.normal(0, 3, shape).astype(np.float32) for name, shape in network.weight_shapes.items()}
     encoder, _ = keras_parts(network, weights, 5)
     X = random.normal(0, 10, (6, 5, 2)).astype(np.float32)
-    np.testing.assert_allclose(inference.encode(network, weights, X), encoder.predict(X, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(forward.encode(network, weights, X), encoder.predict(X, verbose=0), atol=1e-5)

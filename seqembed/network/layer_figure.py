@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqembed.extras import import_extra
-from seqembed.network import LayerStep, Network, layer_steps
+from seqembed.network.architecture import LayerStep, Network, layer_steps
 
 _MOST_CELLS = 4
 _COLORS = {
@@ -40,7 +40,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from seqembed.network import Network
+    >>> from seqembed.network.architecture import Network
     >>> axes = draw_layer_flow(Network(n_features=2), n_timesteps=3)
     >>> axes.get_title()
     'How a sequence flows through the LSTM autoencoder'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqembed.network import LayerStep, Network, layer_steps
-from seqembed.plotting import draw_layer_flow
+from seqembed.network.architecture import LayerStep, Network, layer_steps
+from seqembed.network.layer_figure import draw_layer_flow
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LayerFlow:
 
     Examples
     --------
-    >>> from seqembed.network import Network
+    >>> from seqembed.network.architecture import Network
     >>> flow = LayerFlow(Network(n_features=2), n_timesteps=3)
     >>> [step.output_shape for step in flow.steps]
     [(3, 128), (64,), (3, 64), (3, 64), (3, 128), (3, 2)]
@@ -41,7 +41,7 @@ class LayerFlow:
 
     @property
     def steps(self) -> tuple[LayerStep, ...]:
-        """One `seqembed.network.LayerStep` for each layer."""
+        """One `seqembed.network.architecture.LayerStep` for each layer."""
         return layer_steps(self.network, self.n_timesteps)
 
     @property
