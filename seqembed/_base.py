@@ -18,7 +18,6 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted, valida
 
 from seqembed._layout import is_table, refuse_lengths
 from seqembed._reconstruction import ReconstructionMixin
-from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
@@ -26,6 +25,7 @@ from seqembed.sequences.collection import Sequences, check_sequences, looks_tran
 from seqembed.sequences.scaling import Scaling, feature_statistics
 from seqembed.sequences.streams import batches_of, spooled
 from seqembed.training.loop import train
+from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.training.stream import StreamState, train_on
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seqembed import LSTMAutoencoder
-from seqembed.training import gradient
+from seqembed.training.gradient import batch_gradient
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def waves():
 @pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
-    monkeypatch.setattr(gradient, "_is_worth_compiling", lambda *sizes: request.param)
+    monkeypatch.setattr(batch_gradient, "_is_worth_compiling", lambda *sizes: request.param)
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,9 @@ from keras_recipe import fit_keras
 from labelled_sets import load_labelled_sets, scaled_and_padded
 
 from seqembed import LSTMAutoencoder
-from seqembed.budget import auto_batch_size, auto_epochs
 from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.scaling import feature_statistics
+from seqembed.training.recipe import auto_batch_size, auto_epochs
 
 # Of the default number of epochs, each larger than the one before by the square root of two.
 SHARES = [2 ** (-power / 2) for power in range(12, -1, -1)]

@@ -144,10 +144,9 @@ def torch_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], ob
 def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
     """Print what a gradient takes in NumPy and compiled, what compiling takes, and where they cross."""
     from seqembed.network.weights import flat_parameters, initial_weights
-    from seqembed.training import gradient
 
     started = time.perf_counter()
-    from seqembed.training import tensorflow_gradient
+    from seqembed.training.gradient import batch_gradient, tensorflow_gradient
 
     print(f"importing TensorFlow: {time.perf_counter() - started:.1f} s, once in a process")
     networks = {"default layers": Network(N_FEATURES), "one layer of 16": Network(N_FEATURES, 16, ())}
@@ -160,14 +159,14 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
             tensorflow_gradient.make_loss_and_gradient.cache_clear()
             with thread_pool(None) as pool, one_blas_thread():
                 for path, n_updates in (("NumPy", 0), ("compiled", 10**9)):
-                    run = gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
+                    run = batch_gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
                     started = time.perf_counter()
                     run(*batch)
                     first[path] = time.perf_counter() - started
                     later |= median_seconds({path: lambda run=run, batch=batch: run(*batch)}, 9)
             saved = later["NumPy"] - later["compiled"]
             crossing = f"pays from {first['compiled'] / saved:.0f} updates on" if saved > 0 else "never pays"
-            pays = functools.partial(gradient._is_worth_compiling, network, n_timesteps, batch_size)
+            pays = functools.partial(batch_gradient._is_worth_compiling, network, n_timesteps, batch_size)
             chosen = next(filter(pays, itertools.count()))
             print(
                 f"{name}, {n_timesteps:4d} timesteps, batch {batch_size:3d}: {1e3 * later['NumPy']:.1f} ms an update "

@@ -1,1 +1,1 @@
-"""Training: the gradient, in NumPy or TensorFlow, the optimiser and the loop; and the network's Keras twin."""
+"""From first weights to the best: the loop, an epoch, the optimiser, the gradient."""

@@ -13,7 +13,7 @@ from seqembed.network.architecture import Network
 from seqembed.parallel import one_blas_thread
 from seqembed.sequences.scaling import Batch
 from seqembed.training.augmentation import keeps_time, mixed, shifted
-from seqembed.training.gradient import BatchGradient
+from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
 
 # More buckets pad less and compile more.

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 
 from seqembed.network.architecture import Network
-from seqembed.training import numpy_gradient
+from seqembed.training.gradient import numpy_gradient
 
 # Larger shards gain nothing and hold more memory. Smaller ones waste the vector units: on one thread, shards of 16 take
 # a tenth longer than those of 64, and shards of 8 a third longer, which only pays where there would be no second shard.
@@ -62,7 +62,7 @@ class BatchGradient:
     def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
         if _is_worth_compiling(network, n_timesteps, batch_size, n_updates):
             # TensorFlow takes seconds and hundreds of megabytes to import.
-            from seqembed.training import tensorflow_gradient
+            from seqembed.training.gradient import tensorflow_gradient
 
             on_gpu = tensorflow_gradient.sees_gpu()
             self._compute = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=on_gpu)

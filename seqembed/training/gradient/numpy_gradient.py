@@ -1,7 +1,8 @@
 """The gradient in NumPy, for fits that are over before TensorFlow would be imported and the network compiled.
 
-It computes what `seqembed.training.lstm` computes, in the same way: arrays are (n_timesteps, n_samples, width), the
-derivatives of a step take the place of its pre-activations, and its gradient takes theirs.
+It computes what `seqembed.training.gradient.lstm_kernel` computes, in the same way: arrays are
+(n_timesteps, n_samples, width), the derivatives of a step take the place of its pre-activations, and its gradient takes
+theirs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from networks import NETWORKS, draw_batch, keras_loss_and_gradient, largest_relative_error
 
-from seqembed.training import numpy_gradient, tensorflow_gradient
+from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 
 
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)

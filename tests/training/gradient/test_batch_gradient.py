@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
-from seqembed.training import gradient as gradient_module
-from seqembed.training.gradient import BatchGradient
+from seqembed.training.gradient import batch_gradient as gradient_module
+from seqembed.training.gradient.batch_gradient import BatchGradient
 
 NETWORK = Network(n_features=2, n_components=3, hidden_units=(4,))
 MANY, FEW = 10**6, 1  # updates: with many the network is compiled

@@ -1,7 +1,7 @@
 import pytest
 from networks import NETWORKS, draw_batch, keras_loss_and_gradient, largest_relative_error
 
-from seqembed.training import tensorflow_gradient
+from seqembed.training.gradient import tensorflow_gradient
 
 
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])

@@ -6,14 +6,14 @@ from networks import NETWORKS
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
-from seqembed.training import cudnn, lstm
+from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
 
 
 def all_timesteps(X):
     return tf.fill([len(X)], X.shape[1])
 
 
-LAYERS = pytest.mark.parametrize("run_layer", [lstm.lstm, cudnn.lstm], ids=["own", "keras"])
+LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_gradient.keras_lstm], ids=["own", "keras"])
 
 
 @LAYERS
@@ -21,7 +21,9 @@ LAYERS = pytest.mark.parametrize("run_layer", [lstm.lstm, cudnn.lstm], ids=["own
 def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
-    reconstruction = lstm.reconstruct(network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer)
+    reconstruction = lstm_kernel.reconstruct(
+        network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
+    )
     expected = forward.reconstruct(network, weights, X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
 
@@ -38,7 +40,9 @@ def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
         padded = np.where(observed, X, np.float32(padding))
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            reconstruction = lstm.reconstruct(network, weights, tf.constant(padded), tf.constant(lengths), run_layer)
+            reconstruction = lstm_kernel.reconstruct(
+                network, weights, tf.constant(padded), tf.constant(lengths), run_layer
+            )
             loss = tf.reduce_sum(tf.square(reconstruction - padded) * observed.astype(np.float32))
         results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
     for each, other in zip(*results, strict=True):

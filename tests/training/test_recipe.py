@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqembed import LSTMAutoencoder
-from seqembed.budget import auto_batch_size, auto_epochs, auto_learning_rate
+from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate
 
 
 @given(n_samples=st.integers(1, 10**7))

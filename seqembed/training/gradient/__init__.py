@@ -1,0 +1,1 @@
+"""The loss of a batch with its gradient, in NumPy or TensorFlow."""
