@@ -1,8 +1,8 @@
 """Turn sequences into vectors, and back, with LSTM autoencoders that behave like any scikit-learn transformer."""
 
-from seqembed._autoencoder import LSTMAutoencoder
-from seqembed._detector import ReconstructionDetector
-from seqembed._reconstructor import LSTMReconstructor
+from seqembed.estimators.autoencoder import LSTMAutoencoder
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqembed.export.keras_model import build_keras_model
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
-from seqembed.training.keras_model import build_keras_model
 
 # Each with a number of timesteps.
 NETWORKS = [

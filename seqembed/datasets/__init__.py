@@ -1,6 +1,6 @@
 """Small real data sets that come with the package."""
 
-from seqembed.datasets._loaders import (
+from seqembed.datasets.loaders import (
     load_basic_motions,
     load_ecg,
     load_italy_power,

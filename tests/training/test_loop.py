@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from seqembed.export.keras_model import build_keras_model
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.scaling import Batch
 from seqembed.training import loop
-from seqembed.training.keras_model import build_keras_model
 
 NETWORK = Network(n_features=1, n_components=2, hidden_units=(3,))
 

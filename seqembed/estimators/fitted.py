@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed._layout import is_table, refuse_lengths, shape_message
-from seqembed._results import checked_out, fill
+from seqembed.estimators._layout import is_table, refuse_lengths, shape_message
+from seqembed.estimators._results import checked_out, fill
 from seqembed.network import forward
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import Sequences, check_sequences, with_feature_axis, without_feature_axis

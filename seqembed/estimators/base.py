@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed._layout import is_table, refuse_lengths
-from seqembed._reconstruction import ReconstructionMixin
+from seqembed.estimators._layout import is_table, refuse_lengths
+from seqembed.estimators.fitted import ReconstructionMixin
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
@@ -311,7 +311,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         """
         check_is_fitted(self)
         # TensorFlow takes seconds and hundreds of megabytes to import.
-        from seqembed.training.keras_model import build_keras_model
+        from seqembed.export.keras_model import build_keras_model
 
         # Keras draws a seed for each layer from Python's global generator.
         state = random.getstate()

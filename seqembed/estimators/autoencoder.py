@@ -9,8 +9,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed._base import LSTMNetworkEstimator
-from seqembed._results import checked_out, fill
+from seqembed.estimators._results import checked_out, fill
+from seqembed.estimators.base import LSTMNetworkEstimator
 from seqembed.network import forward
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import Sequences, checked_lengths

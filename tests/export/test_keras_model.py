@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from seqembed import LSTMAutoencoder
-from seqembed.training.keras_model import build_keras_model
+from seqembed.export.keras_model import build_keras_model
 
 
 def test_the_model_predicts_what_reconstruct_gives(fitted, waves):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqembed._base import LSTMNetworkEstimator
+from seqembed.estimators.base import LSTMNetworkEstimator
 
 
 class LSTMReconstructor(LSTMNetworkEstimator):

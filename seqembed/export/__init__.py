@@ -1,0 +1,1 @@
+"""A trained network elsewhere: as a Keras model."""
