@@ -17,10 +17,36 @@ def waves():
 @pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
-    monkeypatch.setattr(batch_gradient, "_is_worth_compiling", lambda *sizes: request.param)
+    monkeypatch.setattr(batch_gradient, "is_worth_compiling", lambda *sizes: request.param)
 
 
 @pytest.fixture(scope="session")
 def fitted(waves):
     """An autoencoder fitted on `waves`: do not fit it again."""
     return LSTMAutoencoder(n_components=3, hidden_units=(5,), epochs=3, batch_size=8, random_state=0).fit(waves)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A function that makes a small autoencoder, whose parameters can be changed."""
+
+    def make(**changes):
+        return LSTMAutoencoder(**{"n_components": 3, "hidden_units": (5,), "epochs": 2, "random_state": 0} | changes)
+
+    return make
+
+
+class Loader:
+    """Batches that can be read again and again, as from a data loader."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.fixture(scope="session")
+def loader():
+    """The class of a data loader, which takes its batches."""
+    return Loader

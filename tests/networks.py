@@ -7,6 +7,7 @@ import tensorflow as tf
 from seqembed.export.keras_model import build_keras_model
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
+from seqembed.sequences.scaling import Scaling
 
 # Each with a number of timesteps.
 NETWORKS = [
@@ -29,20 +30,38 @@ def draw_batch(network, n_timesteps, n_samples=7):
     return parameters, sequences, random.integers(1, n_timesteps + 1, n_samples), value_weight
 
 
+def unscaled(network):
+    """The scaling that changes nothing."""
+    zeros = np.zeros(network.n_features)
+    return Scaling(means=zeros, center=zeros, scale=np.ones(network.n_features))
+
+
+def keras_variables(network, model):
+    """The variables of a Keras model under the names of our weights."""
+    variables = {}
+    for layer in network.layers:
+        variables.update(zip(layer.weight_names, model.get_layer(layer.name).weights, strict=True))
+    kernel, bias = model.get_layer("output").weights
+    return variables | {"output/kernel": kernel, "output/bias": bias}
+
+
+def keras_weights(network, model):
+    """The weights of a Keras model by name."""
+    return {name: variable.numpy() for name, variable in keras_variables(network, model).items()}
+
+
 def keras_loss_and_gradient(network, parameters, sequences, value_weight):
     """Differentiate through stock Keras layers; all sequences have all timesteps."""
-    X = sequences.transpose(1, 0, 2)
-    weights = named_weights(network, parameters)
-    center, scale = np.zeros(network.n_features), np.ones(network.n_features)
-    model = build_keras_model(network, weights, len(sequences), center=center, scale=scale)
+    X, shapes = sequences.transpose(1, 0, 2), network.weight_shapes
+    model = build_keras_model(network, named_weights(shapes, parameters), unscaled(network), n_timesteps=len(sequences))
+    variables = {name: variable.value for name, variable in keras_variables(network, model).items()}
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(value_weight.transpose(1, 0, 2) * keras.ops.square(model(X) - X))
-    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
-    named = {name: gradient.numpy() for name, gradient in zip(weights, gradients, strict=True)}
-    return float(loss), flat_parameters(network, named)
+    gradients = {name: gradient.numpy() for name, gradient in tape.gradient(loss, variables).items()}
+    return float(loss), flat_parameters(shapes, gradients)
 
 
 def largest_relative_error(network, gradient, expected):
     """Compare weight by weight, so that a small one counts as much as a large one."""
-    pairs = zip(named_weights(network, gradient).values(), named_weights(network, expected).values(), strict=True)
-    return max(np.linalg.norm(own - each) / max(np.linalg.norm(each), 1e-6) for own, each in pairs)
+    own, others = (named_weights(network.weight_shapes, each) for each in (gradient, expected))
+    return max(np.linalg.norm(own[name] - each) / max(np.linalg.norm(each), 1e-6) for name, each in others.items())

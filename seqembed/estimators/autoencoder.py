@@ -9,62 +9,64 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators._results import checked_out, fill
 from seqembed.estimators.base import LSTMNetworkEstimator
+from seqembed.estimators.fitted import TrainedNetwork, write_rows
 from seqembed.network import forward
 from seqembed.parallel import run_batches
-from seqembed.sequences.collection import Sequences, checked_lengths
+from seqembed.sequences.collection import checked_lengths, rows_by_length
+from seqembed.sequences.scaling import Batch
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
     """Turn sequences into vectors, and the vectors back into sequences, with an LSTM autoencoder.
 
-    The encoder reads a sequence and keeps the state of its last layer after the last timestep: the embedding, which
-    `transform` returns. The decoder reads the embedding, repeated once for each timestep, and is trained to give the
-    sequence back, which `inverse_transform` returns.
+    The encoder reads a sequence. The state of its last layer after the last timestep is the embedding, which
+    `transform` returns. The decoder reads the embedding, repeated once for each timestep, and is trained to reconstruct
+    the sequence, which `inverse_transform` returns.
 
     Parameters
     ----------
     n_components : int, default=64
         Length of the embedding: the units of the bottleneck.
     hidden_units : sequence of int, default=(128,)
-        Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` leaves the bottleneck alone.
+        Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` means no layer but the
+        bottleneck.
     activation : {"tanh", "relu"}, default="tanh"
-        Activation of the cells. "relu" is the original post's; over tens of timesteps it explodes, hence the default.
+        Activation of the cells. "relu" is that of the original post. It explodes over tens of timesteps, so it is not
+        the default.
     time_encoding : bool, default=True
-        Tell the first decoder layer at each timestep how far the sequence has come: the decoder need not count, so that
-        the same loss is reached in far fewer updates. False is the original post's network.
+        Give the first decoder layer the position of each timestep. The decoder need not count then, and reaches the
+        same loss in far fewer updates. False is the original post's network.
     scale : {"standard"} or None, default="standard"
         Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
-        or train on the values as they are. A feature whose values reach further than ten standard deviations is divided
-        by more, so that they reach ten: a rare spike would outweigh everything else.
+        or train on the values as they are. If values of a feature lie more than ten standard deviations from the mean,
+        the feature is divided by more, so that they lie at ten: a rare spike would outweigh everything else.
     augment : bool or "auto", default="auto"
-        Vary the training sequences anew in each epoch, so that the network learns what they have in common and not each
-        by heart. Sequences that keep time with one another, such as days, are mixed in pairs; where their start is
-        arbitrary, as in windows of a long recording, they are shifted by up to a third of their length and made faster
-        or slower. Which it is, the data tell: see `seqembed.training.augmentation.keeps_time`. False reconstructs
-        the training sequences themselves best, and others worse: the choice for finding rare events, which should not
-        be reconstructed. "auto" is True here, and False in `LSTMReconstructor`, which serves rare events alone.
+        Vary the training sequences anew in each epoch, so that the network learns what they have in common instead of
+        each single one. Sequences that keep time with one another, such as days, are mixed in pairs. Sequences whose
+        start is arbitrary, such as windows of a long recording, are shifted by up to a third of their length and made
+        faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. With False, the
+        training sequences are reconstructed better and others worse: choose it for rare events, which should not be
+        reconstructed. "auto" is True here, and False in `LSTMReconstructor`, which serves rare events alone.
     epochs : int or "auto", default="auto"
-        Passes over the training data. "auto" makes 1,000 updates where an epoch has up to 50 of them, since it is
-        updates that count and small sets need more passes; beyond, the updates grow with the square root of those of an
+        Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
+        and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
         epoch: 40,000 sequences get six passes.
     batch_size : int or "auto", default="auto"
-        Most sequences per update; batches are made equally large, so that none is small. "auto" takes a quarter of the
+        Most sequences per update. Batches are made equally large, so that none is small. "auto" is a quarter of the
         data, at least 16 and at most 64.
     learning_rate : float or "auto", default="auto"
         Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
-        "auto" takes 0.01 for 100 timesteps and less for longer sequences, as the fourth root of their length: 0.019 for
-        8, 0.0056 for 1,000. The optimiser is Muon, whose steps are about a fifth of the rate for each weight; the
-        gradient is clipped at norm 1.
+        "auto" is 0.01 for 100 timesteps and falls as the fourth root of the length: 0.019 for 8, 0.0056 for 1,000. The
+        optimiser is Muon, whose steps are about a fifth of the rate for each weight. The gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
-        Share of the sequences held back, at random, to choose the best epoch by. None by default, since small sets
-        can't spare any.
+        Share of the sequences that are held back, at random, to choose the best epoch by. The default is none, since
+        small sets can't spare any.
     patience : int or None, default=None
-        Epochs without a lower loss (the validation loss, where there is one) after which training stops. By default
-        training runs to its end, where the learning rate has decayed.
+        Epochs without a lower loss (the validation loss, if there is one) after which training stops. By default
+        training goes on until the learning rate has decayed.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights and the scaling that the estimator has, instead of starting anew.
+        Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     n_jobs : int or None, default=None
         Most threads to use, in training and afterwards. None and -1 use the cores that the process may run on, fewer
         inside joblib's workers. The results do not depend on it.
@@ -77,13 +79,13 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     Attributes
     ----------
     history_ : dict of str to list of float
-        "loss" (mean squared error after scaling over the values that are not missing, the mean over the epoch's
-        batches, varied if `augment`), "val_loss" (of held-back sequences as they are; only with a
-        `validation_fraction`) and "learning_rate", one entry per epoch.
+        One entry per epoch of "loss" (mean squared error of the values that are not missing, after scaling, of the
+        varied sequences if `augment`, each batch before its update), "val_loss" (of the held-back sequences, unvaried;
+        only with a `validation_fraction`) and "learning_rate".
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
     network_ : seqembed.network.architecture.Network
-        The sizes of the network.
+        The architecture of the network.
     feature_means_ : float64 array of shape (n_features,)
         Means over all timesteps of the training data, which `score` compares with.
     center_, scale_ : float64 arrays of shape (n_features,)
@@ -91,10 +93,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     n_timesteps_, n_features_ : int
         Shape of the longest of the fitted sequences.
     one_length_ : bool
-        Whether the fitted sequences were equally long. If so, others must be as long too; if not, any length will do,
-        and reconstructions come as lists.
+        Whether the fitted sequences were equally long. If so, others must have the same length. If not, they can have
+        any length, and reconstructions are lists.
     input_ndim_ : int
-        2 if fitted on (n_samples, n_timesteps), else 3; reconstructions come in the same layout.
+        2 if fitted on (n_samples, n_timesteps), else 3. Reconstructions have the same layout.
     n_features_in_ : int
         Columns of a two-dimensional `X`, as scikit-learn counts them, and `n_features_` otherwise.
     feature_names_in_ : array of str
@@ -191,17 +193,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        return self._compute(self._embed, X, lengths, out)
-
-    def _embed(self, sequences: Sequences, out: np.ndarray | None) -> np.ndarray:
-        embedding = checked_out(out, (len(sequences), self.network_.n_components))
-
-        def embed(rows):
-            batch = self._scaling.read(sequences, rows)
-            embedding[rows] = forward.encode(self.network_, self.weights_, batch.values, batch.lengths)
-
-        run_batches(embed, len(sequences), self.n_jobs, sequences.order)
-        return embedding
+        return self._compute(_embed, X, lengths, out, width=(self._n_features_out,))
 
     def inverse_transform(self, Z, lengths=None):
         """Reconstruct sequences from their embeddings.
@@ -221,7 +213,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Raises
         ------
         ValueError
-            For embeddings that are not of `n_components` finite values, and for lengths that are missing or not
+            For embeddings that don't have `n_components` finite values, and for lengths that are missing or not
             positive.
 
         Examples
@@ -249,14 +241,15 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
         else:
             ends = checked_lengths(lengths, len(embedding))
-            order = np.argsort(ends, kind="stable")
+            order = rows_by_length(ends)
             sequences = [np.empty((end, self.n_features_), np.float32) for end in ends]
+        network, weights, scaling = self._trained
 
-        def reconstruct(rows):
-            batch = forward.decode(self.network_, self.weights_, embedding[rows], ends[rows].max())
-            fill(sequences, rows, self._scaling.undo(batch), ends[rows])
+        def decode(rows):
+            values = forward.decode(network, weights, embedding[rows], ends[rows].max())
+            write_rows(sequences, rows, scaling.undo(values), ends[rows])
 
-        run_batches(reconstruct, len(embedding), self.n_jobs, order)
+        run_batches(decode, len(embedding), self.n_jobs, order)
         return self._as_fitted_layout(sequences)
 
     @property
@@ -267,3 +260,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _embed(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+    return forward.encode(trained.network, trained.weights, batch.values, batch.lengths)

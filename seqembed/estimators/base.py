@@ -1,10 +1,9 @@
-"""What every LSTM network estimator shares: its parameters, and how it is fitted."""
+"""What all LSTM network estimators share: their parameters with the two ways of training."""
 
 from __future__ import annotations
 
 import copy
 import math
-import random
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
@@ -12,27 +11,27 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
 
-from seqembed.estimators._layout import is_table, refuse_lengths
-from seqembed.estimators.fitted import ReconstructionMixin
+from seqembed.estimators.columns import refuse_mixed_names, remember_columns
+from seqembed.estimators.fitted import FittedNetworkMixin, TrainedNetwork
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.collection import Sequences, check_sequences, looks_transposed
-from seqembed.sequences.scaling import Scaling, feature_statistics
-from seqembed.sequences.streams import batches_of, spooled
-from seqembed.training.loop import train
-from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate
-from seqembed.training.stream import StreamState, train_on
+from seqembed.sequences.scaling import ScaledSequences, learn_scaling
+from seqembed.sequences.streams import collected
+from seqembed.training.loop import TrainingResult, train
+from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
+from seqembed.training.stream import StreamState, train_one_pass
 
 
-class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
+class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
 
-    A subclass says whether its network has a bottleneck.
+    A subclass sets `_bottleneck`: whether its network has one.
     """
 
     _bottleneck: bool
@@ -105,8 +104,8 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences of any real dtype; NaN marks a missing value. Two dimensions mean a single feature. A list holds
             arrays of shape (n_timesteps, n_features) or (n_timesteps,), which may differ in length. Memory maps, and
-            windows of them, are read batch by batch. What is too large for that can be an array stored in chunks (zarr,
-            h5py, dask) or an iterable of batches: it is read once, into a temporary file.
+            windows of them, are read batch by batch. An array stored in chunks (zarr, h5py, dask) or an iterable of
+            batches is read once, into a temporary file.
         y : object, default=None
             Ignored; present so that the estimator fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
@@ -120,72 +119,46 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For a parameter out of its range, or sequences that `seqembed.sequences.collection.check_sequences` refuses.
+            For a parameter out of its range, sequences that `seqembed.sequences.collection.check_sequences` refuses,
+            and lengths beside batches.
         FloatingPointError
             When the loss explodes whatever the learning rate.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            When the loss exploded, so that training went back to the best weights with a lower learning rate, or when
-            Ctrl-C ended it early. The estimator holds the best weights met.
+            When the loss exploded, so that training went back to the best weights with a lower learning rate, and when
+            Ctrl-C ended it early. The estimator keeps the best weights so far.
         UserWarning
             When time seems to be on the last axis, where features belong.
         """
-        batches = batches_of(X)
-        if batches is None:
-            return self._fit(check_sequences(X, lengths, estimator=self), X)
-        refuse_lengths(lengths)
-        with spooled(batches, self) as sequences:
-            return self._fit(sequences, X)
-
-    def _fit(self, sequences: Sequences, X):
-        if looks_transposed(sequences):
-            warnings.warn(
-                f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours "
-                f"on its last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1).",
-                UserWarning,
-                stacklevel=4,
-            )
-        # Refuses names that are no strings before training, not after it.
-        _get_feature_names(X)
-        random = _generator(self.random_state)
-        network, weights, scaling = self._start(sequences, random, go_on=self.warm_start)
-        training_rows, validation_rows = _split_rows(len(sequences), self.validation_fraction, random)
-        batch_size = self._batch_size(len(sequences))
-
-        weights, history = train(
-            network,
-            weights,
-            lambda rows, n_timesteps: scaling.read(sequences, rows, n_timesteps),
-            sequences.lengths,
-            training_rows,
-            validation_rows,
-            scaling.scaled_means,
-            random,
-            epochs=auto_epochs(len(training_rows), batch_size) if self.epochs == "auto" else self.epochs,
-            batch_size=batch_size,
-            learning_rate=self._learning_rate(sequences.n_timesteps),
-            augment=self._augments,
-            patience=self.patience,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
-        # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-        self._remember(sequences, X, network, scaling)
-        self.weights_, self.history_ = weights, history
+        refuse_mixed_names(X)
+        with collected(X, lengths, self) as sequences:
+            if looks_transposed(sequences):
+                # The line that the user wrote is above this method and a wrapper of scikit-learn's.
+                warnings.warn(_transposed_message(sequences), UserWarning, stacklevel=3)
+            random = _generator(self.random_state)
+            start = self._start(sequences, random, go_on=self.warm_start)
+            scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences)
+            result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
+            # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
+            self._remember(X, sequences, start)
+        self.weights_, self.history_ = result.weights, result.history
+        # A stream that goes on from a fit starts without moments, which would double a pickle.
         vars(self).pop("_stream", None)
+        message = _message_of_ending(result, recipe)
+        if message:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, lengths=None):
         """Make one pass over the next sequences of a stream.
 
-        The first call, on an estimator that is not fitted, sets what `fit` learns once: how features are scaled, which
-        layout sequences have, and whether they are of one length. So let the first batch be a large and typical one.
-        Later calls go on from the weights as they are, and from those of a `fit` too. The learning rate warms up over
-        50 updates and falls as the square root of their number from the 200th on; `epochs`, `validation_fraction` and
-        `patience` have no part in this.
+        The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
+        and whether they are of one length. So the first batch should be large and typical. Later calls go on from the
+        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as the square
+        root of their number from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
 
         Parameters
         ----------
@@ -199,7 +172,7 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         Returns
         -------
         self : object
-            The estimator; `history_` has one entry more, with the loss of each batch as it was met.
+            The estimator. `history_` has one more entry: the mean loss of the batches, each before its update.
 
         Raises
         ------
@@ -220,110 +193,67 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         """
         first_call = not hasattr(self, "network_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._check_sequences(X, lengths)
-        _get_feature_names(X)
-
-        # What a stream goes on with besides the weights. A fit leaves none behind, for its moments would double a
-        # pickle: a stream that goes on from a fit starts without.
-        random, state = getattr(self, "_stream", (None, StreamState(moments=None, n_updates=0)))
-        random = _generator(self.random_state) if random is None else copy.deepcopy(random)
-        network, weights, scaling = self._start(sequences, random, go_on=True)
-        weights, state, loss, rate = train_on(
-            network,
-            weights,
-            state,
-            lambda rows, n_timesteps: scaling.read(sequences, rows, n_timesteps),
-            sequences.lengths,
-            scaling.scaled_means,
-            random,
-            batch_size=self._batch_size(len(sequences)),
-            learning_rate=self._learning_rate(sequences.n_timesteps),
-            augment=self._augments,
-            n_jobs=self.n_jobs,
-        )
+        refuse_mixed_names(X)
+        is_going_on = hasattr(self, "_stream")
+        state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
+        start = self._start(sequences, state.random, go_on=True)
+        scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences)
+        result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
-            self._remember(sequences, X, network, scaling)
+            self._remember(X, sequences, start)
             self.history_ = {"loss": [], "learning_rate": []}
-        self.weights_, self._stream = weights, (random, state)
-        self.history_["loss"].append(loss)
-        self.history_["learning_rate"].append(rate)
+        self.weights_, self._stream = result.weights, result.state
+        self.history_["loss"].append(result.loss)
+        self.history_["learning_rate"].append(result.rate)
         return self
 
-    def _start(
-        self, sequences: Sequences, random: np.random.Generator, *, go_on: bool
-    ) -> tuple[Network, dict[str, np.ndarray], Scaling]:
-        """Network, weights and scaling that training starts from: new ones, or those it has to go on with."""
+    def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> TrainedNetwork:
+        """Make the network that training starts from: a new one, or the fitted one that it goes on from."""
         network = self._network(sequences.n_features, sequences.n_timesteps)
-        if go_on and hasattr(self, "network_"):
-            if self.time_encoding:
-                network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
-            if network != self.network_:
-                raise ValueError(
-                    f"Training can't go on from {self.network_} with {network}. Fit anew with warm_start=False, or use "
-                    f"the parameters and features that the estimator was fitted with."
-                )
-            return network, self.weights_, self._scaling
-        means, scales = feature_statistics(sequences)
-        if self.scale is None:
-            scaling = Scaling(means, np.zeros_like(means), np.ones_like(means))
-        else:
-            scaling = Scaling(means, means, scales)
-        return network, initial_weights(network, random), scaling
+        if not (go_on and hasattr(self, "network_")):
+            scaling = learn_scaling(sequences, self.scale)
+            return TrainedNetwork(network, initial_weights(network, random), scaling)
+        if self.time_encoding:
+            network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
+        if network != self.network_:
+            raise ValueError(
+                f"Training can't go on from {self.network_} with {network}. Fit anew with warm_start=False, or use "
+                f"the parameters and features that the estimator was fitted with."
+            )
+        return self._trained
 
-    def _remember(self, sequences: Sequences, X, network: Network, scaling: Scaling) -> None:
-        if is_table(sequences):
-            table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
-            validate_data(self, table, skip_check_array=True)
-        else:
-            self.n_features_in_ = sequences.n_features
-            vars(self).pop("feature_names_in_", None)
+    def _recipe(self, sequences: Sequences) -> Recipe:
+        """Make all choices that the user left to the size of the data."""
+        n_samples = len(sequences)
+        n_validation = math.ceil(self.validation_fraction * n_samples)
+        if n_validation >= n_samples:
+            raise ValueError(
+                f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}, which leaves no "
+                f"sequence to train on. Use validation_fraction=0.0 or more sequences."
+            )
+        batch_size = auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
+        automatic_rate = auto_learning_rate(sequences.n_timesteps)
+        return Recipe(
+            epochs=auto_epochs(n_samples - n_validation, batch_size) if self.epochs == "auto" else self.epochs,
+            batch_size=batch_size,
+            learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
+            augment=self._bottleneck if self.augment == "auto" else self.augment,
+            n_validation=n_validation,
+            patience=self.patience,
+            n_jobs=self.n_jobs,
+        )
+
+    def _remember(self, X, sequences: Sequences, start: TrainedNetwork) -> None:
+        """Set what `fit` learns of the sequences before training."""
+        remember_columns(self, X, sequences)
         self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
         self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
-        self.network_ = network
+        scaling = start.scaling
+        self.network_ = start.network
         self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
 
-    def _batch_size(self, n_samples: int) -> int:
-        return auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
-
-    def _learning_rate(self, n_timesteps: int) -> float:
-        return auto_learning_rate(n_timesteps) if self.learning_rate == "auto" else self.learning_rate
-
-    @property
-    def _augments(self) -> bool:
-        return self._bottleneck if self.augment == "auto" else self.augment
-
-    def to_keras(self):
-        """Build the Keras model that computes `reconstruct`, of standard layers with the fitted weights.
-
-        Returns
-        -------
-        model : keras.Model
-            Takes and returns arrays of shape (n_samples, n_timesteps, n_features) in the user's units, of as many
-            timesteps as the longest training sequence has. With scaling, its first and last layers standardise and
-            undo it. Missing values are not filled in.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from seqembed import LSTMAutoencoder
-        >>> X = np.random.default_rng(0).normal(size=(8, 3, 2))
-        >>> LSTMAutoencoder(time_encoding=False, epochs=1).fit(X).to_keras().count_params()
-        248578
-        """
-        check_is_fitted(self)
-        # TensorFlow takes seconds and hundreds of megabytes to import.
-        from seqembed.export.keras_model import build_keras_model
-
-        # Keras draws a seed for each layer from Python's global generator.
-        state = random.getstate()
-        try:
-            return build_keras_model(
-                self.network_, self.weights_, self.n_timesteps_, center=self.center_, scale=self.scale_
-            )
-        finally:
-            random.setstate(state)
-
     def layer_flow(self, n_timesteps=None, n_features=None):
-        """Explain the network: layer by layer its role, shapes and parameters.
+        """Explain the network layer by layer: roles, shapes and numbers of parameters.
 
         Parameters
         ----------
@@ -333,12 +263,12 @@ class LSTMNetworkEstimator(ReconstructionMixin, BaseEstimator):
         Returns
         -------
         flow : seqembed.network.layer_flow.LayerFlow
-            ``print(flow)`` shows a table, a notebook a nicer one, and ``flow.plot()`` draws what each layer hands on.
+            ``print(flow)`` shows a table, a notebook shows a nicer one, and ``flow.plot()`` draws a figure.
 
         Raises
         ------
         ValueError
-            Before `fit`, without both sizes.
+            Before `fit`, if one of the two is missing.
 
         Examples
         --------
@@ -381,7 +311,7 @@ def _checked_units(hidden_units) -> tuple[int, ...]:
         if not isinstance(each, Integral) or each < 1:
             raise ValueError(
                 f"Got hidden_units={hidden_units!r}, expected positive integers, one for each layer before the "
-                f"bottleneck, such as (128,) or (); {each!r} is none."
+                f"bottleneck, such as (128,) or (); {each!r} is not one."
             )
     return tuple(int(each) for each in units)
 
@@ -393,12 +323,26 @@ def _generator(random_state) -> np.random.Generator:
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _split_rows(n_samples: int, validation_fraction: float, random: np.random.Generator):
-    n_validation = math.ceil(validation_fraction * n_samples)
-    if n_validation >= n_samples:
-        raise ValueError(
-            f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no sequence to "
-            f"train on. Use validation_fraction=0.0 or more sequences."
+def _transposed_message(sequences: Sequences) -> str:
+    return (
+        f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
+        f"last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1)."
+    )
+
+
+def _message_of_ending(result: TrainingResult, recipe: Recipe) -> str | None:
+    """Say how training ended, if it did not simply come to its end."""
+    if result.interrupted:
+        return (
+            f"Training was interrupted after {len(result.history['loss'])} of {recipe.epochs} epochs: the weights are "
+            f"those of epoch {result.best_epoch}, the best so far (loss {result.best_loss:.4g}). Call fit again to "
+            f"train to the end."
         )
-    shuffled = random.permutation(n_samples)
-    return np.sort(shuffled[n_validation:]), np.sort(shuffled[:n_validation])
+    if result.n_explosions:
+        times = "once" if result.n_explosions == 1 else f"{result.n_explosions} times"
+        return (
+            f"The loss exploded {times}: training went back to the best weights with a lower learning rate, "
+            f"{result.last_peak:.2g} in the end, and the weights are those of epoch {result.best_epoch} of "
+            f"{recipe.epochs}. Use activation='tanh' or a lower learning_rate than {recipe.learning_rate:g}."
+        )
+    return None

@@ -13,9 +13,10 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from seqembed.sequences.collection import check_sequences, with_feature_axis
+from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
+from seqembed.sequences.collection import Sequences, check_sequences, counted, with_feature_axis
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
@@ -24,31 +25,31 @@ _MAD_OF_NORMAL = 0.6744897501960817
 class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Find the sequences that a network, trained on normal ones, can't reconstruct.
 
-    1. The training sequences are cut into `cv` contiguous blocks. Each block is reconstructed by a clone of the
-       estimator that was fitted on the others, since errors on sequences that a network has learned by heart are too
-       small to set a threshold by; contiguous, because windows of one recording overlap.
-    2. From these residuals come the weights of the features, and the threshold: the `contamination` quantile of the
-       scores, or with labels the one of the best F1 score.
+    1. The training sequences are divided into `cv` contiguous blocks. Each block is reconstructed by a clone of the
+       estimator that was fitted on the others, since errors on the sequences that a network was fitted on are too small
+       for a threshold. The blocks are contiguous because windows of one recording overlap.
+    2. These residuals give the weights of the features and the threshold: the `contamination` quantile of the scores,
+       or with labels the threshold of the best F1 score.
     3. The estimator that scores new sequences is fitted on all normal ones.
 
     Parameters
     ----------
     estimator : estimator
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False)`` finds more:
-        a network that has only seen normal sequences as they are reconstructs others worse.
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False)`` finds more
+        than the default: a network that was trained on unvaried normal sequences reconstructs others worse.
     contamination : float, default=0.01
-        Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. 0 takes the
-        training data as clean and flags what is worse than the worst of them.
+        Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. With 0, a
+        sequence is flagged if its score is below all those of the training data.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
-        How residuals of different features count. "robust" divides each feature by its typical residual, so that a
-        noisy one doesn't drown the others. "mahalanobis" also takes their correlations into account (Malhotra et al.,
-        2016). None takes residuals in the units of the data.
+        How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
+        a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
+        2016). None leaves residuals in the units of the data.
     cv : int, default=3
-        Number of blocks. More of them leave more to train on, and cost a fit each.
+        Number of blocks. With more blocks, each fit has more sequences to train on, but each block takes a fit.
     gap : int, default=0
-        Sequences on either side of a block that are left out when the others are fitted: for overlapping windows, the
-        number of neighbours that share rows with one.
+        Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
+        should be the number of neighbours on one side that share rows with a window.
 
     Attributes
     ----------
@@ -57,11 +58,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     offset_ : float
         Score below which a sequence is flagged.
     heldout_scores_ : float array of shape (n_normal,)
-        Scores that the threshold was taken from, of sequences that the scoring network had not seen.
+        The scores behind the threshold. Each is from a network that was not fitted on the sequence.
     feature_scales_ : float array of shape (n_features,)
         Typical residual of each feature, in its units; ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
-        What residuals, divided by `feature_scales_`, are multiplied with to be squared: their inverse covariance with
+        Matrix of the quadratic form that squares residuals divided by `feature_scales_`: their inverse covariance with
         "mahalanobis", else the identity.
     input_ndim_ : int
         2 if fitted on (n_samples, n_timesteps), else 3.
@@ -101,7 +102,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         "gap": [Interval(Integral, 0, None, closed="left")],
     }
 
-    # scikit-learn's word for detectors that judge what they were not fitted on, as LocalOutlierFactor(novelty=True).
+    # scikit-learn's flag for detectors that judge new data only, like LocalOutlierFactor(novelty=True).
     novelty = True
 
     def __init__(self, estimator, *, contamination=0.01, weighting="robust", cv=3, gap=0):
@@ -121,9 +122,9 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences, in the order of the recording where they come from one.
         y : array-like of shape (n_samples,), default=None
-            Labels: -1 for rare and 1 for normal, as `predict` gives them, or 1 for rare and 0 for normal. Rare ones
-            are left out of training; the threshold is then the one of the best F1 score between them and the held-out
-            normal ones. Anything else is ignored with a warning.
+            Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal. Rare
+            sequences are left out of training. The threshold then has the best F1 score between them and the held-out
+            normal sequences. Other labels are ignored with a warning.
 
         Returns
         -------
@@ -138,14 +139,15 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
-        names = _get_feature_names(X)
-        checked = _checked_array(X, self)
+        refuse_mixed_names(X)
+        sequences = _checked_sequences(X, self)
+        checked = np.asarray(sequences.in_input_layout())
         rare = _rare_mask(y, len(checked))
         normal = checked[~rare] if rare.any() else checked
         if len(normal) < self.cv:
             raise ValueError(
-                f"Got {len(normal)} normal sequences (n_samples = {len(checked)}), expected at least cv={self.cv}: "
-                f"each block needs one. Pass more sequences or a smaller cv."
+                f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(checked)}), expected at least "
+                f"cv={self.cv}: each block needs one. Pass more sequences or a smaller cv."
             )
         heldout = np.empty(with_feature_axis(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
@@ -158,28 +160,24 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             offset = _best_offset(heldout_scores, rare_scores)
         else:
             offset = np.quantile(heldout_scores, self.contamination, method="lower")
-        if checked.ndim == 2:
-            validate_data(self, X if names is not None else checked, skip_check_array=True)
-        else:
-            self.n_features_in_ = checked.shape[2]
-            vars(self).pop("feature_names_in_", None)
+        remember_columns(self, X, sequences)
         self.estimator_, self.offset_, self.heldout_scores_ = estimator, float(offset), heldout_scores
         self.feature_scales_, self.precision_, self.input_ndim_ = feature_scales, precision, checked.ndim
         return self
 
     @property
     def fit_predict(self):
-        """Not available, as in ``LocalOutlierFactor(novelty=True)``: training sequences have been learned.
+        """Not available, as in ``LocalOutlierFactor(novelty=True)``: the network was fitted on these sequences.
 
-        How each of them scored before it was learned is in `heldout_scores_`.
+        `heldout_scores_` has their scores from networks that were not fitted on them.
         """
         raise AttributeError(
-            "fit_predict is not available: what the network has learned it reconstructs too well to be judged. Use "
-            "fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
+            "fit_predict is not available: a network reconstructs the sequences that it was fitted on too well to "
+            "judge them. Use fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
         )
 
     def score_samples(self, X):
-        """Score sequences: the higher, the more normal.
+        """Score sequences; a higher score means more normal.
 
         Parameters
         ----------
@@ -233,7 +231,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def explain(self, X):
-        """Tell which timesteps and which features made sequences stand out.
+        """Show which timesteps and which features made sequences stand out.
 
         Parameters
         ----------
@@ -244,8 +242,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         -------
         shares : Bunch
             `value` (n_samples, n_timesteps, n_features), and their sums `timestep` (n_samples, n_timesteps) and
-            `feature` (n_samples, n_features). The values of a sequence add up to minus its score; with "mahalanobis",
-            where features share what they have in common, some can be negative.
+            `feature` (n_samples, n_features). The values of a sequence add up to minus its score. With "mahalanobis",
+            some can be negative.
 
         Examples
         --------
@@ -263,11 +261,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def _contributions(self, X) -> np.ndarray:
         check_is_fitted(self)
-        checked = _checked_array(X, self)
-        if checked.ndim == self.input_ndim_ == 2:
-            table = X if _get_feature_names(X) is not None else checked
-            validate_data(self, table, reset=False, skip_check_array=True)
-        return _contributions(_residuals(self.estimator_, checked), self.feature_scales_, self.precision_)
+        sequences = _checked_sequences(X, self)
+        if sequences.ndim == self.input_ndim_ == 2:
+            check_columns(self, X, sequences)
+        residuals = _residuals(self.estimator_, np.asarray(sequences.in_input_layout()))
+        return _contributions(residuals, self.feature_scales_, self.precision_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -280,15 +278,18 @@ def _rare_mask(y, n_samples: int) -> np.ndarray:
         return np.zeros(n_samples, bool)
     y = np.asarray(y)
     if y.shape != (n_samples,):
-        raise ValueError(f"Got labels of shape {y.shape} for {n_samples} sequences, expected ({n_samples},).")
+        raise ValueError(
+            f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
+            f"of shape ({n_samples},)."
+        )
     present = set(np.unique(y).tolist())
     if present <= {-1, 1}:
         return y == -1
     if present <= {0, 1}:
         return y == 1
     warnings.warn(
-        f"y has {len(present)} different values and is ignored: labels of rare events are -1 (rare) and 1 (normal), or "
-        f"1 (rare) and 0 (normal).",
+        f"Got y= with {counted(len(present), 'different value')}, which is ignored: labels of rare events are -1 "
+        f"(rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if there are none.",
         UserWarning,
         stacklevel=4,
     )
@@ -296,14 +297,14 @@ def _rare_mask(y, n_samples: int) -> np.ndarray:
 
 
 def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of each block, and the rows outside that are further than `gap` from it."""
+    """Yield the rows of each block, and the rows that are more than `gap` away from it."""
     rows = np.arange(n_samples)
     for block in np.array_split(rows, n_blocks):
         others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
         if not len(others):
             raise ValueError(
-                f"Got gap={gap} and cv={n_blocks} for {n_samples} normal sequences, which leaves none to fit on beside "
-                f"a block. Use a smaller gap."
+                f"Got gap={gap} and cv={n_blocks} for {counted(n_samples, 'normal sequence')}, which leaves none to "
+                f"fit on beside a block. Use a smaller gap."
             )
         yield block, others
 
@@ -313,7 +314,7 @@ def _residuals(estimator, X: np.ndarray) -> np.ndarray:
     return with_feature_axis(reconstruction) - with_feature_axis(X)
 
 
-def _checked_array(X, detector: ReconstructionDetector) -> np.ndarray:
+def _checked_sequences(X, detector: ReconstructionDetector) -> Sequences:
     sequences = check_sequences(X, estimator=detector)
     if not sequences.one_length:
         raise ValueError(
@@ -325,7 +326,7 @@ def _checked_array(X, detector: ReconstructionDetector) -> np.ndarray:
             "Input X contains NaN: ReconstructionDetector judges every value. Fill missing ones in, for instance with "
             "LSTMAutoencoder().fit(X).reconstruct(X)."
         )
-    return np.asarray(sequences.in_input_layout())
+    return sequences
 
 
 def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -334,23 +335,23 @@ def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarra
     scales, precision = np.ones(n_features), np.eye(n_features)
     if weighting is not None:
         scales = np.median(np.abs(flat), axis=0) / _MAD_OF_NORMAL
-        # A feature that is mostly reconstructed without error has no typical residual: its standard deviation will do.
+        # The median residual of a feature can be zero, if most of it is reconstructed without error.
         scales = np.where(scales > 0, scales, flat.std(axis=0))
         scales = np.where(scales > 0, scales, 1)
     if weighting == "mahalanobis":
-        # Shrinkage pulls all variances together: it is only fair to features of one scale.
+        # Shrinkage makes variances more alike, which is right only for features of one scale.
         precision = LedoitWolf(assume_centered=True).fit(flat / scales).precision_
     return scales, precision
 
 
 def _contributions(residuals: np.ndarray, scales: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Share of each value in the mean squared residual of its sequence, weighted."""
+    """Compute the share of each value in the weighted mean squared residual of its sequence."""
     weighted = residuals / scales
     return weighted * (weighted @ precision) / (residuals.shape[1] * residuals.shape[2])
 
 
 def _best_offset(normal_scores: np.ndarray, rare_scores: np.ndarray) -> float:
-    """Score that parts the two with the best F1: halfway between neighbours, since it lies between what was seen."""
+    """Find the threshold with the best F1 score, halfway between the two scores next to it."""
     scores = np.concatenate([normal_scores, rare_scores])
     is_rare = np.repeat([False, True], [len(normal_scores), len(rare_scores)])
     precision, recall, thresholds = precision_recall_curve(is_rare, -scores)

@@ -1,23 +1,51 @@
-"""What a fitted network makes of sequences: reconstructions, their errors and score."""
+"""What a fitted network gives: reconstructions, their errors, the network itself."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import _get_feature_names, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators._layout import is_table, refuse_lengths, shape_message
-from seqembed.estimators._results import checked_out, fill
+from seqembed.estimators.columns import check_columns
 from seqembed.network import forward
+from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
-from seqembed.sequences.collection import Sequences, check_sequences, with_feature_axis, without_feature_axis
-from seqembed.sequences.scaling import Batch, Scaling
+from seqembed.sequences.collection import (
+    Sequences,
+    check_sequences,
+    counted,
+    row_numbers,
+    with_feature_axis,
+    without_feature_axis,
+)
+from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling
 from seqembed.sequences.streams import batches_of, compute_by_batches
 
 
-class ReconstructionMixin:
-    """Computes with the attributes that `fit` leaves behind, and with no other part of an estimator but `n_jobs`."""
+class TrainedNetwork(NamedTuple):
+    """A network that can compute: its architecture, its weights, and how its input is scaled.
+
+    Parameters
+    ----------
+    network : Network
+        Its architecture.
+    weights : dict of str to float32 array
+        As named by ``network.weight_shapes``.
+    scaling : Scaling
+        How sequences are scaled.
+    """
+
+    network: Network
+    weights: dict[str, np.ndarray]
+    scaling: Scaling
+
+
+class FittedNetworkMixin:
+    """Computes with the attributes that `fit` leaves behind, and with no parameter but `n_jobs`."""
 
     def reconstruct(self, X, lengths=None, *, out=None):
         """Send sequences through the whole network.
@@ -34,7 +62,7 @@ class ReconstructionMixin:
         Returns
         -------
         reconstruction : float32 array, in the layout that the estimator was fitted on
-            What the network makes of `X`, in the units of `X`, missing values included. A list of arrays if the
+            The output of the network, in the units of `X`, with estimates of missing values. A list of arrays if the
             estimator was fitted on sequences of unequal lengths.
 
         Raises
@@ -50,31 +78,20 @@ class ReconstructionMixin:
         >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).reconstruct(X).shape
         (8, 24, 1)
         """
-        return self._compute(self._reconstruct, X, lengths, out)
-
-    def _reconstruct(self, sequences: Sequences, out: np.ndarray | None) -> np.ndarray | list[np.ndarray]:
-        reconstruction, room = self._room_for(sequences.lengths, out, per_value=True)
-
-        def reconstruct(rows):
-            batch = self._scaling.read(sequences, rows)
-            values = forward.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
-            fill(room, rows, self._scaling.undo(values), batch.lengths)
-
-        run_batches(reconstruct, len(sequences), self.n_jobs, sequences.order)
-        return reconstruction
+        return self._compute(_reconstruct, X, lengths, out, per="value")
 
     def reconstruction_error(self, X, per="sequence", *, lengths=None, out=None):
-        """How far the reconstruction is from the sequences: squared errors, after scaling.
+        """Compute the squared errors of the reconstruction, after scaling.
 
-        Scaled errors let features of different units count alike; with ``scale=None`` they are in squared units.
+        Scaling makes features of different units comparable. With ``scale=None`` the errors are in squared units.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences as given to `fit`.
         per : {"sequence", "timestep", "value"}, default="sequence"
-            What each error belongs to. Errors of a sequence or timestep are means over its values; "sequence" is the
-            score by which rare events are found.
+            What each error belongs to. The error of a sequence or of a timestep is the mean over its values; that of a
+            sequence is the score by which rare events are found.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
@@ -84,8 +101,8 @@ class ReconstructionMixin:
         -------
         errors : float32 array
             Of shape (n_samples,) per sequence, (n_samples, n_timesteps) per timestep, and in the layout of the
-            reconstruction per value. Missing values count for nothing, and have an error of NaN. Per timestep and per
-            value, a list of arrays if the estimator was fitted on sequences of unequal lengths.
+            reconstruction per value. Missing values are left out of means, and their own error is NaN. Per timestep and
+            per value, a list of arrays if the estimator was fitted on sequences of unequal lengths.
 
         Raises
         ------
@@ -101,33 +118,16 @@ class ReconstructionMixin:
         >>> [autoencoder.reconstruction_error(X, per=per).shape for per in ("sequence", "timestep", "value")]
         [(8,), (8, 24), (8, 24, 1)]
         """
-        if per not in ("sequence", "timestep", "value"):
+        averaged_axes = {"sequence": (1, 2), "timestep": (2,), "value": ()}
+        if per not in averaged_axes:
             raise ValueError(f"Got per={per!r}, expected one of 'sequence', 'timestep', 'value'.")
-        return self._compute(partial(self._errors, per), X, lengths, out)
-
-    def _errors(self, per: str, sequences: Sequences, out: np.ndarray | None) -> np.ndarray | list[np.ndarray]:
-        if per == "sequence":
-            errors = room = checked_out(out, (len(sequences),))
-        else:
-            errors, room = self._room_for(sequences.lengths, out, per_value=per == "value")
-
-        def measure(rows):
-            batch = self._scaling.read(sequences, rows)
-            squared = self._squared_errors(batch)
-            if per == "sequence":
-                room[rows] = _mean_of_observed(squared, batch.observed, (1, 2))
-            else:
-                axes = (2,) if per == "timestep" else ()
-                fill(room, rows, _mean_of_observed(squared, batch.observed, axes), batch.lengths)
-
-        run_batches(measure, len(sequences), self.n_jobs, sequences.order)
-        return errors
+        return self._compute(partial(_mean_errors, averaged_axes[per]), X, lengths, out, per=per)
 
     def score(self, X, y=None, *, lengths=None):
-        """Share of the variation that the reconstruction explains, R^2.
+        """Compute the share of the variation that the reconstruction explains, R^2.
 
-        One minus the sum of squared errors over the sum of squared deviations from the training means, over all values
-        after scaling. 1 is perfect; 0 is what the training means would get.
+        It is one minus the sum of squared errors over the sum of squared deviations from the training means, over all
+        values after scaling. 1 is perfect; the training means would get 0.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class ReconstructionMixin:
         Returns
         -------
         score : float
-            At most 1. Where `X` equals the training means throughout: 1 if the reconstruction does too, else 0.
+            At most 1. If all values of `X` equal the training means: 1 if the reconstruction does too, else 0.
 
         Examples
         --------
@@ -151,75 +151,176 @@ class ReconstructionMixin:
         >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).score(X) <= 1
         True
         """
-        sums = self._compute(self._sums_of_squares, X, lengths, out=None)
+        sums = self._compute(_sums_of_squares, X, lengths, out=None, width=(2,), dtype=np.float64)
         squared_errors, squared_deviations = sums.sum(axis=0)
         if squared_deviations == 0:
             return float(squared_errors == 0)
         return float(1 - squared_errors / squared_deviations)
 
-    def _sums_of_squares(self, sequences: Sequences, out: None) -> np.ndarray:
-        """Squared errors, and squared deviations from the training means, of each sequence."""
-        sums = np.zeros((len(sequences), 2))
-        means = self._scaling.scaled_means
+    def to_keras(self):
+        """Build the Keras model that computes `reconstruct`, of standard layers with the fitted weights.
 
-        def measure(rows):
-            batch = self._scaling.read(sequences, rows)
-            observed = True if batch.observed is None else batch.observed
-            for column, squared in enumerate((self._squared_errors(batch), np.square(batch.values - means))):
-                sums[rows, column] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
+        Returns
+        -------
+        model : keras.Model
+            Takes and returns arrays of shape (n_samples, n_timesteps, n_features) in the user's units, where
+            n_timesteps is that of the longest training sequence. With scaling, its first and last layers standardise
+            and undo it. Missing values are not filled in.
 
-        run_batches(measure, len(sequences), self.n_jobs, sequences.order)
-        return sums
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqembed import LSTMAutoencoder
+        >>> X = np.random.default_rng(0).normal(size=(8, 3, 2))
+        >>> LSTMAutoencoder(time_encoding=False, epochs=1).fit(X).to_keras().count_params()
+        248578
+        """
+        check_is_fitted(self)
+        # TensorFlow takes seconds and hundreds of megabytes to import.
+        from seqembed.export.keras_model import build_keras_model
+
+        # Keras draws a seed for each layer from Python's global generator.
+        state = random.getstate()
+        try:
+            return build_keras_model(*self._trained, n_timesteps=self.n_timesteps_)
+        finally:
+            random.setstate(state)
 
     @property
-    def _scaling(self) -> Scaling:
-        return Scaling(self.feature_means_, self.center_, self.scale_)
+    def _trained(self) -> TrainedNetwork:
+        return TrainedNetwork(self.network_, self.weights_, Scaling(self.feature_means_, self.center_, self.scale_))
 
     def _check_sequences(self, X, lengths=None) -> Sequences:
+        """Check sequences, and that they are of the shape that the estimator was fitted on."""
         check_is_fitted(self)
         sequences = check_sequences(X, lengths, estimator=self)
-        if is_table(sequences) and self.input_ndim_ == 2 and self.one_length_:
-            table = X if _get_feature_names(X) is not None else sequences.in_input_layout()
-            validate_data(self, table, reset=False, skip_check_array=True)
+        if sequences.is_table and self.input_ndim_ == 2 and self.one_length_:
+            check_columns(self, X, sequences)
         expected = (self.n_timesteps_, self.n_features_)
         other_length = self.one_length_ and (sequences.lengths != self.n_timesteps_).any()
         if other_length or sequences.n_features != self.n_features_:
-            raise ValueError(shape_message(sequences, expected, self.one_length_, type(self).__name__))
+            raise ValueError(_shape_message(sequences, expected, self.one_length_, type(self).__name__))
         return sequences
 
-    def _squared_errors(self, batch: Batch) -> np.ndarray:
-        reconstruction = forward.reconstruct(self.network_, self.weights_, batch.values, batch.lengths)
-        return np.square(reconstruction - batch.values)
+    def _compute(self, of_batch: Callable, X, lengths, out, per="sequence", width=(), dtype=np.float32):
+        """Check sequences, or each batch of a stream, and compute something of them on threads.
 
-    def _compute(self, compute, X, lengths, out) -> np.ndarray | list[np.ndarray]:
-        """Check sequences, or each batch of a stream, and compute something of them."""
+        Parameters
+        ----------
+        of_batch : callable
+            Takes a TrainedNetwork and a Batch; returns an array with a row for each sequence.
+        X, lengths, out : object
+            What the user passed.
+        per : {"sequence", "timestep", "value"}
+            What the results belong to.
+        width : tuple of int
+            Shape of the result of a sequence, if `per` is "sequence".
+        dtype : dtype
+            Of the results.
+        """
         check_is_fitted(self)
-        batches = batches_of(X)
-        if batches is None:
-            return compute(self._check_sequences(X, lengths), out)
-        refuse_lengths(lengths)
-        return compute_by_batches(lambda batch, room: compute(self._check_sequences(batch), room), batches, out)
+        trained = self._trained
 
-    def _room_for(
-        self, lengths: np.ndarray, out: np.ndarray | None, *, per_value: bool
-    ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray | list[np.ndarray]]:
-        """Room for what is computed of each timestep: as the user sees it, and always with the axis of features."""
-        width = (self.n_features_,) if per_value else ()
+        def compute(X, lengths, out):
+            sequences = self._check_sequences(X, lengths)
+            results, rows_of_results = self._allocate(sequences.lengths, out, per, width, dtype)
+            scaled = ScaledSequences(sequences, trained.scaling)
+
+            def run(rows):
+                batch = scaled.read(rows)
+                write_rows(rows_of_results, rows, of_batch(trained, batch), batch.lengths)
+
+            run_batches(run, len(sequences), self.n_jobs, sequences.order)
+            return results
+
+        batches = batches_of(X, lengths)
+        if batches is None:
+            return compute(X, lengths, out)
+        return compute_by_batches(lambda batch, out: compute(batch, None, out), batches, out)
+
+    def _allocate(self, lengths: np.ndarray, out: np.ndarray | None, per: str, width: tuple[int, ...], dtype):
+        """Allocate results: as the user gets them, and as a view or list whose rows have the axis of features."""
+        if per == "sequence":
+            results = _checked_out(out, (len(lengths), *width), dtype)
+            return results, results
+        width = (self.n_features_,) if per == "value" else ()
         if self.one_length_:
-            seen_width = () if self.input_ndim_ == 2 else width
-            seen = checked_out(out, (len(lengths), self.n_timesteps_, *seen_width))
-            return seen, with_feature_axis(seen) if per_value else seen
+            shape = (len(lengths), self.n_timesteps_, *(() if self.input_ndim_ == 2 else width))
+            results = _checked_out(out, shape, dtype)
+            return results, with_feature_axis(results) if per == "value" else results
         if out is not None:
-            raise ValueError("Got out= for sequences of unequal lengths: no array has their shape. Leave it out.")
-        room = [np.empty((length, *width), np.float32) for length in lengths]
-        return self._as_fitted_layout(room) if per_value else room, room
+            raise ValueError("Got out= for sequences of unequal lengths, whose results are no array. Leave it out.")
+        results = [np.empty((length, *width), dtype) for length in lengths]
+        return self._as_fitted_layout(results) if per == "value" else results, results
 
     def _as_fitted_layout(self, values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
 
 
-def _mean_of_observed(values: np.ndarray, observed: np.ndarray | None, axes: tuple[int, ...]) -> np.ndarray:
-    if observed is None:
-        return values.mean(axis=axes)
-    counts = observed.sum(axis=axes)
-    return np.divide(values.sum(axis=axes, where=observed), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+def _reconstruct(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+    values = forward.reconstruct(trained.network, trained.weights, batch.values, batch.lengths)
+    return trained.scaling.undo(values)
+
+
+def _squared_errors(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+    return forward.squared_errors(trained.network, trained.weights, batch.values, batch.lengths)
+
+
+def _mean_errors(averaged_axes: tuple[int, ...], trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+    """Average squared errors over the known values, NaN where there are none."""
+    sums = _squared_errors(trained, batch).sum(axis=averaged_axes, where=batch.mask)
+    counts = batch.mask.sum(axis=averaged_axes)
+    return np.divide(sums, counts, out=np.full(counts.shape, np.nan, np.float32), where=counts > 0, casting="same_kind")
+
+
+def _sums_of_squares(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+    """Sum squared errors, and squared deviations from the training means, for each sequence."""
+    parts = _squared_errors(trained, batch), np.square(batch.values - trained.scaling.scaled_means)
+    return np.stack([squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask) for squared in parts], axis=1)
+
+
+def write_rows(results: np.ndarray | list[np.ndarray], rows, batch: np.ndarray, lengths: np.ndarray) -> None:
+    """Write what was computed of a batch into its rows of the results, without the padding."""
+    if isinstance(results, np.ndarray):
+        results[rows] = batch
+        return
+    for row, values, length in zip(row_numbers(rows, len(results)), batch, lengths, strict=True):
+        results[row][:] = values[:length]
+
+
+def _checked_out(out: np.ndarray | None, shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Return the user's array if it fits, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype.kind != "f":
+        given = (
+            f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else f"type {type(out).__name__}"
+        )
+        raise ValueError(f"Got out= of {given}, expected np.empty({shape}, np.float32) or another array of floats.")
+    return out
+
+
+def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: bool, estimator: str) -> str:
+    """Say how sequences differ from the (n_timesteps, n_features) that an estimator was fitted on, and the remedy."""
+    n_timesteps, n_features = expected
+    given = (sequences.n_timesteps, sequences.n_features)
+    if not one_length:
+        return (
+            f"X has {counted(given[1], 'feature')}, but {estimator} was fitted on sequences of "
+            f"{counted(n_features, 'feature')}. Pass sequences of shape (n_timesteps, {n_features})."
+        )
+    if not sequences.one_length:
+        return (
+            f"X has sequences of {sequences.lengths.min()} to {given[0]} timesteps, but {estimator} was fitted on "
+            f"sequences of {counted(n_timesteps, 'timestep')}. Fit it on sequences of unequal lengths to "
+            f"transform such."
+        )
+    message = (
+        f"X has {counted(given[0], 'timestep')} of {counted(given[1], 'feature')}, but {estimator} was fitted on "
+        f"{counted(n_timesteps, 'timestep')} of {counted(n_features, 'feature')}."
+    )
+    if sequences.ndim == 3 and given[::-1] == expected:
+        return f"{message} It looks transposed, time last: pass X.transpose(0, 2, 1)."
+    if sequences.ndim == 2 and (len(sequences), given[0]) == expected:
+        return f"{message} It looks like a single sequence: pass X[np.newaxis]."
+    return f"{message} Pass sequences of shape (n_samples, {n_timesteps}, {n_features})."

@@ -8,16 +8,16 @@ from seqembed.estimators.base import LSTMNetworkEstimator
 class LSTMReconstructor(LSTMNetworkEstimator):
     """Reconstruct sequences with a regular LSTM network, in which no layer squeezes the sequence into a vector.
 
-    It has the layers of `LSTMAutoencoder`, but every one of them returns all its timesteps and none is repeated. So
-    there is no embedding, and each output sees only the timesteps up to its own. Its reconstruction error finds rare
-    events as that of the autoencoder does.
+    It has the layers of `LSTMAutoencoder`, but every layer returns all timesteps, and nothing is repeated. So there is
+    no embedding, and each output depends only on the timesteps up to its own. Its reconstruction error finds rare
+    events, as that of the autoencoder does.
 
     Parameters
     ----------
     n_components : int, default=64
         Units of the two layers in the middle.
     hidden_units : sequence of int, default=(128,)
-        Units of the layers before the middle; those after it mirror them.
+        Units of the layers before the middle; the layers after it mirror them.
     activation, time_encoding, scale, augment, epochs, batch_size, learning_rate, validation_fraction, patience
         As in `LSTMAutoencoder`.
     warm_start, n_jobs, random_state, verbose

@@ -1,4 +1,4 @@
-"""The genuine Keras model that carries an estimator's weights."""
+"""A trained network as a Keras model of standard layers."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import keras
 import numpy as np
 
 from seqembed.network.architecture import LSTMLayer, Network
+from seqembed.sequences.scaling import Scaling
 
 
 def build_keras_model(
     network: Network,
     weights: dict[str, np.ndarray],
-    n_timesteps: int,
+    scaling: Scaling,
     *,
-    center: np.ndarray,
-    scale: np.ndarray,
+    n_timesteps: int,
 ) -> keras.Model:
-    """Build the network of standard Keras layers, with the weights given.
+    """Build a network of standard Keras layers with the given weights.
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
+    scaling : Scaling
+        How sequences are scaled. If it changes anything, Rescaling layers, which have no weights, do and undo it.
     n_timesteps : int
         Length of the sequences.
-    center, scale : arrays of shape (n_features,)
-        How sequences are scaled. Unless they change nothing, Rescaling layers, which have no weights, do and undo it.
 
     Returns
     -------
     model : keras.Model
-        From (n_samples, n_timesteps, n_features) to the reconstruction of the same shape, both in the user's units.
+        Takes sequences of shape (n_samples, n_timesteps, n_features) and returns their reconstruction, of the same
+        shape, both in the user's units.
 
     Examples
     --------
@@ -40,7 +41,8 @@ def build_keras_model(
     >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2)
     >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> model = build_keras_model(network, weights, 3, center=np.zeros(2), scale=np.ones(2))
+    >>> scaling = Scaling(means=np.zeros(2), center=np.zeros(2), scale=np.ones(2))
+    >>> model = build_keras_model(network, weights, scaling, n_timesteps=3)
     >>> model.count_params()
     248578
     """
@@ -51,10 +53,11 @@ def build_keras_model(
         *(_lstm(layer, network.activation) for layer in network.decoder),
         keras.layers.TimeDistributed(keras.layers.Dense(network.n_features), name="output"),
     ]
+    center, scale = scaling.center, scaling.scale
     if center.any() or (scale != 1).any():
         rescaling = keras.layers.Rescaling
         layers = [
-            # Two steps, since a single product and sum would round what lies far from zero.
+            # Two layers, since a single product and sum would round values that lie far from zero.
             rescaling(1.0, (-center).tolist(), name="center"),
             rescaling((1 / scale).tolist(), name="scale"),
             *layers,
@@ -62,12 +65,16 @@ def build_keras_model(
         ]
     layers.insert(0, keras.Input((n_timesteps, network.n_features), name="sequence"))
     model = keras.Sequential(layers, name="lstm_autoencoder" if network.bottleneck else "lstm_reconstructor")
-    model.set_weights(list(weights.values()))
+    for layer in network.layers:
+        # In the order in which Keras lists them.
+        kernel, recurrent_kernel, bias = layer.weights(weights)
+        model.get_layer(layer.name).set_weights([kernel, recurrent_kernel, bias])
+    model.get_layer("output").set_weights([weights["output/kernel"], weights["output/bias"]])
     return model
 
 
 def _time_encoding(network: Network, n_timesteps: int) -> list[keras.Layer]:
-    """Layers that put the time features beside what they read: first zeros, then the features are added to them."""
+    """Make the layers that append the time features to their input: first zeros, to which the features are added."""
     if not network.n_time_features:
         return []
     offset = np.zeros((n_timesteps, network.decoder[0].n_inputs))

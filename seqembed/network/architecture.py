@@ -1,17 +1,38 @@
-"""The LSTM networks as plain data: their layers, the names, shapes and first values of their weights."""
+"""The LSTM networks as plain data: layers with the shapes of their named weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 _TIME_FREQUENCIES = (1, 2, 4, 8)
 
 
+class LSTMWeights(NamedTuple):
+    """The weights of one LSTM layer, or their gradients, or their names.
+
+    The four gates i, f, c, o stand side by side on the last axis, as in Keras.
+
+    Parameters
+    ----------
+    kernel : array of shape (n_inputs, 4 * units)
+        For the inputs.
+    recurrent_kernel : array of shape (units, 4 * units)
+        For the hidden state.
+    bias : array of shape (4 * units,)
+        Added to both products.
+    """
+
+    kernel: np.ndarray
+    recurrent_kernel: np.ndarray
+    bias: np.ndarray
+
+
 @dataclass(frozen=True)
 class LSTMLayer:
-    """One LSTM layer: where it stands, what it reads, and what it emits.
+    """One LSTM layer: its name, what it reads, and what it emits.
 
     Parameters
     ----------
@@ -26,7 +47,8 @@ class LSTMLayer:
 
     Examples
     --------
-    >>> LSTMLayer("encoder_1", n_inputs=2, units=3, return_sequences=True).weight_shapes
+    >>> layer = LSTMLayer("encoder_1", n_inputs=2, units=3, return_sequences=True)
+    >>> layer.weight_shapes
     {'encoder_1/kernel': (2, 12), 'encoder_1/recurrent_kernel': (3, 12), 'encoder_1/bias': (12,)}
     """
 
@@ -36,19 +58,25 @@ class LSTMLayer:
     return_sequences: bool
 
     @property
+    def weight_names(self) -> LSTMWeights:
+        """Names of the layer's weights."""
+        return LSTMWeights(*(f"{self.name}/{part}" for part in LSTMWeights._fields))
+
+    @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the kernel, the recurrent kernel and the bias, the four gates i, f, c, o side by side."""
+        """Shapes of the layer's weights by name."""
         gates = 4 * self.units
-        return {
-            f"{self.name}/kernel": (self.n_inputs, gates),
-            f"{self.name}/recurrent_kernel": (self.units, gates),
-            f"{self.name}/bias": (gates,),
-        }
+        shapes = LSTMWeights(kernel=(self.n_inputs, gates), recurrent_kernel=(self.units, gates), bias=(gates,))
+        return dict(zip(self.weight_names, shapes, strict=True))
+
+    def weights(self, named: dict[str, np.ndarray]) -> LSTMWeights:
+        """Pick the layer's weights out of those of a network, by name."""
+        return LSTMWeights(*(named[name] for name in self.weight_names))
 
 
 @dataclass(frozen=True)
 class Network:
-    """The sizes that determine an LSTM autoencoder, or the same network without a bottleneck.
+    """What determines an LSTM autoencoder, or the same network without a bottleneck.
 
     Parameters
     ----------
@@ -61,11 +89,11 @@ class Network:
     activation : {"tanh", "relu"}, default="tanh"
         Activation of the cell candidate and of the cell state; the gates are sigmoids.
     bottleneck : bool, default=True
-        Whether the encoder ends in a single vector, which is repeated for the decoder. Without, every layer returns all
+        Whether the encoder ends in a single vector, which is repeated for the decoder. If not, every layer returns all
         steps: the "regular LSTM network" of the post.
     encoded_timesteps : int or None, default=None
-        Timesteps over which the time encoding runs from start to end: as many as the longest training sequence has.
-        None leaves the time encoding out.
+        Timesteps over which the time encoding runs from its start to its end: those of the longest training sequence.
+        None means no time encoding.
 
     References
     ----------
@@ -89,15 +117,20 @@ class Network:
 
     @property
     def encoder(self) -> tuple[LSTMLayer, ...]:
-        """The layers from the sequence to the embedding, or without bottleneck to the middle of the network."""
+        """The LSTM layers from the sequence to the embedding, or to the middle of a network without bottleneck."""
         widths = (*self.hidden_units, self.n_components)
         return _stack("encoder", self.n_features, widths, last_step_only=self.bottleneck)
 
     @property
     def decoder(self) -> tuple[LSTMLayer, ...]:
-        """The layers from there back to one state a timestep, from which the output is computed."""
+        """The LSTM layers from there to the states that the output layer reads."""
         n_inputs = self.n_components + self.n_time_features
         return _stack("decoder", n_inputs, (self.n_components, *reversed(self.hidden_units)), last_step_only=False)
+
+    @property
+    def layers(self) -> tuple[LSTMLayer, ...]:
+        """All LSTM layers, in the order in which a sequence passes them."""
+        return (*self.encoder, *self.decoder)
 
     @property
     def n_time_features(self) -> int:
@@ -105,11 +138,11 @@ class Network:
         return 0 if self.encoded_timesteps is None else 1 + 2 * len(_TIME_FREQUENCIES)
 
     def time_features(self, n_timesteps: int) -> np.ndarray:
-        """Say for each timestep where it is, in values that a layer can use.
+        """Give the position of each timestep, as values that a layer can use.
 
-        The position runs from -1 at the first timestep to 1 at that of the longest training sequence, and stands
-        beside its sine and cosine at frequencies that double, as in Vaswani et al., "Attention is all you need" (2017).
-        It is absolute: a timestep has the same features in sequences of any length.
+        The position runs from -1 at the first timestep to 1 at the last one of the longest training sequence. Its sine
+        and cosine at frequencies that double follow, as in Vaswani et al., "Attention is all you need" (2017). It is
+        absolute: a timestep has the same features in sequences of any length.
 
         Parameters
         ----------
@@ -119,7 +152,7 @@ class Network:
         Returns
         -------
         features : float32 array of shape (n_timesteps, n_time_features)
-            Without time encoding, there are none.
+            Without columns if there is no time encoding.
 
         Examples
         --------
@@ -138,7 +171,7 @@ class Network:
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight, in the order in which Keras lists them."""
         shapes: dict[str, tuple[int, ...]] = {}
-        for layer in (*self.encoder, *self.decoder):
+        for layer in self.layers:
             shapes.update(layer.weight_shapes)
         shapes["output/kernel"] = (self.decoder[-1].units, self.n_features)
         shapes["output/bias"] = (self.n_features,)
@@ -174,7 +207,7 @@ class LayerStep:
     kind : str
         The layer as Keras writes it.
     role : {"encoder", "bridge", "time", "decoder", "hidden", "output"}
-        Its part in the network; without a bottleneck there is neither encoder nor decoder, all LSTM layers are hidden.
+        Its part in the network. Without a bottleneck, all LSTM layers are hidden.
     input_shape, output_shape : tuple of int
         Of one sequence: (n_timesteps, width), or (width,) for a single vector.
     return_sequences : bool or None
@@ -198,7 +231,7 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     n_timesteps : int
         Length of the sequence.
 
@@ -214,7 +247,7 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     """
     steps = []
     roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
-    for layer, role in zip((*network.encoder, *network.decoder), roles, strict=True):
+    for layer, role in zip(network.layers, roles, strict=True):
         if layer.name == network.decoder[0].name:
             steps += _steps_between(network, n_timesteps)
         steps.append(

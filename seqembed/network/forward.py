@@ -1,8 +1,8 @@
-"""The forward pass in NumPy: from sequences to embeddings, back, and both in one go.
+"""The forward pass in NumPy: from sequences to embeddings, and back.
 
-All layers take a step together, so that a batch needs memory for one timestep, which stays in cache. Each
-step of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column
-for each sequence: a gate is then one piece of memory, and the product is faster too.
+All layers take a step together, so that a batch needs memory for one timestep only, which stays in the cache. A step
+of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column for
+each sequence: a gate is then contiguous in memory, and the product is faster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def encode(
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
@@ -68,13 +68,13 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     embedding : float32 array of shape (n_samples, n_components)
         What `encode` returned.
     n_timesteps : int
-        How often the embedding is repeated, hence the length of the reconstruction.
+        Length of the reconstruction: how often the embedding is repeated.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def reconstruct(
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
@@ -142,13 +142,46 @@ def reconstruct(
             input_factor=1 if layer == network.encoder[0] else 0.5,
             time_features=time_features.get(layer.name),
         )
-        for layer in (*network.encoder, *network.decoder)
+        for layer in network.layers
     ]
     return _outputs(network, weights, cells, sequences.transpose(1, 2, 0))
 
 
+def squared_errors(
+    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+) -> np.ndarray:
+    """Compute the squared errors of the reconstruction of a batch.
+
+    Parameters
+    ----------
+    network : Network
+        Its architecture.
+    weights : dict of str to float32 array
+        As named by ``network.weight_shapes``.
+    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
+        A batch, scaled as in training.
+    lengths : int array of shape (n_samples,), default=None
+        Timesteps of each sequence before its padding; by default all.
+
+    Returns
+    -------
+    squared : float32 array of shape (n_samples, n_timesteps, n_features)
+        Also of values that only fill the batch, which the caller leaves out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = Network(n_features=2, n_components=4)
+    >>> weights = {name: np.zeros(shape, np.float32) for name, shape in network.weight_shapes.items()}
+    >>> squared_errors(network, weights, np.full((1, 2, 2), 3, np.float32))
+    array([[[9., 9.],
+            [9., 9.]]], dtype=float32)
+    """
+    return np.square(reconstruct(network, weights, sequences, lengths) - sequences)
+
+
 def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence) -> np.ndarray:
-    """Run cells over the inputs of each timestep; returns what the output layer makes of their states."""
+    """Run cells over the inputs of each timestep, and the output layer on the states of the last cell."""
     output_kernel = weights["output/kernel"] * _HALF
     outputs = []
     for states in inputs:
@@ -159,15 +192,15 @@ def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell
 
 
 class _Cell:
-    """One LSTM layer at work on a batch: its state, and the buffers that every step reuses.
+    """The state of one LSTM layer for a batch, with the buffers that every step reuses.
 
-    A sigmoid is computed as ``(1 + tanh(x / 2)) / 2``. The inner halves are folded into the kernels; the outer ones are
-    left out where the next product can make up for them, which is why the hidden state is kept and emitted doubled.
+    A sigmoid is computed as ``(1 + tanh(x / 2)) / 2``. The kernels contain the inner factors 1/2. The outer factors are
+    left out, so that the hidden state is twice as large as it should be; the kernels that read it contain a factor 1/2.
 
     Parameters
     ----------
     layer : LSTMLayer
-        Its sizes.
+        The layer as plain data.
     weights : dict of str to float32 array
         As named by ``layer.weight_shapes``.
     n_samples : int
@@ -175,11 +208,11 @@ class _Cell:
     activation : {"tanh", "relu"}
         Activation of the candidate and of the cell state.
     input_factor : float, default=1
-        What the inputs are multiplied with: 0.5 when they are another cell's doubled states.
+        Factor of the inputs: 0.5 if they are the doubled hidden states of another cell.
     repeated_input : float32 array of shape (n_samples, width), default=None
-        An input that is the same at every step: it is projected once.
+        Input that is the same at every step, so that it is projected once.
     time_features : float32 array of shape (n_timesteps, n_time_features), default=None
-        What all samples read at each step beside their inputs.
+        Inputs that are the same for all samples, beside their own.
     """
 
     def __init__(
@@ -193,7 +226,7 @@ class _Cell:
         repeated_input: np.ndarray | None = None,
         time_features: np.ndarray | None = None,
     ):
-        kernel, recurrent_kernel, bias = (_gates_reordered(weights[name]) for name in layer.weight_shapes)
+        kernel, recurrent_kernel, bias = map(_gates_reordered, layer.weights(weights))
         self._biases = None
         if time_features is not None:
             kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
@@ -214,9 +247,9 @@ class _Cell:
         self._relu = activation == "relu"
 
     def step(self, inputs: np.ndarray | None) -> np.ndarray:
-        """Read the inputs of a timestep (None where they repeat) and return the doubled hidden state.
+        """Read the inputs of a timestep and return the doubled hidden state, both with a column for each sequence.
 
-        Both have a column for each sequence.
+        The inputs are None if the cell has a repeated input.
         """
         c, scratch = self._cell, self._scratch
         if self._projected is None:
@@ -240,6 +273,6 @@ class _Cell:
 
 
 def _gates_reordered(weight: np.ndarray) -> np.ndarray:
-    """Weights with their gates from Keras's order i, f, c, o to i, f, o, c, those of the sigmoids halved."""
+    """Put the gates, in Keras's order i, f, c, o, in the order i, f, o, c, and halve those of the sigmoids."""
     i, f, c, o = np.split(weight, 4, axis=-1)
     return np.concatenate([i * _HALF, f * _HALF, o * _HALF, c], axis=-1)

@@ -1,4 +1,4 @@
-"""The figure that explains a network: what each layer hands to the next."""
+"""The figure that explains a network: what each layer passes on to the next."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _COLORS = {
     "hidden": "tab:blue",
     "output": "0.35",
 }
+_SEQUENCE_COLOR = "0.2"
 
 
 def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     """Draw a network from the bottom, where the sequence enters, to the top.
 
-    Each layer is a row, with a cell for each timestep. A filled cell emits its state upwards, a hollow one only hands
-    it to its right-hand neighbour. Long sequences are drawn with their first and last timesteps.
+    Each layer is a row, with a cell for each timestep. A filled cell passes its state upwards; a hollow one passes it
+    to its right-hand neighbour alone. Of long sequences, the first and last timesteps are drawn.
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     n_timesteps : int
         Length of the sequence.
     axes : matplotlib.axes.Axes, default=None
@@ -34,7 +35,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     Returns
     -------
     axes : matplotlib.axes.Axes
-        With the drawing.
+        The axes with the drawing.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
         _, axes = import_extra("matplotlib.pyplot", extra="plot").subplots(figsize=(11, height), layout="constrained")
     timesteps = _shown_timesteps(n_timesteps)
     n_columns = len(timesteps)
-    _draw_sequence(axes, 0, timesteps, f"{network.n_features} values", "0.35")
+    _draw_sequence(axes, 0, timesteps, f"{network.n_features} values")
     axes.text(-0.9, 0, f"input\n{(n_timesteps, network.n_features)}", ha="right", va="center")
     axes.text(
         n_columns - 0.3,
@@ -72,7 +73,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
             _draw_arrow(axes, (n_columns - 1, row + 0.28), ((n_columns - 1) / 2, row + 0.72), "tab:orange")
     top = len(steps) + 1
     _draw_arrows_up(axes, top, n_columns)
-    _draw_sequence(axes, top, timesteps, f"{network.n_features} values", "0.35")
+    _draw_sequence(axes, top, timesteps, f"{network.n_features} values")
     axes.text(-0.9, top, f"reconstruction\n{steps[-1].output_shape}", ha="right", va="center")
     axes.text(n_columns - 0.3, top, "the sequence again, as the network\nremembers it", va="center")
     kind = "LSTM autoencoder" if network.bottleneck else "regular LSTM network"
@@ -108,12 +109,12 @@ def _explanation(step: LayerStep) -> str:
     )
 
 
-def _draw_sequence(axes, row: int, timesteps: list[int | None], content: str, color: str) -> None:
+def _draw_sequence(axes, row: int, timesteps: list[int | None], content: str) -> None:
     for column, timestep in enumerate(timesteps):
         if timestep is None:
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large")
         else:
-            _draw_box(axes, column, row, f"t = {timestep}\n{content}", "white", color)
+            _draw_box(axes, (column, row), f"t = {timestep}\n{content}", _SEQUENCE_COLOR, filled=False)
 
 
 def _draw_cells(axes, row: int, timesteps: list[int | None], step: LayerStep, color: str) -> None:
@@ -124,34 +125,29 @@ def _draw_cells(axes, row: int, timesteps: list[int | None], step: LayerStep, co
         else:
             emits = len(step.output_shape) == 2 or column == len(timesteps) - 1
             text = f"{step.output_shape[-1]}" if emits else "kept"
-            _draw_box(axes, column, row, text, color if emits else "white", color, "white" if emits else color)
+            _draw_box(axes, (column, row), text, color, filled=emits)
         if recurrent and column + 1 < len(timesteps):
             _draw_arrow(axes, (column + 0.33, row), (column + 0.67, row), color)
 
 
 def _draw_repetition(axes, row: int, timesteps: list[int | None], color: str) -> None:
     middle = (len(timesteps) - 1) / 2
-    _draw_box(axes, middle, row - 0.1, "one vector", color, color, "white", width=0.8, height=0.3)
+    _draw_box(axes, (middle, row - 0.1), "one vector", color, filled=True, size=(0.8, 0.3))
     for column in range(len(timesteps)):
         _draw_arrow(axes, (middle + 0.15 * (column - middle), row + 0.06), (column, row + 0.32), color)
 
 
-def _draw_box(
-    axes,
-    x: float,
-    y: float,
-    text: str,
-    face: str,
-    edge: str,
-    ink: str = "black",
-    width: float = 0.6,
-    height: float = 0.5,
-) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
+def _draw_box(axes, center: tuple[float, float], text: str, color: str, *, filled: bool, size=(0.6, 0.5)) -> None:
+    """Draw a box with text: in white on the color if filled, else in the color on white."""
+    patches = import_extra("matplotlib.patches", extra="plot")
+    (x, y), (width, height) = center, size
     corner = (x - width / 2 + 0.05, y - height / 2 + 0.05)
-    box = FancyBboxPatch(corner, width - 0.1, height - 0.1, boxstyle="round,pad=0.05", facecolor=face, edgecolor=edge)
-    axes.add_patch(box)
+    face, ink = (color, "white") if filled else ("white", color)
+    axes.add_patch(
+        patches.FancyBboxPatch(
+            corner, width - 0.1, height - 0.1, boxstyle="round,pad=0.05", facecolor=face, edgecolor=color
+        )
+    )
     axes.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
 
 

@@ -1,4 +1,4 @@
-"""How a sequence flows through a network, told as a table and as a figure."""
+"""How a sequence flows through a network, as a table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from seqembed.network.layer_figure import draw_layer_flow
 class LayerFlow:
     """How a sequence flows through a network, layer by layer: the tables and the figure of the post.
 
-    Where the post is loose: ``TimeDistributed(Dense(k))`` applies one and the same dense layer to every timestep. It
-    does not make a vector as long as the previous layer's output, nor replicate anything k times.
+    The post is imprecise in one place: ``TimeDistributed(Dense(k))`` applies the same dense layer to every timestep. It
+    makes no vector as long as the output of the layer before, and repeats nothing k times.
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     n_timesteps : int
         Length of the sequence.
 
@@ -50,7 +50,7 @@ class LayerFlow:
         return self.network.n_parameters
 
     def plot(self, axes=None):
-        """Draw the flow: a cell for each timestep, which cells emit, and where the sequence is a single vector.
+        """Draw the flow: a cell for each timestep, which cells return their state, and the embedding as one vector.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class LayerFlow:
         Returns
         -------
         axes : matplotlib.axes.Axes
-            With the drawing.
+            The axes with the drawing.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The weights of a network: their first values, and how they are joined and cut."""
+"""The weights of a network: by name, or all of them in one flat array."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from seqembed.network.architecture import Network
 def initial_weights(network: Network, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Draw the weights that training starts from, as stock Keras layers draw theirs.
 
-    Kernels are Glorot uniform, recurrent kernels orthogonal, and biases zero but for the forget gate's, which are
-    one so that a new network remembers (Jozefowicz et al., 2015).
+    Kernels are Glorot uniform, and recurrent kernels orthogonal. Biases are zero; those of the forget gates are one, so
+    that a new network remembers (Jozefowicz et al., 2015).
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     random : numpy.random.Generator
         Source of the draws.
 
     Returns
     -------
     weights : dict of str to float32 array
-        One array for each entry of ``network.weight_shapes``, in its order.
+        One array for each entry of ``network.weight_shapes``.
 
     Examples
     --------
@@ -43,8 +43,8 @@ def initial_weights(network: Network, random: np.random.Generator) -> dict[str, 
             weights[name] = random.uniform(-limit, limit, shape).astype(np.float32)
         else:
             weights[name] = np.zeros(shape, np.float32)
-    for layer in (*network.encoder, *network.decoder):
-        weights[f"{layer.name}/bias"][layer.units : 2 * layer.units] = 1
+    for layer in network.layers:
+        layer.weights(weights).bias[layer.units : 2 * layer.units] = 1
     return weights
 
 
@@ -54,43 +54,56 @@ def _orthogonal_rows(shape: tuple[int, int], random: np.random.Generator) -> np.
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
 
-def flat_parameters(network: Network, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Join all weights, in the order of ``network.weight_shapes``.
+def flat_parameters(shapes: dict[str, tuple[int, ...]], weights: dict[str, np.ndarray]) -> np.ndarray:
+    """Join weights into one flat array, in the order of `shapes`.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Name and shape of every weight, such as ``network.weight_shapes``.
+    weights : dict of str to float32 array
+        The weights, in any order.
+
+    Returns
+    -------
+    parameters : float32 array of shape (n_parameters,)
+        A copy.
 
     Examples
     --------
     >>> import numpy as np
     >>> network = Network(n_features=2, n_components=3)
-    >>> flat_parameters(network, initial_weights(network, np.random.default_rng(0))).shape == (network.n_parameters,)
+    >>> weights = initial_weights(network, np.random.default_rng(0))
+    >>> flat_parameters(network.weight_shapes, weights).shape == (network.n_parameters,)
     True
     """
-    return np.concatenate([weights[name].ravel() for name in network.weight_shapes])
+    return np.concatenate([weights[name].ravel() for name in shapes])
 
 
-def named_weights(network: Network, parameters: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut flat parameters into the weights that they are made of, as views: undoes `flat_parameters`.
+def named_weights(shapes: dict[str, tuple[int, ...]], parameters: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut flat parameters into weights, as views: undoes `flat_parameters`.
 
     Examples
     --------
     >>> import numpy as np
     >>> network = Network(n_features=2, n_components=3)
-    >>> named_weights(network, np.zeros(network.n_parameters))["output/bias"]
+    >>> named_weights(network.weight_shapes, np.zeros(network.n_parameters))["output/bias"]
     array([0., 0.])
     """
-    shapes = network.weight_shapes
-    return {name: parameters[part].reshape(shapes[name]) for name, part in parameter_slices(network).items()}
+    return {name: parameters[part].reshape(shapes[name]) for name, part in parameter_slices(shapes).items()}
 
 
-def parameter_slices(network: Network) -> dict[str, slice]:
-    """Tell where each weight stands among the flat parameters.
+def parameter_slices(shapes: dict[str, tuple[int, ...]]) -> dict[str, slice]:
+    """Give the position of each weight among the flat parameters.
 
     Examples
     --------
-    >>> parameter_slices(Network(n_features=2, n_components=3, hidden_units=()))["encoder_1/recurrent_kernel"]
+    >>> shapes = Network(n_features=2, n_components=3, hidden_units=()).weight_shapes
+    >>> parameter_slices(shapes)["encoder_1/recurrent_kernel"]
     slice(24, 60, None)
     """
     slices, start = {}, 0
-    for name, shape in network.weight_shapes.items():
+    for name, shape in shapes.items():
         stop = start + math.prod(shape)
         slices[name] = slice(start, stop)
         start = stop

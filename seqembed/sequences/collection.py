@@ -1,4 +1,4 @@
-"""What a collection of sequences is: the checks that every input passes, lengths, batches of one shape."""
+"""Collections of sequences: how any input is checked, whatever its container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import check_array, gen_batches
 
-# Values read at once where a pass over all the data is needed: enough for fast arithmetic, few megabytes.
+# Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
 
 _INFINITE = "Input X contains infinity in sequence {}. Mark missing values with NaN, and replace others by finite ones."
@@ -22,7 +22,7 @@ class Sequences:
     Parameters
     ----------
     values : ndarray of shape (n_samples, n_timesteps, n_features), or list of arrays of shape (n_timesteps, n_features)
-        The user's own values, not copies, in the dtypes that they came in. Missing ones are NaN.
+        The user's own arrays, not copies, in their own dtypes. Missing values are NaN.
     lengths : int array of shape (n_samples,)
         Timesteps of each sequence.
     ndim : {2, 3}
@@ -56,16 +56,21 @@ class Sequences:
         """Timesteps of the longest sequence."""
         return int(self.lengths.max())
 
-    # Asked for every batch, and a pass over all lengths.
+    # Cached, since it is a pass over all lengths and every batch needs it.
     @cached_property
     def one_length(self) -> bool:
         """Whether all sequences are equally long."""
         return bool((self.lengths == self.lengths[0]).all())
 
     @property
+    def is_table(self) -> bool:
+        """Whether scikit-learn calls the input a table, whose columns it counts and names."""
+        return self.ndim == 2 and self.one_length
+
+    @property
     def order(self) -> np.ndarray | None:
-        """Rows sorted by length, so that batches need little padding; None where all are equally long."""
-        return None if self.one_length else np.argsort(self.lengths, kind="stable")
+        """Rows sorted by length, so that batches need little padding; None if all are equally long."""
+        return None if self.one_length else rows_by_length(self.lengths)
 
     def padded(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> np.ndarray:
         """Read some sequences as one array.
@@ -80,21 +85,24 @@ class Sequences:
         Returns
         -------
         batch : ndarray of shape (n_rows, n_timesteps, n_features)
-            NaN after the end of a sequence; a view where nothing has to be moved.
+            NaN after the end of a sequence. A view if `rows` is a slice of an array that needs no padding.
 
         Examples
         --------
         >>> import numpy as np
-        >>> check_sequences([np.float32([1, 2]), np.float32([3])]).padded(slice(0, 2))[:, :, 0]
-        array([[ 1.,  2.],
-               [ 3., nan]], dtype=float32)
+        >>> check_sequences([np.float32([1, 2]), np.float32([3])]).padded(slice(0, 2), n_timesteps=3)[:, :, 0]
+        array([[ 1.,  2., nan],
+               [ 3., nan, nan]], dtype=float32)
         """
+        n_timesteps = self.lengths[rows].max() if n_timesteps is None else n_timesteps
         if isinstance(self.values, np.ndarray):
-            return self.values[rows]
-        lengths = self.lengths[rows]
-        chosen = [self.values[row] for row in row_numbers(rows, len(self))]
+            chosen = self.values[rows]
+            if chosen.shape[1] == n_timesteps:
+                return chosen
+        else:
+            chosen = [self.values[row] for row in row_numbers(rows, len(self))]
         dtype = np.result_type(np.float32, *{sequence.dtype for sequence in chosen})
-        batch = np.full((len(chosen), n_timesteps or lengths.max(), self.n_features), np.nan, dtype)
+        batch = np.full((len(chosen), n_timesteps, self.n_features), np.nan, dtype)
         for filled, sequence in zip(batch, chosen, strict=True):
             filled[: len(sequence)] = sequence
         return batch
@@ -125,8 +133,20 @@ def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
     return gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
 
 
+def rows_by_length(lengths: np.ndarray) -> np.ndarray:
+    """Sort rows by the length of their sequences, so that batches of neighbours need little padding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows_by_length(np.array([5, 2, 5, 1]))
+    array([3, 1, 0, 2])
+    """
+    return np.argsort(lengths, kind="stable")
+
+
 def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
-    """Spell out which rows a batch has, at a cost that grows with the batch alone.
+    """Return the numbers of the rows of a batch, at a cost that does not grow with `n_samples`.
 
     Examples
     --------
@@ -134,6 +154,17 @@ def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
     [1, 2]
     """
     return range(n_samples)[rows] if isinstance(rows, slice) else rows
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, for messages.
+
+    Examples
+    --------
+    >>> counted(1, "feature"), counted(2, "feature")
+    ('1 feature', '2 features')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def with_feature_axis(values: np.ndarray) -> np.ndarray:
@@ -184,10 +215,10 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     Raises
     ------
     ValueError
-        For the wrong number of dimensions, nothing to learn from, sequences without a single value, values that are
-        infinite, complex or text, sequences that differ in their features, and lengths that don't fit `X`.
+        For the wrong number of dimensions, an empty collection, sequences without any value, values that are infinite,
+        complex or text, sequences that differ in their features, and lengths that don't fit `X`.
     TypeError
-        For sparse input and for objects that are no numbers.
+        For sparse input and for objects that are not numbers.
 
     Examples
     --------
@@ -201,7 +232,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         if lengths is not None:
             raise ValueError("Got lengths= beside a list of sequences, which have lengths of their own: leave it out.")
         arrays = [_as_array(position, sequence) for position, sequence in enumerate(X)]
-        # What is no collection of sequences is left for check_array to refuse.
+        # check_array refuses a list of numbers or of objects.
         if arrays and not any(array.ndim == 0 for array in arrays):
             return _check_list(arrays)
     X = check_array(
@@ -209,7 +240,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         dtype="numeric",
         allow_nd=True,
         ensure_2d=False,
-        # Checked below, in chunks: scikit-learn would make an array of truth values as large as X.
+        # Checked in chunks below: scikit-learn would make an array of truth values as large as X.
         ensure_all_finite=False,
         estimator=estimator,
         input_name="X",
@@ -217,8 +248,8 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     if X.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
-            f"got a 1D array of {X.shape[0]} values. Reshape your data: X.reshape(1, -1) if it is one sequence, or cut "
-            f"it into windows."
+            f"got a 1D array of {counted(X.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
+            f"sequence, or cut it into windows."
         )
     if X.ndim > 3:
         raise ValueError(
@@ -236,7 +267,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]
     else:
         ends = np.full(len(X), X.shape[1])
-    return Sequences(values, ends, X.ndim, _check_missing(values))
+    return Sequences(values, ends, X.ndim, _check_values(values))
 
 
 def _check_list(arrays: list[np.ndarray]) -> Sequences:
@@ -249,13 +280,13 @@ def _check_list(arrays: list[np.ndarray]) -> Sequences:
             )
         if array.ndim != first.ndim:
             raise ValueError(
-                f"Sequence {position} has {array.ndim} dimensions and sequence 0 has {first.ndim}: expected all of "
-                f"shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
+                f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence 0 has {first.ndim}: expected "
+                f"all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
             )
         if array.shape[1:] != first.shape[1:]:
             raise ValueError(
-                f"Sequence {position} has {array.shape[-1]} features and sequence 0 has {first.shape[-1]}: expected "
-                f"the same features in every sequence. Select them with sequence[:, columns]."
+                f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence 0 has {first.shape[-1]}: "
+                f"expected the same features in every sequence. Select them with sequence[:, columns]."
             )
         if 0 in array.shape:
             raise ValueError(
@@ -266,7 +297,7 @@ def _check_list(arrays: list[np.ndarray]) -> Sequences:
             raise ValueError(_INFINITE.format(position))
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays])
-    return Sequences(values, lengths, first.ndim + 1, _check_missing(values))
+    return Sequences(values, lengths, first.ndim + 1, _check_values(values))
 
 
 def _as_array(position: int, sequence) -> np.ndarray:
@@ -276,7 +307,8 @@ def _as_array(position: int, sequence) -> np.ndarray:
             array = array.astype(np.float64)
     except ValueError as error:
         raise ValueError(
-            f"Sequence {position} is no array: expected numbers of shape (n_timesteps, n_features), got {error}."
+            f"Sequence {position} is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of "
+            f"its timesteps equally many numbers."
         ) from error
     if array.ndim and array.dtype.kind not in "biuf":
         what = "Complex data not supported: sequence" if array.dtype.kind == "c" else "Sequence"
@@ -295,19 +327,19 @@ def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.n
     ends = np.asarray(lengths)
     if ends.shape != (n_samples,) or ends.dtype.kind not in "iu":
         raise ValueError(
-            f"Got lengths of shape {ends.shape} and dtype {ends.dtype} for {n_samples} sequences: expected an integer "
-            f"for each."
+            f"Got lengths= of shape {ends.shape} and dtype {ends.dtype} for {counted(n_samples, 'sequence')}: expected "
+            f"an integer for each. Pass lengths=[len(sequence) for sequence in sequences]."
         )
     if ends.min() < 1 or (longest is not None and ends.max() > longest):
         expected = "1 or more" if longest is None else f"1 to {longest}, the timesteps of X"
         raise ValueError(
-            f"Got lengths from {ends.min()} to {ends.max()}, expected {expected}. Leave empty sequences out."
+            f"Got lengths= from {ends.min()} to {ends.max()}, expected {expected}. Leave empty sequences out."
         )
     return ends.astype(np.int64)
 
 
-def _check_missing(values: np.ndarray | list[np.ndarray]) -> bool:
-    """Refuse infinite values, and sequences of which nothing is known; returns whether no value is missing."""
+def _check_values(values: np.ndarray | list[np.ndarray]) -> bool:
+    """Refuse infinite values and sequences without any value; return whether no value is missing."""
     if isinstance(values, np.ndarray):
         if values.dtype.kind != "f":
             return True
@@ -330,16 +362,16 @@ def _check_missing(values: np.ndarray | list[np.ndarray]) -> bool:
 def _refuse_empty(positions: np.ndarray) -> None:
     if len(positions):
         raise ValueError(
-            f"Every value of sequence {positions[0]} is missing (NaN), so there is nothing to go by. Leave out the "
-            f"{len(positions)} such sequences: {positions[:10].tolist()}."
+            f"Every value of sequence {positions[0]} is missing (NaN). Leave such sequences out, {len(positions)} in "
+            f"all: {positions[:10].tolist()}."
         )
 
 
 def looks_transposed(sequences: Sequences) -> bool:
     """Whether time seems to be on the last axis, where features belong.
 
-    Neighbours in time are alike; if neighbours on the last axis are much more alike than those on the axis of
-    timesteps, and there are more of them, the axes have probably been swapped.
+    Neighbours in time are alike. If neighbours on the last axis are much more alike than neighbours on the axis of
+    timesteps, and the last axis is longer, then the axes have probably been swapped.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From the user's units to the network's and back: statistics of the features, batches scaled and filled."""
+"""Sequences as the network reads them: scaled, in batches that say which values are known."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Batch(NamedTuple):
     Parameters
     ----------
     values : float32 array of shape (n_samples, n_timesteps, n_features)
-        Scaled; missing values, and what follows the end of a sequence, are filled with the features' means.
-    observed : bool array of the same shape, or None
-        Which values are the user's. None where all are.
+        Scaled. Missing values, and the padding after the end of a sequence, are the means of their features.
+    mask : bool array of the same shape
+        Which values are the user's; the others are missing or padding.
     lengths : int array of shape (n_samples,)
         Timesteps of each sequence.
     """
 
     values: np.ndarray
-    observed: np.ndarray | None
+    mask: np.ndarray
     lengths: np.ndarray
 
 
@@ -39,22 +39,9 @@ class Scaling:
     Parameters
     ----------
     means : float64 array of shape (n_features,)
-        Means of the training data, which missing values are filled with.
+        Means of the training data; missing values are read as these.
     center, scale : float64 arrays of shape (n_features,)
         In the units of the data.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed.sequences.collection import check_sequences
-    >>> scaling = Scaling(means=np.array([2.0]), center=np.array([2.0]), scale=np.array([0.5]))
-    >>> batch = scaling.read(check_sequences([[3.0, np.nan], [1.0]]), slice(0, 2))
-    >>> batch.values[:, :, 0]
-    array([[ 2.,  0.],
-           [-2.,  0.]], dtype=float32)
-    >>> batch.observed[:, :, 0]
-    array([[ True, False],
-           [ True, False]])
     """
 
     means: np.ndarray
@@ -63,39 +50,102 @@ class Scaling:
 
     @property
     def scaled_means(self) -> np.ndarray:
-        """Means of the training data as the network would read them, float32 of shape (n_features,)."""
+        """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
-
-    def read(self, sequences: Sequences, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
-        """Read some sequences as a batch.
-
-        Parameters
-        ----------
-        sequences : Sequences
-            All sequences.
-        rows : slice or int array
-            Which of them.
-        n_timesteps : int, default=None
-            Timesteps to pad to, by default those of the longest of them.
-        """
-        values = scaled(sequences.padded(rows, n_timesteps), self.center, self.scale)
-        lengths = sequences.lengths[rows]
-        if sequences.complete and sequences.one_length:
-            return Batch(values, None, lengths)
-        observed = ~np.isnan(values)
-        return Batch(np.where(observed, values, self.scaled_means), observed, lengths)
 
     def undo(self, values: np.ndarray) -> np.ndarray:
         """Return values of the network in the user's units, as float32."""
         return unscaled(values, self.center, self.scale)
 
 
-def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of each feature over all timesteps of all sequences, missing values left out.
+@dataclass(frozen=True)
+class ScaledSequences:
+    """Sequences that are scaled when they are read, a batch at a time.
 
-    The scale is the standard deviation, or a tenth of the largest deviation where that is more: a feature that hardly
-    ever leaves its mean, such as a rare event's indicator, would else outweigh all others, in steps that no cell can
-    follow.
+    Parameters
+    ----------
+    sequences : Sequences
+        As the user gave them.
+    scaling : Scaling
+        What to do to them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> scaling = Scaling(means=np.array([2.0]), center=np.array([2.0]), scale=np.array([0.5]))
+    >>> batch = ScaledSequences(check_sequences([[3.0, np.nan], [1.0]]), scaling).read(slice(0, 2))
+    >>> batch.values[:, :, 0]
+    array([[ 2.,  0.],
+           [-2.,  0.]], dtype=float32)
+    >>> batch.mask[:, :, 0]
+    array([[ True, False],
+           [ True, False]])
+    """
+
+    sequences: Sequences
+    scaling: Scaling
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Timesteps of each sequence, an int array of shape (n_samples,)."""
+        return self.sequences.lengths
+
+    @property
+    def means(self) -> np.ndarray:
+        """Means of the training data as the network reads them, float32 of shape (n_features,)."""
+        return self.scaling.scaled_means
+
+    def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
+        """Read some sequences as a batch.
+
+        Parameters
+        ----------
+        rows : slice or int array
+            Which sequences.
+        n_timesteps : int, default=None
+            Timesteps to pad to, by default those of the longest of these sequences.
+        """
+        lengths = self.lengths[rows]
+        values = scaled(self.sequences.padded(rows, n_timesteps), self.scaling.center, self.scaling.scale)
+        if self.sequences.complete and values.shape[1] == lengths.min():
+            return Batch(values, np.broadcast_to(True, values.shape), lengths)
+        mask = ~np.isnan(values)
+        return Batch(np.where(mask, values, self.means), mask, lengths)
+
+
+def learn_scaling(sequences: Sequences, scale: str | None) -> Scaling:
+    """Learn how to scale sequences from all their values.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Read in chunks.
+    scale : {"standard"} or None
+        Whether to centre each feature and divide it by its scale, see `feature_statistics`, or leave it as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> learn_scaling(check_sequences([[1.0, 3.0]]), scale="standard")
+    Scaling(means=array([2.]), center=array([2.]), scale=array([1.]))
+    """
+    means, scales = feature_statistics(sequences)
+    if scale is None:
+        return Scaling(means, np.zeros_like(means), np.ones_like(means))
+    return Scaling(means, means, scales)
+
+
+def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the mean and the scale of each feature over all values that are not missing.
+
+    The scale is the standard deviation, or a tenth of the largest deviation if that is more. Otherwise, a feature that
+    is nearly always at its mean, such as the indicator of a rare event, would outweigh all others, with values that no
+    cell can follow.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sequences that come batch by batch, since they don't fit into memory."""
+"""Sequences that come batch by batch, because all of them don't fit into memory."""
 
 from __future__ import annotations
 
@@ -9,25 +9,70 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from seqembed.sequences.collection import Sequences, check_sequences, chunks
+from seqembed.sequences.collection import Sequences, check_sequences, chunks, counted
 
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
 
-def batches_of(X) -> Iterable | None:
+@contextmanager
+def collected(X, lengths=None, estimator: object = None) -> Iterator[Sequences]:
+    """Check a collection of sequences, or collect one from batches in a temporary file.
+
+    Parameters
+    ----------
+    X : object
+        What the user passed to `fit`.
+    lengths : array-like of int of shape (n_samples,), default=None
+        Timesteps of each sequence of a padded array.
+    estimator : object, default=None
+        The estimator that asks, named in errors.
+
+    Yields
+    ------
+    sequences : Sequences
+        All of them. Those in a temporary file can be read until the context ends, see `spooled`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what `seqembed.sequences.collection.check_sequences` refuses, and for lengths beside batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with collected(np.zeros((2, 3, 1)) for _ in range(4)) as sequences:
+    ...     len(sequences)
+    8
+    """
+    batches = batches_of(X, lengths)
+    if batches is None:
+        yield check_sequences(X, lengths, estimator=estimator)
+        return
+    with spooled(batches, estimator) as sequences:
+        yield sequences
+
+
+def batches_of(X, lengths=None) -> Iterable | None:
     """Tell data that come in batches from a collection of sequences.
 
     Parameters
     ----------
     X : object
         What the user passed.
+    lengths : array-like, default=None
+        The lengths that the user passed; batches have lengths of their own.
 
     Returns
     -------
     batches : iterable or None
         `X` itself if it can be iterated but not indexed, such as a generator or a data loader: each item is a batch.
-        Slices of `X` if it is an array stored in chunks (zarr, h5py, dask), which is read as it is needed. None for
+        Slices of `X` if it is an array stored in chunks (zarr, h5py, dask), each read when it is needed. None for
         everything else, such as arrays, memory maps and lists.
+
+    Raises
+    ------
+    ValueError
+        For lengths beside batches.
 
     Examples
     --------
@@ -40,18 +85,25 @@ def batches_of(X) -> Iterable | None:
     if isinstance(X, np.ndarray):
         return None
     if hasattr(X, "chunks") and hasattr(X, "shape"):
-        return (np.asarray(X[rows]) for rows in chunks(X.shape[0], math.prod(X.shape[1:])))
-    if hasattr(X, "__iter__") and not hasattr(X, "__getitem__") and not hasattr(X, "shape"):
-        return X
-    return None
+        batches = (np.asarray(X[rows]) for rows in chunks(X.shape[0], math.prod(X.shape[1:])))
+    elif hasattr(X, "__iter__") and not hasattr(X, "__getitem__") and not hasattr(X, "shape"):
+        batches = X
+    else:
+        return None
+    if lengths is not None:
+        raise ValueError(
+            "Got lengths= beside an iterable of batches: pass batches that are lists of arrays, which have lengths of "
+            "their own."
+        )
+    return batches
 
 
 @contextmanager
 def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
-    """Write batches to a temporary file, so that training can read them at random, as often as it likes.
+    """Write batches to a temporary file, so that training can read the sequences again and again in any order.
 
-    The file is as large as the data, lies where `tempfile` puts such files (set the variable TMPDIR to choose), and is
-    gone when the context ends, whatever ends it.
+    The file is as large as the data and lies in the folder that `tempfile` uses, which the variable TMPDIR chooses. It
+    is removed when the context ends, also after an error.
 
     Parameters
     ----------
@@ -85,8 +137,9 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
                 raise ValueError(
-                    f"Batch {number} holds sequences of {checked.n_features} features in {checked.ndim} dimensions, "
-                    f"and the first one of {first.n_features} in {first.ndim}: expected all batches alike."
+                    f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
+                    f"dimensions, and the first one of {first.n_features} in {first.ndim}: expected all batches alike. "
+                    f"Give each batch the axes and the features of the first."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
@@ -116,9 +169,9 @@ def compute_by_batches(
     compute : callable
         Takes a batch and where to write, or None, and returns the result: an array, or a list of them.
     batches : iterable
-        What is computed of.
+        The batches.
     out : array or None
-        Where the results go, one sequence after another; it must have room for exactly all of them.
+        Where to write the results, a row for each sequence.
 
     Returns
     -------
@@ -128,7 +181,7 @@ def compute_by_batches(
     Raises
     ------
     ValueError
-        If `out` is too short or too long; what was computed by then stays in it.
+        If `out` has too few rows or too many; the results so far stay in it.
 
     Examples
     --------
@@ -145,12 +198,16 @@ def compute_by_batches(
             continue
         n_samples = len(batch)
         if start + n_samples > len(out):
-            raise ValueError(f"Got out of {len(out)} rows for more sequences than that: expected a row for each.")
+            raise ValueError(
+                f"Got out= of {counted(len(out), 'row')} for more sequences than that: expected a row for each."
+            )
         compute(batch, out[start : start + n_samples])
         start += n_samples
     if out is not None:
         if start < len(out):
-            raise ValueError(f"Got out of {len(out)} rows for {start} sequences: expected a row for each.")
+            raise ValueError(
+                f"Got out= of {counted(len(out), 'row')} for {counted(start, 'sequence')}: expected a row for each."
+            )
         return out
     if not results:
         raise ValueError(_NO_BATCH)

@@ -1,4 +1,4 @@
-"""One pass over the training sequences: how they are parted into batches, varied and weighed."""
+"""One pass over the training sequences, in batches of one shape."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ import numpy as np
 
 from seqembed.network.architecture import Network
 from seqembed.parallel import one_blas_thread
-from seqembed.sequences.scaling import Batch
+from seqembed.sequences.collection import rows_by_length
+from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
+from seqembed.training.recipe import Recipe
 
 # More buckets pad less and compile more.
 _MOST_BUCKETS = 4
-# Sequences by which it is told whether a set keeps time: more of them tell no better.
+# Sequences that show whether a set keeps time: a larger sample gives the same answer.
 _SAMPLE_TO_TELL_TIME_BY = 256
 
 
 class Epoch:
-    """Passes over the training sequences, each in a random order and each batch with an update of the weights.
+    """Passes over the training sequences, each in a random order, with an update of the weights for each batch.
 
     Parameters
     ----------
     network : Network
-        The sizes.
-    read : callable
-        Takes row numbers and a number of timesteps, and returns those sequences as a Batch, padded to it.
-    lengths : int array of shape (n_samples,)
-        Timesteps of every sequence.
+        Its architecture.
+    sequences : ScaledSequences
+        All sequences.
     rows : int array
         Rows to learn from.
+    recipe : Recipe
+        How to train. Its epochs are the most passes that there will be: few updates are not worth a compilation.
     random : numpy.random.Generator
-        Shuffles the rows.
-    batch_size : int
-        Most sequences per update. Batches of one length are made equally large, so that none is small.
-    epochs : int
-        How many passes there will be at most: few updates are not worth a compilation.
+        Shuffles and varies the sequences.
     pool : concurrent.futures.Executor
         Threads to compute gradients on.
 
@@ -53,14 +51,16 @@ class Epoch:
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> from seqembed.sequences.scaling import learn_scaling
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> X = np.ones((10, 3, 1), np.float32)
-    >>> def read(rows, n_timesteps):
-    ...     return Batch(X[rows], None, np.full(len(rows), n_timesteps))
-    >>> random, lengths, rows = np.random.default_rng(0), np.full(10, 3), np.arange(10)
+    >>> checked = check_sequences(np.ones((10, 3, 1)))
+    >>> sequences = ScaledSequences(checked, learn_scaling(checked, scale=None))
+    >>> recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.01, augment=False)
     >>> with ThreadPoolExecutor() as pool:
-    ...     muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 0.01, pool)
-    ...     epoch = Epoch(network, read, lengths, rows, random, batch_size=4, epochs=1, pool=pool)
+    ...     start = np.zeros(network.n_parameters, np.float32)
+    ...     muon = Muon(network.weight_shapes, start, lambda update: 0.01, pool)
+    ...     epoch = Epoch(network, sequences, np.arange(10), recipe, np.random.default_rng(0), pool)
     ...     mean, first = epoch.run(muon)
     >>> epoch.n_updates, first, mean < first
     (3, 1.0, True)
@@ -69,71 +69,77 @@ class Epoch:
     def __init__(
         self,
         network: Network,
-        read: Callable[[np.ndarray, int], Batch],
-        lengths: np.ndarray,
+        sequences: ScaledSequences,
         rows: np.ndarray,
+        recipe: Recipe,
         random: np.random.Generator,
-        *,
-        batch_size: int,
-        epochs: int,
         pool: Executor,
     ):
-        self._read, self._random = read, random
-        self._buckets = _buckets(rows, lengths, batch_size)
+        self._sequences, self._random = sequences, random
+        self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
+        self._buckets = buckets_by_length(rows, sequences.lengths, recipe.batch_size)
         self._gradients = [
-            BatchGradient(network, bucket.n_timesteps, bucket.batch_size, epochs * bucket.n_batches, pool)
+            BatchGradient(network, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool)
             for bucket in self._buckets
         ]
         self.n_updates = sum(bucket.n_batches for bucket in self._buckets)
 
     def run(self, muon: Muon) -> tuple[float, float]:
-        """Make a pass; returns the mean loss, each batch's as it was met, and the loss of the first batch."""
+        """Make a pass; return the mean of the losses of its batches, each before its update, and the first of them."""
         losses, sizes = [], []
-        # NumPy's results depend on the number of its threads, and many small products take longer on several. What
-        # overflows or vanishes is the caller's to judge.
+        # NumPy's results depend on the number of its threads, and many small products are slower on several threads.
+        # Numbers that overflow show in the loss, which the caller judges.
         with one_blas_thread(), np.errstate(all="ignore"):
-            for number, rows in _shuffled_batches(self._buckets, self._random):
+            for number, rows in shuffled_batches(self._buckets, self._random):
                 bucket = self._buckets[number]
-                # All batches of a bucket have one shape, since each shape would cost a compilation of its own.
-                batch = self._read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
-                value_weight = _value_weight(batch, len(rows))
-                loss, gradient = self._gradients[number](muon.parameters, batch.values, batch.lengths, value_weight)
+                # Rows repeat until the batch is full, since each shape would need a compilation of its own.
+                batch = self._sequences.read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
+                batch = self._vary(batch)
+                weight = value_weight(batch.mask, len(rows))
+                loss, gradient = self._gradients[number](muon.parameters, batch.values, batch.lengths, weight)
                 muon.update(gradient)
                 losses.append(loss)
                 sizes.append(len(rows))
         return float(np.average(losses, weights=sizes)), losses[0]
 
 
-def read_varied(
-    read: Callable, lengths: np.ndarray, rows: np.ndarray, means: np.ndarray, random: np.random.Generator
-) -> Callable:
-    """Make a function that reads sequences as `read` does and varies them in the way that suits the set.
+def suitable_variation(
+    sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator
+) -> Callable[[Batch], Batch]:
+    """Choose how to vary sequences: mix them in pairs if they keep time with one another, else shift them.
 
     Parameters
     ----------
-    read, lengths, rows, random
+    sequences, rows, random
         As in `Epoch`.
-    means : float32 array of shape (n_features,)
-        Means of the training sequences as they are read.
 
     Returns
     -------
-    read : callable
-        See `seqembed.training.augmentation`.
+    vary : callable
+        Takes a batch and returns a varied one, see `seqembed.training.augmentation`.
     """
     sample = np.sort(random.choice(rows, min(len(rows), _SAMPLE_TO_TELL_TIME_BY), replace=False))
-    if keeps_time(read(sample, lengths[sample].max())):
-        return lambda rows, n_timesteps: mixed(read(rows, n_timesteps), random, means)
-    return lambda rows, n_timesteps: shifted(read(rows, n_timesteps), random)
+    if keeps_time(sequences.read(sample)):
+        return lambda batch: mixed(batch, random, sequences.means)
+    return lambda batch: shifted(batch, random)
 
 
-def by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Sort rows by the length of their sequences, so that batches of neighbours need little padding."""
-    return rows[np.argsort(lengths[rows], kind="stable")]
+def _unvaried(batch: Batch) -> Batch:
+    return batch
 
 
-class _Bucket(NamedTuple):
-    """Rows of similar length, which are padded to one length and cut into batches of one size."""
+class Bucket(NamedTuple):
+    """Rows of similar length, which are padded to one length and cut into batches of one size.
+
+    Parameters
+    ----------
+    rows : int array
+        The rows.
+    n_timesteps : int
+        Length of the longest of their sequences.
+    n_batches : int
+        How many batches they are cut into.
+    """
 
     rows: np.ndarray
     n_timesteps: int
@@ -141,19 +147,38 @@ class _Bucket(NamedTuple):
 
     @property
     def batch_size(self) -> int:
+        """Sequences of the largest batch."""
         return math.ceil(len(self.rows) / self.n_batches)
 
 
-def _buckets(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[_Bucket]:
-    """Part rows by length, so that short sequences don't pay for long ones; few parts, since each is compiled."""
+def buckets_by_length(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[Bucket]:
+    """Divide rows into buckets of similar length, so that short sequences need little padding.
+
+    There are at most four buckets, since each needs a compilation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lengths = np.array([9, 2, 9, 1])
+    >>> [(bucket.rows.tolist(), bucket.n_timesteps) for bucket in buckets_by_length(np.arange(4), lengths, 1)]
+    [([1, 3], 2), ([0, 2], 9)]
+    """
     n_distinct = len(np.unique(lengths[rows]))
     n_buckets = max(1, min(_MOST_BUCKETS, n_distinct, len(rows) // (2 * batch_size)))
-    parts = np.array_split(by_length(rows, lengths), n_buckets)
-    return [_Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
+    parts = np.array_split(rows[rows_by_length(lengths[rows])], n_buckets)
+    return [Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
 
 
-def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the rows of each batch beside the number of their bucket, in random order."""
+def shuffled_batches(buckets: list[Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield batches in random order: the number of the bucket, and the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> buckets = buckets_by_length(np.arange(5), np.full(5, 7), batch_size=2)
+    >>> [len(rows) for _, rows in shuffled_batches(buckets, np.random.default_rng(0))]
+    [2, 2, 1]
+    """
     batches = [
         (number, chosen)
         for number, bucket in enumerate(buckets)
@@ -163,13 +188,27 @@ def _shuffled_batches(buckets: list[_Bucket], random: np.random.Generator) -> It
         yield batches[position]
 
 
-def _value_weight(batch: Batch, n_sequences: int) -> np.ndarray:
-    """Equal weights that sum to 1 over the observed values of the first sequences; the others only fill the batch."""
-    n_samples, n_timesteps, n_features = batch.values.shape
-    if batch.observed is None:
-        weight = np.zeros((n_samples, 1, 1), np.float32)
-        weight[:n_sequences] = 1 / (n_sequences * n_timesteps * n_features)
-        return weight
-    weight = batch.observed.astype(np.float32)
+def value_weight(mask: np.ndarray, n_sequences: int) -> np.ndarray:
+    """Give equal weights, which sum to 1, to the known values of the first sequences, and 0 to all others.
+
+    Parameters
+    ----------
+    mask : bool array of shape (n_samples, n_timesteps, n_features)
+        Which values are known.
+    n_sequences : int
+        How many sequences count; those after them only fill the batch.
+
+    Returns
+    -------
+    weight : float32 array of the shape of `mask`
+        The weights of the values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value_weight(np.array([[[True], [False]], [[True], [True]]]), n_sequences=1).ravel()
+    array([1., 0., 0., 0.], dtype=float32)
+    """
+    weight = mask.astype(np.float32)
     weight[n_sequences:] = 0
     return weight / weight.sum()

@@ -1,213 +1,249 @@
-"""The training loop: epochs of shuffled batches, the best weights kept."""
+"""The training loop, which returns the best weights that it met."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
-from seqembed.network import forward
 from seqembed.network.architecture import Network
+from seqembed.network.forward import squared_errors
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
-from seqembed.sequences.scaling import Batch
-from seqembed.training.epoch import Epoch, by_length, read_varied
+from seqembed.sequences.collection import rows_by_length
+from seqembed.sequences.scaling import ScaledSequences
+from seqembed.training.epoch import Epoch
 from seqembed.training.muon import Muon
+from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
 
-# A loss this many times as high as that of the untrained network is no longer a search for a lower one.
+# A loss this many times as high as that of the untrained network will not come down again by itself.
 _EXPLOSION = 10
 _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
-# Sequences that the last weights are measured on, spread evenly: a pass over all of a large set would tell no better.
+# Sequences that the last weights are measured on, spread evenly over the set: a larger sample gives the same answer.
 _SAMPLE_TO_JUDGE_BY = 512
+
+
+class TrainingResult(NamedTuple):
+    """What training leaves behind, and how it ended.
+
+    Parameters
+    ----------
+    weights : dict of str to float32 array
+        Those of the epoch with the lowest validation loss, or training loss if nothing was held back.
+    history : dict of str to list of float
+        "loss", "val_loss" (with held-back sequences) and "learning_rate", one entry per epoch.
+    best_epoch : int
+        The epoch that the weights are from; 0 means the weights that training started from.
+    best_loss : float
+        The loss of that epoch.
+    n_explosions : int
+        How often the loss exploded, so that training went back to the best weights with a lower learning rate.
+    last_peak : float
+        Peak of the learning rate after the last explosion.
+    interrupted : bool
+        Whether Ctrl-C ended training early.
+    """
+
+    weights: dict[str, np.ndarray]
+    history: dict[str, list[float]]
+    best_epoch: int
+    best_loss: float
+    n_explosions: int
+    last_peak: float
+    interrupted: bool
 
 
 def train(
     network: Network,
     weights: dict[str, np.ndarray],
-    read: Callable[[np.ndarray, int], Batch],
-    lengths: np.ndarray,
-    training_rows: np.ndarray,
-    validation_rows: np.ndarray,
-    means: np.ndarray,
+    sequences: ScaledSequences,
+    recipe: Recipe,
     random: np.random.Generator,
     *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    augment: bool,
-    patience: int | None,
-    n_jobs: int | None,
     verbose: bool,
-) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
-    """Train a network to reconstruct its input and return the best weights met.
+) -> TrainingResult:
+    """Train a network to reconstruct its input.
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
     weights : dict of str to float32 array
-        Where to start; left as they are.
-    read : callable
-        Takes row numbers and a number of timesteps, and returns those sequences, padded to it.
-    lengths : int array of shape (n_samples,)
-        Timesteps of every sequence.
-    training_rows, validation_rows : int arrays
-        Rows to learn from, and rows whose loss picks the best epoch; without any, the training loss does.
-    means : float32 array of shape (n_features,)
-        Means of the training sequences as they are read.
+        Where to start; they are not modified.
+    sequences : ScaledSequences
+        What to learn from.
+    recipe : Recipe
+        How to train.
     random : numpy.random.Generator
-        Varies the sequences and shuffles the rows of each epoch.
-    epochs : int
-        Passes over the training rows.
-    batch_size : int
-        Most sequences per update. Batches of one length are made equally large, so that none is small.
-    learning_rate : float
-        Peak of the rate, see `seqembed.training.schedule.warm_up_and_decay`.
-    augment : bool
-        Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
-    patience : int or None
-        Epochs without a lower loss after which training stops; None never stops early.
-    n_jobs : int or None
-        Limits the threads, see `seqembed.parallel.count_threads`.
+        Draws the sequences that are held back, and varies and shuffles the others in each epoch.
     verbose : bool
         Whether to show a progress bar with the losses and the time left.
 
     Returns
     -------
-    weights : dict of str to float32 array
-        Those of the epoch with the lowest validation loss, or training loss where nothing was held back.
-    history : dict of str to list of float
-        "loss", "val_loss" (with validation rows) and "learning_rate", one entry per epoch.
+    result : TrainingResult
+        The best weights, the losses, and how training ended.
 
     Raises
     ------
     FloatingPointError
         When the loss explodes however low the learning rate.
     """
-    start = flat_parameters(network, weights)
-    names = ("loss", "val_loss", "learning_rate") if len(validation_rows) else ("loss", "learning_rate")
-    history: dict[str, list[float]] = {name: [] for name in names}
-    progress = _progress_bar(epochs, names) if verbose else None
-
-    def measure(parameters, rows):
-        return _mean_squared_error(network, named_weights(network, parameters), read, lengths, rows, n_jobs)
-
-    read_to_train = read_varied(read, lengths, training_rows, means, random) if augment else read
-
-    best, restarts, first_loss, peak = _Best(), 0, None, learning_rate
-    try:
-        with thread_pool(n_jobs) as pool:
-            one_pass = Epoch(
-                network,
-                read_to_train,
-                lengths,
-                training_rows,
-                random,
-                batch_size=batch_size,
-                epochs=epochs,
-                pool=pool,
-            )
-            muon = Muon(network, start, _schedule(peak, epochs * one_pass.n_updates), pool)
-            for epoch in range(1, epochs + 1):
-                before = muon.parameters
-                loss, first = one_pass.run(muon)
-                first_loss = first if first_loss is None else first_loss
-                values = {"loss": loss, "learning_rate": muon.rate}
-                if len(validation_rows):
-                    values["val_loss"] = measure(muon.parameters, validation_rows)
-                    best.offer(muon.parameters, values["val_loss"], epoch)
-                else:
-                    # The loss of an epoch speaks for the weights that it began with, not for those it ended with.
-                    best.offer(before, loss, epoch - 1)
-                for name in names:
-                    history[name].append(values[name])
+    with thread_pool(recipe.n_jobs) as pool:
+        run = _Run(network, weights, sequences, recipe, random, pool)
+        progress = _progress_bar(recipe.epochs, tuple(run.history)) if verbose else None
+        interrupted = False
+        try:
+            while not run.ended:
+                run.make_epoch()
                 if progress is not None:
-                    progress.update(epoch, [(name, values[name]) for name in names], finalize=epoch == epochs)
-                if not max(values.get("val_loss", loss), loss) <= _EXPLOSION * first_loss:
-                    if restarts == _MOST_RESTARTS:
-                        break
-                    restarts += 1
-                    peak *= _FACTOR_AFTER_EXPLOSION
-                    remaining = max(1, epochs - epoch) * one_pass.n_updates
-                    good = start if best.parameters is None else best.parameters
-                    muon = Muon(network, good, _schedule(peak, remaining), pool)
-                elif patience is not None and epoch - best.epoch - (not len(validation_rows)) >= patience:
-                    break
-            if not len(validation_rows):
-                stride = math.ceil(len(training_rows) / _SAMPLE_TO_JUDGE_BY)
-                best.offer(muon.parameters, measure(muon.parameters, training_rows[::stride]), epoch)
-    except KeyboardInterrupt:
-        if best.parameters is None:
-            raise
-        _warn(
-            f"Training was interrupted after {len(history['loss'])} of {epochs} epochs: the weights are those of epoch "
-            f"{best.epoch}, the best so far (loss {best.loss:.4g})."
+                    losses = [(name, values[-1]) for name, values in run.history.items()]
+                    progress.update(run.epoch, losses, finalize=run.epoch == recipe.epochs)
+            run.judge_last_weights()
+        except KeyboardInterrupt:
+            if run.best.parameters is None:
+                raise
+            interrupted = True
+    best = run.best
+    if best.parameters is None or (not interrupted and _exploded_or_nan(best.loss, run.first_loss)):
+        raise FloatingPointError(
+            f"The loss became {run.history['loss'][-1]:.3g} in the first epoch, and again with lower learning rates "
+            f"down to {run.peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
         )
-    else:
-        if best.parameters is None or not best.loss <= _EXPLOSION * first_loss:
-            raise FloatingPointError(
-                f"The loss became {loss:.3g} in the first epoch, and again with lower learning rates down to "
-                f"{peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
-            )
-        if restarts:
-            _warn(
-                f"The loss exploded {restarts} times: training went back to the best weights with a lower learning "
-                f"rate, {peak:.2g} in the end, and the weights are those of epoch {best.epoch} of {epochs}. Use "
-                f"activation='tanh' or a lower learning_rate than {learning_rate:g}."
-            )
-    return named_weights(network, best.parameters), history
+    return TrainingResult(
+        named_weights(network.weight_shapes, best.parameters),
+        run.history,
+        best.epoch,
+        best.loss,
+        run.n_explosions,
+        run.peak,
+        interrupted,
+    )
 
 
 def _progress_bar(epochs: int, names: tuple[str, ...]):
-    # A short fit needs TensorFlow, which Keras brings along, for nothing else.
+    # Keras brings TensorFlow along, which a short fit does not need otherwise.
     import keras
 
     return keras.utils.Progbar(epochs, interval=0.5, stateful_metrics=names, unit_name="epoch")
+
+
+class _Best:
+    """The parameters with the lowest loss so far."""
+
+    def __init__(self):
+        self.parameters, self.loss, self.epoch = None, math.inf, 0
+
+    def offer(self, parameters: np.ndarray, loss: float, epoch: int) -> None:
+        if loss < self.loss:
+            self.parameters, self.loss, self.epoch = parameters, loss, epoch
+
+
+class _Run:
+    """One training run, epoch by epoch: the optimiser, the losses so far, the best parameters."""
+
+    def __init__(
+        self,
+        network: Network,
+        weights: dict[str, np.ndarray],
+        sequences: ScaledSequences,
+        recipe: Recipe,
+        random: np.random.Generator,
+        pool: Executor,
+    ):
+        self._network, self._sequences, self._recipe, self._pool = network, sequences, recipe, pool
+        self._training_rows, self._validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
+        names = ("loss", "val_loss", "learning_rate") if recipe.n_validation else ("loss", "learning_rate")
+        self.history: dict[str, list[float]] = {name: [] for name in names}
+        self._pass = Epoch(network, sequences, self._training_rows, recipe, random, pool)
+        self._start = flat_parameters(network.weight_shapes, weights)
+        self.best, self.first_loss = _Best(), None
+        self.epoch, self.n_explosions, self.peak, self.ended = 0, 0, recipe.learning_rate, False
+        self._muon = self._optimiser(self._start, recipe.epochs)
+
+    def make_epoch(self) -> None:
+        """Make one pass over the training sequences, and decide whether there will be another."""
+        self.epoch += 1
+        before = self._muon.parameters
+        loss, first = self._pass.run(self._muon)
+        self.first_loss = first if self.first_loss is None else self.first_loss
+        losses = {"loss": loss}
+        if self._recipe.n_validation:
+            losses["val_loss"] = self._measure(self._muon.parameters, self._validation_rows)
+            self.best.offer(self._muon.parameters, losses["val_loss"], self.epoch)
+        else:
+            # The loss of an epoch is close to that of the weights at its start, not at its end.
+            self.best.offer(before, loss, self.epoch - 1)
+        for name, value in (*losses.items(), ("learning_rate", self._muon.rate)):
+            self.history[name].append(value)
+        if any(_exploded_or_nan(value, self.first_loss) for value in losses.values()):
+            self._restart_or_end()
+        elif self._recipe.patience is not None and self._epochs_without_better() >= self._recipe.patience:
+            self.ended = True
+        self.ended = self.ended or self.epoch == self._recipe.epochs
+
+    def judge_last_weights(self) -> None:
+        """Keep the last weights too if they are the best, where no validation loss has judged them yet."""
+        if not self._recipe.n_validation:
+            stride = math.ceil(len(self._training_rows) / _SAMPLE_TO_JUDGE_BY)
+            loss = self._measure(self._muon.parameters, self._training_rows[::stride])
+            self.best.offer(self._muon.parameters, loss, self.epoch)
+
+    def _epochs_without_better(self) -> int:
+        # The last epoch for which there is a loss: without validation, that of the weights before this one.
+        judged = self.epoch if self._recipe.n_validation else self.epoch - 1
+        return judged - self.best.epoch
+
+    def _restart_or_end(self) -> None:
+        """Go back to the best weights with a lower learning rate, unless that was done too often."""
+        if self.n_explosions == _MOST_RESTARTS:
+            self.ended = True
+            return
+        self.n_explosions += 1
+        self.peak *= _FACTOR_AFTER_EXPLOSION
+        good = self._start if self.best.parameters is None else self.best.parameters
+        self._muon = self._optimiser(good, max(1, self._recipe.epochs - self.epoch))
+
+    def _optimiser(self, parameters: np.ndarray, epochs: int) -> Muon:
+        schedule = _schedule(self.peak, epochs * self._pass.n_updates)
+        return Muon(self._network.weight_shapes, parameters, schedule, self._pool)
+
+    def _measure(self, parameters: np.ndarray, rows: np.ndarray) -> float:
+        weights = named_weights(self._network.weight_shapes, parameters)
+        return _mean_squared_error(self._network, weights, self._sequences, rows, self._recipe.n_jobs)
+
+
+def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    shuffled = random.permutation(n_samples)
+    return np.sort(shuffled[n_validation:]), np.sort(shuffled[:n_validation])
 
 
 def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
     return lambda update: peak * warm_up_and_decay(update, n_updates)
 
 
-class _Best:
-    """The weights with the lowest loss so far."""
-
-    def __init__(self):
-        self.parameters, self.loss, self.epoch = None, math.inf, 0
-
-    def offer(self, parameters, loss: float, epoch: int) -> None:
-        if loss < self.loss:
-            self.parameters, self.loss, self.epoch = parameters, loss, epoch
-
-
-def _warn(message: str) -> None:
-    # The line that the user wrote is the call of fit, above `_fit` and a wrapper of scikit-learn's.
-    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+def _exploded_or_nan(loss: float, first_loss: float) -> bool:
+    # Every comparison with NaN is false.
+    return not loss <= _EXPLOSION * first_loss
 
 
 def _mean_squared_error(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    read: Callable,
-    lengths: np.ndarray,
-    rows: np.ndarray,
-    n_jobs: int | None,
+    network: Network, weights: dict[str, np.ndarray], sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
 ) -> float:
-    rows = by_length(rows, lengths)
-    errors, counts = np.zeros(len(rows)), np.zeros(len(rows))
+    rows = rows[rows_by_length(sequences.lengths[rows])]
+    sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
     def measure(positions):
-        batch = read(rows[positions], lengths[rows[positions]].max())
+        batch = sequences.read(rows[positions])
         with np.errstate(all="ignore"):
-            squared = np.square(forward.reconstruct(network, weights, batch.values, batch.lengths) - batch.values)
-        observed = np.broadcast_to(True, squared.shape) if batch.observed is None else batch.observed
-        errors[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=observed)
-        counts[positions] = observed.sum(axis=(1, 2))
+            squared = squared_errors(network, weights, batch.values, batch.lengths)
+        sums[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)
+        counts[positions] = batch.mask.sum(axis=(1, 2))
 
     run_batches(measure, len(rows), n_jobs)
-    return float(errors.sum() / counts.sum())
+    return float(sums.sum() / counts.sum())

@@ -1,4 +1,4 @@
-"""Muon, the optimiser: matrices of the LSTM layers move in orthogonal steps, biases and the output layer as in Adam."""
+"""Muon, the optimiser: matrices of LSTM layers take orthogonal steps, all other weights those of Adam."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from seqembed.network.architecture import Network
 from seqembed.network.weights import parameter_slices
 
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95
 _ORTHOGONAL = (3.4445, -4.7750, 2.0315)
-# Of the usual five, the last two cost time and change nothing in what is learned.
+# Five are usual. The last two take time and do not change what is learned.
 _ITERATIONS = 3
-# Liu et al. (2025): the root mean square of a step, that of a typical step of Adam, so that one rate suits both.
+# Liu et al. (2025): the root mean square of a step equals that of a typical step of Adam, so that one rate suits both.
 _STEP_SIZE = 0.2
 # Kingma and Ba (2015), their defaults.
 _FIRST_DECAY, _SECOND_DECAY, _EPSILON = 0.9, 0.999, 1e-7
@@ -24,37 +23,38 @@ _LARGEST_NORM = 1.0
 
 
 class Muon:
-    """Weights on their way down, with the moments of their gradient.
+    """Optimiser state: the parameters and the moments of their gradient.
 
-    The gradient is clipped at norm 1 (Pascanu et al., 2013). The kernels and recurrent kernels of the LSTM layers
-    take a step of which all singular values are nearly equal, so that rare directions are learned as fast as frequent
-    ones; all other weights take a step of Adam. The same loss is reached in far fewer updates than with Adam alone.
+    The gradient is clipped at norm 1 (Pascanu et al., 2013). The kernels and recurrent kernels of LSTM layers take a
+    step whose singular values are all nearly equal, so that rare directions are learned as fast as frequent ones. All
+    other weights take a step of Adam. This reaches the same loss in far fewer updates than Adam alone.
 
     Parameters
     ----------
-    network : Network
-        The sizes.
+    shapes : dict of str to tuple of int
+        Name and shape of every weight, such as ``network.weight_shapes``. A layer with a weight called
+        ``name/recurrent_kernel`` is an LSTM layer.
     parameters : float32 array of shape (n_parameters,)
-        Where to start: all weights, flat, in the order of ``network.weight_shapes``.
+        Where to start: all weights, flat, in the order of `shapes`.
     rate_of : callable
         Takes the number of an update, from 1 on, and returns its learning rate.
     pool : concurrent.futures.Executor
-        Threads to compute the steps of layers on.
+        Threads on which the steps of layers are computed.
     moments : float32 array of shape (2, n_parameters), default=None
-        Moments of the gradient from updates before, if there were any.
+        Moments of the gradient after earlier updates. None means that there were none.
     n_updates : int, default=0
-        How many there were.
+        How many earlier updates there were.
 
     Attributes
     ----------
     parameters : float32 array of shape (n_parameters,)
-        Where it stands; an update makes a new array.
+        All weights, flat; an update makes a new array.
     moments : float32 array of shape (2, n_parameters)
-        Of the gradient; an update writes into it.
+        Moments of the gradient; an update writes into them.
     n_updates : int
         How many updates were made.
     rate : float
-        Learning rate of the last one, 0.0 before the first.
+        Learning rate of the last update, 0.0 before the first.
 
     References
     ----------
@@ -66,9 +66,11 @@ class Muon:
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
+    >>> from seqembed.network.architecture import Network
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> with ThreadPoolExecutor() as pool:
-    ...     muon = Muon(network, np.ones(network.n_parameters, np.float32), lambda update: 2 / update, pool)
+    ...     start = np.ones(network.n_parameters, np.float32)
+    ...     muon = Muon(network.weight_shapes, start, lambda update: 2 / update, pool)
     ...     for _ in range(200):
     ...         muon.update(2 * muon.parameters)
     >>> bool(np.abs(muon.parameters).max() < 0.1)
@@ -77,7 +79,7 @@ class Muon:
 
     def __init__(
         self,
-        network: Network,
+        shapes: dict[str, tuple[int, ...]],
         parameters: np.ndarray,
         rate_of: Callable[[int], float],
         pool: Executor,
@@ -88,19 +90,10 @@ class Muon:
         self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
         self._rate_of, self._pool = rate_of, pool
-        slices = parameter_slices(network)
-        layers = (*network.encoder, *network.decoder)
-        # The largest first, so that threads end at about the same time.
-        layers = sorted(layers, key=lambda layer: -sum(map(math.prod, layer.weight_shapes.values())))
-        # What moves as a matrix has its shape beside it. Biases and both weights of the output layer have none.
-        self._weights_of_layers = [
-            [(slices.pop(name), shape if len(shape) == 2 else None) for name, shape in layer.weight_shapes.items()]
-            for layer in layers
-        ]
-        self._weights_of_layers.append([(part, None) for part in slices.values()])
+        self._layers = _weights_by_layer(shapes)
 
     def update(self, gradient: np.ndarray) -> None:
-        """Take a step against a gradient of shape (n_parameters,)."""
+        """Take a step against the gradient, an array of shape (n_parameters,)."""
         self.n_updates += 1
         self.rate = self._rate_of(self.n_updates)
         factor = _LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM)
@@ -115,10 +108,23 @@ class Muon:
                 else:
                     _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
 
-        # A layer is the least that is worth handing to a thread.
-        for _ in self._pool.map(step, self._weights_of_layers):
+        # A task for each layer: smaller ones take longer to hand to a thread than they save.
+        for _ in self._pool.map(step, self._layers):
             pass
         self.parameters = parameters
+
+
+def _weights_by_layer(shapes: dict[str, tuple[int, ...]]) -> list[list[tuple[slice, tuple[int, int] | None]]]:
+    """Group weights by layer, the largest layer first, so that threads end at about the same time.
+
+    A weight is its slice of the parameters, with its shape if it moves as a matrix, else None.
+    """
+    layers: dict[str, list] = {}
+    for name, part in parameter_slices(shapes).items():
+        layer = name.partition("/")[0]
+        moves_as_matrix = f"{layer}/recurrent_kernel" in shapes and len(shapes[name]) == 2
+        layers.setdefault(layer, []).append((part, shapes[name] if moves_as_matrix else None))
+    return sorted(layers.values(), key=lambda weights: -sum(part.stop - part.start for part, _ in weights))
 
 
 def _muon_step(
@@ -126,7 +132,7 @@ def _muon_step(
 ) -> None:
     momentum *= _MOMENTUM
     momentum += gradient
-    # Nesterov's form: the momentum as it will be after the next step, were the gradient to stay.
+    # Nesterov's form: the momentum as it would be after the next step if the gradient did not change.
     ahead = _MOMENTUM * momentum
     ahead += gradient
     weight -= (rate * _STEP_SIZE * math.sqrt(max(shape))) * _orthogonalized(ahead.reshape(shape)).ravel()
@@ -135,8 +141,8 @@ def _muon_step(
 def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
     """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration.
 
-    An iteration multiplies by a polynomial of the Gram matrix. All of these commute, so that they are multiplied with
-    one another first, which is cheap, and the matrix only once. Its norm is told by the Gram matrix too.
+    An iteration multiplies by a polynomial of the Gram matrix. These polynomials commute, so that they are multiplied
+    with one another first, which is cheap, and then once with the matrix. The Gram matrix also gives the norm.
     """
     n_rows, n_columns = matrix.shape
     wide = matrix.T if n_rows > n_columns else matrix
@@ -166,6 +172,6 @@ def _adam_step(
 ) -> None:
     first += (1 - _FIRST_DECAY) * (gradient - first)
     second += (1 - _SECOND_DECAY) * (np.square(gradient) - second)
-    # Of Adam's two forms, which differ in where epsilon stands, this is Keras's: one factor corrects both biases.
+    # Adam has two forms, which differ in the place of epsilon. In this one, Keras's, one factor corrects both biases.
     correction = math.sqrt(1 - _SECOND_DECAY**n_updates) / (1 - _FIRST_DECAY**n_updates)
     weight -= rate * correction * first / (np.sqrt(second) + _EPSILON)

@@ -1,17 +1,54 @@
-"""How to train without being asked: the batch size, the number of epochs and the learning rate that suit a set."""
+"""How to train: a recipe, whose batch size, epochs or learning rate can follow from the size of the data."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 # Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
 _UPDATES = 1000
-# Up to this many batches an epoch; beyond, updates grow as the square root does.
+# Up to this many batches an epoch, the number of updates is constant; beyond, it grows as the square root of theirs.
 _BATCHES_WITHOUT_GROWTH = 50
 _BATCHES_PER_EPOCH = 4
 _FEWEST_PER_BATCH, _MOST_PER_BATCH = 16, 64
 # Measured: 0.019 reaches the loss of 0.01 in half the epochs at 8 timesteps; 0.02 does harm at 100, 0.015 at 250.
 _RATE_AT_100_TIMESTEPS = 0.01
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, with all choices made.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training sequences.
+    batch_size : int
+        Most sequences per update. Batches of one length are made equally large, so that none is small.
+    learning_rate : float
+        Its peak, see `seqembed.training.schedule`.
+    augment : bool
+        Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
+    n_validation : int, default=0
+        Sequences held back to choose the best epoch by.
+    patience : int or None, default=None
+        Epochs without a lower loss after which training stops. None means that it never stops early.
+    n_jobs : int or None, default=None
+        Most threads to use, see `seqembed.parallel.count_threads`.
+
+    Examples
+    --------
+    >>> Recipe(epochs=10, batch_size=64, learning_rate=auto_learning_rate(100), augment=True).learning_rate
+    0.01
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    augment: bool
+    n_validation: int = 0
+    patience: int | None = None
+    n_jobs: int | None = None
 
 
 def auto_batch_size(n_samples: int) -> int:
@@ -41,8 +78,8 @@ def auto_epochs(n_samples: int, batch_size: int) -> int:
 def auto_learning_rate(n_timesteps: int) -> float:
     """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower the longer the sequences.
 
-    A change of the weights is felt at every timestep: what a short sequence takes calmly throws a long one off. The
-    rate falls as the fourth root of the length.
+    The rate falls as the fourth root of the length. A change of the weights acts at every timestep: one that is small
+    enough for a short sequence is too large for a long one.
 
     Examples
     --------

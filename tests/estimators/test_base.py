@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
+from seqembed.estimators import base
+from seqembed.training import epoch
+from seqembed.training.loop import train
 
 
-def small(**changes):
-    return LSTMAutoencoder(**{"n_components": 3, "hidden_units": (5,), "epochs": 2, "random_state": 0} | changes)
-
-
-def test_a_constant_feature_stays_finite_and_comes_back(waves):
+def test_a_constant_feature_stays_finite_and_comes_back(waves, small):
     X = waves.copy()
     X[..., 1] = 42
     autoencoder = small(epochs=100).fit(X)
@@ -45,13 +45,13 @@ def test_a_constant_feature_stays_finite_and_comes_back(waves):
         ({"patience": 0}, "'patience' parameter"),
     ],
 )
-def test_parameters_out_of_range_are_refused(waves, parameters, message):
+def test_parameters_out_of_range_are_refused(waves, parameters, message, small):
     with pytest.raises(ValueError, match=message):
         small(**parameters).fit(waves)
 
 
 @pytest.mark.parametrize("bad", [np.full((4, 7, 2), np.inf), np.ones((4, 7, 2, 1)), np.full((4, 3, 1), 1e30)])
-def test_a_fit_that_fails_leaves_the_estimator_as_it_was(waves, bad):
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(waves, bad, small):
     autoencoder = small(scale=None).fit(waves)
     before = pickle.dumps(autoencoder)
     with pytest.raises((ValueError, FloatingPointError)):
@@ -59,7 +59,7 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(waves, bad):
     assert pickle.dumps(autoencoder) == before
 
 
-def test_fit_again_on_another_layout_forgets_the_first(waves):
+def test_fit_again_on_another_layout_forgets_the_first(waves, small):
     autoencoder = small().fit(waves[:, :, 0])
     assert autoencoder.n_features_in_ == 7
     autoencoder.fit(waves)
@@ -110,21 +110,21 @@ def test_a_fit_that_is_over_in_a_moment_does_not_wait_for_tensorflow():
     assert result.returncode == 0, result.stderr
 
 
-def test_read_only_memory_maps_are_fitted_and_transformed_like_arrays(waves, tmp_path):
+def test_read_only_memory_maps_are_fitted_and_transformed_like_arrays(waves, tmp_path, small):
     np.save(tmp_path / "waves.npy", waves)
     mapped = np.load(tmp_path / "waves.npy", mmap_mode="r")
     np.testing.assert_array_equal(small().fit(mapped).transform(mapped), small().fit(waves).transform(waves))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64])
-def test_any_real_dtype_is_taken(waves, dtype):
+def test_any_real_dtype_is_taken(waves, dtype, small):
     Z = small().fit_transform((10 * waves).astype(dtype))
     assert Z.dtype == np.float32
     assert np.isfinite(Z).all()
 
 
 @pytest.mark.usefixtures("compiled")
-def test_the_number_of_jobs_does_not_change_a_bit(waves):
+def test_the_number_of_jobs_does_not_change_a_bit(waves, small):
     X = waves.copy()
     X[3, 2:4] = np.nan
     alone, shared = (small(n_jobs=n_jobs, batch_size=30, epochs=5).fit_transform(X) for n_jobs in (1, 2))
@@ -132,14 +132,14 @@ def test_the_number_of_jobs_does_not_change_a_bit(waves):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_a_fit_does_not_mind_that_numpy_raises_on_numbers_that_vanish_or_overflow(waves):
+def test_a_fit_does_not_mind_that_numpy_raises_on_numbers_that_vanish_or_overflow(waves, small):
     with np.errstate(all="raise"):
         fitted = small(n_jobs=1).fit(np.repeat(waves, 100, axis=1))
     assert np.isfinite(fitted.history_["loss"]).all()
 
 
 @pytest.mark.usefixtures("compiled")
-def test_no_global_random_state_is_touched(waves):
+def test_no_global_random_state_is_touched(waves, small):
     def states():
         return random.getstate(), np.random.get_state(), tf.random.get_global_generator().state.numpy()  # noqa: NPY002
 
@@ -163,31 +163,21 @@ def test_grid_search_runs_in_two_processes():
     assert search.predict(X).shape == y.shape
 
 
-class Loader:
-    """Batches that can be read again and again, as from a data loader."""
-
-    def __init__(self, *batches):
-        self.batches = batches
-
-    def __iter__(self):
-        return iter(self.batches)
-
-
-def test_a_fit_on_batches_is_a_fit_on_all_of_them(waves):
+def test_a_fit_on_batches_is_a_fit_on_all_of_them(waves, small, loader):
     together = small().fit(waves)
-    for batches in (Loader(waves[:7], waves[7:]), (waves[k : k + 10] for k in (0, 10, 20))):
+    for batches in (loader(waves[:7], waves[7:]), (waves[k : k + 10] for k in (0, 10, 20))):
         apart = small().fit(batches)
         np.testing.assert_array_equal(together.transform(waves), apart.transform(waves))
         assert apart.n_features_in_ == 2
 
 
-def test_a_fit_on_batches_of_lists_takes_unequal_lengths(waves):
+def test_a_fit_on_batches_of_lists_takes_unequal_lengths(waves, small, loader):
     ragged = [wave[: 3 + k % 5] for k, wave in enumerate(waves)]
-    together, apart = small().fit(ragged), small().fit(Loader(ragged[:12], ragged[12:]))
+    together, apart = small().fit(ragged), small().fit(loader(ragged[:12], ragged[12:]))
     np.testing.assert_array_equal(together.transform(ragged), apart.transform(ragged))
 
 
-def test_a_zarr_array_is_fitted_and_embedded_as_the_array_that_it_holds(waves, tmp_path):
+def test_a_zarr_array_is_fitted_and_embedded_as_the_array_that_it_holds(waves, tmp_path, small):
     zarr = pytest.importorskip("zarr")
     stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=waves.shape, chunks=(8, 7, 2), dtype=waves.dtype)
     stored[:] = waves
@@ -196,17 +186,17 @@ def test_a_zarr_array_is_fitted_and_embedded_as_the_array_that_it_holds(waves, t
     assert from_store.score(stored) == from_array.score(waves)
 
 
-def test_a_generator_cannot_be_fitted_and_transformed_in_one_go(waves):
+def test_a_generator_cannot_be_fitted_and_transformed_in_one_go(waves, small):
     with pytest.raises(ValueError, match="generator, which can be read only once"):
         small().fit_transform(waves[k : k + 10] for k in (0, 10))
 
 
-def test_lengths_beside_batches_are_refused(waves):
+def test_lengths_beside_batches_are_refused(waves, small):
     with pytest.raises(ValueError, match="beside an iterable of batches"):
         small().fit(iter([waves]), lengths=[7] * 30)
 
 
-def test_a_stream_is_learned_pass_by_pass(waves):
+def test_a_stream_is_learned_pass_by_pass(waves, small):
     autoencoder = small(augment=False)
     for _ in range(60):
         assert autoencoder.partial_fit(waves) is autoencoder
@@ -215,7 +205,7 @@ def test_a_stream_is_learned_pass_by_pass(waves):
     assert losses[-1] < 0.85 * losses[0]
 
 
-def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves):
+def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves, small):
     at_once, interrupted = small(), small()
     for k in range(4):
         at_once.partial_fit(waves[k : k + 20])
@@ -223,7 +213,7 @@ def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves):
     np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
 
 
-def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves):
+def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves, small):
     autoencoder = small().fit(waves)
     fitted_weights = autoencoder.weights_
     autoencoder.partial_fit(waves)
@@ -232,24 +222,56 @@ def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves):
     np.testing.assert_array_equal(autoencoder.fit(waves).transform(waves), small().fit(waves).transform(waves))
 
 
-def test_a_batch_that_explodes_leaves_a_stream_as_it_was(waves):
+def test_a_batch_that_explodes_leaves_a_stream_as_it_was(waves, small):
     autoencoder = small(scale=None, activation="relu").partial_fit(waves)
     before = copy.deepcopy(vars(autoencoder))
     with pytest.raises(FloatingPointError, match="left unlearned"):
         autoencoder.partial_fit(np.full_like(waves, 1e30))
     assert autoencoder.history_ == before["history_"]
     np.testing.assert_array_equal(autoencoder.weights_["output/kernel"], before["weights_"]["output/kernel"])
-    assert autoencoder._stream[0].bit_generator.state == before["_stream"][0].bit_generator.state
+    assert autoencoder._stream.random.bit_generator.state == before["_stream"].random.bit_generator.state
 
 
-def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves):
+def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves, small):
     warm = small(warm_start=True, augment=False, epochs=40).fit(waves)
     first = warm.score(waves)
     assert warm.fit(waves).score(waves) > first
     assert small(augment=False, epochs=40).fit(waves).fit(waves).score(waves) == first
 
 
-def test_a_warm_start_with_another_network_is_refused(waves):
+def test_a_warning_of_training_says_what_happened_and_points_to_the_line_of_the_user(waves, small, monkeypatch):
+    endings = {
+        r"interrupted after 2 of 2 epochs: the weights are those of epoch \d": {"interrupted": True},
+        r"exploded once: training went back.*0.002 in the end.*lower learning_rate than": {"n_explosions": 1},
+        r"exploded 3 times: training went back": {"n_explosions": 3},
+    }
+    for message, ending in endings.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                base, "train", lambda *args, e=ending, **kwargs: train(*args, **kwargs)._replace(last_peak=0.002, **e)
+            )
+            with pytest.warns(ConvergenceWarning, match=message) as caught:
+                small().fit(waves)
+            assert caught[0].filename == __file__
+
+
+def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypatch):
+    run, passes = epoch.Epoch.run, []
+
+    def run_twice(self, muon):
+        passes.append(muon)
+        if len(passes) == 3:
+            raise KeyboardInterrupt
+        return run(self, muon)
+
+    monkeypatch.setattr(epoch.Epoch, "run", run_twice)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 2 of 9 epochs"):
+        autoencoder = small(epochs=9).fit(waves)
+    assert np.isfinite(autoencoder.transform(waves)).all()
+    assert len(autoencoder.history_["loss"]) == 2
+
+
+def test_a_warm_start_with_another_network_is_refused(waves, small):
     autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
     with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):
         autoencoder.fit(waves)

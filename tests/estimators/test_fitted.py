@@ -3,12 +3,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
-from seqembed import LSTMAutoencoder
-
-
-def small(**changes):
-    return LSTMAutoencoder(**{"n_components": 3, "hidden_units": (5,), "epochs": 2, "random_state": 0} | changes)
-
 
 def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted, waves):
     values = fitted.reconstruction_error(waves, per="value")
@@ -24,7 +18,7 @@ def test_an_unknown_kind_of_error_is_refused(fitted, waves):
 
 
 @pytest.mark.parametrize("scale", ["standard", None])
-def test_score_is_r2_about_the_training_means(waves, scale):
+def test_score_is_r2_about_the_training_means(waves, scale, small):
     train, test = waves[:20], waves[20:] + np.float32(0.5)
     autoencoder = small(scale=scale).fit(train)
     errors = autoencoder.reconstruction_error(test, per="value")
@@ -32,14 +26,14 @@ def test_score_is_r2_about_the_training_means(waves, scale):
     assert autoencoder.score(test) == pytest.approx(1 - errors.sum() / deviations.sum(), abs=1e-4)
 
 
-def test_score_of_centred_data_is_that_of_scikit_learn(waves):
+def test_score_of_centred_data_is_that_of_scikit_learn(waves, small):
     X = waves[:, :, :1]
     autoencoder = small().fit(X)
     assert autoencoder.score(X) == pytest.approx(r2_score(X.ravel(), autoencoder.reconstruct(X).ravel()), abs=1e-4)
 
 
 @pytest.mark.parametrize("scale", ["standard", None])
-def test_all_equal_values_give_a_score_of_zero_or_one(scale):
+def test_all_equal_values_give_a_score_of_zero_or_one(scale, small):
     X = np.full((6, 4, 2), 3.0)
     assert small(scale=scale).fit(X).score(X) in (0.0, 1.0)
 
@@ -49,7 +43,7 @@ def test_all_equal_values_give_a_score_of_zero_or_one(scale):
     [
         (lambda X: X.transpose(0, 2, 1), r"looks transposed, time last: pass X.transpose\(0, 2, 1\)"),
         (lambda X: X[:, :5], r"X has 5 timesteps of 2 features.*fitted on 7 timesteps of 2 features"),
-        (lambda X: X[:, :, :1], r"X has 7 timesteps of 1 features.*\(n_samples, 7, 2\)"),
+        (lambda X: X[:, :, :1], r"X has 7 timesteps of 1 feature,.*\(n_samples, 7, 2\)"),
         (lambda X: X[0], r"looks like a single sequence: pass X\[np.newaxis\]"),
     ],
 )
@@ -59,7 +53,7 @@ def test_other_shapes_than_the_fitted_one_are_refused_with_the_remedy(fitted, wa
 
 
 @pytest.mark.parametrize("method", ["transform", "reconstruct", "reconstruction_error", "score", "inverse_transform"])
-def test_nothing_works_before_fit(method, waves):
+def test_nothing_works_before_fit(method, waves, small):
     with pytest.raises(NotFittedError):
         getattr(small(), method)(waves)
     with pytest.raises(NotFittedError):
@@ -88,14 +82,14 @@ def test_results_go_where_the_user_wants_them(fitted, waves, tmp_path, as_batche
         np.testing.assert_array_equal(out, expected)
 
 
-def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves):
+def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves, small):
     autoencoder = small().fit(waves[:, :, 0])
     out = np.empty((30, 7), np.float64)
     assert autoencoder.reconstruct(waves[:, :, 0], out=out) is out
     np.testing.assert_array_equal(out, autoencoder.reconstruct(waves[:, :, 0]))
 
 
-def test_room_may_be_part_of_a_larger_array(waves):
+def test_room_may_be_part_of_a_larger_array(waves, small):
     autoencoder, table = small().fit(waves[:, :, 0]), np.zeros((30, 14))
     autoencoder.reconstruct(waves[:, :, 0], out=table[:, ::2])
     np.testing.assert_array_equal(table[:, ::2], autoencoder.reconstruct(waves[:, :, 0]))

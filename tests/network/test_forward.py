@@ -17,9 +17,11 @@ def keras_parts(network, weights, n_timesteps):
     for units in (network.n_components, *reversed(network.hidden_units)):
         decoder.add(keras.layers.LSTM(units, activation=network.activation, return_sequences=True))
     decoder.add(keras.layers.TimeDistributed(keras.layers.Dense(network.n_features)))
-    arrays = list(weights.values())
-    encoder.set_weights(arrays[: len(encoder.weights)])
-    decoder.set_weights(arrays[len(encoder.weights) :])
+    for model, layers in ((encoder, network.encoder), (decoder, network.decoder)):
+        lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+        for lstm, layer in zip(lstms, layers, strict=True):
+            lstm.set_weights(list(layer.weights(weights)))
+    decoder.layers[-1].set_weights([weights["output/kernel"], weights["output/bias"]])
     return encoder, decoder
 
 

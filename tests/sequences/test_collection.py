@@ -51,7 +51,7 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (np.full((2, 3, 1), np.nan), ValueError, r"Every value of sequence 0 is missing.*such sequences: \[0, 1\]"),
+        (np.full((2, 3, 1), np.nan), ValueError, r"Every value of sequence 0 is missing.*such sequences out, 2 in all: \[0, 1\]"),
         ([[1.0], [np.nan, np.nan]], ValueError, "Every value of sequence 1 is missing"),
         ([[1.0], [np.inf]], ValueError, "Input X contains infinity in sequence 1"),
         ([[1.0], [1j]], ValueError, "Complex data not supported: sequence 1"),
@@ -70,8 +70,8 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
         (np.ones((2, 0, 1)), ValueError, r"at least one timestep and one feature, got shape \(2, 0, 1\)"),
         (np.ones((2, 3, 0)), ValueError, r"at least one timestep and one feature, got shape \(2, 3, 0\)"),
         ([np.ones((3, 2)), np.ones((3, 4))], ValueError, "Sequence 1 has 4 features and sequence 0 has 2"),
-        ([np.ones((3, 2)), np.ones(3)], ValueError, "Sequence 1 has 1 dimensions and sequence 0 has 2"),
-        ([[[1, 2], [3]]], ValueError, "Sequence 0 is no array"),
+        ([np.ones((3, 2)), np.ones(3)], ValueError, "Sequence 1 has 1 dimension and sequence 0 has 2"),
+        ([[[1, 2], [3]]], ValueError, "Sequence 0 is not an array of numbers"),
         (sparse.csr_array(np.ones((2, 3))), TypeError, "Sparse data was passed"),
     ],
 )
@@ -83,7 +83,7 @@ def test_bad_input_is_refused_in_words(X, error, message):
 @pytest.mark.parametrize(
     ("X", "lengths", "message"),
     [
-        (np.ones((2, 3, 1)), [3], r"lengths of shape \(1,\).*for 2 sequences"),
+        (np.ones((2, 3, 1)), [3], r"lengths= of shape \(1,\).*for 2 sequences"),
         (np.ones((2, 3, 1)), [3.0, 1.0], "dtype float64"),
         (np.ones((2, 3, 1)), [0, 3], "from 0 to 3, expected 1 to 3"),
         (np.ones((2, 3, 1)), [4, 3], "from 3 to 4, expected 1 to 3"),

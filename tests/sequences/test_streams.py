@@ -6,16 +6,6 @@ from hypothesis import strategies as st
 from seqembed.sequences.streams import batches_of, compute_by_batches, spooled
 
 
-class Loader:
-    """Batches that can be read again and again, as from a data loader."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def __iter__(self):
-        return iter(self.batches)
-
-
 @pytest.mark.parametrize("X", [np.zeros((2, 3)), [np.zeros(3)], (np.zeros(3),), "text", {"a": 1}, 3])
 def test_a_collection_is_no_stream(X):
     assert batches_of(X) is None
@@ -57,7 +47,7 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
     [
         ([], "without a single batch. A generator can be read only once"),
         ([np.ones((2, 3, 1)), np.ones((2, 3, 2))], "Batch 1 holds sequences of 2 features.*first one of 1"),
-        ([np.ones((2, 3, 1)), np.ones((2, 3))], "Batch 1 holds sequences of 1 features in 2 dimensions"),
+        ([np.ones((2, 3, 1)), np.ones((2, 3))], "Batch 1 holds sequences of 1 feature in 2 dimensions"),
         ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 0"),
     ],
 )
@@ -70,13 +60,13 @@ def double(batch, out):
     return np.multiply(2, batch, out=out)
 
 
-def test_results_are_written_where_the_user_wants_them():
+def test_results_are_written_where_the_user_wants_them(loader):
     out = np.empty((5, 2))
-    assert compute_by_batches(double, Loader([np.ones((3, 2)), np.ones((2, 2))]), out) is out
+    assert compute_by_batches(double, loader(np.ones((3, 2)), np.ones((2, 2))), out) is out
     np.testing.assert_array_equal(out, 2)
 
 
-@pytest.mark.parametrize(("room", "message"), [(4, "out of 4 rows for more sequences"), (6, "out of 6 rows for 5")])
-def test_room_for_another_number_of_sequences_is_refused(room, message):
+@pytest.mark.parametrize(("n_rows", "message"), [(4, "out= of 4 rows for more sequences"), (6, "out= of 6 rows for 5")])
+def test_an_out_for_another_number_of_sequences_is_refused(n_rows, message, loader):
     with pytest.raises(ValueError, match=message):
-        compute_by_batches(double, Loader([np.ones((3, 2)), np.ones((2, 2))]), np.empty((room, 2)))
+        compute_by_batches(double, loader(np.ones((3, 2)), np.ones((2, 2))), np.empty((n_rows, 2)))

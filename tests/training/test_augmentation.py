@@ -2,6 +2,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from batches import complete_batch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from seqembed.training.augmentation import keeps_time, mixed, shifted
 
 def test_a_shifted_straight_line_stays_one_between_its_ends():
     line = np.linspace(-1, 1, 50, dtype=np.float32)
-    batch = Batch(np.tile(line[:, np.newaxis], (20, 1, 1)), None, np.full(20, 50))
+    batch = complete_batch(np.tile(line[:, np.newaxis], (20, 1, 1)))
     varied = shifted(batch, np.random.default_rng(0)).values[:, :, 0]
     for each in varied:
         moving = np.diff(each)[np.diff(each) > 0]
@@ -26,7 +27,7 @@ def test_a_shifted_straight_line_stays_one_between_its_ends():
 def test_a_mixed_sequence_is_a_sum_of_itself_and_another_of_its_batch():
     values = np.random.default_rng(0).normal(size=(6, 9, 2)).astype(np.float32)
     means = np.float32([3, -4])
-    varied = mixed(Batch(values + means, None, np.full(6, 9)), np.random.default_rng(1), means).values - means
+    varied = mixed(complete_batch(values + means), np.random.default_rng(1), means).values - means
     shares = np.linalg.lstsq(values.reshape(6, -1).T, varied.reshape(6, -1).T, rcond=None)[0]
     np.testing.assert_allclose(shares.T @ values.reshape(6, -1), varied.reshape(6, -1), atol=1e-5)
     np.testing.assert_allclose(np.square(shares).sum(axis=0), 1, rtol=1e-5)
@@ -37,43 +38,43 @@ def test_a_mixed_sequence_is_a_sum_of_itself_and_another_of_its_batch():
 
 def test_a_short_sequence_is_mixed_with_all_of_a_long_one():
     batch = Batch(np.zeros((2, 5, 1), np.float32), np.ones((2, 5, 1), bool), np.array([3, 5]))
-    batch.observed[0, 3:] = False
+    batch.mask[0, 3:] = False
     batch.values[1] = np.arange(5, dtype=np.float32)[:, np.newaxis]
     varied = mixed(batch, np.random.default_rng(0), np.zeros(1)).values[0, :3, 0]
     np.testing.assert_allclose(varied / varied[2], [0, 0.5, 1], atol=1e-6)
 
 
 def test_a_single_sequence_has_none_to_be_mixed_with():
-    batch = Batch(np.ones((1, 4, 2), np.float32), None, np.full(1, 4))
+    batch = complete_batch(np.ones((1, 4, 2), np.float32))
     np.testing.assert_array_equal(mixed(batch, np.random.default_rng(0), np.zeros(2)).values, batch.values)
 
 
 @pytest.mark.parametrize("vary", [partial(mixed, means=np.zeros(2, np.float32)), shifted])
 @given(seed=st.integers(0, 1000), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=6))
-def test_nothing_enters_from_the_padding_and_missing_values_stay_unobserved(vary, seed, lengths):
+def test_nothing_enters_from_the_padding_and_missing_values_stay_missing(vary, seed, lengths):
     random, lengths = np.random.default_rng(seed), np.array(lengths)
     inside = (np.arange(8) < lengths[:, np.newaxis])[:, :, np.newaxis]
     complete = np.broadcast_to(inside, (len(lengths), 8, 2))
     observed = complete & (random.random((len(lengths), 8, 2)) < 0.7)
     values = np.where(observed, random.uniform(-1, 1, observed.shape), 1000).astype(np.float32)
     varied = vary(Batch(values, observed, lengths), random)
-    assert not (varied.observed & ~inside).any()
-    assert np.abs(varied.values[varied.observed]).max(initial=0) <= 2
-    np.testing.assert_array_equal(varied.observed.any(axis=(1, 2)), observed.any(axis=(1, 2)))
-    np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).observed, complete)
+    assert not (varied.mask & ~inside).any()
+    assert np.abs(varied.values[varied.mask]).max(initial=0) <= 2
+    np.testing.assert_array_equal(varied.mask.any(axis=(1, 2)), observed.any(axis=(1, 2)))
+    np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).mask, complete)
 
 
 @pytest.mark.parametrize(("load", "answer"), [(load_italy_power, True), (load_basic_motions, False)])
 def test_days_keep_time_and_recordings_of_movements_do_not(load, answer):
     data = load(split="train").data
     values = ((data - data.mean(axis=(0, 1))) / data.std(axis=(0, 1))).astype(np.float32)
-    assert keeps_time(Batch(values, None, np.full(len(values), values.shape[1]))) is answer
+    assert keeps_time(complete_batch(values)) is answer
 
 
 def test_equal_sequences_keep_time_and_a_single_one_does_not():
     wave = np.sin(np.arange(20, dtype=np.float32)).reshape(1, 20, 1)
-    assert keeps_time(Batch(np.repeat(wave, 5, axis=0), None, np.full(5, 20)))
-    assert not keeps_time(Batch(wave, None, np.full(1, 20)))
+    assert keeps_time(complete_batch(np.repeat(wave, 5, axis=0)))
+    assert not keeps_time(complete_batch(wave))
 
 
 def test_an_autoencoder_learns_from_varied_sequences_and_repeats_itself(waves):

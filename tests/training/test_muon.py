@@ -23,26 +23,29 @@ def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping(pool):
     network = Network(n_features=2, n_components=3, hidden_units=(7,), encoded_timesteps=5)
     start = initial_weights(network, random)
     rates = np.linspace(0.001, 0.02, 20)
-    ours = Muon(network, flat_parameters(network, start), lambda update: rates[update - 1], pool)
-    variables = [keras.Variable(weight, name=name.replace("/", "_")) for name, weight in start.items()]
+    ours = Muon(
+        network.weight_shapes, flat_parameters(network.weight_shapes, start), lambda update: rates[update - 1], pool
+    )
+    variables = {name: keras.Variable(weight, name=name.replace("/", "_")) for name, weight in start.items()}
     theirs = keras.optimizers.Muon(
         exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
     )
-    theirs.build(variables)
+    theirs.build(list(variables.values()))
     for size, rate in zip(np.geomspace(1e-3, 1e3, 20), rates, strict=True):
-        gradients = [random.normal(0, size, weight.shape).astype(np.float32) for weight in start.values()]
-        ours.update(np.concatenate([gradient.ravel() for gradient in gradients]))
+        gradients = {name: random.normal(0, size, weight.shape).astype(np.float32) for name, weight in start.items()}
+        ours.update(flat_parameters(network.weight_shapes, gradients))
         theirs.learning_rate = rate
-        theirs.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients], variables)
-        expected = np.concatenate([variable.numpy().ravel() for variable in variables])
+        theirs.apply([keras.ops.convert_to_tensor(gradients[name]) for name in variables], list(variables.values()))
+        moved_by_keras = {name: variable.numpy() for name, variable in variables.items()}
+        expected = flat_parameters(network.weight_shapes, moved_by_keras)
         np.testing.assert_allclose(ours.parameters, expected, rtol=1e-3, atol=1e-4)
-    moved = np.abs(expected - flat_parameters(network, start)).max()
+    moved = np.abs(expected - flat_parameters(network.weight_shapes, start)).max()
     assert moved > 0.05, "the weights hardly moved: the test shows nothing"
 
 
 def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace(pool):
     network = Network(n_features=4, n_components=4, hidden_units=())
-    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
+    muon = Muon(network.weight_shapes, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
     gradient = np.zeros(network.n_parameters, np.float32)
     kernel = np.random.default_rng(0).normal(size=(4, 16)) * np.array([[1], [0.5], [0.2], [0.1]])
     gradient[: kernel.size] = kernel.ravel()
@@ -55,7 +58,7 @@ def test_every_direction_of_a_matrix_is_learned_at_about_the_same_pace(pool):
 @pytest.mark.parametrize("size", [0, 1e-25, 1e-8, 1e-3])
 def test_a_matrix_takes_the_step_of_the_published_iteration_however_small_its_gradient(pool, shape, size):
     network = Network(n_features=shape[0], n_components=shape[1] // 4, hidden_units=())
-    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
+    muon = Muon(network.weight_shapes, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
     gradient = np.zeros(network.n_parameters, np.float32)
     kernel = gradient[: shape[0] * shape[1]]
     kernel[:] = size * np.random.default_rng(0).normal(size=kernel.size)
@@ -69,7 +72,7 @@ def test_a_matrix_takes_the_step_of_the_published_iteration_however_small_its_gr
 
 def test_a_gradient_that_is_no_number_gives_weights_that_are_none(pool):
     network = Network(n_features=4, n_components=4, hidden_units=())
-    muon = Muon(network, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
+    muon = Muon(network.weight_shapes, np.zeros(network.n_parameters, np.float32), lambda update: 1.0, pool)
     muon.update(np.full(network.n_parameters, np.nan, np.float32))
     assert np.isnan(muon.parameters).all()
 
@@ -79,13 +82,15 @@ def test_stopping_and_going_on_changes_nothing(pool):
     network = Network(n_features=2, n_components=3, hidden_units=())
     gradients = random.normal(size=(6, network.n_parameters)).astype(np.float32)
     start = random.normal(size=network.n_parameters).astype(np.float32)
-    in_one_go = Muon(network, start, lambda update: 0.01 / update, pool)
+    in_one_go = Muon(network.weight_shapes, start, lambda update: 0.01 / update, pool)
     for gradient in gradients:
         in_one_go.update(gradient)
-    first = Muon(network, start, lambda update: 0.01 / update, pool)
+    first = Muon(network.weight_shapes, start, lambda update: 0.01 / update, pool)
     for gradient in gradients[:3]:
         first.update(gradient)
-    second = Muon(network, first.parameters, lambda update: 0.01 / update, pool, first.moments, first.n_updates)
+    second = Muon(
+        network.weight_shapes, first.parameters, lambda update: 0.01 / update, pool, first.moments, first.n_updates
+    )
     for gradient in gradients[3:]:
         second.update(gradient)
     np.testing.assert_array_equal(in_one_go.parameters, second.parameters)

@@ -1,4 +1,4 @@
-"""The gradient in TensorFlow: compiled for the processor, or through Keras's own layers where there is a GPU."""
+"""The gradient in TensorFlow: compiled for the processor, or of Keras's own layers on a GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqembed.network.architecture import LSTMLayer, Network
+from seqembed.network.architecture import LSTMWeights, Network
 from seqembed.training.gradient import lstm_kernel
 
 
@@ -20,29 +20,33 @@ def sees_gpu() -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., tuple[float, np.ndarray]]:
-    """Make what computes the loss and gradient of a network, once for all fits in this process.
+def make_loss_and_gradient(
+    network: Network, shapes: tuple[tuple[str, tuple[int, ...]], ...], *, on_gpu: bool
+) -> Callable[..., tuple[float, np.ndarray]]:
+    """Make a function that computes the loss and gradient of a network, once for all fits in this process.
 
-    Its first batch of each shape takes seconds: TensorFlow keeps one version a shape.
+    The first batch of each shape takes seconds, in which TensorFlow compiles a version for it.
 
     Parameters
     ----------
     network : Network
-        The sizes.
+        Its architecture.
+    shapes : tuple of (str, tuple of int)
+        Name and shape of every weight.
     on_gpu : bool
-        Whether to run Keras's layers, on cuDNN, instead of compiling our own.
+        Whether to run Keras's layers, which use cuDNN, instead of compiling our own.
 
     Returns
     -------
     loss_and_gradient : callable
-        Takes and returns what `numpy_gradient.loss_and_gradient` does, but for the network.
+        Takes and returns what `numpy_gradient.loss_and_gradient` does, without the network and the shapes.
 
     Examples
     --------
     >>> import numpy as np
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
-    >>> loss_and_gradient = make_loss_and_gradient(network, on_gpu=False)
-    >>> sequences, value_weight = np.ones((3, 4, 1), np.float32), np.full((1, 4, 1), 1 / 12, np.float32)
+    >>> loss_and_gradient = make_loss_and_gradient(network, tuple(network.weight_shapes.items()), on_gpu=False)
+    >>> sequences, value_weight = np.ones((3, 4, 1), np.float32), np.full((3, 4, 1), 1 / 12, np.float32)
     >>> parameters = np.zeros(network.n_parameters, np.float32)
     >>> loss, gradient = loss_and_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> round(loss, 5), round(float(gradient[-1]), 5)  # that of the output's bias
@@ -54,15 +58,13 @@ def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., t
     def of_tensors(parameters, sequences, lengths, value_weight):
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            reconstruction = lstm_kernel.reconstruct(
-                network, _split(network, parameters), sequences, lengths, run_layer
-            )
+            reconstruction = reconstruct(network, _split(shapes, parameters), sequences, lengths, run_layer)
             loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
         return loss, tape.gradient(loss, parameters)
 
     dtypes = tf.float32, tf.float32, tf.int32, tf.float32
 
-    # TensorFlow itself takes a tenth of a millisecond to find the version of a shape, and holds up the other threads.
+    # TensorFlow takes a tenth of a millisecond to find the version of a shape, and the other threads wait meanwhile.
     @functools.cache
     def version_for(*shapes):
         return of_tensors.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
@@ -76,20 +78,58 @@ def make_loss_and_gradient(network: Network, *, on_gpu: bool) -> Callable[..., t
     return loss_and_gradient
 
 
-def _split(network: Network, parameters: tf.Tensor) -> dict[str, tf.Tensor]:
-    shapes = network.weight_shapes
-    parts = tf.split(parameters, [math.prod(shape) for shape in shapes.values()])
-    return {name: tf.reshape(part, shapes[name]) for name, part in zip(shapes, parts, strict=True)}
+def _split(shapes: tuple[tuple[str, tuple[int, ...]], ...], parameters: tf.Tensor) -> dict[str, tf.Tensor]:
+    parts = tf.split(parameters, [math.prod(shape) for _, shape in shapes])
+    return {name: tf.reshape(part, shape) for (name, shape), part in zip(shapes, parts, strict=True)}
+
+
+def reconstruct(
+    network: Network,
+    weights: dict[str, tf.Tensor],
+    sequences: tf.Tensor,
+    lengths: tf.Tensor,
+    run_layer: Callable[..., tf.Tensor],
+) -> tf.Tensor:
+    """Send sequences through the whole network.
+
+    Parameters
+    ----------
+    network : Network
+        Its architecture.
+    weights : dict of str to tensor
+        As named by ``network.weight_shapes``.
+    sequences : tensor of shape (n_timesteps, n_samples, n_features)
+        A batch, time-major, of static shape.
+    lengths : int32 tensor of shape (n_samples,)
+        Timesteps of each sequence, at least 1. The padding after them has no influence on the embedding.
+    run_layer : callable
+        `seqembed.training.gradient.lstm_kernel.lstm`, or `keras_lstm`, which takes and returns the same.
+
+    Returns
+    -------
+    reconstruction : tensor of shape (n_timesteps, n_samples, n_features)
+        The decoder's output.
+    """
+    n_timesteps, n_samples, n_features = sequences.shape
+    states = sequences
+    for layer in network.encoder:
+        states = run_layer(layer.weights(weights), network.activation, states)
+    if network.bottleneck:
+        states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(n_samples)], axis=1))[None]
+    first, *others = network.decoder
+    time_features = tf.constant(network.time_features(n_timesteps))
+    states = run_layer(first.weights(weights), network.activation, states, time_features)
+    for layer in others:
+        states = run_layer(layer.weights(weights), network.activation, states)
+    flat = tf.reshape(states, [n_timesteps * n_samples, -1])
+    output = tf.matmul(flat, weights["output/kernel"]) + weights["output/bias"]
+    return tf.reshape(output, [n_timesteps, n_samples, n_features])
 
 
 def keras_lstm(
-    layer: LSTMLayer,
-    activation: str,
-    weights: dict[str, tf.Tensor],
-    inputs: tf.Tensor,
-    time_features: tf.Tensor | None = None,
+    weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Hidden states of one layer, see `seqembed.training.gradient.lstm_kernel.lstm`."""
+    """Run one layer as Keras does, see `seqembed.training.gradient.lstm_kernel.lstm`."""
     if time_features is not None:
         n_timesteps, n_time_features = time_features.shape
         _, n_samples, width = inputs.shape
@@ -100,9 +140,11 @@ def keras_lstm(
             ],
             axis=2,
         )
-    keras_layer = _keras_layer(layer, activation)
+    n_inputs, n_gates = weights.kernel.shape
+    keras_layer = _keras_layer(n_inputs, n_gates // 4, activation)
     hidden, _ = keras_layer.stateless_call(
-        [weights[name] for name in layer.weight_shapes],
+        # In the order in which Keras lists them.
+        [weights.kernel, weights.recurrent_kernel, weights.bias],
         keras_layer.non_trainable_variables,
         tf.transpose(inputs, [1, 0, 2]),
     )
@@ -110,15 +152,15 @@ def keras_lstm(
 
 
 @functools.lru_cache(maxsize=64)
-def _keras_layer(layer: LSTMLayer, activation: str) -> keras.layers.LSTM:
-    # Its own weights are never used. Zeros and a seed keep it from drawing on Python's global random state.
+def _keras_layer(n_inputs: int, units: int, activation: str) -> keras.layers.LSTM:
+    # Its own weights are never used. Zeros and a seed prevent draws from Python's global random state.
     keras_layer = keras.layers.LSTM(
-        layer.units,
+        units,
         activation=activation,
         return_sequences=True,
         kernel_initializer="zeros",
         recurrent_initializer="zeros",
         seed=0,
     )
-    keras_layer.build((None, None, layer.n_inputs))
+    keras_layer.build((None, None, n_inputs))
     return keras_layer

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqembed.network.architecture import Network
-from seqembed.network.weights import initial_weights
-from seqembed.training.gradient import batch_gradient as gradient_module
-from seqembed.training.gradient.batch_gradient import BatchGradient
+from seqembed.network.weights import flat_parameters, initial_weights
+from seqembed.training.gradient.batch_gradient import BatchGradient, count_shards, is_worth_compiling
 
 NETWORK = Network(n_features=2, n_components=3, hidden_units=(4,))
 MANY, FEW = 10**6, 1  # updates: with many the network is compiled
@@ -17,8 +16,7 @@ MANY, FEW = 10**6, 1  # updates: with many the network is compiled
 
 @pytest.fixture
 def parameters():
-    weights = initial_weights(NETWORK, np.random.default_rng(0))
-    return np.concatenate([weight.ravel() for weight in weights.values()])
+    return flat_parameters(NETWORK.weight_shapes, initial_weights(NETWORK, np.random.default_rng(0)))
 
 
 def batch(n_samples):
@@ -30,7 +28,7 @@ def batch(n_samples):
 def loss_and_gradient(parameters, X, sample_weight, n_updates, n_threads=2):
     with ThreadPoolExecutor(n_threads) as pool:
         batch_gradient = BatchGradient(NETWORK, X.shape[1], len(X), n_updates, pool)
-        value_weight = sample_weight[:, None, None] / (X.shape[1] * X.shape[2])
+        value_weight = np.broadcast_to(sample_weight[:, None, None] / (X.shape[1] * X.shape[2]), X.shape)
         loss, gradient = batch_gradient(parameters, X, np.full(len(X), X.shape[1]), value_weight)
     return loss, gradient
 
@@ -73,7 +71,7 @@ def test_the_number_of_threads_does_not_change_a_bit(parameters):
 
 def test_compiling_pays_the_sooner_the_more_there_is_to_compute():
     def pays_from(network, n_timesteps, batch_size):
-        return next(n for n in range(10**6) if gradient_module._is_worth_compiling(network, n_timesteps, batch_size, n))
+        return next(n for n in range(10**6) if is_worth_compiling(network, n_timesteps, batch_size, n))
 
     updates = pays_from(NETWORK, 50, 64)
     assert 0 < pays_from(NETWORK, 100, 64) < updates
@@ -84,7 +82,7 @@ def test_compiling_pays_the_sooner_the_more_there_is_to_compute():
 @given(batch_size=st.integers(1, 5000), n_cores=st.integers(1, 64))
 def test_there_are_as_many_shards_for_each_core_unless_they_would_be_too_small(batch_size, n_cores):
     with mock.patch("joblib.cpu_count", return_value=n_cores):
-        n_shards = gradient_module._count_shards(batch_size)
+        n_shards = count_shards(batch_size)
     assert batch_size / n_shards <= 128
     smallest = {1: 1, 2: 8}.get(n_shards, 16)
     assert batch_size / n_shards >= smallest

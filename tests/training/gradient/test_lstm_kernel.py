@@ -1,49 +1,38 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import NETWORKS
 
-from seqembed.network import forward
-from seqembed.network.architecture import Network
-from seqembed.network.weights import initial_weights
-from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
+from seqembed.network.architecture import LSTMLayer
+from seqembed.training.gradient.lstm_kernel import lstm
+from seqembed.training.gradient.tensorflow_gradient import keras_lstm
 
-
-def all_timesteps(X):
-    return tf.fill([len(X)], X.shape[1])
+N_TIMESTEPS, N_SAMPLES, WIDTH, UNITS = 6, 4, 3, 5
 
 
-LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_gradient.keras_lstm], ids=["own", "keras"])
-
-
-@LAYERS
-@pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
-    weights = initial_weights(network, np.random.default_rng(0))
-    X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
-    reconstruction = lstm_kernel.reconstruct(
-        network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
-    )
-    expected = forward.reconstruct(network, weights, X)
-    np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
-
-
-@LAYERS
-def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
-    network, lengths = Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), [6, 1, 4]
+def draw(n_time_features):
+    """Draw the weights of a layer, its inputs, and time features."""
     random = np.random.default_rng(0)
-    weights = {name: tf.constant(weight) for name, weight in initial_weights(network, random).items()}
-    X = random.normal(size=(6, 3, 2)).astype(np.float32)
-    observed = np.arange(6)[:, None, None] < np.array(lengths)[:, None]
+    layer = LSTMLayer("layer", n_inputs=WIDTH + n_time_features, units=UNITS, return_sequences=True)
+    named = {name: tf.constant(random.normal(size=shape), tf.float32) for name, shape in layer.weight_shapes.items()}
+    inputs = tf.constant(random.normal(size=(N_TIMESTEPS, N_SAMPLES, WIDTH)), tf.float32)
+    return layer.weights(named), inputs, tf.constant(random.normal(size=(N_TIMESTEPS, n_time_features)), tf.float32)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("case", ["inputs alone", "with time features", "repeated input", "repeated without time"])
+def test_states_and_gradients_equal_those_of_a_stock_keras_layer(activation, case):
+    weights, inputs, time_features = draw(0 if case in ("inputs alone", "repeated without time") else 2)
+    if case.startswith("repeated"):
+        inputs = inputs[:1]
+    arguments = (inputs,) if case == "inputs alone" else (inputs, time_features)
     results = []
-    for padding in (0, 100):
-        padded = np.where(observed, X, np.float32(padding))
+    for layer in (lstm, keras_lstm):
         with tf.GradientTape() as tape:
-            tape.watch(weights)
-            reconstruction = lstm_kernel.reconstruct(
-                network, weights, tf.constant(padded), tf.constant(lengths), run_layer
+            tape.watch((*weights, inputs))
+            hidden = layer(weights, activation, *arguments)
+            total = tf.reduce_sum(
+                hidden * tf.sin(tf.reshape(tf.range(tf.size(hidden), dtype=tf.float32), hidden.shape))
             )
-            loss = tf.reduce_sum(tf.square(reconstruction - padded) * observed.astype(np.float32))
-        results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
-    for each, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(each, other)
+        results.append([hidden, *tape.gradient(total, (*weights, inputs))])
+    for own, keras in zip(*results, strict=True):
+        np.testing.assert_allclose(own, keras, rtol=1e-4, atol=1e-4)

@@ -9,7 +9,9 @@ from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps):
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
     lengths[:] = n_timesteps
-    loss, gradient = numpy_gradient.loss_and_gradient(network, parameters, sequences, lengths, value_weight)
+    loss, gradient = numpy_gradient.loss_and_gradient(
+        network, network.weight_shapes, parameters, sequences, lengths, value_weight
+    )
     expected_loss, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network, gradient, expected) < 1e-4
@@ -18,8 +20,9 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_of_padded_sequences_equals_the_compiled_one(network, n_timesteps):
     batch = draw_batch(network, n_timesteps)
-    loss, gradient = numpy_gradient.loss_and_gradient(network, *batch)
-    expected_loss, expected = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=False)(*batch)
+    loss, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
+    shapes = tuple(network.weight_shapes.items())
+    expected_loss, expected = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=False)(*batch)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network, gradient, expected) < 1e-4
 
@@ -29,5 +32,5 @@ def test_neither_the_batch_nor_the_parameters_are_written_to():
     batch = draw_batch(network, n_timesteps)
     for array in batch:
         array.flags.writeable = False
-    _, gradient = numpy_gradient.loss_and_gradient(network, *batch)
+    _, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
     assert np.isfinite(gradient).all()

@@ -1,7 +1,12 @@
+import numpy as np
 import pytest
+import tensorflow as tf
 from networks import NETWORKS, draw_batch, keras_loss_and_gradient, largest_relative_error
 
-from seqembed.training.gradient import tensorflow_gradient
+from seqembed.network import forward
+from seqembed.network.architecture import Network
+from seqembed.network.weights import initial_weights
+from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
 
 
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])
@@ -10,7 +15,48 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
     lengths[:] = n_timesteps
     batch = parameters, sequences, lengths, value_weight
-    loss, gradient = tensorflow_gradient.make_loss_and_gradient(network, on_gpu=on_gpu)(*batch)
+    shapes = tuple(network.weight_shapes.items())
+    loss, gradient = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=on_gpu)(*batch)
     expected_loss, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network, gradient, expected) < 1e-4
+
+
+def all_timesteps(X):
+    return tf.fill([len(X)], X.shape[1])
+
+
+LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_gradient.keras_lstm], ids=["own", "keras"])
+
+
+@LAYERS
+@pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
+def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
+    weights = initial_weights(network, np.random.default_rng(0))
+    X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
+    reconstruction = tensorflow_gradient.reconstruct(
+        network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
+    )
+    expected = forward.reconstruct(network, weights, X)
+    np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
+
+
+@LAYERS
+def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
+    network, lengths = Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), [6, 1, 4]
+    random = np.random.default_rng(0)
+    weights = {name: tf.constant(weight) for name, weight in initial_weights(network, random).items()}
+    X = random.normal(size=(6, 3, 2)).astype(np.float32)
+    observed = np.arange(6)[:, None, None] < np.array(lengths)[:, None]
+    results = []
+    for padding in (0, 100):
+        padded = np.where(observed, X, np.float32(padding))
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            reconstruction = tensorflow_gradient.reconstruct(
+                network, weights, tf.constant(padded), tf.constant(lengths), run_layer
+            )
+            loss = tf.reduce_sum(tf.square(reconstruction - padded) * observed.astype(np.float32))
+        results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
+    for each, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(each, other)
