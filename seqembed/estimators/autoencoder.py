@@ -193,7 +193,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        return self._compute(_embed, X, lengths, out, width=(self._n_features_out,))
+        check_is_fitted(self)
+        return self._compute(_embed, X, lengths, out, width=(self.network_.n_components,))
 
     def inverse_transform(self, Z, lengths=None):
         """Reconstruct sequences from their embeddings.

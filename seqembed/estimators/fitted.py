@@ -192,7 +192,6 @@ class FittedNetworkMixin:
 
     def _check_sequences(self, X, lengths=None) -> Sequences:
         """Check sequences, and that they are of the shape that the estimator was fitted on."""
-        check_is_fitted(self)
         sequences = check_sequences(X, lengths, estimator=self)
         if sequences.is_table and self.input_ndim_ == 2 and self.one_length_:
             check_columns(self, X, sequences)

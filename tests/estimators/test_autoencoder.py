@@ -40,7 +40,8 @@ def test_a_round_trip_gives_shape_dtype_and_units_of_the_input(waves, to_layout)
 def test_embeddings_do_not_depend_on_the_batch(fitted, waves):
     together = fitted.transform(np.tile(waves, (20, 1, 1)))
     np.testing.assert_allclose(together[:30], np.vstack([fitted.transform(wave[None]) for wave in waves]), atol=1e-6)
-    np.testing.assert_array_equal(fitted.transform(waves), fitted.transform(waves[::-1])[::-1])
+    # Some BLAS kernels round a column differently where it stands at the end of a matrix.
+    np.testing.assert_allclose(fitted.transform(waves), fitted.transform(waves[::-1])[::-1], atol=1e-6)
 
 
 def test_inverse_transform_takes_what_the_user_edited(fitted):

@@ -119,7 +119,7 @@ def test_labelled_rare_events_are_left_out_of_training_and_set_the_threshold(rar
 
 
 def test_labels_that_are_none_are_ignored_with_a_warning():
-    with pytest.warns(UserWarning, match="y has 3 different values and is ignored"):
+    with pytest.warns(UserWarning, match="Got y= with 3 different values, which is ignored"):
         ReconstructionDetector(Zeros()).fit(noise(9), np.arange(9) % 3)
 
 
@@ -192,7 +192,7 @@ def test_too_few_normal_sequences_are_refused():
         ReconstructionDetector(Zeros()).fit(noise(5), [-1, -1, -1, 1, 1])
     with pytest.raises(ValueError, match="Got gap=9 and cv=3 for 6 normal sequences"):
         ReconstructionDetector(Zeros(), gap=9).fit(noise(6))
-    with pytest.raises(ValueError, match=r"labels of shape \(2,\) for 6 sequences"):
+    with pytest.raises(ValueError, match=r"y= of shape \(2,\) for 6 sequences"):
         ReconstructionDetector(Zeros()).fit(noise(6), [1, 1])
 
 
