@@ -1,4 +1,7 @@
-"""Turn sequences into vectors, and back, with LSTM autoencoders that behave like any scikit-learn transformer."""
+"""LSTM autoencoders that turn sequences into vectors, with the interface of scikit-learn transformers.
+
+They also turn the vectors back into sequences.
+"""
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector

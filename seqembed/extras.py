@@ -1,4 +1,4 @@
-"""Optional dependencies, imported where they are needed."""
+"""Imports of optional dependencies."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from types import ModuleType
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Import a module, or say which extra of seqembed brings it.
+    """Import a module of an optional dependency.
 
     Parameters
     ----------
     module : str
-        Its full name.
+        Full name of the module.
     extra : str
-        What to write in brackets behind ``seqembed``.
+        Extra of seqembed that installs the module, as in ``seqembed[extra]``.
 
     Raises
     ------
     ImportError
-        When it is not installed.
+        If the module is not installed. The message names the extra to install.
 
     Examples
     --------
@@ -29,4 +29,4 @@ def import_extra(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f'This needs {module.partition(".")[0]}: pip install "seqembed[{extra}]".') from error
+        raise ImportError(f'This feature needs {module.partition(".")[0]}: pip install "seqembed[{extra}]".') from error

@@ -1,4 +1,4 @@
-"""Threads: how many a computation may use, and batches that run on them."""
+"""Threads that compute batches of rows in parallel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController, get_cached_controller
 
-# Sequences that go through the network at once. Their buffers fill a second-level cache; more rows gain nothing.
+# Sequences per batch. Their buffers fill a second-level cache. Larger batches are not faster.
 _LARGEST_BATCH = 512
-# Fewer sequences than this run faster on the calling thread than a second thread starts.
+# Fewer sequences than this are computed on the calling thread. Starting a second thread would take longer.
 _SMALLEST_SHARED_COLLECTION = 32
 
 _lock = threading.Lock()
@@ -29,13 +29,13 @@ def count_threads(n_jobs: int | None) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        An upper limit; None and -1 mean no limit of the user's own.
+        Largest number of threads. None and -1 set no limit.
 
     Returns
     -------
     n_threads : int
-        The cores that this process may run on, lowered by `n_jobs` and by the variable OMP_NUM_THREADS, which joblib
-        sets in its workers so that they share the machine.
+        The number of cores that this process may run on. `n_jobs` and the environment variable OMP_NUM_THREADS can
+        lower it. joblib sets this variable in its workers, so that the workers share the machine.
 
     Examples
     --------
@@ -51,7 +51,9 @@ def count_threads(n_jobs: int | None) -> int:
 
 
 def thread_pool(n_jobs: int | None) -> ThreadPoolExecutor:
-    """Make a pool of as many threads as `count_threads` allows, for work inside `one_blas_thread`.
+    """Make a pool of as many threads as `count_threads` returns.
+
+    Use the pool inside `one_blas_thread`.
 
     Parameters
     ----------
@@ -69,10 +71,13 @@ def thread_pool(n_jobs: int | None) -> ThreadPoolExecutor:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread: the first thread in sets the limit of the process, the last one out lifts it.
+    """Limit BLAS to one thread.
 
-    Until then OpenBLAS, as in NumPy's wheels, has one thread in the whole process; inside a ``threadpool_limits`` of
-    another thread it keeps that limit. Other libraries are limited in the calling thread and in those of `thread_pool`.
+    OpenBLAS, which NumPy's wheels contain, has one limit for the whole process. The first thread that enters this
+    context sets the limit to one thread. The last thread that leaves the context restores the old limit. If another
+    thread is inside ``threadpool_limits``, OpenBLAS keeps the limit of that thread.
+
+    Other BLAS libraries have one limit per thread. It is set in the calling thread and in the threads of `thread_pool`.
 
     Examples
     --------
@@ -88,8 +93,9 @@ def one_blas_thread() -> Iterator[None]:
             _limit_of_process = _with_several_threads(of_process).limit(limits=1)
         _n_inside += 1
     try:
-        # threadpoolctl lets a single thread limit OpenBLAS, the first to do so, until it leaves a context: this one,
-        # though it holds other libraries or none. Without it the last one out could not lift what the first one set.
+        # The first thread that limits OpenBLAS through threadpoolctl controls it until this thread leaves a context of
+        # threadpoolctl. Until then, other threads cannot change the limit. This is such a context, even if it limits no
+        # library. Without it, the last thread that leaves could not restore a limit that another thread has set.
         with of_thread.limit(limits=1):
             yield
     finally:
@@ -103,23 +109,24 @@ def one_blas_thread() -> Iterator[None]:
 def run_batches(
     compute: Callable[[slice | np.ndarray], None], n_samples: int, n_jobs: int | None, order: np.ndarray | None = None
 ) -> None:
-    """Call a function for batches of rows, on threads, each with a single BLAS thread.
+    """Call a function for each batch of rows, on several threads.
 
-    Batches depend on the number of rows and their order alone, so that results do not depend on the number of threads.
-    Fewer than 32 rows are one batch, on the calling thread, so that `n_jobs` holds for them too.
+    Each of these threads uses a single BLAS thread. The batches depend only on the number of rows and on their order.
+    The results therefore do not depend on the number of threads. Fewer than 32 rows are one batch. The calling thread
+    computes this batch with a single BLAS thread, so `n_jobs` holds for it too.
 
-    BLAS has its threads back once the last of the calls that overlap has ended, see `one_blas_thread`.
+    Several calls may overlap. BLAS gets its threads back when the last of them ends, see `one_blas_thread`.
 
     Parameters
     ----------
     compute : callable
-        Takes the rows of a batch, a slice or an int array, and stores what it computes.
+        Function of the rows of a batch: a slice, or an int array if `order` is given. The function stores its results.
     n_samples : int
         Number of rows.
     n_jobs : int or None
         See `count_threads`.
     order : int array of shape (n_samples,), default=None
-        Rows in the order in which they are batched; by default as they are.
+        Order in which the rows are put into batches. By default it is 0 to `n_samples` - 1.
 
     Examples
     --------
@@ -131,7 +138,7 @@ def run_batches(
     >>> squares[[0, 1, 999]]
     array([0.00000e+00, 1.00000e+00, 9.98001e+05])
     """
-    # An even number, so that two cores end at about the same time.
+    # With an even number of batches, two cores finish at about the same time.
     n_batches = 2 * -(-n_samples // (2 * _LARGEST_BATCH)) if n_samples >= _SMALLEST_SHARED_COLLECTION else 1
     batches = list(gen_batches(n_samples, -(-n_samples // n_batches)))
     if order is not None:
@@ -146,7 +153,8 @@ def run_batches(
 
 
 def _with_several_threads(libraries: ThreadpoolController) -> ThreadpoolController:
-    # One thread may be the limit of someone who computes elsewhere: if we restored it, it would outlast its reason.
+    # If a library has one thread already, another computation may have set this limit. If we saved the limit and
+    # restored it after that computation has ended, the library would stay at one thread.
     several = [library.filepath for library in libraries.lib_controllers if library.num_threads > 1]
     return libraries.select(filepath=several)
 

@@ -1,4 +1,8 @@
-"""Loaders of the data sets in ``data/``, each beside the description that it returns."""
+"""Loaders of the data sets in ``data/``.
+
+Each data set is an .npz file. Its description is the .rst file of the same name, which the loader
+returns as `DESCR`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,10 @@ def load_basic_motions(*, split: str | None = None, return_X_y: bool = False):
     Parameters
     ----------
     split : {"train", "test"} or None, default=None
-        The archive's training part (40), its test part (40), or both, training part first.
+        "train" loads the training part of the archive, 40 sequences. "test" loads its test part, 40 sequences.
+        None loads both parts, the training part first.
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        Whether to return only the arrays ``(data, target)``.
 
     Returns
     -------
@@ -51,9 +56,10 @@ def load_japanese_vowels(*, split: str | None = None, return_X_y: bool = False):
     Parameters
     ----------
     split : {"train", "test"} or None, default=None
-        The archive's training part (270), its test part (370), or both, training part first.
+        "train" loads the training part of the archive, 270 sequences. "test" loads its test part, 370 sequences.
+        None loads both parts, the training part first.
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        Whether to return only the arrays ``(data, target)``.
 
     Returns
     -------
@@ -83,9 +89,10 @@ def load_italy_power(*, split: str | None = None, return_X_y: bool = False):
     Parameters
     ----------
     split : {"train", "test"} or None, default=None
-        The archive's training part (67), its test part (1029), or both, training part first.
+        "train" loads the training part of the archive, 67 sequences. "test" loads its test part, 1029 sequences.
+        None loads both parts, the training part first.
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        Whether to return only the arrays ``(data, target)``.
 
     Returns
     -------
@@ -108,18 +115,18 @@ def load_italy_power(*, split: str | None = None, return_X_y: bool = False):
 
 
 def load_mitdb(*, return_X_y: bool = False):
-    """Load a heart's recording with one labelled rare event: 7500 rows of one feature.
+    """Load an electrocardiogram with one labelled rare event: 7500 rows of one feature.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        Whether to return only the arrays ``(data, target)``.
 
     Returns
     -------
     data : Bunch
         With `data`, float32 (7500, 1); `target`, int64 (7500,), 1 in the rows of the event; `train_end`, the number of
-        leading rows without event to train on; `sampling_rate` in hertz; `feature_names`; `DESCR`.
+        training rows, which come first and hold no event; `sampling_rate` in hertz; `feature_names`; `DESCR`.
 
     Examples
     --------

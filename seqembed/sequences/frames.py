@@ -1,4 +1,7 @@
-"""Long-format data frames to sequences, and back."""
+"""Conversion of long-format data frames to sequences.
+
+`sequences_from_frame` makes the sequences. `frame_from_sequences` puts values of sequences back into the data frame.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +11,46 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.extras import import_extra
+from seqembed.sequences.collection import counted
 
 
 def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | None = None) -> list[np.ndarray]:
-    """Cut a data frame in long format, one row for each time of each id, into one sequence for each id.
+    """Cut a data frame in long format into one sequence per id.
+
+    A data frame in long format has one row for each time of each id.
 
     Parameters
     ----------
     frame : data frame
-        In memory, of pandas, polars or another library that narwhals supports. Its rows may be in any order.
+        A data frame in memory, of pandas, polars or another library that narwhals supports. Its rows may be in any
+        order.
     id : str
-        Name of the column that tells the sequences apart.
+        Name of the column that holds the id of the sequence of each row.
     time : str
-        Name of the column that orders the rows of a sequence: numbers, dates, anything that sorts.
+        Name of the column by which the rows of a sequence are sorted. It holds numbers, dates or any other values that
+        can be sorted.
     columns : list of str, default=None
-        Names of the columns of values, numbers or booleans; by default all but `id` and `time`.
+        Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
 
     Returns
     -------
     sequences : list of arrays of shape (n_timesteps, n_features)
-        In the order in which the ids first appear, each sorted by time, its features in the order of `columns`. In
-        float32 if all columns are, else in float64. Missing values are NaN.
+        In the order in which the ids first appear. Each sequence is sorted by time. Its features are in the order of
+        `columns`. The dtype is float32 if all columns are float32, else float64. Missing values are NaN.
 
     Raises
     ------
     ValueError
-        For an empty frame, columns that don't exist or hold no numbers, missing ids or times, and a time that an id
-        has twice.
+        If the frame is empty, if columns don't exist or hold no numbers, if ids or times are missing, or if an id has
+        the same time twice.
     TypeError
-        For what is no data frame in memory, and `columns` that are no list.
+        If `frame` is not a data frame in memory, or if `columns` is a string.
     ImportError
-        Without narwhals, which ``pip install "seqembed[frames]"`` brings.
+        If narwhals is not installed. ``pip install "seqembed[frames]"`` installs it.
 
     See Also
     --------
-    frame_from_sequences : The way back.
+    frame_from_sequences : Put values of sequences back into the rows of their data frame.
 
     Examples
     --------
@@ -72,45 +80,45 @@ def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | Non
 
 def _as_floats(column) -> np.ndarray:
     nw = import_extra("narwhals", extra="frames")
-    # The cast is what turns the missing values of nullable integers and booleans into NaN.
+    # The cast turns the missing values of nullable integers and booleans into NaN.
     return (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
 
 
 def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence[str] | None = None):
-    """Put values computed of the sequences of a data frame, such as reconstructions, back onto its rows.
+    """Put values of sequences, such as reconstructions, back into the rows of their data frame.
 
     Parameters
     ----------
     sequences : list of arrays of shape (n_timesteps, n_features), or array of shape (n_ids, n_timesteps, n_features)
-        One sequence for each id, in the order and of the lengths that `sequences_from_frame` returns.
+        One sequence per id, in the order and with the lengths that `sequences_from_frame` returns.
     frame : data frame
-        The frame that the sequences came from; it is not modified.
+        The data frame from which the sequences were made. It is not modified.
     id : str
-        Name of the column that tells the sequences apart.
+        Name of the column that holds the id of the sequence of each row.
     time : str
-        Name of the column that orders the rows of a sequence.
+        Name of the column by which the rows of a sequence are sorted.
     columns : list of str, default=None
-        Names of the columns of values to replace; by default all but `id` and `time`.
+        Names of the columns of values to replace. By default all columns except `id` and `time`.
 
     Returns
     -------
     frame : data frame
-        Of the same kind as the one given, with its rows, its index and its other columns, and the given values in
-        `columns`, in the precision of floating-point `sequences`, else float64.
+        Of the same library as the given frame, with the same rows, index and other columns. Its `columns` hold the
+        values of the sequences, in the dtype of the sequences if it is floating-point, else in float64.
 
     Raises
     ------
     ValueError
-        For sequences that don't match the frame in number, length or features, and whatever `sequences_from_frame`
-        refuses.
+        If the number, the lengths or the features of the sequences don't match the frame, or if `sequences_from_frame`
+        raises a ValueError for the same arguments.
     TypeError
-        For what is no data frame in memory, and `columns` that are no list.
+        If `frame` is not a data frame in memory, or if `columns` is a string.
     ImportError
-        Without narwhals, which ``pip install "seqembed[frames]"`` brings.
+        If narwhals is not installed. ``pip install "seqembed[frames]"`` installs it.
 
     See Also
     --------
-    sequences_from_frame : The way there.
+    sequences_from_frame : Cut a data frame into sequences.
 
     Examples
     --------
@@ -142,8 +150,8 @@ def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
     arrays = [np.asarray(sequence) for sequence in sequences]
     if len(arrays) != len(layout.starts):
         raise ValueError(
-            f"Got {len(arrays)} sequences for a frame of {len(layout.starts)} ids in column {id!r}: expected one for "
-            f"each. Pass the frame that they came from."
+            f"Got sequences= of length {len(arrays)} for frame= with {counted(len(layout.starts), 'id')} in column "
+            f"{id!r}, expected one sequence per id. Pass the frame from which the sequences were made."
         )
     lengths = np.diff(layout.starts, append=len(layout.order))
     for position, (array, length) in enumerate(zip(arrays, lengths, strict=True)):
@@ -152,29 +160,29 @@ def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
             continue
         name = layout.frame.get_column(id)[int(layout.order[layout.starts[position]])]
         if array.ndim != 2:
-            remedy = "Errors with a number for each feature come from reconstruction_error(X, per='value')."
+            remedy = "To get errors of each feature, use reconstruction_error(X, per='value')."
         elif array.shape[1] != len(layout.columns):
-            remedy = "Name what the sequences hold: columns=[...], as passed to sequences_from_frame."
+            remedy = "Pass the same columns=[...] as to sequences_from_frame."
         else:
-            remedy = "Pass the frame that they came from, and the sequences in the order of sequences_from_frame."
+            remedy = "Pass the frame from which the sequences were made. Keep the order of sequences_from_frame."
         raise ValueError(
-            f"Sequence {position}, of id {name}, has shape {array.shape}, expected {expected}: a row for each row of "
-            f"the id, and a column for each of {layout.columns}. {remedy}"
+            f"Got sequences= whose sequence {position}, of id {name}, has shape {array.shape}, expected {expected}: "
+            f"one row for each row of the id, and one column for each of {layout.columns}. {remedy}"
         )
     return arrays
 
 
 class _Layout(NamedTuple):
-    """Where the sequences of a frame lie.
+    """Positions of the sequences in a data frame.
 
     Parameters
     ----------
     frame : narwhals.DataFrame
-        The frame.
+        The data frame.
     columns : list of str
         Names of the columns of values.
     order : int array of shape (n_rows,)
-        Rows of the frame, those of one id together and sorted by time.
+        Row numbers of the frame, grouped by id. Within an id they are sorted by time.
     starts : int array of shape (n_ids,)
         Position in `order` at which each id starts.
     """
@@ -196,10 +204,11 @@ def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None) -> _L
 def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
     nw = import_extra("narwhals", extra="frames")
     ids, times = frame.get_column(id), frame.get_column(time)
-    # Column names may clash with ours, or be numbers, which narwhals takes for values: hence names of our own.
+    # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
+    # narwhals reads as values.
     keys = ids.alias("id").to_frame().with_columns(times.alias("time")).with_row_index("row")
-    # An id is known by the row where it first appears: a number whatever the ids are, and in the order that we want.
-    # A time that an id has twice is refused below, so the sort need not be stable.
+    # Each id is replaced by the row in which it first appears. This is a number for ids of any type, and it sorts the
+    # ids in the order that we return. The sort need not be stable: an id with the same time twice is an error below.
     keys = keys.with_columns(nw.col("row").min().over("id").alias("first")).sort("first", "time")
     order, first = keys.get_column("row").to_numpy().astype(np.intp), keys.get_column("first").to_numpy()
     is_start = np.concatenate([[True], first[1:] != first[:-1]])
@@ -208,8 +217,8 @@ def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
     if repeated.size:
         row = int(order[repeated[0]])
         raise ValueError(
-            f"Id {ids[row]} has the time {times[row]} more than once, expected one row for each {id!r} and {time!r}. "
-            f"Keep one: frame.drop_duplicates({[id, time]}) in pandas, "
+            f"Got frame= in which id {ids[row]} has the time {times[row]} more than once, expected one row for each "
+            f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
             f"frame.unique({[id, time]}, maintain_order=True) in polars."
         )
     return order, np.flatnonzero(is_start)
@@ -219,14 +228,17 @@ def _check_frame(frame):
     nw = import_extra("narwhals", extra="frames")
     checked = nw.from_native(frame, pass_through=True)
     if isinstance(checked, nw.LazyFrame):
-        raise TypeError(f"Got a lazy {type(frame).__name__}, expected a data frame in memory: pass frame.collect().")
+        raise TypeError(
+            f"Got frame= of type {type(frame).__name__}, which is lazy, expected a data frame in memory. Pass "
+            f"frame.collect()."
+        )
     if not isinstance(checked, nw.DataFrame):
         raise TypeError(
-            f"Got {type(frame).__name__}, expected a data frame of pandas, polars or another library that narwhals "
-            f"supports. Make one with pandas.DataFrame(...)."
+            f"Got frame= of type {type(frame).__name__}, expected a data frame of pandas, polars or another library "
+            f"that narwhals supports. Make one with pandas.DataFrame(...)."
         )
     if not len(checked):
-        raise ValueError("Got a frame without rows, expected at least one. Look at what filtered them out.")
+        raise ValueError("Got frame= without rows, expected at least one row. Check the filters that made the frame.")
     return checked
 
 
@@ -235,21 +247,25 @@ def _check_columns(frame, id: str, time: str, columns: Sequence[str] | None) -> 
         raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
     existing = list(frame.columns)
     if id == time:
-        raise ValueError(f"Got {id!r} for both id and time, expected two columns out of {existing}.")
+        raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
     columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
     unknown = [name for name in [id, time, *columns] if name not in existing]
     if unknown:
-        raise ValueError(f"The frame has no column {_listed(unknown)}. Choose from those that it has: {existing}.")
+        raise ValueError(
+            f"Got frame= without the {'column' if len(unknown) == 1 else 'columns'} {_listed(unknown)}, expected "
+            f"every column that is named in id=, time= or columns=. Choose from {existing}."
+        )
     if not columns:
         raise ValueError(
-            f"Got no columns of values, expected at least one beside {id!r} and {time!r}. The frame has {existing}: "
-            f"name some with columns=[...]."
+            f"Got no columns of values, expected at least one column besides {id!r} and {time!r}. The frame has the "
+            f"columns {existing}. Name at least one with columns=[...], or add one to the frame."
         )
     reserved = [name for name in columns if name in (id, time)]
     if reserved:
         raise ValueError(
-            f"Got {_listed(reserved)} among the columns of values, expected neither the id nor the time. To have it as "
-            f"a feature, copy it under another name: frame['feature'] = frame[{reserved[0]!r}] in pandas."
+            f"Got columns= with {_listed(reserved)}, expected columns other than id={id!r} and time={time!r}. To use "
+            f"such a column as a feature, copy it under another name: frame['feature'] = frame[{reserved[0]!r}] in "
+            f"pandas."
         )
     if len(set(columns)) < len(columns):
         raise ValueError(f"Got columns={columns}, expected each name once: columns={list(dict.fromkeys(columns))}.")
@@ -264,8 +280,8 @@ def _check_numeric(frame, columns: list[str]):
     others = [name for name in columns if name not in numeric]
     if others:
         raise ValueError(
-            f"Got columns that hold no numbers: {', '.join(f'{name!r} ({dtypes[name]})' for name in others)}. "
-            f"Leave them out with columns={numeric or '[...]'}, or make numbers of them first: "
+            f"Got {', '.join(f'{name!r} ({dtypes[name]})' for name in others)} among the columns of values of frame=, "
+            f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert to numbers first: "
             f"frame[{others[0]!r}].astype(float) in pandas, .cast(float) in polars."
         )
 
@@ -273,12 +289,13 @@ def _check_numeric(frame, columns: list[str]):
 def _check_none_missing(keys, name: str):
     missing, polars_line = keys.is_null(), f"frame.drop_nulls({name!r})"
     if keys.dtype.is_float():
-        # To polars NaN is a value, to us it is no id and no time.
+        # In polars NaN is a value. As an id or a time, we treat it as missing.
         missing, polars_line = missing | keys.is_nan(), f"{polars_line}.drop_nans({name!r})"
     if missing.any():
         raise ValueError(
-            f"Column {name!r} is missing a value in {missing.sum()} of {len(keys)} rows, expected an id and a time in "
-            f"each. Leave those rows out: frame.dropna(subset=[{name!r}]) in pandas, {polars_line} in polars."
+            f"Got frame= whose column {name!r} has no value in {missing.sum()} of {counted(len(keys), 'row')}, "
+            f"expected an id and a time in every row. Leave out the rows without a value: "
+            f"frame.dropna(subset=[{name!r}]) in pandas, {polars_line} in polars."
         )
 
 

@@ -1,4 +1,8 @@
-"""Windows of long recordings: cut them out without copying, and put what was computed of them back onto the rows."""
+"""Windows of long recordings.
+
+`sliding_windows` cuts a recording into windows without copying it. `merge_windows` combines values of the windows into
+values of the rows of the recording.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqembed.sequences.collection import counted
+
 
 class Windows(NamedTuple):
-    """Windows of one recording or of several.
+    """Windows of one or several recordings.
 
     Parameters
     ----------
     windows : array of shape (n_windows, timesteps, n_features)
-        A read-only view of a single recording, or a copy of several.
+        A read-only view of a recording, or a copy of the rows of a list of recordings.
     starts : int array of shape (n_windows,)
-        Row at which each window starts; rows of several recordings count on from one recording to the next.
+        Row at which each window starts. The rows of several recordings are numbered as if they were concatenated.
     y : array of shape (n_windows,) or None
-        Label of each window, where labels were given.
+        Label of each window. None if no labels were given.
     """
 
     windows: np.ndarray
@@ -41,21 +47,23 @@ def sliding_windows(
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features) or (n_rows,), or list of such
-        A recording, in memory or memory-mapped, or a list of several; no window crosses from one to the next. A list
-        of numbers, or of lists of numbers, is one recording; a list of arrays, of data frames or of such lists is
-        several.
+        A recording, in memory or memory-mapped, or a list of several recordings. A list of numbers is one recording,
+        and so is a list of lists of numbers. A list of arrays, of data frames or of lists of lists of numbers is a list
+        of several recordings. All rows of a window are of the same recording.
     timesteps : int
-        Rows a window.
+        Rows per window.
     stride : int, default=1
-        Rows from the start of a window to that of the next.
+        Rows from the start of one window to the start of the next.
     y : array-like of shape (n_rows,), or list of such, default=None
         A label for each row.
     label : {"last", "first", "any", "mode"} or callable, default="last"
-        How a window gets its label from those of its rows: the last's, the first's, whether any is true, the most
-        frequent (of equally frequent ones the smallest), or what a function returns for the array of labels. "last" by
-        default, since it uses nothing that lies ahead of the window's end.
+        How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
+        last or the first row. "any" tells whether any of the labels is true. "mode" takes the most frequent label; if
+        several are equally frequent, it takes the smallest of them. A function gets the array of the labels and returns
+        the label of the window. The default, "last", uses no row after the end of the window.
     horizon : int, default=0
-        By how many rows the labels lie ahead of the rows of the window; only windows with labels are returned.
+        Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
+        the last row are left out. Without `y`, the horizon has no effect.
 
     Returns
     -------
@@ -65,9 +73,10 @@ def sliding_windows(
     Raises
     ------
     ValueError
-        For lengths out of range, labels that don't match the rows, or a recording shorter than a window.
+        If `timesteps`, `stride` or `horizon` is out of range, if the labels don't match the rows, or if a recording is
+        shorter than a window.
     TypeError
-        For lengths that are no integers.
+        If `timesteps`, `stride` or `horizon` is not an integer.
 
     Examples
     --------
@@ -92,7 +101,10 @@ def sliding_windows(
     if y is None:
         y = [None] * len(X)
     elif len(y) != len(X):
-        raise ValueError(f"Got labels of {len(y)} recordings for {len(X)} recordings: pass one array for each.")
+        raise ValueError(
+            f"Got y= of length {len(y)} for X= with {counted(len(X), 'recording')}, expected one array of labels per "
+            f"recording. Pass a list of arrays as y=."
+        )
     parts = [
         _windows_of_one(recording, timesteps, stride, labels, label, horizon)
         for recording, labels in zip(X, y, strict=True)
@@ -106,12 +118,12 @@ def sliding_windows(
 
 
 def _holds_recordings(X) -> bool:
-    """Tell a list of recordings from one recording that is written as a list of numbers or of rows."""
+    """Tell whether `X` is a list of recordings. A list of numbers or of rows is a single recording."""
     if not isinstance(X, (list, tuple)):
         return False
     if not len(X):
-        raise ValueError("Got an empty list, expected at least one recording.")
-    # A list within a list is a row of numbers, where an array of one dimension is a recording of one feature.
+        raise ValueError("Got X= as an empty list, expected at least one recording. Check how the list was made.")
+    # An item of X that is a list of numbers is one row. An item that is an array of one dimension is one recording.
     return np.ndim(X[0]) >= (2 if isinstance(X[0], (list, tuple)) else 1)
 
 
@@ -120,12 +132,17 @@ def _windows_of_one(X, timesteps: int, stride: int, y, label, horizon: int) -> W
     if X.ndim == 1:
         X = X[:, np.newaxis]
     if X.ndim != 2:
-        raise ValueError(f"Expected a recording of shape (n_rows, n_features), got shape {X.shape}.")
-    n_usable = len(X) - (horizon if y is not None else 0)
+        raise ValueError(
+            f"Got X= with a recording of shape {X.shape}, expected (n_rows, n_features) or (n_rows,). Pass several "
+            f"recordings as a list."
+        )
+    n_ahead = 0 if y is None else horizon
+    n_usable = len(X) - n_ahead
     if n_usable < timesteps:
         raise ValueError(
-            f"A recording of {len(X)} rows is too short for a window of {timesteps} timesteps"
-            f"{f' with labels {horizon} rows ahead' if horizon and y is not None else ''}. Use fewer timesteps."
+            f"Got X= with a recording of {counted(len(X), 'row')} for timesteps={timesteps}"
+            f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least "
+            f"{counted(timesteps + n_ahead, 'row')}. Use fewer timesteps."
         )
     windows = np.lib.stride_tricks.sliding_window_view(X[:n_usable], timesteps, axis=0)[::stride].transpose(0, 2, 1)
     starts = np.arange(0, n_usable - timesteps + 1, stride)
@@ -139,7 +156,9 @@ def _windows_of_one(X, timesteps: int, stride: int, y, label, horizon: int) -> W
 def _check_labels(y, n_rows: int) -> np.ndarray:
     y = np.asarray(y)
     if y.shape != (n_rows,):
-        raise ValueError(f"Got labels of shape {y.shape} for {n_rows} rows: expected one label a row, ({n_rows},).")
+        raise ValueError(
+            f"Got y= of shape {y.shape} for {counted(n_rows, 'row')}, expected ({n_rows},). Pass one label per row."
+        )
     return y
 
 
@@ -160,28 +179,28 @@ def _label_of_each(labels: np.ndarray, label: str | Callable[[np.ndarray], objec
 
 
 def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
-    """Put values of windows back onto the rows of the recording.
+    """Combine values of windows into values of the rows of the recording.
 
     Parameters
     ----------
     values : array-like of shape (n_windows, timesteps, ...)
-        What was computed for each timestep of each window: reconstructions, errors, any trailing shape.
+        Values of each timestep of each window, such as reconstructions or errors. Any trailing shape is possible.
     starts : array-like of int of shape (n_windows,)
-        Row at which each window starts, as `sliding_windows` returns.
+        Row at which each window starts, as returned by `sliding_windows`.
     n_rows : int
         Rows of the recording.
     how : {"mean", "median"}, default="mean"
-        How to combine the values where windows overlap.
+        How to combine the values of overlapping windows.
 
     Returns
     -------
     merged : float array of shape (n_rows, ...)
-        In the precision of floating-point `values`, else float64. NaN where no window covers a row.
+        In the dtype of `values` if it is floating-point, else in float64. NaN in rows that no window covers.
 
     Raises
     ------
     ValueError
-        For values and starts that don't match, windows beyond the last row, or an unknown `how`.
+        If `values` and `starts` don't match, if a window lies outside of the rows, or if `how` is unknown.
 
     Examples
     --------
@@ -194,14 +213,15 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
         raise ValueError(f"Got how={how!r}, expected 'mean' or 'median'.")
     if values.ndim < 2 or starts.shape != values.shape[:1]:
         raise ValueError(
-            f"Got values of shape {values.shape} and starts of shape {starts.shape}: expected (n_windows, timesteps, "
-            f"...) and (n_windows,). Errors by timestep come from reconstruction_error(X, per='timestep')."
+            f"Got values= of shape {values.shape} and starts= of shape {starts.shape}, expected (n_windows, timesteps, "
+            f"...) and (n_windows,). To get errors per timestep, use reconstruction_error(X, per='timestep')."
         )
     timesteps = values.shape[1]
     if starts.size and (starts.min() < 0 or starts.max() + timesteps > n_rows):
         raise ValueError(
-            f"Windows of {timesteps} rows that start at rows {starts.min()} to {starts.max()} reach beyond the "
-            f"n_rows={n_rows} given. Pass the length of the recording that they were cut from."
+            f"Got starts= from {starts.min()} to {starts.max()} for windows of {counted(timesteps, 'row')} and "
+            f"n_rows={n_rows}, expected all windows to lie within these rows. Pass as n_rows= the length of the "
+            f"recording from which the windows were cut."
         )
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
     if not len(starts):
@@ -211,7 +231,7 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
 
 
 def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    # Differences from the first value met: where all windows agree, their mean is that value to the bit.
+    # Sum the differences from the first value of each row. If all values of a row are equal, their mean is exact.
     first = np.full((n_rows, *values.shape[2:]), np.nan)
     for step in range(values.shape[1] - 1, -1, -1):
         first[starts + step] = values[:, step]
@@ -235,10 +255,11 @@ def _medians_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.n
 
 
 def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a recording into windows exactly as the post does, its start at row 2 included.
+    """Cut a recording into windows exactly as the post by C. Ranjan does, starting at row 2.
 
-    Window k holds the rows k + 2 to k + 1 + `lookback`, and its label is that of row k + 1 + `lookback`, its last. The
-    post's loop skips the first two rows and so do we, for its figures to come out; `sliding_windows` skips none.
+    Window k holds the rows k + 2 to k + 1 + `lookback`. Its label is the label of its last row, k + 1 + `lookback`. The
+    loop in the post skips the first two rows. This function skips them too, so that it reproduces the numbers in the
+    post. `sliding_windows` skips no rows.
 
     Parameters
     ----------
@@ -247,7 +268,7 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     y : array-like of shape (n_rows,)
         A label for each row.
     lookback : int
-        Rows a window.
+        Rows per window.
 
     Returns
     -------
@@ -259,7 +280,7 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        For a recording of fewer than ``lookback + 2`` rows, and labels that don't match the rows.
+        If the recording has fewer than ``lookback + 2`` rows, or if the labels don't match the rows.
 
     References
     ----------
@@ -278,8 +299,9 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     X = np.asarray(X)
     if len(X) < lookback + 2:
         raise ValueError(
-            f"Got {len(X)} rows for lookback={lookback}: the post's windows need at least {lookback + 2}, "
-            f"since they start at row 2. sliding_windows makes do with {lookback}."
+            f"Got X= of {counted(len(X), 'row')} for lookback={lookback}, expected at least "
+            f"{counted(lookback + 2, 'row')}, because the first window starts at row 2. Use sliding_windows, which "
+            f"needs only {counted(lookback, 'row')}."
         )
     y = _check_labels(y, len(X))
     windows, _, labels = sliding_windows(X[2:], lookback, y=y[2:], label="last")

@@ -1,4 +1,7 @@
-"""Variations of the training sequences, so that a network learns what they have in common."""
+"""Augmentation of the training sequences.
+
+A network that is trained on varied sequences learns what the sequences have in common.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,21 @@ from seqembed.sequences.scaling import Batch
 
 _LARGEST_SHIFT = 1 / 3
 _LARGEST_WARP = 1.25
-# Sets whose sequences all start at the same point, such as days or heartbeats cut at their peak, lie far above these
-# limits; windows cut from long recordings lie below.
+# Limits between two kinds of data. Sets whose sequences all start at the same point, such as days or heartbeats cut at
+# their peak, are far above them. Windows cut from long recordings are below them.
 _LEAST_SHARE_OF_TIME = 0.03
 _LEAST_F_STATISTIC = 4
 
 
 def keeps_time(batch: Batch) -> bool:
-    """Tell whether sequences keep time with one another, so that it matters when something happens in them.
+    """Tell whether the sequences are aligned in time.
 
-    They do if their mean at each timestep explains at least 3 % of their variation (omega squared, which corrects for
-    what chance explains) and four times as much as chance would. Otherwise the start of a sequence is arbitrary, as in
-    windows cut from a long recording, and a shifted sequence could be another member of the set.
+    In aligned sequences, the timestep at which something happens carries information. The sequences count as aligned if
+    their mean at each timestep explains at least 3 % of their variance, and at least four times as much as expected by
+    chance. The share of the variance is omega squared, which is corrected for chance.
+
+    Otherwise the start of a sequence is arbitrary, as in windows cut from a long recording. A shifted sequence could
+    then be another member of the set.
 
     Parameters
     ----------
@@ -29,7 +35,7 @@ def keeps_time(batch: Batch) -> bool:
     Returns
     -------
     answer : bool
-        False for a single sequence, since there is no other to keep time with.
+        False for a single sequence, because there is no other sequence to compare it with.
 
     References
     ----------
@@ -66,10 +72,10 @@ def keeps_time(batch: Batch) -> bool:
 def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
     """Mix each sequence with another one of the batch.
 
-    Taken as deviations from the means, a sequence becomes ``cos(angle) * sequence + sin(angle) * other``, with an angle
-    between 0 and 90 degrees, so that the variance does not change. The network then learns to reconstruct not only its
-    training sequences but also what lies between them. If the lengths differ, the other one is stretched to the length
-    of the first.
+    A sequence becomes ``cos(angle) * sequence + sin(angle) * other``. In this formula, both sequences are deviations
+    from the means. The angle is drawn between 0 and 90 degrees for each sequence. The variance does not change. The
+    network learns to reconstruct its training sequences and also mixtures of them. If the lengths differ, the other
+    sequence is stretched or compressed to the length of the first.
 
     Parameters
     ----------
@@ -78,13 +84,13 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     random : numpy.random.Generator
         Source of the draws.
     means : float32 array of shape (n_features,)
-        Of the scaled training sequences.
+        Mean of each feature of the scaled training sequences.
 
     Returns
     -------
     batch : Batch
-        Of the same shape and lengths. A value mixed with a missing one is missing. A sequence that would have no value
-        left stays as it is.
+        Mixed sequences of the same shape and lengths. A value mixed with a missing value is missing. A sequence that
+        would have no value left is not changed.
 
     References
     ----------
@@ -101,7 +107,7 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     n_samples, n_timesteps, _ = batch.values.shape
     if n_samples < 2:
         return batch
-    # The partner of a row is the next one in a random order, and so never the row itself.
+    # The partner of a row is the next row in a random order. So no row is its own partner.
     order = random.permutation(n_samples)
     partners = np.empty(n_samples, int)
     partners[order] = np.roll(order, 1)
@@ -116,8 +122,9 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
 def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     """Shift each sequence in time, and make it faster or slower.
 
-    The shift is up to a third of its length, and the speed 0.8 to 1.25, drawn for each sequence. Values between two
-    timesteps are interpolated; values before the start or after the end are mirrored there.
+    The shift and the speed are drawn for each sequence. The shift is at most a third of its length. The speed is
+    between 0.8 and 1.25. Values between two timesteps are interpolated. Before its start and after its end, a sequence
+    is mirrored.
 
     Parameters
     ----------
@@ -129,8 +136,8 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     Returns
     -------
     batch : Batch
-        Of the same shape and lengths. A value interpolated from a missing one is missing. A sequence that would have no
-        value left stays as it is.
+        Shifted sequences of the same shape and lengths. A value interpolated from a missing value is missing. A
+        sequence that would have no value left is not changed.
 
     References
     ----------
@@ -148,17 +155,21 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     ends = (batch.lengths - 1)[:, np.newaxis]
     speeds = np.exp(random.uniform(-np.log(_LARGEST_WARP), np.log(_LARGEST_WARP), (n_samples, 1)))
     shifts = random.uniform(-_LARGEST_SHIFT, _LARGEST_SHIFT, (n_samples, 1)) * batch.lengths[:, np.newaxis]
-    # Mirrored at both ends: repeating the border would make a constant stretch, which no sequence of the set has.
+    # Mirror at both ends. Repeating the first or the last value would add a constant part. No sequence of the set has
+    # such a part.
     positions = np.abs((np.arange(n_timesteps) - ends / 2) * speeds + ends / 2 + shifts)
     positions = np.clip(ends - np.abs(ends - positions), 0, ends)
     values, mask = _values_at(batch, np.arange(n_samples), positions)
-    # After the end of a sequence, `positions` point to its last timestep: what is read there stays padding.
+    # `positions` also point to values at timesteps after the end of a sequence. The mask excludes these timesteps.
     inside = (np.arange(n_timesteps) < batch.lengths[:, np.newaxis])[:, :, np.newaxis]
     return _known_or_unvaried(batch, values, mask & inside)
 
 
 def _known_or_unvaried(batch: Batch, values: np.ndarray, mask: np.ndarray) -> Batch:
-    """Make a varied batch, in which sequences without any known value are replaced by those of `batch`."""
+    """Make a batch of varied sequences.
+
+    A varied sequence without any known value is replaced by the original sequence of `batch`.
+    """
     unknown = ~mask.any(axis=(1, 2), keepdims=True)
     if not unknown.any():
         return Batch(values, mask, batch.lengths)
@@ -166,7 +177,10 @@ def _known_or_unvaried(batch: Batch, values: np.ndarray, mask: np.ndarray) -> Ba
 
 
 def _values_at(batch: Batch, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate sequences at positions (n_rows, n_timesteps), and say which of the values are known."""
+    """Interpolate sequences at positions of shape (n_rows, n_timesteps).
+
+    Returns the values and the mask of known values.
+    """
     rows = rows[:, np.newaxis]
     before = np.floor(positions).astype(int)
     after = np.ceil(positions).astype(int)

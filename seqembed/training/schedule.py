@@ -1,4 +1,7 @@
-"""The learning rate over the updates of a fit, whose end is known, or of a stream, whose end is not."""
+"""Learning-rate schedules of a fit or a stream.
+
+The number of updates of a fit is known from the start. The number of updates of a stream is not known.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ def warm_up_and_decay(update: int, n_updates: int) -> float:
     Parameters
     ----------
     update : int
-        Number of the update, from 1 on.
+        Number of the update, counted from 1.
     n_updates : int
-        How many there will be.
+        Number of updates of the whole fit.
 
     Returns
     -------
@@ -42,12 +45,12 @@ def warm_up_and_decay(update: int, n_updates: int) -> float:
 
 
 def warm_up_and_slow_down(update: int) -> float:
-    """Share of the highest learning rate: linear warm-up over 50 updates, and a fall as 1 / sqrt(update) from 200 on.
+    """Share of the peak learning rate: linear warm-up over 50 updates, then 1, then decay as 1 / sqrt(update) from 200.
 
     Parameters
     ----------
     update : int
-        Number of the update, from 1 on.
+        Number of the update, counted from 1.
 
     Returns
     -------

@@ -51,7 +51,11 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (np.full((2, 3, 1), np.nan), ValueError, r"Every value of sequence 0 is missing.*such sequences out, 2 in all: \[0, 1\]"),
+        (
+            np.full((2, 3, 1), np.nan),
+            ValueError,
+            r"Every value of sequence 0 is missing.*such sequences out, 2 in all: \[0, 1\]",
+        ),
         ([[1.0], [np.nan, np.nan]], ValueError, "Every value of sequence 1 is missing"),
         ([[1.0], [np.inf]], ValueError, "Input X contains infinity in sequence 1"),
         ([[1.0], [1j]], ValueError, "Complex data not supported: sequence 1"),

@@ -205,11 +205,11 @@ def test_columns_may_have_any_name(names):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"id": "pmup"}, r"no column 'pmup'. Choose from those that it has: \['pump', 'hour', 'flow'\]"),
-        ({"columns": ["flow", "level", "x"]}, "no column 'level', 'x'"),
-        ({"time": "pump"}, "Got 'pump' for both id and time"),
-        ({"columns": []}, "Got no columns of values.* name some with columns="),
-        ({"columns": ["hour", "flow"]}, r"Got 'hour' among the columns of values.* = frame\['hour'\]"),
+        ({"id": "pmup"}, r"Got frame= without the column 'pmup'.* Choose from \['pump', 'hour', 'flow'\]"),
+        ({"columns": ["flow", "level", "x"]}, "Got frame= without the columns 'level', 'x'"),
+        ({"time": "pump"}, "Got id='pump' and time='pump', expected two different columns"),
+        ({"columns": []}, "Got no columns of values.* Name at least one with columns="),
+        ({"columns": ["hour", "flow"]}, r"Got columns= with 'hour'.* = frame\['hour'\]"),
         ({"columns": ["flow", "flow"]}, r"expected each name once: columns=\['flow'\]"),
     ],
 )
@@ -224,7 +224,9 @@ def test_the_name_of_one_column_is_refused_with_the_list_to_pass():
 
 
 def test_a_frame_of_nothing_but_ids_and_times_is_refused():
-    with pytest.raises(ValueError, match="Got no columns of values, expected at least one beside 'pump' and 'hour'"):
+    with pytest.raises(
+        ValueError, match="Got no columns of values, expected at least one column besides 'pump' and 'hour'"
+    ):
         sequences_from_frame(pumps()[["pump", "hour"]], **KEYS)
 
 
@@ -237,9 +239,9 @@ def test_columns_that_hold_no_numbers_are_named_with_those_that_do():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"pump": ["b", None, "b", None, "b"]}, r"'pump' is missing a value in 2 of 5 rows.*dropna\(subset=\['pump'\]"),
-        ({"hour": [3, 1, np.nan, 2, 2]}, r"'hour' is missing a value in 1 of 5 rows.*drop_nans\('hour'\)"),
-        ({"hour": [pd.NaT, *DAYS, DAYS[0]]}, "'hour' is missing a value in 1 of 5 rows"),
+        ({"pump": ["b", None, "b", None, "b"]}, r"'pump' has no value in 2 of 5 rows.*dropna\(subset=\['pump'\]"),
+        ({"hour": [3, 1, np.nan, 2, 2]}, r"'hour' has no value in 1 of 5 rows.*drop_nans\('hour'\)"),
+        ({"hour": [pd.NaT, *DAYS, DAYS[0]]}, "'hour' has no value in 1 of 5 rows"),
     ],
 )
 def test_missing_ids_and_times_are_refused(columns, message):
@@ -248,7 +250,7 @@ def test_missing_ids_and_times_are_refused(columns, message):
 
 
 def test_a_NaN_of_polars_is_no_time():
-    with pytest.raises(ValueError, match="'hour' is missing a value in 2 of 3 rows"):
+    with pytest.raises(ValueError, match="Got frame= whose column 'hour' has no value in 2 of 3 rows"):
         sequences_from_frame(pl.DataFrame({"pump": 1, "hour": [np.nan, None, 1.0], "flow": 1}, strict=False), **KEYS)
 
 
@@ -258,39 +260,40 @@ def test_a_NaN_of_polars_is_no_time():
 def test_the_same_time_twice_is_refused_with_the_id_and_the_time(hours, time):
     frame = pumps(pump=["b", "a", "c", "a", "d"], hour=hours)
     with pytest.raises(
-        ValueError, match=rf"Id a has the time {time}.* more than once.*drop_duplicates\(\['pump', 'hour"
+        ValueError,
+        match=rf"frame= in which id a has the time {time}.* more than once.*drop_duplicates\(\['pump', 'hour",
     ):
         sequences_from_frame(frame, **KEYS)
 
 
 def test_an_empty_frame_is_refused():
-    with pytest.raises(ValueError, match="Got a frame without rows"):
+    with pytest.raises(ValueError, match="Got frame= without rows"):
         sequences_from_frame(pumps()[:0], **KEYS)
 
 
 @pytest.mark.parametrize("frame", [np.ones((3, 3)), {"pump": [1]}, pumps()["flow"], None])
 def test_what_is_no_data_frame_is_refused(frame):
-    with pytest.raises(TypeError, match=rf"Got {type(frame).__name__}, expected a data frame"):
+    with pytest.raises(TypeError, match=rf"Got frame= of type {type(frame).__name__}, expected a data frame"):
         sequences_from_frame(frame, **KEYS)
 
 
 def test_a_lazy_frame_is_refused_with_the_line_that_collects_it():
-    with pytest.raises(TypeError, match=r"lazy LazyFrame.* pass frame\.collect\(\)"):
+    with pytest.raises(TypeError, match=r"Got frame= of type LazyFrame, which is lazy.* Pass frame\.collect\(\)"):
         sequences_from_frame(pl.LazyFrame({"pump": [1], "hour": [1], "flow": [1]}), **KEYS)
 
 
 @pytest.mark.parametrize(
     ("sequences", "message"),
     [
-        ([], "Got 0 sequences for a frame of 2 ids in column 'pump'"),
-        (np.ones((3, 2, 1)), "Got 3 sequences for a frame of 2 ids"),
-        ([np.ones((3, 1)), np.ones((3, 1))], r"Sequence 1, of id a, has shape \(3, 1\), expected \(2, 1\).*the order"),
-        (np.ones((2, 2, 1)), r"Sequence 0, of id b, has shape \(2, 1\), expected \(3, 1\)"),
+        ([], "Got sequences= of length 0 for frame= with 2 ids in column 'pump'"),
+        (np.ones((3, 2, 1)), "Got sequences= of length 3 for frame= with 2 ids"),
+        ([np.ones((3, 1)), np.ones((3, 1))], r"sequence 1, of id a, has shape \(3, 1\), expected \(2, 1\).*the order"),
+        (np.ones((2, 2, 1)), r"sequence 0, of id b, has shape \(2, 1\), expected \(3, 1\)"),
         (
             [np.ones((3, 2)), np.ones((2, 2))],
-            r"Sequence 0, of id b, has shape \(3, 2\).*\['flow'\].*columns=\[\.\.\.\]",
+            r"sequence 0, of id b, has shape \(3, 2\).*\['flow'\].*columns=\[\.\.\.\]",
         ),
-        ([np.ones((3, 1)), np.ones(2)], r"Sequence 1, of id a, has shape \(2,\).*per='value'"),
+        ([np.ones((3, 1)), np.ones(2)], r"sequence 1, of id a, has shape \(2,\).*per='value'"),
     ],
 )
 def test_sequences_that_do_not_match_the_frame_are_refused(sequences, message):

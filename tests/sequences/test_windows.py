@@ -137,9 +137,9 @@ def test_lengths_may_be_integers_of_numpy():
         ({"timesteps": 0}, "Got timesteps=0, expected an integer of at least 1"),
         ({"timesteps": 3, "stride": 0}, "Got stride=0"),
         ({"timesteps": 3, "horizon": -1}, "Got horizon=-1"),
-        ({"timesteps": 9}, "A recording of 8 rows is too short for a window of 9 timesteps"),
-        ({"timesteps": 7, "y": LABELS, "horizon": 2}, "with labels 2 rows ahead"),
-        ({"timesteps": 3, "y": LABELS[:-1]}, r"labels of shape \(7,\) for 8 rows"),
+        ({"timesteps": 9}, "Got X= with a recording of 8 rows for timesteps=9, expected at least 9 rows"),
+        ({"timesteps": 7, "y": LABELS, "horizon": 2}, "8 rows for timesteps=7 and horizon=2, expected at least 9 rows"),
+        ({"timesteps": 3, "y": LABELS[:-1]}, r"Got y= of shape \(7,\) for 8 rows"),
         ({"timesteps": 3, "y": LABELS, "label": "middle"}, "Got label='middle', expected 'last', 'first'"),
     ],
 )
@@ -151,9 +151,9 @@ def test_bad_windows_are_refused(arguments, message):
 @pytest.mark.parametrize(
     ("recordings", "y", "message"),
     [
-        ([], None, "empty list"),
-        ([np.ones(4)], [[0], [0]], "labels of 2 recordings for 1"),
-        (np.ones((2, 3, 4)), None, r"shape \(2, 3, 4\)"),
+        ([], None, "Got X= as an empty list"),
+        ([np.ones(4)], [[0], [0]], "Got y= of length 2 for X= with 1 recording, expected one array of labels"),
+        (np.ones((2, 3, 4)), None, r"Got X= with a recording of shape \(2, 3, 4\)"),
     ],
 )
 def test_bad_recordings_are_refused(recordings, y, message):
@@ -173,10 +173,15 @@ def test_without_any_window_every_row_is_NaN(how, trailing):
 @pytest.mark.parametrize(
     ("values", "starts", "how", "message"),
     [
-        (np.ones((2, 3)), [0], "mean", r"values of shape \(2, 3\) and starts of shape \(1,\)"),
+        (np.ones((2, 3)), [0], "mean", r"Got values= of shape \(2, 3\) and starts= of shape \(1,\)"),
         (np.ones(2), [0, 1], "mean", "per='timestep'"),
-        (np.ones((2, 3)), [0, 8], "mean", "reach beyond the n_rows=10"),
-        (np.ones((2, 3)), [-1, 2], "mean", "reach beyond"),
+        (
+            np.ones((2, 3)),
+            [0, 8],
+            "mean",
+            "Got starts= from 0 to 8 for windows of 3 rows and n_rows=10, expected all windows",
+        ),
+        (np.ones((2, 3)), [-1, 2], "mean", "Got starts= from -1 to 2 for windows of 3 rows"),
         (np.ones((2, 3)), [0, 1], "max", "Got how='max', expected 'mean' or 'median'"),
     ],
 )
@@ -202,7 +207,7 @@ def test_the_posts_windows_begin_at_row_2():
 
 
 def test_temporalize_refuses_what_is_too_short_or_mislabelled():
-    with pytest.raises(ValueError, match="Got 4 rows for lookback=3"):
+    with pytest.raises(ValueError, match="Got X= of 4 rows for lookback=3, expected at least 5 rows"):
         temporalize(np.ones((4, 1)), np.zeros(4), 3)
-    with pytest.raises(ValueError, match=r"labels of shape \(4,\) for 8 rows"):
+    with pytest.raises(ValueError, match=r"Got y= of shape \(4,\) for 8 rows"):
         temporalize(np.ones((8, 1)), np.zeros(4), 3)
