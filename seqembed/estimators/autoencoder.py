@@ -10,10 +10,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.base import LSTMNetworkEstimator
-from seqembed.estimators.fitted import TrainedNetwork, write_rows
+from seqembed.estimators.fitted import ScaledNetwork, write_rows
 from seqembed.network import forward
 from seqembed.parallel import run_batches
-from seqembed.sequences.collection import checked_lengths, rows_by_length
+from seqembed.sequences.collection import checked_lengths, counted, rows_by_length
 from seqembed.sequences.scaling import Batch
 
 
@@ -38,29 +38,31 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Give the first decoder layer the position of each timestep. The decoder need not count then, and reaches the
         same loss in far fewer updates. False is the original post's network.
     scale : {"standard"} or None, default="standard"
-        Standardise each feature over all timesteps of the training data, so that units don't decide what is learned,
-        or train on the values as they are. If values of a feature lie more than ten standard deviations from the mean,
-        the feature is divided by more, so that they lie at ten: a rare spike would outweigh everything else.
+        "standard" subtracts the mean of each feature and divides by its standard deviation, over all timesteps of the
+        training data, so that units don't decide what is learned. If a value lies more than ten standard deviations
+        from the mean, the divisor is a tenth of the largest deviation: a rare spike would outweigh everything else.
+        None trains on the values as they are.
     augment : bool or "auto", default="auto"
         Vary the training sequences anew in each epoch, so that the network learns what they have in common instead of
         each single one. Sequences that keep time with one another, such as days, are mixed in pairs. Sequences whose
         start is arbitrary, such as windows of a long recording, are shifted by up to a third of their length and made
         faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. With False, the
-        training sequences are reconstructed better and others worse: choose it for rare events, which should not be
-        reconstructed. "auto" is True here, and False in `LSTMReconstructor`, which serves rare events alone.
+        training sequences are reconstructed better and others worse. Use False to find rare events. "auto" is True
+        here, and False in `LSTMReconstructor`, which serves rare events alone.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
         epoch: 40,000 sequences get six passes.
     batch_size : int or "auto", default="auto"
-        Most sequences per update. Batches are made equally large, so that none is small. "auto" is a quarter of the
-        data, at least 16 and at most 64.
+        Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
+        quarter of the data, at least 16 and at most 64.
     learning_rate : float or "auto", default="auto"
         Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
-        "auto" is 0.01 for 100 timesteps and falls as the fourth root of the length: 0.019 for 8, 0.0056 for 1,000. The
+        "auto" is 0.01 for 100 timesteps and is proportional to n_timesteps ** -0.25: 0.019 for 8, 0.0056 for 1,000. The
         optimiser is Muon, whose steps are about a fifth of the rate for each weight. The gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
-        Share of the sequences that are held back, at random, to choose the best epoch by. The default is none, since
+        Share of the sequences that are held back at random. The weights of the epoch with the lowest loss on them are
+        kept. The default is none, since
         small sets can't spare any.
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, if there is one) after which training stops. By default
@@ -68,8 +70,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     n_jobs : int or None, default=None
-        Most threads to use, in training and afterwards. None and -1 use the cores that the process may run on, fewer
-        inside joblib's workers. The results do not depend on it.
+        Largest number of threads, in training and afterwards. None and -1 use the cores that the process may run on,
+        fewer inside joblib's workers. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
         the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
@@ -79,9 +81,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     Attributes
     ----------
     history_ : dict of str to list of float
-        One entry per epoch of "loss" (mean squared error of the values that are not missing, after scaling, of the
-        varied sequences if `augment`, each batch before its update), "val_loss" (of the held-back sequences, unvaried;
-        only with a `validation_fraction`) and "learning_rate".
+        One entry per epoch. "loss" is the mean squared error after scaling, over the values that are not missing, of
+        each batch before its update; with `augment`, that of the varied sequences. "val_loss", only with a
+        `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last update.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
     network_ : seqembed.network.architecture.Network
@@ -229,7 +231,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         embedding = check_array(Z, dtype=np.float32, estimator=self, input_name="Z")
         if embedding.shape[1] != self.network_.n_components:
             raise ValueError(
-                f"Z has {embedding.shape[1]} columns, but {type(self).__name__} was fitted with "
+                f"Z has {counted(embedding.shape[1], 'column')}, but {type(self).__name__} was fitted with "
                 f"n_components={self.network_.n_components}. Pass what transform returned."
             )
         if lengths is None and not self.one_length_:
@@ -244,7 +246,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             ends = checked_lengths(lengths, len(embedding))
             order = rows_by_length(ends)
             sequences = [np.empty((end, self.n_features_), np.float32) for end in ends]
-        network, weights, scaling = self._trained
+        network, weights, scaling = self._scaled_network
 
         def decode(rows):
             values = forward.decode(network, weights, embedding[rows], ends[rows].max())
@@ -263,5 +265,5 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         return tags
 
 
-def _embed(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
-    return forward.encode(trained.network, trained.weights, batch.values, batch.lengths)
+def _embed(model: ScaledNetwork, batch: Batch) -> np.ndarray:
+    return forward.encode(model.network, model.weights, batch.values, batch.lengths)

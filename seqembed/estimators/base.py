@@ -1,4 +1,4 @@
-"""What all LSTM network estimators share: their parameters with the two ways of training."""
+"""The base class of the LSTM network estimators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from seqembed.estimators.columns import refuse_mixed_names, remember_columns
-from seqembed.estimators.fitted import FittedNetworkMixin, TrainedNetwork
+from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
@@ -31,7 +31,7 @@ from seqembed.training.stream import StreamState, train_one_pass
 class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
 
-    A subclass sets `_bottleneck`: whether its network has one.
+    A subclass sets `_bottleneck`: True if its network has a bottleneck.
     """
 
     _bottleneck: bool
@@ -122,7 +122,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             For a parameter out of its range, sequences that `seqembed.sequences.collection.check_sequences` refuses,
             and lengths beside batches.
         FloatingPointError
-            When the loss explodes whatever the learning rate.
+            If the loss still explodes after four reductions of the learning rate.
 
         Warns
         -----
@@ -135,16 +135,17 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         refuse_mixed_names(X)
         with collected(X, lengths, self) as sequences:
             if looks_transposed(sequences):
-                # The line that the user wrote is above this method and a wrapper of scikit-learn's.
+                # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(_transposed_message(sequences), UserWarning, stacklevel=3)
             random = _generator(self.random_state)
             start = self._start(sequences, random, go_on=self.warm_start)
-            scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences)
+            scaled = ScaledSequences(sequences, start.scaling)
+            recipe = self._recipe(sequences, self.validation_fraction)
             result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
             self._remember(X, sequences, start)
         self.weights_, self.history_ = result.weights, result.history
-        # A stream that goes on from a fit starts without moments, which would double a pickle.
+        # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
         message = _message_of_ending(result, recipe)
         if message:
@@ -157,8 +158,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
 
         The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
         and whether they are of one length. So the first batch should be large and typical. Later calls go on from the
-        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as the square
-        root of their number from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
+        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as 1 /
+        sqrt(number of updates) from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
 
         Parameters
         ----------
@@ -207,28 +208,28 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         self.history_["learning_rate"].append(result.rate)
         return self
 
-    def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> TrainedNetwork:
-        """Make the network that training starts from: a new one, or the fitted one that it goes on from."""
+    def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> ScaledNetwork:
+        """Return the fitted network if training goes on from it, else a new one."""
         network = self._network(sequences.n_features, sequences.n_timesteps)
         if not (go_on and hasattr(self, "network_")):
             scaling = learn_scaling(sequences, self.scale)
-            return TrainedNetwork(network, initial_weights(network, random), scaling)
-        if self.time_encoding:
+            return ScaledNetwork(network, initial_weights(network, random), scaling)
+        if self.time_encoding and self.network_.encoded_timesteps:
             network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
         if network != self.network_:
             raise ValueError(
-                f"Training can't go on from {self.network_} with {network}. Fit anew with warm_start=False, or use "
+                f"Training can't go on from {self.network_} with {network}. Call fit with warm_start=False, or use "
                 f"the parameters and features that the estimator was fitted with."
             )
-        return self._trained
+        return self._scaled_network
 
-    def _recipe(self, sequences: Sequences) -> Recipe:
-        """Make all choices that the user left to the size of the data."""
+    def _recipe(self, sequences: Sequences, validation_fraction: float = 0.0) -> Recipe:
+        """Replace each "auto" by a value computed from the size of the data."""
         n_samples = len(sequences)
-        n_validation = math.ceil(self.validation_fraction * n_samples)
+        n_validation = math.ceil(validation_fraction * n_samples)
         if n_validation >= n_samples:
             raise ValueError(
-                f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}, which leaves no "
+                f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no "
                 f"sequence to train on. Use validation_fraction=0.0 or more sequences."
             )
         batch_size = auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
@@ -243,8 +244,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         )
 
-    def _remember(self, X, sequences: Sequences, start: TrainedNetwork) -> None:
-        """Set what `fit` learns of the sequences before training."""
+    def _remember(self, X, sequences: Sequences, start: ScaledNetwork) -> None:
+        """Set the fitted attributes other than the weights and the history."""
         remember_columns(self, X, sequences)
         self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
         self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
@@ -311,7 +312,7 @@ def _checked_units(hidden_units) -> tuple[int, ...]:
         if not isinstance(each, Integral) or each < 1:
             raise ValueError(
                 f"Got hidden_units={hidden_units!r}, expected positive integers, one for each layer before the "
-                f"bottleneck, such as (128,) or (); {each!r} is not one."
+                f"bottleneck, such as (128,) or (); {each!r} is not a positive integer."
             )
     return tuple(int(each) for each in units)
 
@@ -331,7 +332,7 @@ def _transposed_message(sequences: Sequences) -> str:
 
 
 def _message_of_ending(result: TrainingResult, recipe: Recipe) -> str | None:
-    """Say how training ended, if it did not simply come to its end."""
+    """Say how training ended if it was interrupted or restarted, else return None."""
     if result.interrupted:
         return (
             f"Training was interrupted after {len(result.history['loss'])} of {recipe.epochs} epochs: the weights are "

@@ -8,7 +8,7 @@ from seqembed.sequences.collection import Sequences
 
 
 def refuse_mixed_names(X) -> None:
-    """Refuse a data frame of which some column names are strings and others are not.
+    """Refuse a data frame whose column names mix strings with other types.
 
     `remember_columns` would refuse it too, but only after training.
 
@@ -60,5 +60,5 @@ def check_columns(estimator: object, X, sequences: Sequences) -> None:
 
 
 def _as_table(X, sequences: Sequences):
-    """Return the data frame that has the names, or else an array, whatever container the user passed."""
+    """Return X if it has column names, else the checked values."""
     return sequences.in_input_layout() if _get_feature_names(X) is None else X

@@ -58,7 +58,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     offset_ : float
         Score below which a sequence is flagged.
     heldout_scores_ : float array of shape (n_normal,)
-        The scores behind the threshold. Each is from a network that was not fitted on the sequence.
+        Held-out scores of the normal sequences. The threshold is computed from them.
     feature_scales_ : float array of shape (n_features,)
         Typical residual of each feature, in its units; ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
@@ -120,7 +120,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences, in the order of the recording where they come from one.
+            Sequences. If they come from one recording, keep its order.
         y : array-like of shape (n_samples,), default=None
             Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal. Rare
             sequences are left out of training. The threshold then has the best F1 score between them and the held-out
@@ -135,7 +135,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         ------
         ValueError
             For fewer normal sequences than `cv`, sequences of unequal lengths or with missing values, labels of another
-            shape than (n_samples,), and what the estimator refuses.
+            shape than (n_samples,), and for input that the estimator refuses.
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
@@ -147,7 +147,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         if len(normal) < self.cv:
             raise ValueError(
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(checked)}), expected at least "
-                f"cv={self.cv}: each block needs one. Pass more sequences or a smaller cv."
+                f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
         heldout = np.empty(with_feature_axis(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
@@ -269,7 +269,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
         return tags
 
 
@@ -303,8 +303,8 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
         others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
         if not len(others):
             raise ValueError(
-                f"Got gap={gap} and cv={n_blocks} for {counted(n_samples, 'normal sequence')}, which leaves none to "
-                f"fit on beside a block. Use a smaller gap."
+                f"Got gap={gap} and cv={n_blocks} for {counted(n_samples, 'normal sequence')}, which leaves no "
+                f"sequence to fit on for one block. Use a smaller gap=."
             )
         yield block, others
 

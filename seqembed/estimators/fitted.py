@@ -1,4 +1,4 @@
-"""What a fitted network gives: reconstructions, their errors, the network itself."""
+"""The methods of a fitted network: reconstructions, their errors, export."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling
 from seqembed.sequences.streams import batches_of, compute_by_batches
 
 
-class TrainedNetwork(NamedTuple):
-    """A network that can compute: its architecture, its weights, and how its input is scaled.
+class ScaledNetwork(NamedTuple):
+    """A network with its weights, and how its input is scaled.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TrainedNetwork(NamedTuple):
 
 
 class FittedNetworkMixin:
-    """Computes with the attributes that `fit` leaves behind, and with no parameter but `n_jobs`."""
+    """Methods that need only the fitted attributes and `n_jobs`."""
 
     def reconstruct(self, X, lengths=None, *, out=None):
         """Send sequences through the whole network.
@@ -57,7 +57,8 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; for sequences of one length.
+            Where to write the result, such as a memory map; only if the estimator was fitted on sequences of one
+            length.
 
         Returns
         -------
@@ -95,7 +96,8 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; for results of one shape.
+            Where to write the result, such as a memory map; only if the estimator was fitted on sequences of one
+            length.
 
         Returns
         -------
@@ -182,13 +184,13 @@ class FittedNetworkMixin:
         # Keras draws a seed for each layer from Python's global generator.
         state = random.getstate()
         try:
-            return build_keras_model(*self._trained, n_timesteps=self.n_timesteps_)
+            return build_keras_model(*self._scaled_network, n_timesteps=self.n_timesteps_)
         finally:
             random.setstate(state)
 
     @property
-    def _trained(self) -> TrainedNetwork:
-        return TrainedNetwork(self.network_, self.weights_, Scaling(self.feature_means_, self.center_, self.scale_))
+    def _scaled_network(self) -> ScaledNetwork:
+        return ScaledNetwork(self.network_, self.weights_, Scaling(self.feature_means_, self.center_, self.scale_))
 
     def _check_sequences(self, X, lengths=None) -> Sequences:
         """Check sequences, and that they are of the shape that the estimator was fitted on."""
@@ -207,7 +209,7 @@ class FittedNetworkMixin:
         Parameters
         ----------
         of_batch : callable
-            Takes a TrainedNetwork and a Batch; returns an array with a row for each sequence.
+            Takes a ScaledNetwork and a Batch; returns an array with a row for each sequence.
         X, lengths, out : object
             What the user passed.
         per : {"sequence", "timestep", "value"}
@@ -218,16 +220,16 @@ class FittedNetworkMixin:
             Of the results.
         """
         check_is_fitted(self)
-        trained = self._trained
+        model = self._scaled_network
 
         def compute(X, lengths, out):
             sequences = self._check_sequences(X, lengths)
             results, rows_of_results = self._allocate(sequences.lengths, out, per, width, dtype)
-            scaled = ScaledSequences(sequences, trained.scaling)
+            scaled = ScaledSequences(sequences, model.scaling)
 
             def run(rows):
                 batch = scaled.read(rows)
-                write_rows(rows_of_results, rows, of_batch(trained, batch), batch.lengths)
+                write_rows(rows_of_results, rows, of_batch(model, batch), batch.lengths)
 
             run_batches(run, len(sequences), self.n_jobs, sequences.order)
             return results
@@ -248,7 +250,9 @@ class FittedNetworkMixin:
             results = _checked_out(out, shape, dtype)
             return results, with_feature_axis(results) if per == "value" else results
         if out is not None:
-            raise ValueError("Got out= for sequences of unequal lengths, whose results are no array. Leave it out.")
+            raise ValueError(
+                "Got out= for sequences of unequal lengths. Their results are a list of arrays: leave out= away."
+            )
         results = [np.empty((length, *width), dtype) for length in lengths]
         return self._as_fitted_layout(results) if per == "value" else results, results
 
@@ -256,25 +260,25 @@ class FittedNetworkMixin:
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
 
 
-def _reconstruct(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
-    values = forward.reconstruct(trained.network, trained.weights, batch.values, batch.lengths)
-    return trained.scaling.undo(values)
+def _reconstruct(model: ScaledNetwork, batch: Batch) -> np.ndarray:
+    values = forward.reconstruct(model.network, model.weights, batch.values, batch.lengths)
+    return model.scaling.undo(values)
 
 
-def _squared_errors(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
-    return forward.squared_errors(trained.network, trained.weights, batch.values, batch.lengths)
+def _squared_errors(model: ScaledNetwork, batch: Batch) -> np.ndarray:
+    return forward.squared_errors(model.network, model.weights, batch.values, batch.lengths)
 
 
-def _mean_errors(averaged_axes: tuple[int, ...], trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+def _mean_errors(averaged_axes: tuple[int, ...], model: ScaledNetwork, batch: Batch) -> np.ndarray:
     """Average squared errors over the known values, NaN where there are none."""
-    sums = _squared_errors(trained, batch).sum(axis=averaged_axes, where=batch.mask)
+    sums = _squared_errors(model, batch).sum(axis=averaged_axes, where=batch.mask)
     counts = batch.mask.sum(axis=averaged_axes)
     return np.divide(sums, counts, out=np.full(counts.shape, np.nan, np.float32), where=counts > 0, casting="same_kind")
 
 
-def _sums_of_squares(trained: TrainedNetwork, batch: Batch) -> np.ndarray:
+def _sums_of_squares(model: ScaledNetwork, batch: Batch) -> np.ndarray:
     """Sum squared errors, and squared deviations from the training means, for each sequence."""
-    parts = _squared_errors(trained, batch), np.square(batch.values - trained.scaling.scaled_means)
+    parts = _squared_errors(model, batch), np.square(batch.values - model.scaling.scaled_means)
     return np.stack([squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask) for squared in parts], axis=1)
 
 
@@ -311,8 +315,8 @@ def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: 
     if not sequences.one_length:
         return (
             f"X has sequences of {sequences.lengths.min()} to {given[0]} timesteps, but {estimator} was fitted on "
-            f"sequences of {counted(n_timesteps, 'timestep')}. Fit it on sequences of unequal lengths to "
-            f"transform such."
+            f"sequences of {counted(n_timesteps, 'timestep')}. To transform "
+            f"sequences of unequal lengths, fit it on such."
         )
     message = (
         f"X has {counted(given[0], 'timestep')} of {counted(given[1], 'feature')}, but {estimator} was fitted on "

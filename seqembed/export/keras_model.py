@@ -81,7 +81,7 @@ def _time_encoding(network: Network, n_timesteps: int) -> list[keras.Layer]:
     offset[:, network.n_components :] = network.time_features(n_timesteps)
     return [
         keras.layers.Permute((2, 1), name="time_last"),
-        keras.layers.ZeroPadding1D((0, network.n_time_features), name="time_room"),
+        keras.layers.ZeroPadding1D((0, network.n_time_features), name="time_padding"),
         keras.layers.Permute((2, 1), name="time_first"),
         keras.layers.Rescaling(1.0, offset.tolist(), name="time_encoding"),
     ]

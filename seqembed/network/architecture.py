@@ -43,7 +43,7 @@ class LSTMLayer:
     units : int
         Width of its state, and so of what it emits.
     return_sequences : bool
-        Whether it emits its state at every timestep or at the last one alone.
+        True if it emits its state at every timestep, False if only at the last one.
 
     Examples
     --------
@@ -123,7 +123,7 @@ class Network:
 
     @property
     def decoder(self) -> tuple[LSTMLayer, ...]:
-        """The LSTM layers from there to the states that the output layer reads."""
+        """The LSTM layers from the embedding, or from the middle, to the states that the output layer reads."""
         n_inputs = self.n_components + self.n_time_features
         return _stack("decoder", n_inputs, (self.n_components, *reversed(self.hidden_units)), last_step_only=False)
 

@@ -74,7 +74,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     embedding : float32 array of shape (n_samples, n_components)
         What `encode` returned.
     n_timesteps : int
-        Length of the reconstruction: how often the embedding is repeated.
+        Length of the reconstruction: the embedding is repeated so often.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def squared_errors(
     Returns
     -------
     squared : float32 array of shape (n_samples, n_timesteps, n_features)
-        Also of values that only fill the batch, which the caller leaves out.
+        Of padding and of missing values too: leave those out of sums.
 
     Examples
     --------

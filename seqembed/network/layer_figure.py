@@ -21,7 +21,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     """Draw a network from the bottom, where the sequence enters, to the top.
 
     Each layer is a row, with a cell for each timestep. A filled cell passes its state upwards; a hollow one passes it
-    to its right-hand neighbour alone. Of long sequences, the first and last timesteps are drawn.
+    to its right-hand neighbour alone. Of long sequences, only the first two timesteps and the last one are drawn.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     _draw_arrows_up(axes, top, n_columns)
     _draw_sequence(axes, top, timesteps, f"{network.n_features} values")
     axes.text(-0.9, top, f"reconstruction\n{steps[-1].output_shape}", ha="right", va="center")
-    axes.text(n_columns - 0.3, top, "the sequence again, as the network\nremembers it", va="center")
+    axes.text(n_columns - 0.3, top, "the reconstruction\nof the sequence", va="center")
     kind = "LSTM autoencoder" if network.bottleneck else "regular LSTM network"
     axes.set(xlim=(-3.6, n_columns + 4.2), ylim=(-0.6, top + 0.6), title=f"How a sequence flows through the {kind}")
     axes.set_axis_off()
@@ -95,7 +95,7 @@ def _explanation(step: LayerStep) -> str:
         return f"the vector is repeated, once for each timestep,\nso that the decoder can unroll it\n{shapes}"
     if step.role == "time":
         n_time_features = step.output_shape[1] - step.input_shape[1]
-        return f"{n_time_features} numbers beside the others tell\nthe decoder which timestep it is at\n{shapes}"
+        return f"{n_time_features} more numbers give the decoder\nthe position of the timestep\n{shapes}"
     if step.role == "output":
         return (
             f"one and the same dense layer at every timestep\nturns {step.input_shape[1]} numbers into "

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from seqembed.network.architecture import LayerStep, Network, layer_steps
 from seqembed.network.layer_figure import draw_layer_flow
 
+_FLOW_TITLES = ("layer", "type", "role", "input", "output", "return_sequences", "parameters")
+
 
 @dataclass(frozen=True)
 class LayerFlow:
@@ -97,6 +99,3 @@ class LayerFlow:
             for step in self.steps
         ]
         return [*rows, ("total", "", "", "", "", "", f"{self.n_parameters:,}")]
-
-
-_FLOW_TITLES = ("layer", "type", "role", "input", "output", "return_sequences", "parameters")

@@ -56,7 +56,7 @@ class Sequences:
         """Timesteps of the longest sequence."""
         return int(self.lengths.max())
 
-    # Cached, since it is a pass over all lengths and every batch needs it.
+    # Cached, since it reads all lengths.
     @cached_property
     def one_length(self) -> bool:
         """Whether all sequences are equally long."""
@@ -230,7 +230,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         X = list(X)
     if isinstance(X, (list, tuple)):
         if lengths is not None:
-            raise ValueError("Got lengths= beside a list of sequences, which have lengths of their own: leave it out.")
+            raise ValueError("Got lengths= with a list of sequences. Leave it out: each array has its own length.")
         arrays = [_as_array(position, sequence) for position, sequence in enumerate(X)]
         # check_array refuses a list of numbers or of objects.
         if arrays and not any(array.ndim == 0 for array in arrays):
@@ -333,7 +333,8 @@ def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.n
     if ends.min() < 1 or (longest is not None and ends.max() > longest):
         expected = "1 or more" if longest is None else f"1 to {longest}, the timesteps of X"
         raise ValueError(
-            f"Got lengths= from {ends.min()} to {ends.max()}, expected {expected}. Leave empty sequences out."
+            f"Got lengths= from {ends.min()} to {ends.max()}, expected {expected}. Correct them, or leave out "
+            f"the sequences that have no timestep."
         )
     return ends.astype(np.int64)
 

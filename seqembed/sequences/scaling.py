@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from seqembed.sequences.collection import Sequences
 
 # A value this many scaled units from the mean already saturates the cells that read it.
-_FARTHEST = 10
+_LARGEST_SCALED_VALUE = 10
 
 
 class Batch(NamedTuple):
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     values : float32 array of shape (n_samples, n_timesteps, n_features)
         Scaled. Missing values, and the padding after the end of a sequence, are the means of their features.
     mask : bool array of the same shape
-        Which values are the user's; the others are missing or padding.
+        True for known values, False for missing values and padding.
     lengths : int array of shape (n_samples,)
         Timesteps of each sequence.
     """
@@ -67,7 +67,7 @@ class ScaledSequences:
     sequences : Sequences
         As the user gave them.
     scaling : Scaling
-        What to do to them.
+        How to scale them.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
             f"np.delete(X, {unknown.tolist()}, axis=-1)."
         )
     farthest = np.maximum(highest - scaler.mean_, scaler.mean_ - lowest)
-    return scaler.mean_, np.maximum(scaler.scale_, farthest / _FARTHEST)
+    return scaler.mean_, np.maximum(scaler.scale_, farthest / _LARGEST_SCALED_VALUE)
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

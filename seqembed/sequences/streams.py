@@ -1,4 +1,4 @@
-"""Sequences that come batch by batch, because all of them don't fit into memory."""
+"""Input that arrives in batches, because all of it does not fit into memory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def collected(X, lengths=None, estimator: object = None) -> Iterator[Sequences]:
 
 
 def batches_of(X, lengths=None) -> Iterable | None:
-    """Tell data that come in batches from a collection of sequences.
+    """Return the batches of X, or None if X is a collection of sequences.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def batches_of(X, lengths=None) -> Iterable | None:
         return None
     if lengths is not None:
         raise ValueError(
-            "Got lengths= beside an iterable of batches: pass batches that are lists of arrays, which have lengths of "
-            "their own."
+            "Got lengths= beside an iterable of batches. Leave lengths= out and pass batches that are lists of arrays, "
+            "which have lengths of their own."
         )
     return batches
 
@@ -115,7 +115,7 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
     Yields
     ------
     sequences : Sequences
-        All of them, memory-mapped, in the dtype of the first batch, or float32 if that is a smaller one.
+        All of them, memory-mapped, in the dtype of the first batch, at least float32.
 
     Raises
     ------
@@ -138,8 +138,8 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
             if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
                 raise ValueError(
                     f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
-                    f"dimensions, and the first one of {first.n_features} in {first.ndim}: expected all batches alike. "
-                    f"Give each batch the axes and the features of the first."
+                    f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
+                    f" batch the axes and the features of the first."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
@@ -199,7 +199,7 @@ def compute_by_batches(
         n_samples = len(batch)
         if start + n_samples > len(out):
             raise ValueError(
-                f"Got out= of {counted(len(out), 'row')} for more sequences than that: expected a row for each."
+                f"Got out= of {counted(len(out), 'row')} for more sequences: expected one row for each sequence."
             )
         compute(batch, out[start : start + n_samples])
         start += n_samples

@@ -18,10 +18,10 @@ from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
 from seqembed.training.recipe import Recipe
 
-# More buckets pad less and compile more.
+# More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4
 # Sequences that show whether a set keeps time: a larger sample gives the same answer.
-_SAMPLE_TO_TELL_TIME_BY = 256
+_KEEPS_TIME_SAMPLE = 256
 
 
 class Epoch:
@@ -36,7 +36,7 @@ class Epoch:
     rows : int array
         Rows to learn from.
     recipe : Recipe
-        How to train. Its epochs are the most passes that there will be: few updates are not worth a compilation.
+        How to train. Its epochs decide whether compiling saves time.
     random : numpy.random.Generator
         Shuffles and varies the sequences.
     pool : concurrent.futures.Executor
@@ -88,7 +88,7 @@ class Epoch:
         """Make a pass; return the mean of the losses of its batches, each before its update, and the first of them."""
         losses, sizes = [], []
         # NumPy's results depend on the number of its threads, and many small products are slower on several threads.
-        # Numbers that overflow show in the loss, which the caller judges.
+        # An overflow makes the loss infinite or NaN, and the caller checks the loss.
         with one_blas_thread(), np.errstate(all="ignore"):
             for number, rows in shuffled_batches(self._buckets, self._random):
                 bucket = self._buckets[number]
@@ -118,7 +118,7 @@ def suitable_variation(
     vary : callable
         Takes a batch and returns a varied one, see `seqembed.training.augmentation`.
     """
-    sample = np.sort(random.choice(rows, min(len(rows), _SAMPLE_TO_TELL_TIME_BY), replace=False))
+    sample = np.sort(random.choice(rows, min(len(rows), _KEEPS_TIME_SAMPLE), replace=False))
     if keeps_time(sequences.read(sample)):
         return lambda batch: mixed(batch, random, sequences.means)
     return lambda batch: shifted(batch, random)

@@ -1,4 +1,4 @@
-"""The training loop, which returns the best weights that it met."""
+"""The training loop: epochs, restarts after explosions, the best weights."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from seqembed.training.muon import Muon
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
 
-# A loss this many times as high as that of the untrained network will not come down again by itself.
+# A loss this many times that of the untrained network counts as an explosion.
 _EXPLOSION = 10
 _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
-# Sequences that the last weights are measured on, spread evenly over the set: a larger sample gives the same answer.
-_SAMPLE_TO_JUDGE_BY = 512
+# The last weights are measured on so many sequences, spread evenly over the set: a larger sample gives the same answer.
+_LOSS_SAMPLE = 512
 
 
 class TrainingResult(NamedTuple):
-    """What training leaves behind, and how it ended.
+    """The result of training, and how it ended.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TrainingResult(NamedTuple):
     best_loss : float
         The loss of that epoch.
     n_explosions : int
-        How often the loss exploded, so that training went back to the best weights with a lower learning rate.
+        How often training went back to the best weights with a lower learning rate, because the loss exploded.
     last_peak : float
         Peak of the learning rate after the last explosion.
     interrupted : bool
@@ -92,7 +92,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        When the loss explodes however low the learning rate.
+        If the loss still explodes after four reductions of the learning rate.
     """
     with thread_pool(recipe.n_jobs) as pool:
         run = _Run(network, weights, sequences, recipe, random, pool)
@@ -103,17 +103,18 @@ def train(
                 run.make_epoch()
                 if progress is not None:
                     losses = [(name, values[-1]) for name, values in run.history.items()]
-                    progress.update(run.epoch, losses, finalize=run.epoch == recipe.epochs)
-            run.judge_last_weights()
+                    progress.update(run.epoch, losses, finalize=run.ended)
+            run.judge_present_weights()
         except KeyboardInterrupt:
             if run.best.parameters is None:
                 raise
             interrupted = True
+            run.judge_present_weights()
     best = run.best
     if best.parameters is None or (not interrupted and _exploded_or_nan(best.loss, run.first_loss)):
         raise FloatingPointError(
-            f"The loss became {run.history['loss'][-1]:.3g} in the first epoch, and again with lower learning rates "
-            f"down to {run.peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
+            f"The loss was {run.history['loss'][-1]:.3g} after {run.n_explosions} restarts, the last with "
+            f"learning_rate={run.peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
         )
     return TrainingResult(
         named_weights(network.weight_shapes, best.parameters),
@@ -127,7 +128,7 @@ def train(
 
 
 def _progress_bar(epochs: int, names: tuple[str, ...]):
-    # Keras brings TensorFlow along, which a short fit does not need otherwise.
+    # Importing Keras imports TensorFlow, which a short fit does not need otherwise.
     import keras
 
     return keras.utils.Progbar(epochs, interval=0.5, stateful_metrics=names, unit_name="epoch")
@@ -187,10 +188,10 @@ class _Run:
             self.ended = True
         self.ended = self.ended or self.epoch == self._recipe.epochs
 
-    def judge_last_weights(self) -> None:
-        """Keep the last weights too if they are the best, where no validation loss has judged them yet."""
+    def judge_present_weights(self) -> None:
+        """Measure the present weights, and keep them if they are the best; validation has already done so."""
         if not self._recipe.n_validation:
-            stride = math.ceil(len(self._training_rows) / _SAMPLE_TO_JUDGE_BY)
+            stride = math.ceil(len(self._training_rows) / _LOSS_SAMPLE)
             loss = self._measure(self._muon.parameters, self._training_rows[::stride])
             self.best.offer(self._muon.parameters, loss, self.epoch)
 
@@ -200,7 +201,7 @@ class _Run:
         return judged - self.best.epoch
 
     def _restart_or_end(self) -> None:
-        """Go back to the best weights with a lower learning rate, unless that was done too often."""
+        """Go back to the best weights with a lower learning rate, or end training after four restarts."""
         if self.n_explosions == _MOST_RESTARTS:
             self.ended = True
             return
@@ -228,8 +229,7 @@ def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
 
 
 def _exploded_or_nan(loss: float, first_loss: float) -> bool:
-    # Every comparison with NaN is false.
-    return not loss <= _EXPLOSION * first_loss
+    return not math.isfinite(loss) or loss > _EXPLOSION * first_loss
 
 
 def _mean_squared_error(

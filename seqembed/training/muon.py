@@ -13,7 +13,7 @@ from seqembed.network.weights import parameter_slices
 # Jordan et al. (2024): momentum, and the coefficients of the iteration that makes a matrix nearly orthogonal.
 _MOMENTUM = 0.95
 _ORTHOGONAL = (3.4445, -4.7750, 2.0315)
-# Five are usual. The last two take time and do not change what is learned.
+# Five iterations are usual; with three, networks learn equally well in less time.
 _ITERATIONS = 3
 # Liu et al. (2025): the root mean square of a step equals that of a typical step of Adam, so that one rate suits both.
 _STEP_SIZE = 0.2
@@ -36,7 +36,7 @@ class Muon:
         ``name/recurrent_kernel`` is an LSTM layer.
     parameters : float32 array of shape (n_parameters,)
         Where to start: all weights, flat, in the order of `shapes`.
-    rate_of : callable
+    schedule : callable
         Takes the number of an update, from 1 on, and returns its learning rate.
     pool : concurrent.futures.Executor
         Threads on which the steps of layers are computed.
@@ -81,7 +81,7 @@ class Muon:
         self,
         shapes: dict[str, tuple[int, ...]],
         parameters: np.ndarray,
-        rate_of: Callable[[int], float],
+        schedule: Callable[[int], float],
         pool: Executor,
         moments: np.ndarray | None = None,
         n_updates: int = 0,
@@ -89,13 +89,13 @@ class Muon:
         self.parameters = parameters
         self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
         self.n_updates, self.rate = n_updates, 0.0
-        self._rate_of, self._pool = rate_of, pool
+        self._schedule, self._pool = schedule, pool
         self._layers = _weights_by_layer(shapes)
 
     def update(self, gradient: np.ndarray) -> None:
         """Take a step against the gradient, an array of shape (n_parameters,)."""
         self.n_updates += 1
-        self.rate = self._rate_of(self.n_updates)
+        self.rate = self._schedule(self.n_updates)
         factor = _LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM)
         parameters = self.parameters.copy()
 
@@ -108,7 +108,7 @@ class Muon:
                 else:
                     _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
 
-        # A task for each layer: smaller ones take longer to hand to a thread than they save.
+        # One task for each layer: a smaller task would take less time than handing it to a thread.
         for _ in self._pool.map(step, self._layers):
             pass
         self.parameters = parameters
@@ -117,7 +117,7 @@ class Muon:
 def _weights_by_layer(shapes: dict[str, tuple[int, ...]]) -> list[list[tuple[slice, tuple[int, int] | None]]]:
     """Group weights by layer, the largest layer first, so that threads end at about the same time.
 
-    A weight is its slice of the parameters, with its shape if it moves as a matrix, else None.
+    A weight is its slice of the parameters, with its shape if Muon updates it, or None if Adam does.
     """
     layers: dict[str, list] = {}
     for name, part in parameter_slices(shapes).items():
@@ -133,9 +133,9 @@ def _muon_step(
     momentum *= _MOMENTUM
     momentum += gradient
     # Nesterov's form: the momentum as it would be after the next step if the gradient did not change.
-    ahead = _MOMENTUM * momentum
-    ahead += gradient
-    weight -= (rate * _STEP_SIZE * math.sqrt(max(shape))) * _orthogonalized(ahead.reshape(shape)).ravel()
+    nesterov = _MOMENTUM * momentum
+    nesterov += gradient
+    weight -= (rate * _STEP_SIZE * math.sqrt(max(shape))) * _orthogonalized(nesterov.reshape(shape)).ravel()
 
 
 def _orthogonalized(matrix: np.ndarray) -> np.ndarray:

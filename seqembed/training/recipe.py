@@ -1,4 +1,4 @@
-"""How to train: a recipe, whose batch size, epochs or learning rate can follow from the size of the data."""
+"""The settings of a training run, with rules for those that depend on the size of the data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Recipe:
     epochs : int
         Passes over the training sequences.
     batch_size : int
-        Most sequences per update. Batches of one length are made equally large, so that none is small.
+        Largest number of sequences in an update. Batches of one length are made equally large, so that none is small.
     learning_rate : float
         Its peak, see `seqembed.training.schedule`.
     augment : bool
@@ -34,7 +34,7 @@ class Recipe:
     patience : int or None, default=None
         Epochs without a lower loss after which training stops. None means that it never stops early.
     n_jobs : int or None, default=None
-        Most threads to use, see `seqembed.parallel.count_threads`.
+        Largest number of threads, see `seqembed.parallel.count_threads`.
 
     Examples
     --------
@@ -76,9 +76,9 @@ def auto_epochs(n_samples: int, batch_size: int) -> int:
 
 
 def auto_learning_rate(n_timesteps: int) -> float:
-    """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower the longer the sequences.
+    """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower for longer sequences.
 
-    The rate falls as the fourth root of the length. A change of the weights acts at every timestep: one that is small
+    The rate is proportional to n_timesteps ** -0.25. A change of the weights acts at every timestep: one that is small
     enough for a short sequence is too large for a long one.
 
     Examples

@@ -16,12 +16,12 @@ from seqembed.training.muon import Muon
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_slow_down
 
-# A stream may bring one batch or millions: whether to compile is decided as if it brought the present one this often.
+# The length of a stream is unknown. To decide whether to compile, assume so many passes like the present one.
 _EXPECTED_PASSES = 1000
 
 
 class StreamState(NamedTuple):
-    """What training on a stream goes on from, beside the weights.
+    """The state of training on a stream, without the weights.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def train_one_pass(
     weights : dict of str to float32 array
         Where to start; they are not modified.
     state : StreamState
-        That of the pass before, or a new one. Its moments are not modified.
+        The state after the pass before, or a new one. Its moments are not modified.
     sequences : ScaledSequences
         The next sequences.
     recipe : Recipe
-        How to train. The learning rate is the highest of `seqembed.training.schedule.warm_up_and_slow_down`; the number
-        of epochs does not count.
+        How to train. The learning rate is the highest of `seqembed.training.schedule.warm_up_and_slow_down`; its epochs
+        are ignored.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def train_one_pass(
         loss, _ = Epoch(network, sequences, np.arange(len(sequences)), recipe, state.random, pool).run(muon)
     if not (np.isfinite(loss) and np.isfinite(muon.parameters).all()):
         raise FloatingPointError(
-            f"The loss became {loss:.3g}, and these sequences are left unlearned. Use scale='standard' or "
+            f"The loss became {loss:.3g}, and the weights were not changed. Use scale='standard' or "
             f"activation='tanh', a learning_rate= lower than {recipe.learning_rate:g}, or look for extreme values in X."
         )
     state = StreamState(state.random, muon.moments, muon.n_updates)

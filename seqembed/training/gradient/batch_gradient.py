@@ -1,4 +1,4 @@
-"""The gradient of a batch, on the path that ends first, in shards whose gradients are added."""
+"""The loss of a batch with its gradient, computed on the faster of two paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqembed.training.gradient import numpy_gradient
 # otherwise.
 _LARGEST_SHARD = 128
 _SMALLEST_SHARD, _SMALLEST_OF_TWO_SHARDS = 16, 8
-# Half of it compiles the layer; half is its share of importing TensorFlow, which takes two to four seconds once.
+# Half a second to compile the layer, and half a second as its share of the import of TensorFlow.
 _SECONDS_TO_COMPILE_A_LAYER = 1.0
 # A compiled update saves so much at each timestep for each layer, and so much for each state of each sequence: fitted
 # to the times of an update that `bench_training.py --crossover` prints.
@@ -42,7 +42,7 @@ class BatchGradient:
     batch_size : int
         Sequences per batch.
     n_updates : int
-        The most batches that there will be: few are not worth a compilation.
+        Expected number of batches; compiling pays only for many.
     pool : concurrent.futures.Executor
         Threads that run the shards.
 
