@@ -9,7 +9,7 @@ from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.sequences.scaling import Scaling
 
-# Each with a number of timesteps.
+# Each with a number of timesteps, in whole patches.
 NETWORKS = [
     (Network(n_features=2, n_components=3, hidden_units=(5,)), 6),
     (Network(n_features=2, n_components=3, hidden_units=(5,), activation="relu"), 4),
@@ -18,16 +18,19 @@ NETWORKS = [
     (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6), 6),
     (Network(n_features=2, n_components=3, hidden_units=(5,), bottleneck=False), 6),
     (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=6, bottleneck=False), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), encoded_timesteps=12, patch_size=3), 12),
+    (Network(n_features=1, n_components=3, hidden_units=(), bottleneck=False, patch_size=2), 8),
 ]
 
 
 def draw_batch(network, n_timesteps, n_samples=7):
-    """Draw parameters, a batch that is time-major, the lengths of its sequences, and a weight for each value."""
+    """Draw parameters, a time-major batch in patches, the steps of its sequences, and weights of its values."""
     random = np.random.default_rng(0)
+    n_steps = network.count_steps(n_timesteps)
     parameters = random.normal(0, 0.5, network.n_parameters).astype(np.float32)
-    sequences = random.normal(size=(n_timesteps, n_samples, network.n_features)).astype(np.float32)
-    value_weight = random.random(sequences.shape).astype(np.float32)
-    return parameters, sequences, random.integers(1, n_timesteps + 1, n_samples), value_weight
+    steps = random.normal(size=(n_steps, n_samples, network.n_values_per_step)).astype(np.float32)
+    value_weight = random.random(steps.shape).astype(np.float32)
+    return parameters, steps, random.integers(1, n_steps + 1, n_samples), value_weight
 
 
 def unscaled(network):
@@ -50,13 +53,16 @@ def keras_weights(network, model):
     return {name: variable.numpy() for name, variable in keras_variables(network, model).items()}
 
 
-def keras_loss_and_gradient(network, parameters, sequences, value_weight):
-    """Differentiate through stock Keras layers; all sequences have all timesteps."""
-    X, shapes = sequences.transpose(1, 0, 2), network.weight_shapes
-    model = build_keras_model(network, named_weights(shapes, parameters), unscaled(network), n_timesteps=len(sequences))
+def keras_loss_and_gradient(network, parameters, steps, value_weight):
+    """Differentiate through stock Keras layers; all sequences have all steps."""
+    shapes, n_timesteps = network.weight_shapes, len(steps) * network.patch_size
+    X, value_weight = (
+        each.transpose(1, 0, 2).reshape(-1, n_timesteps, network.n_features) for each in (steps, value_weight)
+    )
+    model = build_keras_model(network, named_weights(shapes, parameters), unscaled(network), n_timesteps=n_timesteps)
     variables = {name: variable.value for name, variable in keras_variables(network, model).items()}
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(value_weight.transpose(1, 0, 2) * keras.ops.square(model(X) - X))
+        loss = tf.reduce_sum(value_weight * keras.ops.square(model(X) - X))
     gradients = {name: gradient.numpy() for name, gradient in tape.gradient(loss, variables).items()}
     return float(loss), flat_parameters(shapes, gradients)
 

@@ -1,8 +1,15 @@
 """How good are the embeddings, with defaults alone, beside PCA, catch22, raw values and the usual Keras script?
 
-For each labelled set, the mean over seeds (and the standard deviation): R^2 of the reconstruction of unseen sequences,
-accuracy on them of StandardScaler + LogisticRegression fitted on the embeddings, seconds to fit. Methods that need one
-length get sequences padded with the features' means; R^2 leaves padding out, for all of them alike.
+For each labelled set, the mean over seeds (and the standard deviation), all of unseen sequences but the last:
+
+- R^2 of the reconstruction; PCA has as many components as the embedding has numbers;
+- linear: accuracy of StandardScaler + LogisticRegression fitted on the embeddings;
+- 1-NN: accuracy of the nearest neighbour among the training embeddings;
+- k-means: adjusted Rand index of as many clusters as there are classes;
+- seconds to fit.
+
+Features of different units (catch22) are standardised before distances are taken. Methods that need one length get
+sequences padded with the features' means; R^2 leaves padding out, for all methods.
 """
 
 from __future__ import annotations
@@ -10,48 +17,58 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from alternation import describe_machine
 from keras_recipe import fit_keras
-from labelled_sets import LabelledSet, load_labelled_sets, scaled_and_padded
+from labelled_sets import LabelledSet, load_labelled_set, load_labelled_sets, scaled_and_padded
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from seqembed import LSTMAutoencoder
+
+COLUMNS = ("test R^2", "linear", "1-NN", "k-means", "fit (s)")
 
 
 def main() -> None:
     """Read the command line and print a table a set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--sets", nargs="+", default=list(load_labelled_sets()))
+    parser.add_argument("--sets", nargs="+", default=list(load_labelled_sets()), help="names, or paths of NAME.npz")
+    parser.add_argument("--patch-size", type=int, help="instead of the default")
     parser.add_argument("--without-keras", action="store_true", help="leave out the slowest contestant")
     parser.add_argument("--plot", metavar="PNG", help="draw accuracy and R^2 of each method")
     arguments = parser.parse_args()
     print(describe_machine(("tensorflow", "keras", "numpy", "scikit-learn", "pycatch22")))
     tables = {}
     for name in arguments.sets:
-        data = load_labelled_sets()[name]
+        data = load_labelled_set(name)
+        name = Path(name).stem
         print(f"{name}: {len(data.train)} sequences to train on, {len(data.test)} to test")
-        print(f"  {'':18s}{'test R^2':>16s}{'accuracy':>16s}{'fit (s)':>10s}")
-        tables[name] = measure(data, arguments.seeds, arguments.without_keras)
+        print(f"  {'':18s}" + "".join(f"{title:>15s}" for title in COLUMNS[:-1]) + f"{COLUMNS[-1]:>9s}")
+        tables[name] = measure(data, arguments.seeds, arguments.without_keras, arguments.patch_size or "auto")
     if arguments.plot:
         draw(tables, arguments.plot)
 
 
-def measure(data: LabelledSet, n_seeds: int, without_keras: bool) -> dict[str, np.ndarray]:
-    """Run every method; returns rows of (R^2, accuracy, seconds), one a seed."""
+def measure(
+    data: LabelledSet, n_seeds: int, without_keras: bool, patch_size: int | str = "auto"
+) -> dict[str, np.ndarray]:
+    """Run every method; return an array of shape (n_seeds, n_columns) for each."""
     rows: dict[str, np.ndarray] = {}
     results = []
     for seed in range(n_seeds):
         started = time.perf_counter()
-        autoencoder = LSTMAutoencoder(random_state=seed).fit(data.train)
+        autoencoder = LSTMAutoencoder(patch_size=patch_size, random_state=seed).fit(data.train)
         seconds = time.perf_counter() - started
-        accuracy = probe(autoencoder.transform(data.train), autoencoder.transform(data.test), data)
-        results.append((autoencoder.score(data.test), accuracy, seconds))
+        qualities = probe(autoencoder.transform(data.train), autoencoder.transform(data.test), data)
+        results.append((autoencoder.score(data.test), *qualities, seconds))
     report("seqembed", rows, results)
 
     longest = max(map(len, data.train))
@@ -65,14 +82,20 @@ def measure(data: LabelledSet, n_seeds: int, without_keras: bool) -> dict[str, n
     flat = [np.nan_to_num(part).reshape(len(part), -1) for part in scaled]
     report("PCA", rows, [measure_pca(*flat, scaled[1], data)])
     report("catch22", rows, [measure_features(catch22, data)])
-    report("raw values", rows, [(np.nan, probe(*flat, data), 0.0)])
+    report("raw values", rows, [(np.nan, *probe(*flat, data), 0.0)])
     return rows
 
 
-def probe(train: np.ndarray, test: np.ndarray, data: LabelledSet) -> float:
-    """Accuracy of a linear classifier."""
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    return classifier.fit(train, data.train_labels).score(test, data.test_labels)
+def probe(train: np.ndarray, test: np.ndarray, data: LabelledSet) -> tuple[float, float, float]:
+    """Judge embeddings by a linear classifier, by the nearest neighbour, and by clusters."""
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(train, data.train_labels)
+    nearest = KNeighborsClassifier(1).fit(train, data.train_labels)
+    clusters = KMeans(len(np.unique(data.train_labels)), n_init=10, random_state=0).fit_predict(test)
+    return (
+        linear.score(test, data.test_labels),
+        nearest.score(test, data.test_labels),
+        adjusted_rand_score(data.test_labels, clusters),
+    )
 
 
 def explained(reconstruction: np.ndarray, scaled: np.ndarray) -> float:
@@ -87,7 +110,7 @@ def measure_keras(train: np.ndarray, test: np.ndarray, data: LabelledSet, epochs
     seconds = time.perf_counter() - started
     embedding, unseen = (encoder.predict(np.nan_to_num(part), verbose=0) for part in (train, test))
     reconstruction = model.predict(np.nan_to_num(test), verbose=0)
-    return explained(reconstruction, test), probe(embedding, unseen, data), seconds
+    return explained(reconstruction, test), *probe(embedding, unseen, data), seconds
 
 
 def measure_pca(train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, data: LabelledSet) -> tuple:
@@ -96,7 +119,7 @@ def measure_pca(train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, da
     pca = PCA(min(64, *train.shape)).fit(train)
     seconds = time.perf_counter() - started
     reconstruction = pca.inverse_transform(pca.transform(test)).reshape(scaled_test.shape)
-    return explained(reconstruction, scaled_test), probe(pca.transform(train), pca.transform(test), data), seconds
+    return explained(reconstruction, scaled_test), *probe(pca.transform(train), pca.transform(test), data), seconds
 
 
 def measure_features(extract: Callable, data: LabelledSet) -> tuple:
@@ -105,7 +128,9 @@ def measure_features(extract: Callable, data: LabelledSet) -> tuple:
     train = np.array([extract(sequence) for sequence in data.train])
     seconds = time.perf_counter() - started
     test = np.array([extract(sequence) for sequence in data.test])
-    return np.nan, probe(np.nan_to_num(train), np.nan_to_num(test), data), seconds
+    scaler = StandardScaler().fit(np.nan_to_num(train))
+    train, test = (scaler.transform(np.nan_to_num(part)) for part in (train, test))
+    return np.nan, *probe(train, test, data), seconds
 
 
 def catch22(sequence: np.ndarray) -> list[float]:
@@ -120,9 +145,11 @@ def report(method: str, rows: dict[str, np.ndarray], results: list[tuple]) -> No
     """Keep the results of a method and print their means."""
     rows[method] = np.array(results)
     means, deviations = rows[method].mean(axis=0), rows[method].std(axis=0)
-    spread = [f" ({deviation:.3f})" if len(results) > 1 else " " * 8 for deviation in deviations]
-    r2 = "" if np.isnan(means[0]) else f"{means[0]:.3f}{spread[0]}"
-    print(f"  {method:18s}{r2:>16s}{f'{means[1]:.3f}{spread[1]}':>16s}{means[2]:10.1f}", flush=True)
+    cells = []
+    for mean, deviation in zip(means[:-1], deviations, strict=False):
+        spread = f" ({deviation:.3f})" if len(results) > 1 else " " * 8
+        cells.append("" if np.isnan(mean) else f"{mean:.3f}{spread}")
+    print(f"  {method:18s}" + "".join(f"{cell:>15s}" for cell in cells) + f"{means[-1]:9.1f}", flush=True)
 
 
 def draw(tables: dict[str, dict[str, np.ndarray]], path: str) -> None:

@@ -31,6 +31,11 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     hidden_units : sequence of int, default=(128,)
         Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` means no layer but the
         bottleneck.
+    patch_size : int or "auto", default="auto"
+        Timesteps that the network reads, and writes, in one step. "auto" is 1 for sequences below 40 timesteps; for
+        longer ones it leaves about 20 steps of the longest training sequence. An LSTM forgets over hundreds of steps,
+        so that long sequences are learned better in patches, and in a fraction of the time. 1 is the original post's
+        network. The last patch is filled up if the length is no multiple.
     activation : {"tanh", "relu"}, default="tanh"
         Activation of the cells. "relu" is that of the original post. It explodes over tens of timesteps, so it is not
         the default.
@@ -117,6 +122,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
     N. Srivastava, E. Mansimov, R. Salakhutdinov, "Unsupervised learning of video representations using LSTMs" (2015).
     K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
+    Y. Nie et al., "A time series is worth 64 words: long-term forecasting with transformers" (2023).
     H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk minimization" (2018).
 
     Examples

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from seqembed.estimators.columns import refuse_mixed_names, remember_columns
 from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
-from seqembed.network.architecture import Network
+from seqembed.network.architecture import Network, auto_patch_size
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.collection import Sequences, check_sequences, looks_transposed
@@ -39,6 +39,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_units": ["array-like"],
+        "patch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions({"tanh", "relu"})],
         "time_encoding": ["boolean"],
         "scale": [StrOptions({"standard"}), None],
@@ -65,6 +66,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         n_components=64,
         *,
         hidden_units=(128,),
+        patch_size="auto",
         activation="tanh",
         time_encoding=True,
         scale="standard",
@@ -81,6 +83,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
     ):
         self.n_components = n_components
         self.hidden_units = hidden_units
+        self.patch_size = patch_size
         self.activation = activation
         self.time_encoding = time_encoding
         self.scale = scale
@@ -216,6 +219,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             return ScaledNetwork(network, initial_weights(network, random), scaling)
         if self.time_encoding and self.network_.encoded_timesteps:
             network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
+        if self.patch_size == "auto":
+            network = replace(network, patch_size=self.network_.patch_size)
         if network != self.network_:
             raise ValueError(
                 f"Training can't go on from {self.network_} with {network}. Call fit with warm_start=False, or use "
@@ -303,6 +308,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             self.activation,
             bottleneck=self._bottleneck,
             encoded_timesteps=int(n_timesteps) if self.time_encoding else None,
+            patch_size=auto_patch_size(n_timesteps) if self.patch_size == "auto" else int(self.patch_size),
         )
 
 
@@ -336,8 +342,7 @@ def _message_of_ending(result: TrainingResult, recipe: Recipe) -> str | None:
     if result.interrupted:
         return (
             f"Training was interrupted after {len(result.history['loss'])} of {recipe.epochs} epochs: the weights are "
-            f"those of epoch {result.best_epoch}, the best so far (loss {result.best_loss:.4g}). Call fit again to "
-            f"train to the end."
+            f"the best so far (loss {result.best_loss:.4g}). Call fit again to train to the end."
         )
     if result.n_explosions:
         times = "once" if result.n_explosions == 1 else f"{result.n_explosions} times"

@@ -228,7 +228,7 @@ class FittedNetworkMixin:
             scaled = ScaledSequences(sequences, model.scaling)
 
             def run(rows):
-                batch = scaled.read(rows)
+                batch = scaled.read(rows, model.network.whole_patches(scaled.lengths[rows].max()))
                 write_rows(rows_of_results, rows, of_batch(model, batch), batch.lengths)
 
             run_batches(run, len(sequences), self.n_jobs, sequences.order)
@@ -285,7 +285,7 @@ def _sums_of_squares(model: ScaledNetwork, batch: Batch) -> np.ndarray:
 def write_rows(results: np.ndarray | list[np.ndarray], rows, batch: np.ndarray, lengths: np.ndarray) -> None:
     """Write what was computed of a batch into its rows of the results, without the padding."""
     if isinstance(results, np.ndarray):
-        results[rows] = batch
+        results[rows] = batch[:, : results.shape[1]] if results.ndim > 1 else batch
         return
     for row, values, length in zip(row_numbers(rows, len(results)), batch, lengths, strict=True):
         results[row][:] = values[:length]

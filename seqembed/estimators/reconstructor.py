@@ -18,6 +18,8 @@ class LSTMReconstructor(LSTMNetworkEstimator):
         Units of the two layers in the middle.
     hidden_units : sequence of int, default=(128,)
         Units of the layers before the middle; the layers after it mirror them.
+    patch_size : int or "auto", default="auto"
+        As in `LSTMAutoencoder`. Each output depends on the timesteps up to the end of its own patch.
     activation, time_encoding, scale, augment, epochs, batch_size, learning_rate, validation_fraction, patience
         As in `LSTMAutoencoder`.
     warm_start, n_jobs, random_state, verbose

@@ -46,12 +46,16 @@ def build_keras_model(
     >>> model.count_params()
     248578
     """
+    n_steps = network.count_steps(n_timesteps)
+    into_patches, out_of_patches = _patching(network, scaling, n_timesteps)
     layers = [
+        *into_patches,
         *(_lstm(layer, network.activation) for layer in network.encoder),
-        *([keras.layers.RepeatVector(n_timesteps, name="repeat")] if network.bottleneck else []),
-        *_time_encoding(network, n_timesteps),
+        *([keras.layers.RepeatVector(n_steps, name="repeat")] if network.bottleneck else []),
+        *_time_encoding(network, n_steps),
         *(_lstm(layer, network.activation) for layer in network.decoder),
-        keras.layers.TimeDistributed(keras.layers.Dense(network.n_features), name="output"),
+        keras.layers.TimeDistributed(keras.layers.Dense(network.n_values_per_step), name="output"),
+        *out_of_patches,
     ]
     center, scale = scaling.center, scaling.scale
     if center.any() or (scale != 1).any():
@@ -73,12 +77,30 @@ def build_keras_model(
     return model
 
 
-def _time_encoding(network: Network, n_timesteps: int) -> list[keras.Layer]:
+def _patching(
+    network: Network, scaling: Scaling, n_timesteps: int
+) -> tuple[list[keras.layers.Layer], list[keras.layers.Layer]]:
+    """Make the layers that cut sequences into patches, the last one filled up with means, and those that undo it."""
+    if network.patch_size == 1:
+        return [], []
+    whole = network.whole_patches(n_timesteps)
+    into = [keras.layers.Reshape((network.count_steps(n_timesteps), network.n_values_per_step), name="patches")]
+    out_of = [keras.layers.Reshape((whole, network.n_features), name="timesteps")]
+    if whole > n_timesteps:
+        means = np.zeros((whole, network.n_features))
+        means[n_timesteps:] = scaling.scaled_means
+        filling = keras.layers.ZeroPadding1D((0, whole - n_timesteps), name="padding")
+        into = [filling, keras.layers.Rescaling(1.0, means.tolist(), name="padding_means"), *into]
+        out_of.append(keras.layers.Cropping1D((0, whole - n_timesteps), name="cropping"))
+    return into, out_of
+
+
+def _time_encoding(network: Network, n_steps: int) -> list[keras.Layer]:
     """Make the layers that append the time features to their input: first zeros, to which the features are added."""
     if not network.n_time_features:
         return []
-    offset = np.zeros((n_timesteps, network.decoder[0].n_inputs))
-    offset[:, network.n_components :] = network.time_features(n_timesteps)
+    offset = np.zeros((n_steps, network.decoder[0].n_inputs))
+    offset[:, network.n_components :] = network.time_features(n_steps)
     return [
         keras.layers.Permute((2, 1), name="time_last"),
         keras.layers.ZeroPadding1D((0, network.n_time_features), name="time_padding"),

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 _TIME_FREQUENCIES = (1, 2, 4, 8)
+# Shorter sequences are read timestep by timestep; longer ones in patches that leave about so many steps.
+_SHORTEST_IN_PATCHES = 40
+_STEPS_IN_PATCHES = 20
 
 
 class LSTMWeights(NamedTuple):
@@ -94,10 +97,13 @@ class Network:
     encoded_timesteps : int or None, default=None
         Timesteps over which the time encoding runs from its start to its end: those of the longest training sequence.
         None means no time encoding.
+    patch_size : int, default=1
+        Timesteps that the network reads, and writes, in one step: a patch of ``patch_size * n_features`` values.
 
     References
     ----------
     C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+    Y. Nie et al., "A time series is worth 64 words: long-term forecasting with transformers" (2023), for patches.
 
     Examples
     --------
@@ -114,12 +120,60 @@ class Network:
     activation: str = "tanh"
     bottleneck: bool = True
     encoded_timesteps: int | None = None
+    patch_size: int = 1
+
+    @property
+    def n_values_per_step(self) -> int:
+        """Number of values that the network reads, and writes, in one step."""
+        return self.patch_size * self.n_features
+
+    def count_steps(self, n_timesteps):
+        """Count the steps in which the network reads so many timesteps, an int or an array of them.
+
+        Examples
+        --------
+        >>> Network(n_features=2, patch_size=4).count_steps(9)
+        3
+        """
+        return -(-n_timesteps // self.patch_size)
+
+    def whole_patches(self, n_timesteps):
+        """Round a number of timesteps, an int or an array of them, up to whole patches.
+
+        Examples
+        --------
+        >>> Network(n_features=2, patch_size=4).whole_patches(9)
+        12
+        """
+        return self.patch_size * self.count_steps(n_timesteps)
+
+    def patches(self, sequences: np.ndarray) -> np.ndarray:
+        """View sequences of whole patches as the steps that the network reads.
+
+        Parameters
+        ----------
+        sequences : array of shape (n_samples, n_timesteps, n_features)
+            Its number of timesteps is a multiple of `patch_size`.
+
+        Returns
+        -------
+        steps : array of shape (n_samples, n_steps, n_values_per_step)
+            A view, if the memory layout allows it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Network(n_features=1, patch_size=2).patches(np.arange(4).reshape(1, 4, 1))
+        array([[[0, 1],
+                [2, 3]]])
+        """
+        return sequences.reshape(len(sequences), -1, self.n_values_per_step)
 
     @property
     def encoder(self) -> tuple[LSTMLayer, ...]:
         """The LSTM layers from the sequence to the embedding, or to the middle of a network without bottleneck."""
         widths = (*self.hidden_units, self.n_components)
-        return _stack("encoder", self.n_features, widths, last_step_only=self.bottleneck)
+        return _stack("encoder", self.n_values_per_step, widths, last_step_only=self.bottleneck)
 
     @property
     def decoder(self) -> tuple[LSTMLayer, ...]:
@@ -134,24 +188,24 @@ class Network:
 
     @property
     def n_time_features(self) -> int:
-        """Number of values that tell the first decoder layer which timestep it is at."""
+        """Number of values that give the first decoder layer the position of a step."""
         return 0 if self.encoded_timesteps is None else 1 + 2 * len(_TIME_FREQUENCIES)
 
-    def time_features(self, n_timesteps: int) -> np.ndarray:
-        """Give the position of each timestep, as values that a layer can use.
+    def time_features(self, n_steps: int) -> np.ndarray:
+        """Give the position of each step, as values that a layer can use.
 
-        The position runs from -1 at the first timestep to 1 at the last one of the longest training sequence. Its sine
+        The position runs from -1 at the first step to 1 at the last one of the longest training sequence. Its sine
         and cosine at frequencies that double follow, as in Vaswani et al., "Attention is all you need" (2017). It is
-        absolute: a timestep has the same features in sequences of any length.
+        absolute: a step has the same features in sequences of any length.
 
         Parameters
         ----------
-        n_timesteps : int
-            Length of the sequence.
+        n_steps : int
+            Steps of the sequence.
 
         Returns
         -------
-        features : float32 array of shape (n_timesteps, n_time_features)
+        features : float32 array of shape (n_steps, n_time_features)
             Without columns if there is no time encoding.
 
         Examples
@@ -162,8 +216,9 @@ class Network:
                [ 1.,  0., -1.]], dtype=float32)
         """
         if self.encoded_timesteps is None:
-            return np.empty((n_timesteps, 0), np.float32)
-        position = 2 * np.arange(n_timesteps) / max(1, self.encoded_timesteps - 1) - 1
+            return np.empty((n_steps, 0), np.float32)
+        n_encoded_steps = self.count_steps(self.encoded_timesteps)
+        position = 2 * np.arange(n_steps) / max(1, n_encoded_steps - 1) - 1
         angles = np.pi * np.multiply.outer(position, _TIME_FREQUENCIES)
         return np.column_stack([position, np.sin(angles), np.cos(angles)]).astype(np.float32)
 
@@ -173,8 +228,8 @@ class Network:
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in self.layers:
             shapes.update(layer.weight_shapes)
-        shapes["output/kernel"] = (self.decoder[-1].units, self.n_features)
-        shapes["output/bias"] = (self.n_features,)
+        shapes["output/kernel"] = (self.decoder[-1].units, self.n_values_per_step)
+        shapes["output/bias"] = (self.n_values_per_step,)
         return shapes
 
     @property
@@ -196,6 +251,27 @@ def _stack(role: str, n_inputs: int, units: tuple[int, ...], *, last_step_only: 
     )
 
 
+def auto_patch_size(n_timesteps: int) -> int:
+    """Choose how many timesteps to read in one step: 1 below 40 timesteps, else what leaves about 20 steps.
+
+    Parameters
+    ----------
+    n_timesteps : int
+        Length of the longest training sequence.
+
+    Returns
+    -------
+    patch_size : int
+        At least 1.
+
+    Examples
+    --------
+    >>> [auto_patch_size(n_timesteps) for n_timesteps in (39, 40, 100, 3600)]
+    [1, 2, 5, 180]
+    """
+    return 1 if n_timesteps < _SHORTEST_IN_PATCHES else round(n_timesteps / _STEPS_IN_PATCHES)
+
+
 @dataclass(frozen=True)
 class LayerStep:
     """What one layer does with a sequence.
@@ -206,10 +282,10 @@ class LayerStep:
         Name of the layer, also in the Keras model.
     kind : str
         The layer as Keras writes it.
-    role : {"encoder", "bridge", "time", "decoder", "hidden", "output"}
+    role : {"patch", "encoder", "bridge", "time", "decoder", "hidden", "output"}
         Its part in the network. Without a bottleneck, all LSTM layers are hidden.
     input_shape, output_shape : tuple of int
-        Of one sequence: (n_timesteps, width), or (width,) for a single vector.
+        Of one sequence: (n_steps, width), or (width,) for a single vector.
     return_sequences : bool or None
         Whether an LSTM layer emits its state at every timestep; None for other layers.
     n_parameters : int
@@ -245,45 +321,42 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     >>> [step.output_shape for step in layer_steps(Network(n_features=2), n_timesteps=3)]
     [(3, 128), (64,), (3, 64), (3, 64), (3, 128), (3, 2)]
     """
+    n_steps, n_values = network.count_steps(n_timesteps), network.n_values_per_step
+    sequence, patches = (n_timesteps, network.n_features), (n_steps, n_values)
     steps = []
+    if network.patch_size > 1:
+        steps.append(LayerStep("patches", f"Reshape({patches})", "patch", sequence, patches, None, 0))
     roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
     for layer, role in zip(network.layers, roles, strict=True):
         if layer.name == network.decoder[0].name:
-            steps += _steps_between(network, n_timesteps)
+            steps += _steps_between(network, n_steps)
         steps.append(
             LayerStep(
                 layer.name,
                 f"LSTM({layer.units})",
                 role if network.bottleneck else "hidden",
-                (n_timesteps, layer.n_inputs),
-                (n_timesteps, layer.units) if layer.return_sequences else (layer.units,),
+                (n_steps, layer.n_inputs),
+                (n_steps, layer.units) if layer.return_sequences else (layer.units,),
                 layer.return_sequences,
                 sum(int(np.prod(shape)) for shape in layer.weight_shapes.values()),
             )
         )
     units = network.decoder[-1].units
-    steps.append(
-        LayerStep(
-            "output",
-            f"TimeDistributed(Dense({network.n_features}))",
-            "output",
-            (n_timesteps, units),
-            (n_timesteps, network.n_features),
-            None,
-            (units + 1) * network.n_features,
-        )
-    )
+    output = f"TimeDistributed(Dense({n_values}))"
+    steps.append(LayerStep("output", output, "output", (n_steps, units), patches, None, (units + 1) * n_values))
+    if network.patch_size > 1:
+        steps.append(LayerStep("timesteps", f"Reshape({sequence})", "patch", patches, sequence, None, 0))
     return tuple(steps)
 
 
-def _steps_between(network: Network, n_timesteps: int) -> list[LayerStep]:
+def _steps_between(network: Network, n_steps: int) -> list[LayerStep]:
     """List what happens between the encoder and the decoder."""
     vector, n_time_features = (network.n_components,), network.n_time_features
-    repeated = (n_timesteps, *vector)
+    repeated = (n_steps, *vector)
     steps = []
     if network.bottleneck:
-        steps.append(LayerStep("repeat", f"RepeatVector({n_timesteps})", "bridge", vector, repeated, None, 0))
+        steps.append(LayerStep("repeat", f"RepeatVector({n_steps})", "bridge", vector, repeated, None, 0))
     if n_time_features:
-        timed = (n_timesteps, network.n_components + n_time_features)
+        timed = (n_steps, network.n_components + n_time_features)
         steps.append(LayerStep("time", f"time encoding({n_time_features})", "time", repeated, timed, None, 0))
     return steps

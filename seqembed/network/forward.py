@@ -28,7 +28,7 @@ def encode(
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training.
+        A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
 
@@ -46,19 +46,20 @@ def encode(
     >>> encode(network, weights, np.zeros((5, 3, 2), np.float32)).shape
     (5, 4)
     """
-    n_samples, n_timesteps, _ = sequences.shape
+    steps = network.patches(sequences)
+    n_samples, n_steps, _ = steps.shape
     first, *others = network.encoder
     cells = [_Cell(first, weights, n_samples, network.activation, input_factor=1)]
     cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
     embedding = np.empty((n_samples, network.n_components), np.float32)
-    lengths = np.full(n_samples, n_timesteps) if lengths is None else lengths
-    some_end = set(lengths.tolist())
-    for t in range(max(some_end)):
-        states = sequences[:, t].T
+    last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)
+    distinct_last_steps = set(last_steps.tolist())
+    for t in range(max(distinct_last_steps)):
+        states = steps[:, t].T
         for cell in cells:
             states = cell.step(states)
-        if t + 1 in some_end:
-            np.multiply(states.T, _HALF, out=embedding, where=(lengths == t + 1)[:, np.newaxis])
+        if t + 1 in distinct_last_steps:
+            np.multiply(states.T, _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
     return embedding
 
 
@@ -74,7 +75,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     embedding : float32 array of shape (n_samples, n_components)
         What `encode` returned.
     n_timesteps : int
-        Length of the reconstruction: the embedding is repeated so often.
+        Length of the reconstruction.
 
     Returns
     -------
@@ -91,12 +92,13 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     (5, 3, 2)
     """
     first, *others = network.decoder
-    time_features = network.time_features(n_timesteps)
+    n_steps = network.count_steps(n_timesteps)
+    time_features = network.time_features(n_steps)
     cells = [
         _Cell(first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features)
     ]
     cells += [_Cell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
-    return _outputs(network, weights, cells, [None] * n_timesteps)
+    return _outputs(network, weights, cells, [None] * n_steps)[:, :n_timesteps]
 
 
 def reconstruct(
@@ -111,7 +113,7 @@ def reconstruct(
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training.
+        A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
 
@@ -131,8 +133,9 @@ def reconstruct(
     """
     if network.bottleneck:
         return decode(network, weights, encode(network, weights, sequences, lengths), sequences.shape[1])
-    n_samples, n_timesteps, _ = sequences.shape
-    time_features = {network.decoder[0].name: network.time_features(n_timesteps)}
+    steps = network.patches(sequences)
+    n_samples, n_steps, _ = steps.shape
+    time_features = {network.decoder[0].name: network.time_features(n_steps)}
     cells = [
         _Cell(
             layer,
@@ -144,7 +147,7 @@ def reconstruct(
         )
         for layer in network.layers
     ]
-    return _outputs(network, weights, cells, sequences.transpose(1, 2, 0))
+    return _outputs(network, weights, cells, steps.transpose(1, 2, 0))
 
 
 def squared_errors(
@@ -159,7 +162,7 @@ def squared_errors(
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training.
+        A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
 
@@ -181,14 +184,15 @@ def squared_errors(
 
 
 def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence) -> np.ndarray:
-    """Run cells over the inputs of each timestep, and the output layer on the states of the last cell."""
+    """Run cells over the inputs of each step, and the output layer on the states of the last cell."""
     output_kernel = weights["output/kernel"] * _HALF
     outputs = []
     for states in inputs:
         for cell in cells:
             states = cell.step(states)
         outputs.append(states.T @ output_kernel + weights["output/bias"])
-    return np.stack(outputs, axis=1)
+    patches = np.stack(outputs, axis=1)
+    return patches.reshape(len(patches), -1, network.n_features)
 
 
 class _Cell:

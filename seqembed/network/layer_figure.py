@@ -7,6 +7,7 @@ from seqembed.network.architecture import LayerStep, Network, layer_steps
 
 _MOST_CELLS = 4
 _COLORS = {
+    "patch": "tab:brown",
     "encoder": "tab:blue",
     "bridge": "tab:orange",
     "time": "tab:purple",
@@ -20,8 +21,9 @@ _SEQUENCE_COLOR = "0.2"
 def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     """Draw a network from the bottom, where the sequence enters, to the top.
 
-    Each layer is a row, with a cell for each timestep. A filled cell passes its state upwards; a hollow one passes it
-    to its right-hand neighbour alone. Of long sequences, only the first two timesteps and the last one are drawn.
+    Each layer is a row, with a cell for each step. A filled cell passes its state upwards; a hollow one passes it
+    to its right-hand neighbour alone. Of long sequences, only the first two
+    steps and the last one are drawn.
 
     Parameters
     ----------
@@ -50,30 +52,30 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     if axes is None:
         height = 1.25 * (len(steps) + 2)
         _, axes = import_extra("matplotlib.pyplot", extra="plot").subplots(figsize=(11, height), layout="constrained")
-    timesteps = _shown_timesteps(n_timesteps)
-    n_columns = len(timesteps)
-    _draw_sequence(axes, 0, timesteps, f"{network.n_features} values")
+    shown = _shown_steps(network.count_steps(n_timesteps))
+    n_columns = len(shown)
+    _draw_sequence(axes, 0, shown, network, n_timesteps)
     axes.text(-0.9, 0, f"input\n{(n_timesteps, network.n_features)}", ha="right", va="center")
     axes.text(
         n_columns - 0.3,
         0,
-        f"the sequence: {n_timesteps} timesteps\nof {network.n_features} values",
+        f"the sequence, of shape {(n_timesteps, network.n_features)}:\n(timesteps, features)",
         va="center",
     )
     for row, step in enumerate(steps, start=1):
         color = _COLORS[step.role]
         axes.text(-0.9, row, f"{step.name}\n{step.kind}", ha="right", va="center", color=color, fontweight="bold")
-        axes.text(n_columns - 0.3, row, _explanation(step), va="center", fontsize="small")
+        axes.text(n_columns - 0.3, row, _explanation(step, network), va="center", fontsize="small")
         if step.role == "bridge":
-            _draw_repetition(axes, row, timesteps, color)
+            _draw_repetition(axes, row, shown, color)
         else:
             _draw_arrows_up(axes, row, n_columns)
-            _draw_cells(axes, row, timesteps, step, color)
+            _draw_cells(axes, row, shown, step, color)
         if len(step.output_shape) == 1:
             _draw_arrow(axes, (n_columns - 1, row + 0.28), ((n_columns - 1) / 2, row + 0.72), "tab:orange")
     top = len(steps) + 1
     _draw_arrows_up(axes, top, n_columns)
-    _draw_sequence(axes, top, timesteps, f"{network.n_features} values")
+    _draw_sequence(axes, top, shown, network, n_timesteps)
     axes.text(-0.9, top, f"reconstruction\n{steps[-1].output_shape}", ha="right", va="center")
     axes.text(n_columns - 0.3, top, "the reconstruction\nof the sequence", va="center")
     kind = "LSTM autoencoder" if network.bottleneck else "regular LSTM network"
@@ -82,58 +84,69 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     return axes
 
 
-def _shown_timesteps(n_timesteps: int) -> list[int | None]:
-    """Numbers of the timesteps to draw; None stands for those left out."""
-    if n_timesteps <= _MOST_CELLS:
-        return list(range(1, n_timesteps + 1))
-    return [1, 2, None, n_timesteps]
+def _shown_steps(n_steps: int) -> list[int | None]:
+    """Return the numbers of the steps to draw; None stands for those left out."""
+    if n_steps <= _MOST_CELLS:
+        return list(range(1, n_steps + 1))
+    return [1, 2, None, n_steps]
 
 
-def _explanation(step: LayerStep) -> str:
+def _explanation(step: LayerStep, network: Network) -> str:
+    moment = "timestep" if network.patch_size == 1 else "step"
+    patch = f"{network.patch_size} x {network.n_features} values"
     shapes = f"{step.input_shape} → {step.output_shape}, {step.n_parameters:,} parameters"
+    if step.name == "patches":
+        return f"a cell reads {network.patch_size} timesteps at once:\na patch of {patch}\n{shapes}"
+    if step.name == "timesteps":
+        return f"each patch of {patch}\nis {network.patch_size} timesteps again\n{shapes}"
     if step.role == "bridge":
-        return f"the vector is repeated, once for each timestep,\nso that the decoder can unroll it\n{shapes}"
+        return f"the vector is repeated, once for each {moment},\nso that the decoder can unroll it\n{shapes}"
     if step.role == "time":
         n_time_features = step.output_shape[1] - step.input_shape[1]
-        return f"{n_time_features} more numbers give the decoder\nthe position of the timestep\n{shapes}"
+        return f"{n_time_features} more numbers give the decoder\nthe position of the {moment}\n{shapes}"
     if step.role == "output":
         return (
-            f"one and the same dense layer at every timestep\nturns {step.input_shape[1]} numbers into "
+            f"one and the same dense layer at every {moment}\nturns {step.input_shape[1]} numbers into "
             f"{step.output_shape[1]}\n{shapes}"
         )
     if step.return_sequences:
-        return f"return_sequences=True: every timestep\nemits its state of {step.output_shape[1]} numbers\n{shapes}"
+        return f"return_sequences=True: every {moment}\nemits its state of {step.output_shape[1]} numbers\n{shapes}"
     return (
-        f"return_sequences=False: only the last timestep emits.\nThe whole sequence is now ONE vector of "
+        f"return_sequences=False: only the last {moment} emits.\nThe whole sequence is now ONE vector of "
         f"{step.output_shape[0]}:\nthe embedding, transform()\n{shapes}"
     )
 
 
-def _draw_sequence(axes, row: int, timesteps: list[int | None], content: str) -> None:
-    for column, timestep in enumerate(timesteps):
-        if timestep is None:
+def _draw_sequence(axes, row: int, shown: list[int | None], network: Network, n_timesteps: int) -> None:
+    """Draw a box for each step, with the timesteps and the values in it."""
+    for column, step in enumerate(shown):
+        if step is None:
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large")
-        else:
-            _draw_box(axes, (column, row), f"t = {timestep}\n{content}", _SEQUENCE_COLOR, filled=False)
+            continue
+        first, last = (step - 1) * network.patch_size + 1, min(step * network.patch_size, n_timesteps)
+        timesteps = f"t = {first}" if first == last else f"t = {first} to {last}"
+        content = "1 value" if network.n_features == 1 else f"{network.n_features} values"
+        each = content if first == last else f"{content} each"
+        _draw_box(axes, (column, row), f"{timesteps}\n{each}", _SEQUENCE_COLOR, filled=False, size=(0.75, 0.5))
 
 
-def _draw_cells(axes, row: int, timesteps: list[int | None], step: LayerStep, color: str) -> None:
-    recurrent = step.role not in ("time", "output")
-    for column, timestep in enumerate(timesteps):
-        if timestep is None:
+def _draw_cells(axes, row: int, shown: list[int | None], step: LayerStep, color: str) -> None:
+    recurrent = step.role not in ("patch", "time", "output")
+    for column, number in enumerate(shown):
+        if number is None:
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large", color=color)
         else:
-            emits = len(step.output_shape) == 2 or column == len(timesteps) - 1
+            emits = len(step.output_shape) == 2 or column == len(shown) - 1
             text = f"{step.output_shape[-1]}" if emits else "kept"
             _draw_box(axes, (column, row), text, color, filled=emits)
-        if recurrent and column + 1 < len(timesteps):
+        if recurrent and column + 1 < len(shown):
             _draw_arrow(axes, (column + 0.33, row), (column + 0.67, row), color)
 
 
-def _draw_repetition(axes, row: int, timesteps: list[int | None], color: str) -> None:
-    middle = (len(timesteps) - 1) / 2
+def _draw_repetition(axes, row: int, shown: list[int | None], color: str) -> None:
+    middle = (len(shown) - 1) / 2
     _draw_box(axes, (middle, row - 0.1), "one vector", color, filled=True, size=(0.8, 0.3))
-    for column in range(len(timesteps)):
+    for column in range(len(shown)):
         _draw_arrow(axes, (middle + 0.15 * (column - middle), row + 0.06), (column, row + 0.32), color)
 
 

@@ -116,10 +116,10 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     others, others_mask = _values_at(batch, partners, np.clip(positions, 0, ends[partners]))
     angles = random.uniform(0, np.pi / 2, (n_samples, 1, 1)).astype(np.float32)
     values = means + np.cos(angles) * (batch.values - means) + np.sin(angles) * (others - means)
-    return _known_or_unvaried(batch, values, batch.mask & others_mask)
+    return _varied(batch, values, batch.mask & others_mask, means)
 
 
-def shifted(batch: Batch, random: np.random.Generator) -> Batch:
+def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
     """Shift each sequence in time, and make it faster or slower.
 
     The shift and the speed are drawn for each sequence. The shift is at most a third of its length. The speed is
@@ -132,6 +132,8 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
         Scaled sequences.
     random : numpy.random.Generator
         Source of the draws.
+    means : float32 array of shape (n_features,)
+        Of the scaled training sequences.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     --------
     >>> import numpy as np
     >>> batch = Batch(np.arange(6, dtype=np.float32).reshape(1, 6, 1), np.ones((1, 6, 1), bool), np.full(1, 6))
-    >>> shifted(batch, np.random.default_rng(0)).values.ravel().round(1)
+    >>> shifted(batch, np.random.default_rng(0), means=np.zeros(1, np.float32)).values.ravel().round(1)
     array([1.1, 0. , 1. , 2.1, 3.2, 4.2], dtype=float32)
     """
     n_samples, n_timesteps, _ = batch.values.shape
@@ -162,18 +164,16 @@ def shifted(batch: Batch, random: np.random.Generator) -> Batch:
     values, mask = _values_at(batch, np.arange(n_samples), positions)
     # `positions` also point to values at timesteps after the end of a sequence. The mask excludes these timesteps.
     inside = (np.arange(n_timesteps) < batch.lengths[:, np.newaxis])[:, :, np.newaxis]
-    return _known_or_unvaried(batch, values, mask & inside)
+    return _varied(batch, values, mask & inside, means)
 
 
-def _known_or_unvaried(batch: Batch, values: np.ndarray, mask: np.ndarray) -> Batch:
-    """Make a batch of varied sequences.
-
-    A varied sequence without any known value is replaced by the original sequence of `batch`.
-    """
-    unknown = ~mask.any(axis=(1, 2), keepdims=True)
-    if not unknown.any():
-        return Batch(values, mask, batch.lengths)
-    return Batch(np.where(unknown, batch.values, values), np.where(unknown, batch.mask, mask), batch.lengths)
+def _varied(batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray) -> Batch:
+    """Make a varied batch: unknown values are the means, and a sequence without any known value stays as it was."""
+    if not mask.all():
+        unvaried = ~mask.any(axis=(1, 2), keepdims=True)
+        values = np.where(unvaried, batch.values, np.where(mask, values, means))
+        mask = np.where(unvaried, batch.mask, mask)
+    return Batch(values, mask, batch.lengths)
 
 
 def _values_at(batch: Batch, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

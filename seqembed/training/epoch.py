@@ -77,7 +77,7 @@ class Epoch:
     ):
         self._sequences, self._random = sequences, random
         self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
-        self._buckets = buckets_by_length(rows, sequences.lengths, recipe.batch_size)
+        self._buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), recipe.batch_size)
         self._gradients = [
             BatchGradient(network, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool)
             for bucket in self._buckets
@@ -106,7 +106,7 @@ class Epoch:
 def suitable_variation(
     sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator
 ) -> Callable[[Batch], Batch]:
-    """Choose how to vary sequences: mix them in pairs if they keep time with one another, else shift them.
+    """Choose how to vary sequences: mix them in pairs, after shifting them if they don't keep time with one another.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def suitable_variation(
     sample = np.sort(random.choice(rows, min(len(rows), _KEEPS_TIME_SAMPLE), replace=False))
     if keeps_time(sequences.read(sample)):
         return lambda batch: mixed(batch, random, sequences.means)
-    return lambda batch: shifted(batch, random)
+    return lambda batch: mixed(shifted(batch, random, sequences.means), random, sequences.means)
 
 
 def _unvaried(batch: Batch) -> Batch:
@@ -136,7 +136,7 @@ class Bucket(NamedTuple):
     rows : int array
         The rows.
     n_timesteps : int
-        Length of the longest of their sequences.
+        Length of the longest of their sequences, in whole patches.
     n_batches : int
         How many batches they are cut into.
     """

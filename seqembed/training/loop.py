@@ -239,7 +239,8 @@ def _mean_squared_error(
     sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
     def measure(positions):
-        batch = sequences.read(rows[positions])
+        chosen = rows[positions]
+        batch = sequences.read(chosen, network.whole_patches(sequences.lengths[chosen].max()))
         with np.errstate(all="ignore"):
             squared = squared_errors(network, weights, batch.values, batch.lengths)
         sums[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)

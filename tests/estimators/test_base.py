@@ -225,7 +225,7 @@ def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves, small):
 def test_a_batch_that_explodes_leaves_a_stream_as_it_was(waves, small):
     autoencoder = small(scale=None, activation="relu").partial_fit(waves)
     before = copy.deepcopy(vars(autoencoder))
-    with pytest.raises(FloatingPointError, match="left unlearned"):
+    with pytest.raises(FloatingPointError, match="the weights were not changed"):
         autoencoder.partial_fit(np.full_like(waves, 1e30))
     assert autoencoder.history_ == before["history_"]
     np.testing.assert_array_equal(autoencoder.weights_["output/kernel"], before["weights_"]["output/kernel"])
@@ -241,7 +241,7 @@ def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves, small):
 
 def test_a_warning_of_training_says_what_happened_and_points_to_the_line_of_the_user(waves, small, monkeypatch):
     endings = {
-        r"interrupted after 2 of 2 epochs: the weights are those of epoch \d": {"interrupted": True},
+        "interrupted after 2 of 2 epochs: the weights are the best so far": {"interrupted": True},
         r"exploded once: training went back.*0.002 in the end.*lower learning_rate than": {"n_explosions": 1},
         r"exploded 3 times: training went back": {"n_explosions": 3},
     }

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seqembed.network.architecture import Network
+from seqembed.network.architecture import Network, auto_patch_size
 from seqembed.network.weights import initial_weights
 
 
@@ -38,3 +40,28 @@ def test_initial_kernels_fill_the_range_of_glorot():
     kernel = initial_weights(Network(n_features=2), np.random.default_rng(0))["encoder_2/kernel"]
     limit = np.sqrt(6 / (128 + 256))
     assert 0.99 * limit < np.abs(kernel).max() <= limit
+
+
+@given(n_timesteps=st.integers(1, 10**5))
+def test_automatic_patches_leave_about_twenty_steps_of_long_sequences_and_leave_short_ones_alone(n_timesteps):
+    n_steps = Network(n_features=1, patch_size=auto_patch_size(n_timesteps)).count_steps(n_timesteps)
+    assert n_steps == n_timesteps if n_timesteps < 40 else 16 <= n_steps <= 26
+
+
+@given(n_timesteps=st.integers(1, 50), patch_size=st.integers(1, 9))
+def test_patches_are_the_timesteps_in_order(n_timesteps, patch_size):
+    network = Network(n_features=2, patch_size=patch_size)
+    whole = network.whole_patches(n_timesteps)
+    assert n_timesteps <= whole < n_timesteps + patch_size
+    X = np.arange(3 * whole * 2).reshape(3, whole, 2)
+    steps = network.patches(X)
+    for step in range(network.count_steps(n_timesteps)):
+        expected = X[:, step * patch_size : (step + 1) * patch_size].reshape(3, -1)
+        np.testing.assert_array_equal(steps[:, step], expected)
+
+
+def test_the_time_features_of_patches_count_patches():
+    in_patches = Network(n_features=1, encoded_timesteps=10, patch_size=3)
+    np.testing.assert_array_equal(
+        in_patches.time_features(4), Network(n_features=1, encoded_timesteps=4).time_features(4)
+    )

@@ -26,9 +26,17 @@ def test_the_figure_of_the_regular_network_has_no_vector_in_the_middle():
 
 
 def test_long_sequences_are_abridged():
-    shown = texts(LSTMAutoencoder().layer_flow(100, 6).plot())
+    shown = texts(LSTMAutoencoder(patch_size=1).layer_flow(100, 6).plot())
     assert "t = 100" in shown
     assert "t = 50" not in shown
+
+
+def test_the_figure_shows_how_many_timesteps_a_cell_reads():
+    shown = texts(LSTMAutoencoder(patch_size=8).layer_flow(100, 6).plot())
+    assert "a cell reads 8 timesteps at once" in shown
+    assert "t = 1 to 8" in shown
+    assert "t = 97 to 100" in shown
+    assert "every step" in shown
 
 
 def test_a_figure_goes_into_the_axes_given():

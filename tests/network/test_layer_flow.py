@@ -46,3 +46,12 @@ def test_the_flow_of_an_unfitted_estimator_asks_for_the_shape(fitted):
     with pytest.raises(ValueError, match="not fitted, so the shape of its sequences is unknown"):
         LSTMAutoencoder().layer_flow()
     assert fitted.layer_flow().n_timesteps == 7
+
+
+def test_patches_are_read_and_written_as_steps_of_their_own():
+    flow = LayerFlow(Network(n_features=2, patch_size=4), n_timesteps=10)
+    shapes = [(step.name, step.input_shape, step.output_shape) for step in flow.steps]
+    assert shapes[0] == ("patches", (10, 2), (3, 8))
+    assert shapes[1] == ("encoder_1", (3, 8), (3, 128))
+    assert shapes[-2:] == [("output", (3, 128), (3, 8)), ("timesteps", (3, 8), (10, 2))]
+    assert sum(step.n_parameters for step in flow.steps) == flow.n_parameters

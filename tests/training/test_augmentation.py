@@ -15,7 +15,7 @@ from seqembed.training.augmentation import keeps_time, mixed, shifted
 def test_a_shifted_straight_line_stays_one_between_its_ends():
     line = np.linspace(-1, 1, 50, dtype=np.float32)
     batch = complete_batch(np.tile(line[:, np.newaxis], (20, 1, 1)))
-    varied = shifted(batch, np.random.default_rng(0)).values[:, :, 0]
+    varied = shifted(batch, np.random.default_rng(0), np.zeros(1, np.float32)).values[:, :, 0]
     for each in varied:
         moving = np.diff(each)[np.diff(each) > 0]
         np.testing.assert_allclose(moving[1:-1], moving[1], rtol=1e-3)
@@ -49,17 +49,22 @@ def test_a_single_sequence_has_none_to_be_mixed_with():
     np.testing.assert_array_equal(mixed(batch, np.random.default_rng(0), np.zeros(2)).values, batch.values)
 
 
-@pytest.mark.parametrize("vary", [partial(mixed, means=np.zeros(2, np.float32)), shifted])
+@pytest.mark.parametrize("vary", [partial(vary, means=np.float32([5, 6])) for vary in (mixed, shifted)])
 @given(seed=st.integers(0, 1000), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=6))
 def test_nothing_enters_from_the_padding_and_missing_values_stay_missing(vary, seed, lengths):
     random, lengths = np.random.default_rng(seed), np.array(lengths)
     inside = (np.arange(8) < lengths[:, np.newaxis])[:, :, np.newaxis]
     complete = np.broadcast_to(inside, (len(lengths), 8, 2))
     observed = complete & (random.random((len(lengths), 8, 2)) < 0.7)
-    values = np.where(observed, random.uniform(-1, 1, observed.shape), 1000).astype(np.float32)
+    values = np.where(observed, random.uniform(4, 6, observed.shape), 1000).astype(np.float32)
     varied = vary(Batch(values, observed, lengths), random)
     assert not (varied.mask & ~inside).any()
-    assert np.abs(varied.values[varied.mask]).max(initial=0) <= 2
+    assert np.abs(varied.values[varied.mask]).max(initial=0) <= 12
+    changed = (varied.mask != observed).any(axis=(1, 2)) | (varied.values != values).any(axis=(1, 2))
+    unknown = np.broadcast_to(np.float32([5, 6]), values.shape)
+    np.testing.assert_array_equal(
+        varied.values[changed][~varied.mask[changed]], unknown[changed][~varied.mask[changed]]
+    )
     np.testing.assert_array_equal(varied.mask.any(axis=(1, 2)), observed.any(axis=(1, 2)))
     np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).mask, complete)
 

@@ -112,16 +112,15 @@ def test_interrupting_keeps_the_best_weights_and_says_so(X):
     result = train(read)
     assert result.interrupted
     assert len(result.history["loss"]) == 2
-    # The loss of the second epoch is that of the weights after the first: three updates of the uninterrupted training.
-    assert result.best_epoch == 1
-    assert result.best_loss == min(result.history["loss"])
-    expected = weights_after_updates(X, 3)
+    # Those of the moment, in the middle of the third epoch: they are better than those at the end of the first.
+    assert result.best_loss < min(result.history["loss"])
+    expected = weights_after_updates(X, 8)
     for name, weight in result.weights.items():
         np.testing.assert_array_equal(weight, expected[name])
 
 
 def weights_after_updates(X, n_updates):
-    """Weights after so many updates of `train`, whose fourth read follows the third update."""
+    """Weights after so many updates of an uninterrupted training."""
     seen = []
 
     class Recording(loop.Muon):
@@ -159,7 +158,7 @@ def test_after_an_explosion_training_goes_on_from_the_last_good_weights_at_a_low
 
 
 def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
-    with pytest.raises(FloatingPointError, match=r"in the first epoch.*Use scale='standard'"):
+    with pytest.raises(FloatingPointError, match=r"The loss was inf after 4 restarts.*Use scale=.standard."):
         train(lambda rows: np.full_like(X[rows], 1e30))
 
 

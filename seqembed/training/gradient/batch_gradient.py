@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from concurrent.futures import Executor
 
 import joblib
@@ -19,7 +20,7 @@ _LARGEST_SHARD = 128
 _SMALLEST_SHARD, _SMALLEST_OF_TWO_SHARDS = 16, 8
 # Half a second to compile the layer, and half a second as its share of the import of TensorFlow.
 _SECONDS_TO_COMPILE_A_LAYER = 1.0
-# A compiled update saves so much at each timestep for each layer, and so much for each state of each sequence: fitted
+# A compiled update saves so much at each step for each layer, and so much for each state of each sequence: fitted
 # to the times of an update that `bench_training.py --crossover` prints.
 _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
@@ -38,7 +39,7 @@ class BatchGradient:
     network : Network
         Its architecture.
     n_timesteps : int
-        Length of the sequences, padding included.
+        Length of the sequences, padding to whole patches included.
     batch_size : int
         Sequences per batch.
     n_updates : int
@@ -61,7 +62,8 @@ class BatchGradient:
     """
 
     def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
-        if is_worth_compiling(network, n_timesteps, batch_size, n_updates):
+        self._network = network
+        if is_worth_compiling(network, network.count_steps(n_timesteps), batch_size, n_updates):
             # TensorFlow takes seconds and hundreds of megabytes to import.
             from seqembed.training.gradient import tensorflow_gradient
 
@@ -101,16 +103,17 @@ class BatchGradient:
         gradient : float32 array of shape (n_parameters,)
             In the order of `parameters`.
         """
-        shards = self._shards(sequences.transpose(1, 0, 2), lengths, value_weight.transpose(1, 0, 2))
+        steps, step_weight = (self._network.patches(each).transpose(1, 0, 2) for each in (sequences, value_weight))
+        shards = self._shards(steps, self._network.count_steps(lengths), step_weight)
         results = self._map(lambda shard: self._compute(parameters, *shard), shards)
         losses, gradients = zip(*results, strict=True)
         return sum(losses), functools.reduce(np.add, gradients)
 
-    def _shards(self, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray):
+    def _shards(self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray) -> Iterator[tuple]:
         rows = self._rows_per_shard
         for start in range(0, len(lengths), rows):
             chosen = slice(start, start + rows)
-            shard, ends, weight = sequences[:, chosen], lengths[chosen], value_weight[:, chosen]
+            shard, ends, weight = steps[:, chosen], lengths[chosen], step_weight[:, chosen]
             missing = rows - len(ends)
             # The last shard is filled up to the shape of the others, since each shape would need a compilation.
             if missing:
@@ -119,7 +122,7 @@ class BatchGradient:
             yield shard, ends, weight
 
 
-def is_worth_compiling(network: Network, n_timesteps: int, batch_size: int, n_updates: int) -> bool:
+def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_updates: int) -> bool:
     """Decide whether compiled updates save more time than importing TensorFlow and compiling the network take.
 
     Examples
@@ -129,8 +132,8 @@ def is_worth_compiling(network: Network, n_timesteps: int, batch_size: int, n_up
     [False, True]
     """
     n_states = batch_size * sum(layer.units for layer in network.layers)
-    saved_at_timestep = _SECONDS_SAVED_BY_LAYER * len(network.layers) + _SECONDS_SAVED_BY_STATE * n_states
-    return n_updates * n_timesteps * saved_at_timestep >= _SECONDS_TO_COMPILE_A_LAYER * len(network.layers)
+    saved_at_step = _SECONDS_SAVED_BY_LAYER * len(network.layers) + _SECONDS_SAVED_BY_STATE * n_states
+    return n_updates * n_steps * saved_at_step >= _SECONDS_TO_COMPILE_A_LAYER * len(network.layers)
 
 
 def count_shards(batch_size: int) -> int:

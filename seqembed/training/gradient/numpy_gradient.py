@@ -33,11 +33,11 @@ def loss_and_gradient(
         Name and shape of every weight.
     parameters : float32 array of shape (n_parameters,)
         All weights, flat, in the order of `shapes`.
-    sequences : float32 array of shape (n_timesteps, n_samples, n_features)
-        A batch, time-major.
+    sequences : float32 array of shape (n_steps, n_samples, n_values_per_step)
+        A batch in patches, time-major.
     lengths : int array of shape (n_samples,)
-        Timesteps of each sequence before its padding.
-    value_weight : float32 array of shape (n_timesteps, n_samples, n_features)
+        Steps of each sequence before its padding.
+    value_weight : float32 array of the shape of `sequences`
         Weight of each value.
 
     Returns
@@ -59,7 +59,7 @@ def loss_and_gradient(
     >>> loss, round(float(gradient[-1]), 5)  # that of the output's bias
     (1.0, -2.0)
     """
-    n_timesteps, n_samples, _ = sequences.shape
+    n_steps, n_samples, _ = sequences.shape
     gradient = np.empty_like(parameters)
     weights, gradients = named_weights(shapes, parameters), named_weights(shapes, gradient)
     last_steps = lengths - 1, np.arange(n_samples)
@@ -85,11 +85,11 @@ def loss_and_gradient(
 
         backward_passes.append(backward_of_bottleneck)
     first, *others = network.decoder
-    run(first, network.time_features(n_timesteps))
+    run(first, network.time_features(n_steps))
     for layer in others:
         run(layer)
 
-    flat = states.reshape(n_timesteps * n_samples, -1)
+    flat = states.reshape(n_steps * n_samples, -1)
     output = flat @ weights["output/kernel"] + weights["output/bias"]
     errors = output.reshape(sequences.shape) - sequences
     weighted_errors = value_weight * errors

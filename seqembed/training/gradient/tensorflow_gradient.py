@@ -98,32 +98,32 @@ def reconstruct(
         Its architecture.
     weights : dict of str to tensor
         As named by ``network.weight_shapes``.
-    sequences : tensor of shape (n_timesteps, n_samples, n_features)
-        A batch, time-major, of static shape.
+    sequences : tensor of shape (n_steps, n_samples, n_values_per_step)
+        A batch in patches, time-major, of static shape.
     lengths : int32 tensor of shape (n_samples,)
-        Timesteps of each sequence, at least 1. The padding after them has no influence on the embedding.
+        Steps of each sequence, at least 1. The padding after them has no influence on the embedding.
     run_layer : callable
         `seqembed.training.gradient.lstm_kernel.lstm`, or `keras_lstm`, which takes and returns the same.
 
     Returns
     -------
-    reconstruction : tensor of shape (n_timesteps, n_samples, n_features)
+    reconstruction : tensor of shape (n_steps, n_samples, n_values_per_step)
         The decoder's output.
     """
-    n_timesteps, n_samples, n_features = sequences.shape
+    n_steps, n_samples, n_values = sequences.shape
     states = sequences
     for layer in network.encoder:
         states = run_layer(layer.weights(weights), network.activation, states)
     if network.bottleneck:
         states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(n_samples)], axis=1))[None]
     first, *others = network.decoder
-    time_features = tf.constant(network.time_features(n_timesteps))
+    time_features = tf.constant(network.time_features(n_steps))
     states = run_layer(first.weights(weights), network.activation, states, time_features)
     for layer in others:
         states = run_layer(layer.weights(weights), network.activation, states)
-    flat = tf.reshape(states, [n_timesteps * n_samples, -1])
+    flat = tf.reshape(states, [n_steps * n_samples, -1])
     output = tf.matmul(flat, weights["output/kernel"]) + weights["output/bias"]
-    return tf.reshape(output, [n_timesteps, n_samples, n_features])
+    return tf.reshape(output, [n_steps, n_samples, n_values])
 
 
 def keras_lstm(

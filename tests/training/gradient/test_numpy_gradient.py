@@ -8,7 +8,7 @@ from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps):
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
-    lengths[:] = n_timesteps
+    lengths[:] = len(sequences)
     loss, gradient = numpy_gradient.loss_and_gradient(
         network, network.weight_shapes, parameters, sequences, lengths, value_weight
     )

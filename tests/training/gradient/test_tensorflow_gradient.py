@@ -13,7 +13,7 @@ from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps, on_gpu):
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
-    lengths[:] = n_timesteps
+    lengths[:] = len(sequences)
     batch = parameters, sequences, lengths, value_weight
     shapes = tuple(network.weight_shapes.items())
     loss, gradient = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=on_gpu)(*batch)
@@ -22,8 +22,8 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     assert largest_relative_error(network, gradient, expected) < 1e-4
 
 
-def all_timesteps(X):
-    return tf.fill([len(X)], X.shape[1])
+def all_steps(steps):
+    return tf.fill([len(steps)], steps.shape[1])
 
 
 LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_gradient.keras_lstm], ids=["own", "keras"])
@@ -34,11 +34,12 @@ LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_grad
 def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
+    steps = network.patches(X)
     reconstruction = tensorflow_gradient.reconstruct(
-        network, weights, tf.constant(X.transpose(1, 0, 2)), all_timesteps(X), run_layer
+        network, weights, tf.constant(steps.transpose(1, 0, 2)), all_steps(steps), run_layer
     )
     expected = forward.reconstruct(network, weights, X)
-    np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), expected, atol=1e-6)
+    np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), network.patches(expected), atol=1e-6)
 
 
 @LAYERS
