@@ -32,10 +32,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Units of the encoder layers before the bottleneck; the decoder mirrors them. ``()`` means no layer but the
         bottleneck.
     patch_size : int or "auto", default="auto"
-        Timesteps that the network reads, and writes, in one step. "auto" is 1 for sequences below 40 timesteps; for
-        longer ones it leaves about 20 steps of the longest training sequence. An LSTM forgets over hundreds of steps,
-        so that long sequences are learned better in patches, and in a fraction of the time. 1 is the original post's
-        network. The last patch is filled up if the length is no multiple.
+        Timesteps that the network reads, and writes, in one step. "auto" is 1 if the longest training sequence has
+        fewer than 40 timesteps, and otherwise leaves about ten steps of it. An LSTM forgets over hundreds of steps: in
+        patches, long sequences are reconstructed better and learned in a fraction of the time. 1 is the original post's
+        network. If the length is no multiple, the last patch is filled up.
     activation : {"tanh", "relu"}, default="tanh"
         Activation of the cells. "relu" is that of the original post. It explodes over tens of timesteps, so it is not
         the default.
@@ -60,7 +60,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         epoch: 40,000 sequences get six passes.
     batch_size : int or "auto", default="auto"
         Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
-        quarter of the data, at least 16 and at most 64.
+        quarter of the data, at least 16 and at most 64; for patches of several timesteps it is 64.
     learning_rate : float or "auto", default="auto"
         Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
         "auto" is 0.01 for 100 timesteps and is proportional to n_timesteps ** -0.25: 0.019 for 8, 0.0056 for 1,000. The

@@ -143,7 +143,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             random = _generator(self.random_state)
             start = self._start(sequences, random, go_on=self.warm_start)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(sequences, self.validation_fraction)
+            recipe = self._recipe(sequences, start.network, self.validation_fraction)
             result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
             self._remember(X, sequences, start)
@@ -201,7 +201,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         is_going_on = hasattr(self, "_stream")
         state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
         start = self._start(sequences, state.random, go_on=True)
-        scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences)
+        scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
             self._remember(X, sequences, start)
@@ -228,7 +228,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             )
         return self._scaled_network
 
-    def _recipe(self, sequences: Sequences, validation_fraction: float = 0.0) -> Recipe:
+    def _recipe(self, sequences: Sequences, network: Network, validation_fraction: float = 0.0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""
         n_samples = len(sequences)
         n_validation = math.ceil(validation_fraction * n_samples)
@@ -237,7 +237,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
                 f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no "
                 f"sequence to train on. Use validation_fraction=0.0 or more sequences."
             )
-        batch_size = auto_batch_size(n_samples) if self.batch_size == "auto" else self.batch_size
+        automatic_size = auto_batch_size(n_samples, network.patch_size)
+        batch_size = automatic_size if self.batch_size == "auto" else self.batch_size
         automatic_rate = auto_learning_rate(sequences.n_timesteps)
         return Recipe(
             epochs=auto_epochs(n_samples - n_validation, batch_size) if self.epochs == "auto" else self.epochs,

@@ -10,7 +10,7 @@ import numpy as np
 _TIME_FREQUENCIES = (1, 2, 4, 8)
 # Shorter sequences are read timestep by timestep; longer ones in patches that leave about so many steps.
 _SHORTEST_IN_PATCHES = 40
-_STEPS_IN_PATCHES = 20
+_STEPS_IN_PATCHES = 10
 
 
 class LSTMWeights(NamedTuple):
@@ -252,7 +252,7 @@ def _stack(role: str, n_inputs: int, units: tuple[int, ...], *, last_step_only: 
 
 
 def auto_patch_size(n_timesteps: int) -> int:
-    """Choose how many timesteps to read in one step: 1 below 40 timesteps, else what leaves about 20 steps.
+    """Choose how many timesteps to read in one step: 1 below 40 timesteps, else what leaves about ten steps.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def auto_patch_size(n_timesteps: int) -> int:
     Examples
     --------
     >>> [auto_patch_size(n_timesteps) for n_timesteps in (39, 40, 100, 3600)]
-    [1, 2, 5, 180]
+    [1, 4, 10, 360]
     """
     return 1 if n_timesteps < _SHORTEST_IN_PATCHES else round(n_timesteps / _STEPS_IN_PATCHES)
 

@@ -106,7 +106,7 @@ class Epoch:
 def suitable_variation(
     sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator
 ) -> Callable[[Batch], Batch]:
-    """Choose how to vary sequences: mix them in pairs, after shifting them if they don't keep time with one another.
+    """Choose how to vary sequences: mix them in pairs if they keep time with one another, else shift them.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def suitable_variation(
     sample = np.sort(random.choice(rows, min(len(rows), _KEEPS_TIME_SAMPLE), replace=False))
     if keeps_time(sequences.read(sample)):
         return lambda batch: mixed(batch, random, sequences.means)
-    return lambda batch: mixed(shifted(batch, random, sequences.means), random, sequences.means)
+    return lambda batch: shifted(batch, random, sequences.means)
 
 
 def _unvaried(batch: Batch) -> Batch:

@@ -11,6 +11,8 @@ _UPDATES = 1000
 _BATCHES_WITHOUT_GROWTH = 50
 _BATCHES_PER_EPOCH = 4
 _FEWEST_PER_BATCH, _MOST_PER_BATCH = 16, 64
+# Measured: a set of 40 sequences in patches is learned better in one batch than in four, in the same time.
+_FEWEST_PER_BATCH_OF_PATCHES = 64
 # Measured: 0.019 reaches the loss of 0.01 in half the epochs at 8 timesteps; 0.02 does harm at 100, 0.015 at 250.
 _RATE_AT_100_TIMESTEPS = 0.01
 
@@ -51,15 +53,20 @@ class Recipe:
     n_jobs: int | None = None
 
 
-def auto_batch_size(n_samples: int) -> int:
-    """Choose the size of a batch: a quarter of the sequences, at least 16 and at most 64.
+def auto_batch_size(n_samples: int, patch_size: int = 1) -> int:
+    """Choose the size of a batch: a quarter of the sequences, at least 16 and at most 64; in patches, always 64.
+
+    Patches make an update so cheap that small batches save no time.
 
     Examples
     --------
     >>> [auto_batch_size(n_samples) for n_samples in (10, 100, 1000)]
     [16, 25, 64]
+    >>> auto_batch_size(100, patch_size=5)
+    64
     """
-    return min(_MOST_PER_BATCH, max(_FEWEST_PER_BATCH, n_samples // _BATCHES_PER_EPOCH))
+    fewest = _FEWEST_PER_BATCH if patch_size == 1 else _FEWEST_PER_BATCH_OF_PATCHES
+    return min(_MOST_PER_BATCH, max(fewest, n_samples // _BATCHES_PER_EPOCH))
 
 
 def auto_epochs(n_samples: int, batch_size: int) -> int:
