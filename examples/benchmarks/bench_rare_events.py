@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 from alternation import describe_machine
@@ -24,6 +25,7 @@ def main() -> None:
     """Read the command line and print a line a fit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--patch-sizes", type=int, nargs="+", help="instead of the default")
     arguments = parser.parse_args()
     print(describe_machine(("tensorflow", "numpy", "scikit-learn")))
     recording = load_mitdb()
@@ -34,11 +36,16 @@ def main() -> None:
 
     neighbours = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
     report("nearest neighbour", neighbours.kneighbors(windows.reshape(len(windows), -1))[0][:, 0], starts, event)
-    for network in (LSTMAutoencoder, LSTMReconstructor):
+    for network, patch_size in product((LSTMAutoencoder, LSTMReconstructor), arguments.patch_sizes or ["auto"]):
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            fitted = network(8, hidden_units=(32,), augment=False, random_state=seed).fit(training)
-            title = f"{network.__name__}, seed {seed}, fitted in {time.perf_counter() - started:.0f} s"
+            fitted = network(8, hidden_units=(32,), patch_size=patch_size, augment=False, random_state=seed).fit(
+                training
+            )
+            seconds = time.perf_counter() - started
+            title = (
+                f"{network.__name__}, patches of {fitted.network_.patch_size}, seed {seed}, fitted in {seconds:.0f} s"
+            )
             report(title, fitted.reconstruction_error(windows), starts, event)
 
 
@@ -49,7 +56,7 @@ def report(title: str, errors: np.ndarray, starts: np.ndarray, event: np.ndarray
     highest = by_row.argmax()
     found = "within" if first - TIMESTEPS <= highest <= last + TIMESTEPS else "NOT within"
     print(
-        f"{title:45s} AUC {roc_auc_score(event, by_row):.3f}, highest error in row {highest}, {found} a window of the "
+        f"{title:60s} AUC {roc_auc_score(event, by_row):.3f}, highest error in row {highest}, {found} a window of the "
         f"event ({first} to {last})",
         flush=True,
     )
