@@ -39,10 +39,13 @@ def main() -> None:
     rows = {}
     for n_timesteps in arguments.timesteps:
         X = np.random.default_rng(0).standard_normal((arguments.sequences, n_timesteps, N_FEATURES)).astype(np.float32)
-        autoencoder = LSTMAutoencoder(epochs=1, batch_size=64, random_state=0).fit(X[:64])
+        # The others read timestep by timestep; the default reads patches, a network of fewer steps.
+        autoencoder = LSTMAutoencoder(patch_size=1, epochs=1, batch_size=64, random_state=0).fit(X[:64])
+        in_patches = LSTMAutoencoder(epochs=1, batch_size=64, random_state=0).fit(X[:64])
         keras_encoder = stock_keras_encoder(autoencoder, X.shape[1:])
         contestants = {
             "seqembed": lambda X=X, autoencoder=autoencoder: autoencoder.transform(X),
+            "seqembed in patches": lambda X=X, autoencoder=in_patches: autoencoder.transform(X),
             "Keras predict": lambda X=X, encoder=keras_encoder: encoder.predict(X, verbose=0),
             "Keras predict, batch 256": lambda X=X, encoder=keras_encoder: encoder.predict(
                 X, batch_size=256, verbose=0
@@ -73,7 +76,8 @@ def stock_keras_encoder(autoencoder: LSTMAutoencoder, shape: tuple[int, int]):
     from keras import Input, Sequential, layers
 
     encoder = Sequential([Input(shape), layers.LSTM(128, return_sequences=True), layers.LSTM(64)])
-    encoder.set_weights([weight for name, weight in autoencoder.weights_.items() if name.startswith("encoder")])
+    for layer, keras_layer in zip(autoencoder.network_.encoder, encoder.layers, strict=True):
+        keras_layer.set_weights(list(layer.weights(autoencoder.weights_)))
     return encoder
 
 

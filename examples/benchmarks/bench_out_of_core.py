@@ -4,7 +4,7 @@ Writes a recording of 100 sensors to a temporary file, opens it as a memory map,
 copying and fits one epoch on them, in a process of its own; then the same on a part of it that lies in memory. Memory
 is what the process allocated beyond what it had after importing TensorFlow (anonymous pages, at the peak): pages of the
 mapped file come and go as the system likes. Seconds are those of the epoch, without those of a first, tiny fit that
-compiles. Linux only.
+compiles. Linux only. The network reads timestep by timestep.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ recording = np.load(path, mmap_mode="r")[: n_windows * timesteps]
 if in_memory:
     recording = np.array(recording)
 windows = sliding_windows(recording, timesteps, stride=timesteps).windows
-make = lambda epochs: LSTMAutoencoder(epochs=epochs, random_state=0)
+make = lambda epochs: LSTMAutoencoder(patch_size=1, epochs=epochs, random_state=0)
 with watched_memory() as peak:
     make(40).fit(windows[:256])
     started = time.perf_counter()

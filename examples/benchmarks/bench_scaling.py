@@ -25,7 +25,7 @@ from memory import watched_memory
 from seqembed import LSTMAutoencoder
 
 X = np.load(sys.argv[1], mmap_mode="r")
-make = lambda epochs: LSTMAutoencoder(epochs=epochs, batch_size=64, random_state=0)
+make = lambda epochs: LSTMAutoencoder(patch_size=1, epochs=epochs, batch_size=64, random_state=0)
 make(64).fit(X[:256])  # compile before the clock starts
 with watched_memory() as peak:
     started = time.perf_counter()

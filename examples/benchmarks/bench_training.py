@@ -1,8 +1,9 @@
 """How long is an epoch of training, beside stock Keras and PyTorch?
 
 Same layers, same data, same batches, in alternation in one process, in fits of two epochs or, where sequences are
-shorter than 50 timesteps, as many more: so many that seqembed compiles them. `--crossover` measures instead from how
-many updates on compiling the network pays.
+shorter than 50 timesteps, as many more: so many that seqembed compiles them. "seqembed" reads timestep by timestep, as
+the others do (patch_size=1). "in patches" is the default, a network of fewer steps: `bench_embeddings.py` shows what
+either learns. `--crossover` measures instead from how many updates on compiling the network pays.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def main() -> None:
         X, epochs = random_walks(arguments.sequences, n_timesteps), max(2, 100 // n_timesteps)
         for batch_size in arguments.batch_sizes:
             contestants = {
-                "seqembed": seqembed_epochs(X, batch_size, epochs),
+                "seqembed": seqembed_epochs(X, batch_size, epochs, patch_size=1),
+                "in patches": seqembed_epochs(X, batch_size, epochs, patch_size="auto"),
                 "Keras": keras_epochs(X, batch_size, epochs),
                 "PyTorch": torch_epochs(X, batch_size, epochs),
             }
@@ -79,10 +81,16 @@ def training_operations(n_timesteps: int) -> int:
     return 3 * 2 * n_timesteps * int(per_timestep)
 
 
-def seqembed_epochs(X: np.ndarray, batch_size: int, epochs: int) -> Callable[[], object]:
+def seqembed_epochs(X: np.ndarray, batch_size: int, epochs: int, patch_size: int | str) -> Callable[[], object]:
     """Fit, from an untrained estimator to a fitted one."""
     return lambda: LSTMAutoencoder(
-        epochs=epochs, batch_size=batch_size, time_encoding=False, scale=None, augment=False, random_state=0
+        patch_size=patch_size,
+        epochs=epochs,
+        batch_size=batch_size,
+        time_encoding=False,
+        scale=None,
+        augment=False,
+        random_state=0,
     ).fit(X)
 
 
