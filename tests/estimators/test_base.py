@@ -239,6 +239,16 @@ def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves, small):
     assert small(augment=False, epochs=40).fit(waves).fit(waves).score(waves) == first
 
 
+def test_a_warm_start_that_would_ignore_the_time_encoding_is_refused(waves, small):
+    autoencoder = small(time_encoding=False).fit(waves).set_params(time_encoding=True, warm_start=True)
+    with pytest.raises(ValueError, match=r"can't go on from Network\(.*encoded_timesteps=None.*encoded_timesteps=7"):
+        autoencoder.fit(waves)
+
+
+def test_a_stream_holds_nothing_back_for_validation(waves, small):
+    assert small(validation_fraction=0.9).partial_fit(waves[:1]).history_.keys() == {"loss", "learning_rate"}
+
+
 def test_a_warning_of_training_says_what_happened_and_points_to_the_line_of_the_user(waves, small, monkeypatch):
     endings = {
         "interrupted after 2 of 2 epochs: the weights are the best so far": {"interrupted": True},
