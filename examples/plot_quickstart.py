@@ -45,10 +45,10 @@ print(f"R^2 of the reconstruction: {autoencoder.score(train.data):.2f} train, {a
 # %%
 # What survives the bottleneck
 # ----------------------------
-# One training recording of each activity, before and after it was squeezed through 64 numbers. Forty recordings are few
-# to learn from, so they are varied anew in each epoch: what survives is the level of each sensor and the last seconds,
-# in a form that does not depend on when the recording started, and it is this that tells activities apart. Whoever
-# needs these very recordings back, to compress them, fits with ``augment=False``.
+# One training recording of each activity, before and after it was squeezed through 64 numbers. The network reads and
+# writes ten timesteps at once. Forty recordings are few to learn from, so they are shifted and warped anew in each
+# epoch: the rhythm and the level of each movement survive, and single peaks are smoothed. To compress these very
+# recordings, fit with ``augment=False``.
 reconstruction = autoencoder.reconstruct(train.data)
 figure, panels = plt.subplots(2, 2, figsize=(10, 6), sharex=True, layout="constrained")
 for label, panel in enumerate(panels.flat):

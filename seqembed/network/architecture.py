@@ -323,9 +323,11 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     """
     n_steps, n_values = network.count_steps(n_timesteps), network.n_values_per_step
     sequence, patches = (n_timesteps, network.n_features), (n_steps, n_values)
+    is_whole = network.whole_patches(n_timesteps) == n_timesteps
     steps = []
     if network.patch_size > 1:
-        steps.append(LayerStep("patches", f"Reshape({patches})", "patch", sequence, patches, None, 0))
+        kind = f"Reshape({patches})" if is_whole else f"padding, Reshape({patches})"
+        steps.append(LayerStep("patches", kind, "patch", sequence, patches, None, 0))
     roles = ["encoder"] * len(network.encoder) + ["decoder"] * len(network.decoder)
     for layer, role in zip(network.layers, roles, strict=True):
         if layer.name == network.decoder[0].name:
@@ -345,7 +347,8 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     output = f"TimeDistributed(Dense({n_values}))"
     steps.append(LayerStep("output", output, "output", (n_steps, units), patches, None, (units + 1) * n_values))
     if network.patch_size > 1:
-        steps.append(LayerStep("timesteps", f"Reshape({sequence})", "patch", patches, sequence, None, 0))
+        kind = f"Reshape({sequence})" if is_whole else f"Reshape, cropping to {sequence}"
+        steps.append(LayerStep("timesteps", kind, "patch", patches, sequence, None, 0))
     return tuple(steps)
 
 

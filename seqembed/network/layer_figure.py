@@ -124,10 +124,9 @@ def _draw_sequence(axes, row: int, shown: list[int | None], network: Network, n_
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large")
             continue
         first, last = (step - 1) * network.patch_size + 1, min(step * network.patch_size, n_timesteps)
-        timesteps = f"t = {first}" if first == last else f"t = {first} to {last}"
+        timesteps = f"t = {first}" if first == last else f"t = {first}\nto {last}"
         content = "1 value" if network.n_features == 1 else f"{network.n_features} values"
-        each = content if first == last else f"{content} each"
-        _draw_box(axes, (column, row), f"{timesteps}\n{each}", _SEQUENCE_COLOR, filled=False, size=(0.75, 0.5))
+        _draw_box(axes, (column, row), f"{timesteps}\n{content}", _SEQUENCE_COLOR, filled=False, size=(0.7, 0.6))
 
 
 def _draw_cells(axes, row: int, shown: list[int | None], step: LayerStep, color: str) -> None:
@@ -138,6 +137,8 @@ def _draw_cells(axes, row: int, shown: list[int | None], step: LayerStep, color:
         else:
             emits = len(step.output_shape) == 2 or column == len(shown) - 1
             text = f"{step.output_shape[-1]}" if emits else "kept"
+            if step.name == "timesteps":
+                text = f"{step.input_shape[-1] // step.output_shape[-1]} x {text}"
             _draw_box(axes, (column, row), text, color, filled=emits)
         if recurrent and column + 1 < len(shown):
             _draw_arrow(axes, (column + 0.33, row), (column + 0.67, row), color)

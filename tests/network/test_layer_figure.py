@@ -34,8 +34,9 @@ def test_long_sequences_are_abridged():
 def test_the_figure_shows_how_many_timesteps_a_cell_reads():
     shown = texts(LSTMAutoencoder(patch_size=8).layer_flow(100, 6).plot())
     assert "a cell reads 8 timesteps at once" in shown
-    assert "t = 1 to 8" in shown
-    assert "t = 97 to 100" in shown
+    assert "t = 1\nto 8" in shown
+    assert "t = 97\nto 100" in shown
+    assert "8 x 6" in shown
     assert "every step" in shown
 
 
