@@ -1,4 +1,4 @@
-"""The columns of a table, counted and named as scikit-learn does."""
+"""The columns of a table, as scikit-learn counts or names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forward pass in NumPy: from sequences to embeddings, and back.
+"""The forward pass in NumPy: encoder, decoder, or the whole network.
 
 All layers take a step together, so that a batch needs memory for one timestep only, which stays in the cache. A step
 of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column for

@@ -1,1 +1,1 @@
-"""What comes in and goes back out: collections of sequences, their scaling, streams, windows, data frames."""
+"""The input as sequences: collections, scaling, streams, windows, data frames."""
