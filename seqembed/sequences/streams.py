@@ -139,7 +139,7 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
                 raise ValueError(
                     f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
                     f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
-                    f" batch the axes and the features of the first."
+                    f"batch the axes and the features of the first."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)

@@ -87,7 +87,7 @@ import numpy as np
 from seqembed import LSTMAutoencoder
 for n_timesteps, epochs in (5, 3), (50, 200):  # in NumPy, and compiled
     X = np.random.default_rng(0).normal(size=(20, n_timesteps, 2))
-    Z = LSTMAutoencoder(random_state=7, epochs=epochs, validation_fraction=0.2).fit_transform(X)
+    Z = LSTMAutoencoder(patch_size=1, random_state=7, epochs=epochs, validation_fraction=0.2).fit_transform(X)
     print(hashlib.sha256(Z.tobytes()).hexdigest())
 assert "tensorflow" in sys.modules
 """

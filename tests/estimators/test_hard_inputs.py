@@ -49,9 +49,10 @@ def test_training_on_hard_inputs_ends_in_finite_weights_and_a_sensible_loss(name
     assert -0.05 < fitted.score(X) <= 1
 
 
-def test_two_thousand_timesteps_are_learned_from():
+@pytest.mark.parametrize(("patch_size", "epochs"), [(1, 15), ("auto", 150)])
+def test_two_thousand_timesteps_are_learned_from(patch_size, epochs):
     X = np.sin(np.arange(2000) / 50 + np.arange(8).reshape(8, 1))
-    fitted = LSTMAutoencoder(4, hidden_units=(6,), epochs=15, random_state=0).fit(X)
+    fitted = LSTMAutoencoder(4, hidden_units=(6,), patch_size=patch_size, epochs=epochs, random_state=0).fit(X)
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
     assert np.isfinite(fitted.transform(X)).all()
 

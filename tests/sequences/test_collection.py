@@ -91,7 +91,7 @@ def test_bad_input_is_refused_in_words(X, error, message):
         (np.ones((2, 3, 1)), [3.0, 1.0], "dtype float64"),
         (np.ones((2, 3, 1)), [0, 3], "from 0 to 3, expected 1 to 3"),
         (np.ones((2, 3, 1)), [4, 3], "from 3 to 4, expected 1 to 3"),
-        ([np.ones((3, 1))], [3], "leave it out"),
+        ([np.ones((3, 1))], [3], "Leave it out"),
     ],
 )
 def test_lengths_that_do_not_fit_are_refused(X, lengths, message):

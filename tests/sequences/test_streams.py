@@ -46,7 +46,10 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
     ("batches", "message"),
     [
         ([], "without a single batch. A generator can be read only once"),
-        ([np.ones((2, 3, 1)), np.ones((2, 3, 2))], "Batch 1 holds sequences of 2 features.*first one of 1"),
+        (
+            [np.ones((2, 3, 1)), np.ones((2, 3, 2))],
+            "Batch 1 holds sequences of 2 features.*batch 0 holds 1 feature in 3",
+        ),
         ([np.ones((2, 3, 1)), np.ones((2, 3))], "Batch 1 holds sequences of 1 feature in 2 dimensions"),
         ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 0"),
     ],
