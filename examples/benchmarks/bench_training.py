@@ -2,8 +2,9 @@
 
 Same layers, same data, same batches, in alternation in one process, in fits of two epochs or, where sequences are
 shorter than 50 timesteps, as many more: so many that seqembed compiles them. "seqembed" reads timestep by timestep, as
-the others do (patch_size=1). "in patches" is the default, a network of fewer steps: `bench_embeddings.py` shows what
-either learns. `--crossover` measures instead from how many updates on compiling the network pays.
+the others do (patch_size=1). "in patches" is the default, a network of fewer steps, whose fits here may be too short
+for compiling: `bench_embeddings.py` shows what it learns. `--crossover` measures instead from how many updates on
+compiling the network pays.
 """
 
 from __future__ import annotations

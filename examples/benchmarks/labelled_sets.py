@@ -6,7 +6,6 @@ n_features), padded at the end to lengths_train and lengths_test if it has these
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +44,7 @@ def load_labelled_set(name: str) -> LabelledSet:
     if not name.endswith(".npz"):
         return load_labelled_sets()[name]
     parts = []
-    with np.load(Path(name)) as arrays:
+    with np.load(name) as arrays:
         for part in ("train", "test"):
             X = arrays[f"X_{part}"]
             if f"lengths_{part}" in arrays:

@@ -40,8 +40,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Activation of the cells. "relu" is that of the original post. It explodes over tens of timesteps, so it is not
         the default.
     time_encoding : bool, default=True
-        Give the first decoder layer the position of each timestep. The decoder need not count then, and reaches the
-        same loss in far fewer updates. False is the original post's network.
+        Give the first decoder layer the position of each step. The decoder need not count then, and reaches the same
+        loss in far fewer updates. False is the original post's network.
     scale : {"standard"} or None, default="standard"
         "standard" subtracts the mean of each feature and divides by its standard deviation, over all timesteps of the
         training data, so that units don't decide what is learned. If a value lies more than ten standard deviations
@@ -67,8 +67,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         optimiser is Muon, whose steps are about a fifth of the rate for each weight. The gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
         Share of the sequences that are held back at random. The weights of the epoch with the lowest loss on them are
-        kept. The default is none, since
-        small sets can't spare any.
+        kept. The default is none, since small sets can't spare any.
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, if there is one) after which training stops. By default
         training goes on until the learning rate has decayed.

@@ -161,8 +161,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
 
         The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
         and whether they are of one length. So the first batch should be large and typical. Later calls go on from the
-        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as 1 /
-        sqrt(number of updates) from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
+        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as
+        ``1 / sqrt(number of updates)`` from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
 
         Parameters
         ----------

@@ -228,8 +228,12 @@ class FittedNetworkMixin:
             scaled = ScaledSequences(sequences, model.scaling)
 
             def run(rows):
-                batch = scaled.read(rows, model.network.whole_patches(scaled.lengths[rows].max()))
-                write_rows(rows_of_results, rows, of_batch(model, batch), batch.lengths)
+                longest = scaled.lengths[rows].max()
+                batch = scaled.read(rows, model.network.whole_patches(longest))
+                computed = of_batch(model, batch)
+                if per != "sequence":
+                    computed = computed[:, :longest]
+                write_rows(rows_of_results, rows, computed, batch.lengths)
 
             run_batches(run, len(sequences), self.n_jobs, sequences.order)
             return results
@@ -285,7 +289,7 @@ def _sums_of_squares(model: ScaledNetwork, batch: Batch) -> np.ndarray:
 def write_rows(results: np.ndarray | list[np.ndarray], rows, batch: np.ndarray, lengths: np.ndarray) -> None:
     """Write what was computed of a batch into its rows of the results, without the padding."""
     if isinstance(results, np.ndarray):
-        results[rows] = batch[:, : results.shape[1]] if results.ndim > 1 else batch
+        results[rows] = batch
         return
     for row, values, length in zip(row_numbers(rows, len(results)), batch, lengths, strict=True):
         results[row][:] = values[:length]
@@ -315,8 +319,8 @@ def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: 
     if not sequences.one_length:
         return (
             f"X has sequences of {sequences.lengths.min()} to {given[0]} timesteps, but {estimator} was fitted on "
-            f"sequences of {counted(n_timesteps, 'timestep')}. To transform "
-            f"sequences of unequal lengths, fit it on such."
+            f"sequences of {counted(n_timesteps, 'timestep')}. To transform sequences of unequal lengths, fit it on "
+            f"such."
         )
     message = (
         f"X has {counted(given[0], 'timestep')} of {counted(given[1], 'feature')}, but {estimator} was fitted on "

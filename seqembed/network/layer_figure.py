@@ -21,9 +21,8 @@ _SEQUENCE_COLOR = "0.2"
 def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     """Draw a network from the bottom, where the sequence enters, to the top.
 
-    Each layer is a row, with a cell for each step. A filled cell passes its state upwards; a hollow one passes it
-    to its right-hand neighbour alone. Of long sequences, only the first two
-    steps and the last one are drawn.
+    Each layer is a row, with a cell for each step. A filled cell passes its state upwards; a hollow one passes it to
+    its right-hand neighbour alone. Of long sequences, only the first two steps and the last one are drawn.
 
     Parameters
     ----------

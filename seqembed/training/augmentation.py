@@ -133,7 +133,7 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Bat
     random : numpy.random.Generator
         Source of the draws.
     means : float32 array of shape (n_features,)
-        Of the scaled training sequences.
+        Mean of each feature of the scaled training sequences.
 
     Returns
     -------

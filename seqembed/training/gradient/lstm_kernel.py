@@ -57,9 +57,8 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
 
     The forward loop keeps the derivatives of each step instead of its gates, so that a step of the backward loop is one
     product of matrices and three of numbers. The gradient of the recurrent kernel is a single product over all
-    timesteps afterwards. The three largest arrays share one
-    buffer, because a new one takes longer to clear than to fill: pre-activations, then derivatives, then the gradient
-    of the pre-activations.
+    timesteps afterwards. The three largest arrays share one buffer, because a new one takes longer to clear than to
+    fill: pre-activations, then derivatives, then the gradient of the pre-activations.
     """
     n_timesteps, n_samples, width = projected.shape
     units = width // 4

@@ -1,8 +1,8 @@
 """The gradient in NumPy, for fits that end sooner than TensorFlow is imported.
 
 It computes what `seqembed.training.gradient.tensorflow_gradient` computes, in the same way. Arrays are time-major,
-(n_timesteps, n_samples, width). Three arrays share one buffer: pre-activations, then derivatives,
-then the gradient of the pre-activations.
+(n_timesteps, n_samples, width). Three arrays share one buffer: pre-activations, then derivatives, then the gradient of
+the pre-activations.
 """
 
 from __future__ import annotations
