@@ -57,7 +57,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
-        epoch: 40,000 sequences get six passes.
+        epoch: 40,000 sequences get six passes. In patches, which make updates cheap, there are twice as many, in at
+        most 1,000 epochs.
     batch_size : int or "auto", default="auto"
         Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
         quarter of the data, at least 16 and at most 64; for patches of several timesteps it is 64.

@@ -239,9 +239,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             )
         automatic_size = auto_batch_size(n_samples, network.patch_size)
         batch_size = automatic_size if self.batch_size == "auto" else self.batch_size
+        automatic_epochs = auto_epochs(n_samples - n_validation, batch_size, network.patch_size)
         automatic_rate = auto_learning_rate(sequences.n_timesteps)
         return Recipe(
-            epochs=auto_epochs(n_samples - n_validation, batch_size) if self.epochs == "auto" else self.epochs,
+            epochs=automatic_epochs if self.epochs == "auto" else self.epochs,
             batch_size=batch_size,
             learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
             augment=self._bottleneck if self.augment == "auto" else self.augment,

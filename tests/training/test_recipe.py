@@ -9,14 +9,18 @@ from seqembed import LSTMAutoencoder
 from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate
 
 
-@given(n_samples=st.integers(1, 10**7))
-def test_updates_are_a_thousand_and_beyond_fifty_batches_an_epoch_grow_as_the_square_root(n_samples):
-    batch_size = auto_batch_size(n_samples)
+@given(n_samples=st.integers(1, 10**7), patch_size=st.integers(1, 9))
+def test_updates_are_a_thousand_or_two_in_patches_and_grow_as_the_root_of_the_batches(n_samples, patch_size):
+    batch_size = auto_batch_size(n_samples, patch_size)
     n_batches = math.ceil(n_samples / batch_size)
-    n_updates = auto_epochs(n_samples, batch_size) * n_batches
-    asked = 1000 * max(1, math.sqrt(n_batches / 50))
-    assert asked <= n_updates + 1e-6 * asked
-    assert n_updates < asked + n_batches
+    epochs = auto_epochs(n_samples, batch_size, patch_size)
+    asked = (1000 if patch_size == 1 else 2000) * max(1, math.sqrt(n_batches / 50))
+    assert epochs == 1000 or asked <= epochs * n_batches + 1e-6 * asked
+    assert epochs * n_batches < asked + n_batches
+
+
+def test_a_set_of_one_batch_makes_a_thousand_epochs_in_patches_too():
+    assert auto_epochs(40, batch_size=64, patch_size=10) == 1000
 
 
 @given(n_timesteps=st.integers(1, 10**5))
