@@ -8,6 +8,7 @@ from seqembed.export.keras_model import build_keras_model
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.sequences.scaling import Scaling
+from seqembed.training.readout import Targets
 
 # Each with a number of timesteps, in whole patches.
 NETWORKS = [
@@ -33,6 +34,17 @@ def draw_batch(network, n_timesteps, n_samples=7):
     return parameters, steps, random.integers(1, n_steps + 1, n_samples), value_weight
 
 
+def draw_readout(network, n_samples=7, n_statistics=4):
+    """Draw a readout: its shapes, its parameters, and what it has to predict, one of which is left out."""
+    random = np.random.default_rng(1)
+    shapes = {"readout/kernel": (network.n_components, n_statistics), "readout/bias": (n_statistics,)}
+    parameters = random.normal(size=(network.n_components + 1) * n_statistics).astype(np.float32)
+    targets, weight = random.normal(size=(2, n_samples, n_statistics)).astype(np.float32)
+    weight = np.abs(weight)
+    weight[0, 0] = 0
+    return shapes, parameters, Targets(targets, weight)
+
+
 def unscaled(network):
     """The scaling that changes nothing."""
     zeros = np.zeros(network.n_features)
@@ -53,21 +65,33 @@ def keras_weights(network, model):
     return {name: variable.numpy() for name, variable in keras_variables(network, model).items()}
 
 
-def keras_loss_and_gradient(network, parameters, steps, value_weight):
-    """Differentiate through stock Keras layers; all sequences have all steps."""
+def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=None):
+    """Differentiate through stock Keras layers; all sequences have all steps, `readout` is from `draw_readout`."""
     shapes, n_timesteps = network.weight_shapes, len(steps) * network.patch_size
     X, value_weight = (
         each.transpose(1, 0, 2).reshape(-1, n_timesteps, network.n_features) for each in (steps, value_weight)
     )
     model = build_keras_model(network, named_weights(shapes, parameters), unscaled(network), n_timesteps=n_timesteps)
     variables = {name: variable.value for name, variable in keras_variables(network, model).items()}
+    readout_loss = 0.0
+    if readout is not None:
+        readout_shapes, readout_parameters, targets = readout
+        shapes = shapes | readout_shapes
+        variables |= {k: tf.Variable(v) for k, v in named_weights(readout_shapes, readout_parameters).items()}
+        embedding = model.get_layer(network.encoder[-1].name).output
+        model = keras.Model(model.inputs[0], [*model.outputs, embedding])
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(value_weight * keras.ops.square(model(X) - X))
-    gradients = {name: gradient.numpy() for name, gradient in tape.gradient(loss, variables).items()}
-    return float(loss), flat_parameters(shapes, gradients)
+        output, embedding = (model(X), None) if readout is None else model(X)
+        loss = tf.reduce_sum(value_weight * keras.ops.square(output - X))
+        if readout is not None:
+            predicted = embedding @ variables["readout/kernel"] + variables["readout/bias"]
+            readout_loss = tf.reduce_sum(targets.weight * tf.square(predicted - targets.values))
+        total = loss + readout_loss
+    gradients = {name: gradient.numpy() for name, gradient in tape.gradient(total, variables).items()}
+    return float(loss), float(readout_loss), flat_parameters(shapes, gradients)
 
 
-def largest_relative_error(network, gradient, expected):
+def largest_relative_error(shapes, gradient, expected):
     """Compare weight by weight, so that a small one counts as much as a large one."""
-    own, others = (named_weights(network.weight_shapes, each) for each in (gradient, expected))
+    own, others = (named_weights(shapes, each) for each in (gradient, expected))
     return max(np.linalg.norm(own[name] - each) / max(np.linalg.norm(each), 1e-6) for name, each in others.items())

@@ -91,6 +91,7 @@ def seqembed_epochs(X: np.ndarray, batch_size: int, epochs: int, patch_size: int
         time_encoding=False,
         scale=None,
         augment=False,
+        readout_weight=0,
         random_state=0,
     ).fit(X)
 
@@ -160,22 +161,26 @@ def measure_crossover(all_timesteps: list[int], batch_sizes: list[int]) -> None:
     print(f"importing TensorFlow: {time.perf_counter() - started:.1f} s, once in a process")
     networks = {"default layers": Network(N_FEATURES), "one layer of 16": Network(N_FEATURES, 16, ())}
     for name, network in networks.items():
-        parameters = flat_parameters(network, initial_weights(network, np.random.default_rng(0)))
+        parameters = flat_parameters(network.weight_shapes, initial_weights(network, np.random.default_rng(0)))
         for n_timesteps, batch_size in itertools.product(all_timesteps, batch_sizes):
-            weight = np.full((batch_size, 1, 1), 1 / (batch_size * n_timesteps * N_FEATURES), np.float32)
+            weight = np.full(
+                (batch_size, n_timesteps, N_FEATURES), 1 / (batch_size * n_timesteps * N_FEATURES), np.float32
+            )
             batch = parameters, random_walks(batch_size, n_timesteps), np.full(batch_size, n_timesteps), weight
             first, later = {}, {}
             tensorflow_gradient.make_loss_and_gradient.cache_clear()
             with thread_pool(None) as pool, one_blas_thread():
                 for path, n_updates in (("NumPy", 0), ("compiled", 10**9)):
-                    run = batch_gradient.BatchGradient(network, n_timesteps, batch_size, n_updates, pool)
+                    run = batch_gradient.BatchGradient(
+                        network, network.weight_shapes, n_timesteps, batch_size, n_updates, pool
+                    )
                     started = time.perf_counter()
                     run(*batch)
                     first[path] = time.perf_counter() - started
                     later |= median_seconds({path: lambda run=run, batch=batch: run(*batch)}, 9)
             saved = later["NumPy"] - later["compiled"]
             crossing = f"pays from {first['compiled'] / saved:.0f} updates on" if saved > 0 else "never pays"
-            pays = functools.partial(batch_gradient._is_worth_compiling, network, n_timesteps, batch_size)
+            pays = functools.partial(batch_gradient.is_worth_compiling, network, n_timesteps, batch_size)
             chosen = next(filter(pays, itertools.count()))
             print(
                 f"{name}, {n_timesteps:4d} timesteps, batch {batch_size:3d}: {1e3 * later['NumPy']:.1f} ms an update "

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.base import LSTMNetworkEstimator
 from seqembed.estimators.fitted import ScaledNetwork, write_rows
 from seqembed.network import forward
+from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
-from seqembed.sequences.collection import checked_lengths, counted, rows_by_length
+from seqembed.sequences.collection import Sequences, checked_lengths, counted, rows_by_length
 from seqembed.sequences.scaling import Batch
+from seqembed.training.recipe import Recipe
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
@@ -54,6 +60,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. With False, the
         training sequences are reconstructed better and others worse. Use False to find rare events. "auto" is True
         here, and False in `LSTMReconstructor`, which serves rare events alone.
+    readout_weight : float, default=0.1
+        Weight of a second task in training: a linear layer predicts statistics of each training sequence, such as
+        quantiles, autocorrelations and the size of its oscillations, from the embedding. Its mean squared error, times
+        this weight and the variance of the sequences, joins the loss. Linear models and distances then find in the
+        embedding what tells sequences apart, at a small cost to the reconstruction. The layer is thrown away after
+        training. 0 trains on the reconstruction alone. See `seqembed.training.readout`.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
@@ -87,7 +99,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     ----------
     history_ : dict of str to list of float
         One entry per epoch. "loss" is the mean squared error after scaling, over the values that are not missing, of
-        each batch before its update; with `augment`, that of the varied sequences. "val_loss", only with a
+        each batch before its update; with `augment`, that of the varied sequences. "readout_loss", unless
+        ``readout_weight=0``, is what the second task adds to it. "val_loss", only with a
         `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last update.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
@@ -123,6 +136,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     N. Srivastava, E. Mansimov, R. Salakhutdinov, "Unsupervised learning of video representations using LSTMs" (2015).
     K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
     Y. Nie et al., "A time series is worth 64 words: long-term forecasting with transformers" (2023).
+    S. Pascual et al., "Learning problem-agnostic speech representations from multiple self-supervised tasks" (2019).
     H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk minimization" (2018).
 
     Examples
@@ -139,6 +153,52 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     """
 
     _bottleneck = True
+
+    _parameter_constraints: ClassVar[dict] = {
+        **LSTMNetworkEstimator._parameter_constraints,
+        "readout_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        hidden_units=(128,),
+        patch_size="auto",
+        activation="tanh",
+        time_encoding=True,
+        scale="standard",
+        augment="auto",
+        readout_weight=0.1,
+        epochs="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        validation_fraction=0.0,
+        patience=None,
+        n_jobs=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            n_components,
+            hidden_units=hidden_units,
+            patch_size=patch_size,
+            activation=activation,
+            time_encoding=time_encoding,
+            scale=scale,
+            augment=augment,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            n_jobs=n_jobs,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.readout_weight = readout_weight
 
     def fit_transform(self, X, y=None, *, lengths=None):
         """Fit, and embed the training sequences: ``fit(X, lengths=lengths).transform(X, lengths=lengths)``.
@@ -260,6 +320,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
         run_batches(decode, len(embedding), self.n_jobs, order)
         return self._as_fitted_layout(sequences)
+
+    def _recipe(self, sequences: Sequences, network: Network, validation_fraction: float = 0.0) -> Recipe:
+        recipe = super()._recipe(sequences, network, validation_fraction)
+        return replace(recipe, readout_weight=float(self.readout_weight))
 
     @property
     def _n_features_out(self) -> int:

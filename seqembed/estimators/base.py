@@ -205,10 +205,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
             self._remember(X, sequences, start)
-            self.history_ = {"loss": [], "learning_rate": []}
+            self.history_ = {}
         self.weights_, self._stream = result.weights, result.state
-        self.history_["loss"].append(result.loss)
-        self.history_["learning_rate"].append(result.rate)
+        for name, value in result.losses.items():
+            self.history_.setdefault(name, []).append(value)
         return self
 
     def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> ScaledNetwork:

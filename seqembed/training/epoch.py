@@ -16,6 +16,7 @@ from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
+from seqembed.training.readout import Readout, learn_readout
 from seqembed.training.recipe import Recipe
 
 # More buckets need less padding but more compilations.
@@ -41,9 +42,15 @@ class Epoch:
         Shuffles and varies the sequences.
     pool : concurrent.futures.Executor
         Threads to compute gradients on.
+    readout : Readout, default=None
+        The readout of earlier passes. By default a new one, if the recipe gives it a weight.
 
     Attributes
     ----------
+    readout : Readout or None
+        What is predicted from the embedding, beside the reconstruction.
+    shapes : dict of str to tuple of int
+        Name and shape of every weight: those of the network, then those of the readout.
     n_updates : int
         Updates of a single pass.
 
@@ -61,8 +68,8 @@ class Epoch:
     ...     start = np.zeros(network.n_parameters, np.float32)
     ...     muon = Muon(network.weight_shapes, start, lambda update: 0.01, pool)
     ...     epoch = Epoch(network, sequences, np.arange(10), recipe, np.random.default_rng(0), pool)
-    ...     mean, first = epoch.run(muon)
-    >>> epoch.n_updates, first, mean < first
+    ...     losses = epoch.run(muon)
+    >>> epoch.n_updates, losses.first, losses.mean < losses.first
     (3, 1.0, True)
     """
 
@@ -74,19 +81,26 @@ class Epoch:
         recipe: Recipe,
         random: np.random.Generator,
         pool: Executor,
+        readout: Readout | None = None,
     ):
         self._sequences, self._random = sequences, random
         self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
+        if readout is None and recipe.readout_weight:
+            readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight)
+        self.readout = readout
+        self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
         self._buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), recipe.batch_size)
         self._gradients = [
-            BatchGradient(network, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool)
+            BatchGradient(
+                network, self.shapes, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool
+            )
             for bucket in self._buckets
         ]
         self.n_updates = sum(bucket.n_batches for bucket in self._buckets)
 
-    def run(self, muon: Muon) -> tuple[float, float]:
-        """Make a pass; return the mean of the losses of its batches, each before its update, and the first of them."""
-        losses, sizes = [], []
+    def run(self, muon: Muon) -> EpochLosses:
+        """Make a pass; return the losses of its batches, each before its update."""
+        losses, readout_losses, sizes = [], [], []
         # NumPy's results depend on the number of its threads, and many small products are slower on several threads.
         # An overflow makes the loss infinite or NaN, and the caller checks the loss.
         with one_blas_thread(), np.errstate(all="ignore"):
@@ -96,11 +110,34 @@ class Epoch:
                 batch = self._sequences.read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
                 batch = self._vary(batch)
                 weight = value_weight(batch.mask, len(rows))
-                loss, gradient = self._gradients[number](muon.parameters, batch.values, batch.lengths, weight)
+                targets = None if self.readout is None else self.readout.targets(batch, len(rows))
+                loss, readout_loss, gradient = self._gradients[number](
+                    muon.parameters, batch.values, batch.lengths, weight, targets
+                )
                 muon.update(gradient)
                 losses.append(loss)
+                readout_losses.append(readout_loss)
                 sizes.append(len(rows))
-        return float(np.average(losses, weights=sizes)), losses[0]
+        means = (float(np.average(each, weights=sizes)) for each in (losses, readout_losses))
+        return EpochLosses(*means, first=losses[0])
+
+
+class EpochLosses(NamedTuple):
+    """Losses of the batches of a pass, each before its update.
+
+    Parameters
+    ----------
+    mean : float
+        Mean squared error of the reconstruction.
+    readout : float
+        Weighted mean squared error of the readout; 0.0 without one.
+    first : float
+        The error of the reconstruction of the first batch.
+    """
+
+    mean: float
+    readout: float
+    first: float
 
 
 def suitable_variation(

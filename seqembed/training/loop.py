@@ -36,7 +36,8 @@ class TrainingResult(NamedTuple):
     weights : dict of str to float32 array
         Those of the epoch with the lowest validation loss, or training loss if nothing was held back.
     history : dict of str to list of float
-        "loss", "val_loss" (with held-back sequences) and "learning_rate", one entry per epoch.
+        "loss", "readout_loss" (with a readout), "val_loss" (with held-back sequences) and "learning_rate", one entry
+        per epoch.
     best_epoch : int
         The epoch that the weights are from; 0 means the weights that training started from.
     best_loss : float
@@ -159,10 +160,13 @@ class _Run:
     ):
         self._network, self._sequences, self._recipe, self._pool = network, sequences, recipe, pool
         self._training_rows, self._validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
-        names = ("loss", "val_loss", "learning_rate") if recipe.n_validation else ("loss", "learning_rate")
-        self.history: dict[str, list[float]] = {name: [] for name in names}
         self._pass = Epoch(network, sequences, self._training_rows, recipe, random, pool)
-        self._start = flat_parameters(network.weight_shapes, weights)
+        optional = {"readout_loss": self._pass.readout is not None, "val_loss": recipe.n_validation > 0}
+        names = ("loss", *(name for name, is_shown in optional.items() if is_shown), "learning_rate")
+        self.history: dict[str, list[float]] = {name: [] for name in names}
+        if self._pass.readout is not None:
+            weights = weights | self._pass.readout.initial_weights(network)
+        self._start = flat_parameters(self._pass.shapes, weights)
         self.best, self.first_loss = _Best(), None
         self.epoch, self.n_explosions, self.peak, self.ended = 0, 0, recipe.learning_rate, False
         self._muon = self._optimiser(self._start, recipe.epochs)
@@ -171,18 +175,21 @@ class _Run:
         """Make one pass over the training sequences, and decide whether there will be another."""
         self.epoch += 1
         before = self._muon.parameters
-        loss, first = self._pass.run(self._muon)
-        self.first_loss = first if self.first_loss is None else self.first_loss
-        losses = {"loss": loss}
+        of_batches = self._pass.run(self._muon)
+        self.first_loss = of_batches.first if self.first_loss is None else self.first_loss
+        losses = {"loss": of_batches.mean}
+        if self._pass.readout is not None:
+            losses["readout_loss"] = of_batches.readout
         if self._recipe.n_validation:
             losses["val_loss"] = self._measure(self._muon.parameters, self._validation_rows)
             self.best.offer(self._muon.parameters, losses["val_loss"], self.epoch)
         else:
             # The loss of an epoch is close to that of the weights at its start, not at its end.
-            self.best.offer(before, loss, self.epoch - 1)
+            self.best.offer(before, of_batches.mean, self.epoch - 1)
         for name, value in (*losses.items(), ("learning_rate", self._muon.rate)):
             self.history[name].append(value)
-        if any(_exploded_or_nan(value, self.first_loss) for value in losses.values()):
+        judged = (losses["loss"], losses.get("val_loss", losses["loss"]))
+        if any(_exploded_or_nan(value, self.first_loss) for value in judged):
             self._restart_or_end()
         elif self._recipe.patience is not None and self._epochs_without_better() >= self._recipe.patience:
             self.ended = True
@@ -212,7 +219,7 @@ class _Run:
 
     def _optimiser(self, parameters: np.ndarray, epochs: int) -> Muon:
         schedule = _schedule(self.peak, epochs * self._pass.n_updates)
-        return Muon(self._network.weight_shapes, parameters, schedule, self._pool)
+        return Muon(self._pass.shapes, parameters, schedule, self._pool)
 
     def _measure(self, parameters: np.ndarray, rows: np.ndarray) -> float:
         weights = named_weights(self._network.weight_shapes, parameters)

@@ -34,6 +34,8 @@ class Recipe:
         Its peak, see `seqembed.training.schedule`.
     augment : bool
         Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
+    readout_weight : float, default=0.0
+        Weight of the readout's error in the loss, see `seqembed.training.readout`. 0 means that there is no readout.
     n_validation : int, default=0
         Sequences held back to choose the best epoch by.
     patience : int or None, default=None
@@ -51,6 +53,7 @@ class Recipe:
     batch_size: int
     learning_rate: float
     augment: bool
+    readout_weight: float = 0.0
     n_validation: int = 0
     patience: int | None = None
     n_jobs: int | None = None

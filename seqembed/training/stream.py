@@ -13,6 +13,7 @@ from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.epoch import Epoch
 from seqembed.training.muon import Muon
+from seqembed.training.readout import Readout
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_slow_down
 
@@ -31,11 +32,17 @@ class StreamState(NamedTuple):
         Moments of the gradient; None before the first update.
     n_updates : int
         Updates made so far.
+    readout : Readout or None
+        What the readout predicts; None before the first pass, and without a readout.
+    readout_weights : dict of str to float32 array or None
+        The readout's weights.
     """
 
     random: np.random.Generator
     moments: np.ndarray | None = None
     n_updates: int = 0
+    readout: Readout | None = None
+    readout_weights: dict[str, np.ndarray] | None = None
 
 
 class StreamResult(NamedTuple):
@@ -47,16 +54,14 @@ class StreamResult(NamedTuple):
         The weights after the pass.
     state : StreamState
         For the next pass.
-    loss : float
-        Mean squared error, that of each batch before its update.
-    rate : float
-        Learning rate of the last update.
+    losses : dict of str to float
+        "loss" is the mean squared error, that of each batch before its update. "readout_loss", only with a readout, is
+        what the readout adds to it. "learning_rate" is that of the last update.
     """
 
     weights: dict[str, np.ndarray]
     state: StreamState
-    loss: float
-    rate: float
+    losses: dict[str, float]
 
 
 def train_one_pass(
@@ -92,8 +97,13 @@ def train_one_pass(
     FloatingPointError
         When the loss or a weight is no longer finite.
     """
-    shapes = network.weight_shapes
+    recipe = replace(recipe, epochs=_EXPECTED_PASSES)
     with thread_pool(recipe.n_jobs) as pool:
+        rows = np.arange(len(sequences))
+        epoch = Epoch(network, sequences, rows, recipe, state.random, pool, state.readout)
+        shapes, readout = epoch.shapes, epoch.readout
+        if readout is not None:
+            weights = weights | (state.readout_weights or readout.initial_weights(network))
         muon = Muon(
             shapes,
             flat_parameters(shapes, weights),
@@ -102,12 +112,16 @@ def train_one_pass(
             state.moments,
             state.n_updates,
         )
-        recipe = replace(recipe, epochs=_EXPECTED_PASSES)
-        loss, _ = Epoch(network, sequences, np.arange(len(sequences)), recipe, state.random, pool).run(muon)
-    if not (np.isfinite(loss) and np.isfinite(muon.parameters).all()):
+        of_batches = epoch.run(muon)
+    if not (np.isfinite(of_batches.mean) and np.isfinite(muon.parameters).all()):
         raise FloatingPointError(
-            f"The loss became {loss:.3g}, and the weights were not changed. Use scale='standard' or "
+            f"The loss became {of_batches.mean:.3g}, and the weights were not changed. Use scale='standard' or "
             f"activation='tanh', a learning_rate= lower than {recipe.learning_rate:g}, or look for extreme values in X."
         )
-    state = StreamState(state.random, muon.moments, muon.n_updates)
-    return StreamResult(named_weights(shapes, muon.parameters), state, loss, muon.rate)
+    trained = named_weights(shapes, muon.parameters)
+    weights = {name: trained.pop(name) for name in network.weight_shapes}
+    state = StreamState(state.random, muon.moments, muon.n_updates, readout, trained or None)
+    losses = {"loss": of_batches.mean}
+    if readout is not None:
+        losses["readout_loss"] = of_batches.readout
+    return StreamResult(weights, state, losses | {"learning_rate": muon.rate})

@@ -12,6 +12,7 @@ import numpy as np
 
 from seqembed.network.architecture import Network
 from seqembed.training.gradient import numpy_gradient
+from seqembed.training.readout import Targets
 
 # Larger shards are no faster and need more memory. Smaller ones waste the vector units: on one thread, shards of 16
 # take a tenth longer than those of 64, and shards of 8 a third longer, which pays only if there is no second shard
@@ -38,6 +39,8 @@ class BatchGradient:
     ----------
     network : Network
         Its architecture.
+    shapes : dict of str to tuple of int
+        Name and shape of every weight, those of a readout included.
     n_timesteps : int
         Length of the sequences, padding to whole patches included.
     batch_size : int
@@ -55,35 +58,46 @@ class BatchGradient:
     >>> parameters = np.zeros(network.n_parameters, np.float32)
     >>> sequences, value_weight = np.ones((4, 3, 1), np.float32), np.full((4, 3, 1), 1 / 12, np.float32)
     >>> with ThreadPoolExecutor() as pool:
-    ...     batch_gradient = BatchGradient(network, n_timesteps=3, batch_size=4, n_updates=1, pool=pool)
-    ...     loss, gradient = batch_gradient(parameters, sequences, np.full(4, 3), value_weight)
+    ...     batch_gradient = BatchGradient(network, network.weight_shapes, 3, batch_size=4, n_updates=1, pool=pool)
+    ...     loss, _, gradient = batch_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> loss, gradient.shape
     (1.0, (75,))
     """
 
-    def __init__(self, network: Network, n_timesteps: int, batch_size: int, n_updates: int, pool: Executor):
+    def __init__(
+        self,
+        network: Network,
+        shapes: dict[str, tuple[int, ...]],
+        n_timesteps: int,
+        batch_size: int,
+        n_updates: int,
+        pool: Executor,
+    ):
         self._network = network
         if is_worth_compiling(network, network.count_steps(n_timesteps), batch_size, n_updates):
             # TensorFlow takes seconds and hundreds of megabytes to import.
             from seqembed.training.gradient import tensorflow_gradient
 
             on_gpu = tensorflow_gradient.sees_gpu()
-            self._compute = tensorflow_gradient.make_loss_and_gradient(
-                network, tuple(network.weight_shapes.items()), on_gpu=on_gpu
-            )
+            self._compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
             n_shards = 1 if on_gpu else count_shards(batch_size)
             self._map = pool.map
         else:
-            self._compute = functools.partial(numpy_gradient.loss_and_gradient, network, network.weight_shapes)
+            self._compute = functools.partial(numpy_gradient.loss_and_gradient, network, shapes)
             n_shards = math.ceil(batch_size / _LARGEST_SHARD)
             # Not on threads: its many small steps would wait for the interpreter's lock.
             self._map = map
         self._rows_per_shard = math.ceil(batch_size / n_shards)
 
     def __call__(
-        self, parameters: np.ndarray, sequences: np.ndarray, lengths: np.ndarray, value_weight: np.ndarray
-    ) -> tuple[float, np.ndarray]:
-        """Compute the weighted sum of the squared errors of all values, and its gradient by all weights.
+        self,
+        parameters: np.ndarray,
+        sequences: np.ndarray,
+        lengths: np.ndarray,
+        value_weight: np.ndarray,
+        targets: Targets | None = None,
+    ) -> tuple[float, float, np.ndarray]:
+        """Compute the weighted sum of the squared errors of all values, that of the readout, and the gradient of both.
 
         Parameters
         ----------
@@ -95,31 +109,37 @@ class BatchGradient:
             Timesteps of each sequence before its padding.
         value_weight : float32 array of shape (batch_size, n_timesteps, n_features)
             Weight of each value; a weight of 0 leaves a value out.
+        targets : Targets, default=None
+            What the readout has to predict, if there is one.
 
         Returns
         -------
-        loss : float
-            The sum.
+        loss, readout_loss : float
+            The sums; the second is 0.0 without a readout.
         gradient : float32 array of shape (n_parameters,)
             In the order of `parameters`.
         """
         steps, step_weight = (self._network.patches(each).transpose(1, 0, 2) for each in (sequences, value_weight))
-        shards = self._shards(steps, self._network.count_steps(lengths), step_weight)
+        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, targets or ())
         results = self._map(lambda shard: self._compute(parameters, *shard), shards)
-        losses, gradients = zip(*results, strict=True)
-        return sum(losses), functools.reduce(np.add, gradients)
+        losses, readout_losses, gradients = zip(*results, strict=True)
+        return sum(losses), sum(readout_losses), functools.reduce(np.add, gradients)
 
-    def _shards(self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray) -> Iterator[tuple]:
+    def _shards(
+        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, targets: Targets | tuple[()]
+    ) -> Iterator[tuple]:
         rows = self._rows_per_shard
         for start in range(0, len(lengths), rows):
             chosen = slice(start, start + rows)
             shard, ends, weight = steps[:, chosen], lengths[chosen], step_weight[:, chosen]
+            predicted = [each[chosen] for each in targets]
             missing = rows - len(ends)
             # The last shard is filled up to the shape of the others, since each shape would need a compilation.
             if missing:
                 shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
                 ends = np.pad(ends, (0, missing), constant_values=1)
-            yield shard, ends, weight
+                predicted = [np.pad(each, ((0, missing), (0, 0))) for each in predicted]
+            yield shard, ends, weight, *predicted
 
 
 def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_updates: int) -> bool:

@@ -22,8 +22,10 @@ def loss_and_gradient(
     sequences: np.ndarray,
     lengths: np.ndarray,
     value_weight: np.ndarray,
-) -> tuple[float, np.ndarray]:
-    """Compute the weighted sum of the squared errors of all values, and its gradient by all weights.
+    targets: np.ndarray | None = None,
+    target_weight: np.ndarray | None = None,
+) -> tuple[float, float, np.ndarray]:
+    """Compute the weighted sum of the squared errors of all values, that of the readout, and the gradient of both.
 
     Parameters
     ----------
@@ -39,11 +41,15 @@ def loss_and_gradient(
         Steps of each sequence before its padding.
     value_weight : float32 array of the shape of `sequences`
         Weight of each value.
+    targets : float32 array of shape (n_samples, n_statistics), default=None
+        What the readout has to predict, if `shapes` name its weights.
+    target_weight : float32 array of the same shape, default=None
+        Weight of each of them.
 
     Returns
     -------
-    loss : float
-        The sum.
+    loss, readout_loss : float
+        The sums; the second is 0.0 without a readout.
     gradient : float32 array of shape (n_parameters,)
         In the order of `parameters`.
 
@@ -53,7 +59,7 @@ def loss_and_gradient(
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> sequences, value_weight = np.ones((3, 4, 1), np.float32), np.full((3, 4, 1), 1 / 12, np.float32)
     >>> parameters, lengths = np.zeros(network.n_parameters, np.float32), np.full(4, 3)
-    >>> loss, gradient = loss_and_gradient(
+    >>> loss, _, gradient = loss_and_gradient(
     ...     network, network.weight_shapes, parameters, sequences, lengths, value_weight
     ... )
     >>> loss, round(float(gradient[-1]), 5)  # that of the output's bias
@@ -63,7 +69,7 @@ def loss_and_gradient(
     gradient = np.empty_like(parameters)
     weights, gradients = named_weights(shapes, parameters), named_weights(shapes, gradient)
     last_steps = lengths - 1, np.arange(n_samples)
-    states, backward_passes = sequences, []
+    states, backward_passes, readout_loss = sequences, [], 0.0
 
     def run(layer, time_features=None):
         nonlocal states
@@ -76,11 +82,13 @@ def loss_and_gradient(
         run(layer)
     if network.bottleneck:
         encoded = states
-        states = encoded[last_steps][np.newaxis]
+        embedding = encoded[last_steps]
+        readout_loss, d_readout = _read_out(weights, gradients, embedding, targets, target_weight)
+        states = embedding[np.newaxis]
 
         def backward_of_bottleneck(d_embedding):
             d_encoded = np.zeros_like(encoded)
-            d_encoded[last_steps] = d_embedding[0]
+            d_encoded[last_steps] = d_embedding[0] + d_readout
             return d_encoded
 
         backward_passes.append(backward_of_bottleneck)
@@ -99,7 +107,25 @@ def loss_and_gradient(
     d_states = (d_output @ weights["output/kernel"].T).reshape(states.shape)
     for backward in reversed(backward_passes):
         d_states = backward(d_states)
-    return float(np.vdot(errors, weighted_errors)), gradient
+    return float(np.vdot(errors, weighted_errors)), readout_loss, gradient
+
+
+def _read_out(
+    weights: dict[str, np.ndarray],
+    gradients: dict[str, np.ndarray],
+    embedding: np.ndarray,
+    targets: np.ndarray | None,
+    target_weight: np.ndarray | None,
+) -> tuple[float, np.ndarray | float]:
+    """Run the readout, if there is one; return its loss and the embedding's gradient, write those of its weights."""
+    if targets is None:
+        return 0.0, 0.0
+    errors = embedding @ weights["readout/kernel"] + weights["readout/bias"] - targets
+    weighted_errors = target_weight * errors
+    d_output = 2 * weighted_errors
+    np.matmul(embedding.T, d_output, out=gradients["readout/kernel"])
+    np.sum(d_output, axis=0, out=gradients["readout/bias"])
+    return float(np.vdot(errors, weighted_errors)), d_output @ weights["readout/kernel"].T
 
 
 def _lstm(

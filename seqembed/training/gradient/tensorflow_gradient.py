@@ -22,7 +22,7 @@ def sees_gpu() -> bool:
 @functools.lru_cache(maxsize=64)
 def make_loss_and_gradient(
     network: Network, shapes: tuple[tuple[str, tuple[int, ...]], ...], *, on_gpu: bool
-) -> Callable[..., tuple[float, np.ndarray]]:
+) -> Callable[..., tuple[float, float, np.ndarray]]:
     """Make a function that computes the loss and gradient of a network, once for all fits in this process.
 
     The first batch of each shape takes seconds, in which TensorFlow compiles a version for it.
@@ -48,32 +48,38 @@ def make_loss_and_gradient(
     >>> loss_and_gradient = make_loss_and_gradient(network, tuple(network.weight_shapes.items()), on_gpu=False)
     >>> sequences, value_weight = np.ones((3, 4, 1), np.float32), np.full((3, 4, 1), 1 / 12, np.float32)
     >>> parameters = np.zeros(network.n_parameters, np.float32)
-    >>> loss, gradient = loss_and_gradient(parameters, sequences, np.full(4, 3), value_weight)
+    >>> loss, _, gradient = loss_and_gradient(parameters, sequences, np.full(4, 3), value_weight)
     >>> round(loss, 5), round(float(gradient[-1]), 5)  # that of the output's bias
     (1.0, -2.0)
     """
     run_layer = keras_lstm if on_gpu else lstm_kernel.lstm
 
     @tf.function(autograph=False, jit_compile=not on_gpu)
-    def of_tensors(parameters, sequences, lengths, value_weight):
+    def of_tensors(parameters, sequences, lengths, value_weight, targets=None, target_weight=None):
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            reconstruction = reconstruct(network, _split(shapes, parameters), sequences, lengths, run_layer)
+            weights = _split(shapes, parameters)
+            encoded = encode(network, weights, sequences, lengths, run_layer)
+            reconstruction = decode(network, weights, encoded, sequences.shape[0], run_layer)
             loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
-        return loss, tape.gradient(loss, parameters)
+            readout_loss = tf.zeros([])
+            if targets is not None:
+                predicted = tf.matmul(encoded[0], weights["readout/kernel"]) + weights["readout/bias"]
+                readout_loss = tf.reduce_sum(tf.square(predicted - targets) * target_weight)
+            total = loss + readout_loss
+        return loss, readout_loss, tape.gradient(total, parameters)
 
-    dtypes = tf.float32, tf.float32, tf.int32, tf.float32
+    dtypes = tf.float32, tf.float32, tf.int32, tf.float32, tf.float32, tf.float32
 
     # Looking up the version of a shape takes TensorFlow 0.1 ms and blocks the other threads, so it is cached.
     @functools.cache
     def version_for(*shapes):
         return of_tensors.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
 
-    def loss_and_gradient(parameters, sequences, lengths, value_weight):
-        arrays = parameters, sequences, lengths, value_weight
+    def loss_and_gradient(*arrays):
         version = version_for(*(array.shape for array in arrays))
-        loss, gradient = version(*map(tf.constant, arrays, dtypes))
-        return float(loss), gradient.numpy()
+        loss, readout_loss, gradient = version(*map(tf.constant, arrays, dtypes))
+        return float(loss), float(readout_loss), gradient.numpy()
 
     return loss_and_gradient
 
@@ -83,14 +89,14 @@ def _split(shapes: tuple[tuple[str, tuple[int, ...]], ...], parameters: tf.Tenso
     return {name: tf.reshape(part, shape) for (name, shape), part in zip(shapes, parts, strict=True)}
 
 
-def reconstruct(
+def encode(
     network: Network,
     weights: dict[str, tf.Tensor],
     sequences: tf.Tensor,
     lengths: tf.Tensor,
     run_layer: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
-    """Send sequences through the whole network.
+    """Send sequences through the first half of the network.
 
     Parameters
     ----------
@@ -107,23 +113,49 @@ def reconstruct(
 
     Returns
     -------
-    reconstruction : tensor of shape (n_steps, n_samples, n_values_per_step)
-        The decoder's output.
+    encoded : tensor of shape (1, n_samples, n_components)
+        The embeddings; without a bottleneck, the states of all steps.
     """
-    n_steps, n_samples, n_values = sequences.shape
     states = sequences
     for layer in network.encoder:
         states = run_layer(layer.weights(weights), network.activation, states)
     if network.bottleneck:
-        states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(n_samples)], axis=1))[None]
+        states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(sequences.shape[1])], axis=1))[None]
+    return states
+
+
+def decode(
+    network: Network,
+    weights: dict[str, tf.Tensor],
+    encoded: tf.Tensor,
+    n_steps: int,
+    run_layer: Callable[..., tf.Tensor],
+) -> tf.Tensor:
+    """Send what the encoder returned through the second half of the network.
+
+    Parameters
+    ----------
+    network, weights, run_layer
+        As in `encode`.
+    encoded : tensor of shape (1, n_samples, n_components)
+        The embeddings; without a bottleneck, the states of all steps.
+    n_steps : int
+        Steps to reconstruct.
+
+    Returns
+    -------
+    reconstruction : tensor of shape (n_steps, n_samples, n_values_per_step)
+        The decoder's output.
+    """
     first, *others = network.decoder
     time_features = tf.constant(network.time_features(n_steps))
-    states = run_layer(first.weights(weights), network.activation, states, time_features)
+    states = run_layer(first.weights(weights), network.activation, encoded, time_features)
     for layer in others:
         states = run_layer(layer.weights(weights), network.activation, states)
+    n_samples = states.shape[1]
     flat = tf.reshape(states, [n_steps * n_samples, -1])
     output = tf.matmul(flat, weights["output/kernel"]) + weights["output/bias"]
-    return tf.reshape(output, [n_steps, n_samples, n_values])
+    return tf.reshape(output, [n_steps, n_samples, network.n_values_per_step])
 
 
 def keras_lstm(

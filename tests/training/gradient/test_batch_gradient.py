@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import draw_readout
 
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, initial_weights
@@ -27,9 +28,9 @@ def batch(n_samples):
 
 def loss_and_gradient(parameters, X, sample_weight, n_updates, n_threads=2):
     with ThreadPoolExecutor(n_threads) as pool:
-        batch_gradient = BatchGradient(NETWORK, X.shape[1], len(X), n_updates, pool)
+        batch_gradient = BatchGradient(NETWORK, NETWORK.weight_shapes, X.shape[1], len(X), n_updates, pool)
         value_weight = np.broadcast_to(sample_weight[:, None, None] / (X.shape[1] * X.shape[2]), X.shape)
-        loss, gradient = batch_gradient(parameters, X, np.full(len(X), X.shape[1]), value_weight)
+        loss, _, gradient = batch_gradient(parameters, X, np.full(len(X), X.shape[1]), value_weight)
     return loss, gradient
 
 
@@ -39,6 +40,22 @@ def test_shards_add_up_to_the_whole_whatever_the_size_of_the_batch(parameters, n
     loss, gradient = loss_and_gradient(parameters, X, sample_weight, MANY)
     expected_loss, expected = loss_and_gradient(parameters, X, sample_weight, FEW)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("n_samples", [7, 17, 150])
+def test_shards_add_up_with_a_readout_too(parameters, n_samples):
+    X, sample_weight = batch(n_samples)
+    shapes, readout_parameters, targets = draw_readout(NETWORK, n_samples)
+    value_weight = np.broadcast_to(sample_weight[:, None, None] / 10, X.shape)
+    results = []
+    for n_updates in (FEW, MANY):
+        with ThreadPoolExecutor(2) as pool:
+            compute = BatchGradient(NETWORK, NETWORK.weight_shapes | shapes, 5, n_samples, n_updates, pool)
+            flat = np.concatenate([parameters, readout_parameters])
+            results.append(compute(flat, X, np.full(n_samples, 5), value_weight, targets))
+    (*losses, gradient), (*expected_losses, expected) = results
+    assert losses == pytest.approx(expected_losses, rel=1e-5)
     assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
 
 

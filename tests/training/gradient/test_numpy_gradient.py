@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from networks import NETWORKS, draw_batch, keras_loss_and_gradient, largest_relative_error
+from networks import NETWORKS, draw_batch, draw_readout, keras_loss_and_gradient, largest_relative_error
 
 from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 
@@ -9,22 +9,42 @@ from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps):
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
     lengths[:] = len(sequences)
-    loss, gradient = numpy_gradient.loss_and_gradient(
+    loss, _, gradient = numpy_gradient.loss_and_gradient(
         network, network.weight_shapes, parameters, sequences, lengths, value_weight
     )
-    expected_loss, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
+    expected_loss, _, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
-    assert largest_relative_error(network, gradient, expected) < 1e-4
+    assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
 
 
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_of_padded_sequences_equals_the_compiled_one(network, n_timesteps):
     batch = draw_batch(network, n_timesteps)
-    loss, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
+    loss, _, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
     shapes = tuple(network.weight_shapes.items())
-    expected_loss, expected = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=False)(*batch)
+    expected_loss, _, expected = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=False)(*batch)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
-    assert largest_relative_error(network, gradient, expected) < 1e-4
+    assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
+
+
+@pytest.mark.parametrize(("network", "n_timesteps"), [case for case in NETWORKS if case[0].bottleneck])
+def test_the_readout_adds_its_error_and_its_gradient(network, n_timesteps):
+    parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
+    lengths[:] = len(sequences)
+    readout_shapes, readout_parameters, targets = readout = draw_readout(network)
+    shapes = network.weight_shapes | readout_shapes
+    loss, readout_loss, gradient = numpy_gradient.loss_and_gradient(
+        network,
+        shapes,
+        np.concatenate([parameters, readout_parameters]),
+        sequences,
+        lengths,
+        value_weight,
+        *targets,
+    )
+    expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, readout)
+    assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
+    assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
 
 
 def test_neither_the_batch_nor_the_parameters_are_written_to():
@@ -32,5 +52,5 @@ def test_neither_the_batch_nor_the_parameters_are_written_to():
     batch = draw_batch(network, n_timesteps)
     for array in batch:
         array.flags.writeable = False
-    _, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
+    *_, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
     assert np.isfinite(gradient).all()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import NETWORKS, draw_batch, keras_loss_and_gradient, largest_relative_error
+from networks import NETWORKS, draw_batch, draw_readout, keras_loss_and_gradient, largest_relative_error
 
 from seqembed.network import forward
 from seqembed.network.architecture import Network
@@ -16,10 +16,25 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     lengths[:] = len(sequences)
     batch = parameters, sequences, lengths, value_weight
     shapes = tuple(network.weight_shapes.items())
-    loss, gradient = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=on_gpu)(*batch)
-    expected_loss, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
+    loss, _, gradient = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=on_gpu)(*batch)
+    expected_loss, _, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
-    assert largest_relative_error(network, gradient, expected) < 1e-4
+    assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
+
+
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])
+def test_the_readout_adds_its_error_and_its_gradient(on_gpu):
+    network, n_timesteps = NETWORKS[-2]
+    parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
+    lengths[:] = len(sequences)
+    readout_shapes, readout_parameters, targets = readout = draw_readout(network)
+    shapes = network.weight_shapes | readout_shapes
+    batch = np.concatenate([parameters, readout_parameters]), sequences, lengths, value_weight, *targets
+    compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
+    loss, readout_loss, gradient = compute(*batch)
+    expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, readout)
+    assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
+    assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
 
 
 def all_steps(steps):
@@ -31,13 +46,14 @@ LAYERS = pytest.mark.parametrize("run_layer", [lstm_kernel.lstm, tensorflow_grad
 
 @LAYERS
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_reconstruct_equals_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
+def test_encode_and_decode_equal_the_forward_pass_in_numpy(network, n_timesteps, run_layer):
     weights = initial_weights(network, np.random.default_rng(0))
     X = np.random.default_rng(1).normal(size=(7, n_timesteps, network.n_features)).astype(np.float32)
     steps = network.patches(X)
-    reconstruction = tensorflow_gradient.reconstruct(
+    encoded = tensorflow_gradient.encode(
         network, weights, tf.constant(steps.transpose(1, 0, 2)), all_steps(steps), run_layer
     )
+    reconstruction = tensorflow_gradient.decode(network, weights, encoded, steps.shape[1], run_layer)
     expected = forward.reconstruct(network, weights, X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), network.patches(expected), atol=1e-6)
 
@@ -54,9 +70,8 @@ def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
         padded = np.where(observed, X, np.float32(padding))
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            reconstruction = tensorflow_gradient.reconstruct(
-                network, weights, tf.constant(padded), tf.constant(lengths), run_layer
-            )
+            encoded = tensorflow_gradient.encode(network, weights, tf.constant(padded), tf.constant(lengths), run_layer)
+            reconstruction = tensorflow_gradient.decode(network, weights, encoded, len(padded), run_layer)
             loss = tf.reduce_sum(tf.square(reconstruction - padded) * observed.astype(np.float32))
         results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
     for each, other in zip(*results, strict=True):
