@@ -36,12 +36,12 @@ def main() -> None:
 
     neighbours = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
     report("nearest neighbour", neighbours.kneighbors(windows.reshape(len(windows), -1))[0][:, 0], starts, event)
-    for network, patch_size in product((LSTMAutoencoder, LSTMReconstructor), arguments.patch_sizes or ["auto"]):
+    networks = {LSTMAutoencoder: {"readout_weight": 0}, LSTMReconstructor: {}}
+    for (network, settings), patch_size in product(networks.items(), arguments.patch_sizes or ["auto"]):
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            fitted = network(8, hidden_units=(32,), patch_size=patch_size, augment=False, random_state=seed).fit(
-                training
-            )
+            settings = {"hidden_units": (32,), "patch_size": patch_size, "augment": False, **settings}
+            fitted = network(8, **settings, random_state=seed).fit(training)
             seconds = time.perf_counter() - started
             title = (
                 f"{network.__name__}, patches of {fitted.network_.patch_size}, seed {seed}, fitted in {seconds:.0f} s"

@@ -36,8 +36,9 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     ----------
     estimator : estimator
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False)`` finds more
-        than the default: a network that was trained on unvaried normal sequences reconstructs others worse.
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False,
+        readout_weight=0)`` finds more than the default: a network that was trained on unvaried normal sequences
+        reconstructs others worse.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. With 0, a
         sequence is flagged if its score is below all those of the training data.
