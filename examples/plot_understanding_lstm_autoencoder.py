@@ -38,7 +38,10 @@ settings = {
     "batch_size": 5,
     "random_state": 0,
 }
-networks = {"autoencoder": LSTMAutoencoder(**settings), "regular network": LSTMReconstructor(**settings)}
+networks = {
+    "autoencoder": LSTMAutoencoder(**settings, readout_weight=0),
+    "regular network": LSTMReconstructor(**settings),
+}
 figures = Path("figures")
 figures.mkdir(exist_ok=True)
 for name, network in networks.items():

@@ -86,7 +86,8 @@ class Epoch:
         self._sequences, self._random = sequences, random
         self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
         if readout is None and recipe.readout_weight:
-            readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight)
+            with one_blas_thread():
+                readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight)
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
         self._buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), recipe.batch_size)

@@ -140,7 +140,7 @@ def learn_readout(
         vary(sequences.read(sample[start : start + _SAMPLE_BATCH])) for start in range(0, len(sample), _SAMPLE_BATCH)
     ]
     center = sequences.means
-    sums = sum(np.square(batch.values - center).sum(axis=(0, 1), where=batch.mask) for batch in batches)
+    sums = sum(np.square(batch.values - center).sum(axis=(0, 1), dtype=float, where=batch.mask) for batch in batches)
     scale = np.sqrt(sums / np.maximum(1, sum(batch.mask.sum(axis=(0, 1)) for batch in batches)))
     variance = float(np.square(scale).mean())
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
