@@ -40,8 +40,10 @@ def main() -> None:
     for (network, settings), patch_size in product(networks.items(), arguments.patch_sizes or ["auto"]):
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            settings = {"hidden_units": (32,), "patch_size": patch_size, "augment": False, **settings}
-            fitted = network(8, **settings, random_state=seed).fit(training)
+            estimator = network(
+                8, hidden_units=(32,), patch_size=patch_size, augment=False, random_state=seed, **settings
+            )
+            fitted = estimator.fit(training)
             seconds = time.perf_counter() - started
             title = (
                 f"{network.__name__}, patches of {fitted.network_.patch_size}, seed {seed}, fitted in {seconds:.0f} s"

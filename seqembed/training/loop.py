@@ -188,7 +188,7 @@ class _Run:
             self.best.offer(before, of_batches.mean, self.epoch - 1)
         for name, value in (*losses.items(), ("learning_rate", self._muon.rate)):
             self.history[name].append(value)
-        judged = (losses["loss"], losses.get("val_loss", losses["loss"]))
+        judged = [losses[name] for name in ("loss", "val_loss") if name in losses]
         if any(_exploded_or_nan(value, self.first_loss) for value in judged):
             self._restart_or_end()
         elif self._recipe.patience is not None and self._epochs_without_better() >= self._recipe.patience:

@@ -146,11 +146,10 @@ def learn_readout(
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
     n_timesteps = int(sequences.lengths[rows].max())
     statistics = np.concatenate([_statistics(batch, center, scale, n_timesteps) for batch in batches])
-    counts = np.isfinite(statistics).sum(axis=0)
-    known = np.where(np.isfinite(statistics), statistics, 0)
-    means = known.sum(axis=0) / np.maximum(counts, 1)
-    squares = np.where(np.isfinite(statistics), np.square(statistics - means), 0)
-    deviations = np.sqrt(squares.sum(axis=0) / np.maximum(counts, 1))
+    known = np.isfinite(statistics)
+    counts = np.maximum(known.sum(axis=0), 1)
+    means = statistics.sum(axis=0, where=known) / counts
+    deviations = np.sqrt(np.square(statistics - means).sum(axis=0, where=known) / counts)
     deviations = np.where(deviations > _LEAST_VARIATION, deviations, 1)
     return Readout(
         n_timesteps, center, scale, means.astype(np.float32), deviations.astype(np.float32), weight * variance

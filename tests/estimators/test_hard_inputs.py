@@ -64,6 +64,7 @@ def test_two_thousand_timesteps_are_reconstructed_in_patches():
     X = two_thousand_timesteps()
     fitted = LSTMAutoencoder(16, hidden_units=(32,), augment=False, epochs=300, random_state=0).fit(X)
     assert fitted.score(X) > 0.3
+    assert np.isfinite(fitted.transform(X)).all()
 
 
 def test_relu_over_two_hundred_timesteps_comes_back_from_explosions():

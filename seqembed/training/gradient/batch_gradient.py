@@ -102,7 +102,7 @@ class BatchGradient:
         Parameters
         ----------
         parameters : float32 array of shape (n_parameters,)
-            All weights, flat, in the order of ``network.weight_shapes``.
+            All weights, flat, in the order of `shapes`.
         sequences : float32 array of shape (batch_size, n_timesteps, n_features)
             The batch.
         lengths : int array of shape (batch_size,)
