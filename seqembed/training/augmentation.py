@@ -181,9 +181,16 @@ def _values_at(batch: Batch, rows: np.ndarray, positions: np.ndarray) -> tuple[n
 
     Returns the values and the mask of known values.
     """
-    rows = rows[:, np.newaxis]
-    before = np.floor(positions).astype(int)
-    after = np.ceil(positions).astype(int)
+    _, n_timesteps, n_features = batch.values.shape
+    before = positions.astype(int)
     share = (positions - before).astype(np.float32)[:, :, np.newaxis]
-    values = batch.values[rows, before] * (1 - share) + batch.values[rows, after] * share
-    return values, batch.mask[rows, before] & batch.mask[rows, after]
+    starts = (rows * n_timesteps)[:, np.newaxis]
+    before, after = starts + before, starts + before + (share[:, :, 0] > 0)
+    # Rows of a two-dimensional array are taken several times faster than pairs of indices.
+    steps = batch.values.reshape(-1, n_features)
+    values = np.take(steps, before, axis=0)
+    values += share * (np.take(steps, after, axis=0) - values)
+    if batch.mask.all():
+        return values, np.ones(values.shape, bool)
+    known = batch.mask.reshape(-1, n_features)
+    return values, np.take(known, before, axis=0) & np.take(known, after, axis=0)
