@@ -83,7 +83,7 @@ class Epoch:
         pool: Executor,
         readout: Readout | None = None,
     ):
-        self._sequences, self._random = sequences, random
+        self._sequences, self._random, self._pool = sequences, random, pool
         self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
         if readout is None and recipe.readout_weight:
             with one_blas_thread():
@@ -111,7 +111,7 @@ class Epoch:
                 batch = self._sequences.read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
                 batch = self._vary(batch)
                 weight = value_weight(batch.mask, len(rows))
-                targets = None if self.readout is None else self.readout.targets(batch, len(rows))
+                targets = None if self.readout is None else self.readout.targets(batch, len(rows), self._pool)
                 loss, readout_loss, gradient = self._gradients[number](
                     muon.parameters, batch.values, batch.lengths, weight, targets
                 )

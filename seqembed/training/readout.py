@@ -6,11 +6,14 @@ embedding.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from seqembed.network.architecture import Network
 from seqembed.sequences.scaling import Batch, ScaledSequences
@@ -26,6 +29,8 @@ _LARGEST_TARGET = 4
 # A statistic that varies less than this over the training set carries no information.
 _LEAST_VARIATION = 0.01
 _SAMPLE, _SAMPLE_BATCH = 512, 64
+# Sequences whose statistics one thread computes. With fewer, handing them over takes longer.
+_LARGEST_SHARD = 32
 
 
 class Targets(NamedTuple):
@@ -78,7 +83,7 @@ class Readout(NamedTuple):
         """Weights of a readout that predicts the means of the statistics."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.weight_shapes(network).items()}
 
-    def targets(self, batch: Batch, n_sequences: int) -> Targets:
+    def targets(self, batch: Batch, n_sequences: int, pool: Executor) -> Targets:
         """Compute what the readout has to predict.
 
         Parameters
@@ -87,13 +92,17 @@ class Readout(NamedTuple):
             Varied training sequences.
         n_sequences : int
             How many of them count; those after them only fill the batch.
+        pool : concurrent.futures.Executor
+            Threads to compute the statistics on.
 
         Returns
         -------
         targets : Targets
             Statistics that are unknown weigh nothing; the weights of the others are equal, and sum to `weight`.
         """
-        statistics = _statistics(batch, self.center, self.scale, self.n_timesteps)
+        shards = [Batch(*(each[rows] for each in batch)) for rows in gen_batches(len(batch.lengths), _LARGEST_SHARD)]
+        compute = functools.partial(_statistics, center=self.center, scale=self.scale, n_timesteps=self.n_timesteps)
+        statistics = np.concatenate(list(pool.map(compute, shards)))
         known = np.isfinite(statistics)
         values = np.where(known, (statistics - self.means) / self.deviations, 0)
         known[n_sequences:] = False
@@ -125,13 +134,15 @@ def learn_readout(
 
     Examples
     --------
+    >>> from concurrent.futures import ThreadPoolExecutor
     >>> import numpy as np
     >>> from seqembed.sequences.collection import check_sequences
     >>> from seqembed.sequences.scaling import learn_scaling
     >>> checked = check_sequences(np.random.default_rng(0).normal(size=(100, 20, 1)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
     >>> readout = learn_readout(sequences, np.arange(100), lambda batch: batch, weight=0.1)
-    >>> targets = readout.targets(sequences.read(slice(0, 100)), n_sequences=100)
+    >>> with ThreadPoolExecutor() as pool:
+    ...     targets = readout.targets(sequences.read(slice(0, 100)), n_sequences=100, pool=pool)
     >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), round(float(targets.weight.sum()), 3)
     (True, 0.1)
     """
@@ -201,6 +212,9 @@ def sequence_statistics(batch: Batch, n_timesteps: int) -> dict[str, np.ndarray]
     """
     # Time on the last axis: sums and sorts then run over neighbours in memory.
     values, mask = (np.ascontiguousarray(each.transpose(0, 2, 1)) for each in (batch.values, batch.mask))
+    # One row stands for all if they are known at the same timesteps.
+    if (mask == mask[:1, :1]).all():
+        mask = mask[:1, :1]
     known = mask.astype(np.float32)
     counts = known.sum(axis=2)
     mean = _dot(values, known) / counts
@@ -229,13 +243,11 @@ def sequence_statistics(batch: Batch, n_timesteps: int) -> dict[str, np.ndarray]
 
 
 def _quantiles(values: np.ndarray, mask: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    ordered = np.sort(values if mask.all() else np.where(mask, values, np.inf), axis=2)
-    quantiles = {}
-    for share in _QUANTILES:
-        positions = np.maximum(np.round(share * (counts - 1)), 0).astype(int)
-        value = np.take_along_axis(ordered, positions[:, :, np.newaxis], axis=2)[:, :, 0]
-        quantiles[f"quantile_{share:g}"] = np.where(counts > 0, value, np.nan)
-    return quantiles
+    ordered = np.sort(np.where(mask, values, np.inf), axis=2)
+    positions = np.round(np.multiply.outer(counts - 1, _QUANTILES)).astype(int)
+    quantiles = np.take_along_axis(ordered, np.maximum(positions, 0), axis=2)
+    quantiles = np.where((counts > 0)[:, :, np.newaxis], quantiles, np.nan)
+    return {f"quantile_{share:g}": quantiles[:, :, number] for number, share in enumerate(_QUANTILES)}
 
 
 def _log_details(centred: np.ndarray, known: np.ndarray, n_timesteps: int) -> dict[str, np.ndarray]:

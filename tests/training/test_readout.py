@@ -1,4 +1,5 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -105,35 +106,42 @@ def unvaried(batch):
     return batch
 
 
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
 def learn(X, scale="standard", weight=0.1):
     checked = check_sequences(X)
     sequences = ScaledSequences(checked, learn_scaling(checked, scale))
     return sequences, learn_readout(sequences, np.arange(len(X)), unvaried, weight)
 
 
-def test_targets_are_standardised_and_bounded():
+def test_targets_are_standardised_and_bounded(pool):
     X = np.random.default_rng(0).standard_t(2, size=(300, 12, 2))
     sequences, readout = learn(X)
-    values, _ = readout.targets(sequences.read(slice(0, 300)), 300)
+    values, _ = readout.targets(sequences.read(slice(0, 300)), 300, pool)
     assert np.abs(values).max() == 4
     # Bounding takes a little off both.
     assert np.abs(values.mean(axis=0)).max() < 0.1
     assert values.std(axis=0).max() < 1.05
 
 
-def test_the_units_of_unscaled_sequences_do_not_matter():
+def test_the_units_of_unscaled_sequences_do_not_matter(pool):
     X = np.random.default_rng(0).normal(size=(50, 12, 2))
     sequences, readout = learn(X, scale=None)
     larger, of_larger = learn(1000 * X, scale=None)
-    small, large = (each.targets(s.read(slice(0, 50)), 50) for each, s in ((readout, sequences), (of_larger, larger)))
+    small = readout.targets(sequences.read(slice(0, 50)), 50, pool)
+    large = of_larger.targets(larger.read(slice(0, 50)), 50, pool)
     np.testing.assert_allclose(small.values, large.values, atol=1e-3)
     np.testing.assert_allclose(1e6 * small.weight, large.weight, rtol=1e-3)
 
 
-def test_unknown_statistics_and_sequences_that_fill_up_a_batch_weigh_nothing():
+def test_unknown_statistics_and_sequences_that_fill_up_a_batch_weigh_nothing(pool):
     random = np.random.default_rng(0)
     sequences, readout = learn([random.normal(size=length) for length in (1, 9, 9, 9)])
-    values, weight = readout.targets(sequences.read(np.array([0, 1, 2])), 2)
+    values, weight = readout.targets(sequences.read(np.array([0, 1, 2])), 2, pool)
     assert np.isfinite(values).all()
     assert not weight[2].any()
     # A single timestep has no autocorrelation.
