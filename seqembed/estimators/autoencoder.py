@@ -277,7 +277,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Returns
         -------
         X : float32 array, in the layout that the estimator was fitted on
-            The decoder's sequences in the units of the training data. With `lengths`, a list of arrays.
+            The decoder's sequences in the units of the training data. With `lengths`, a list of arrays. float64 where
+            float32 is too coarse, see `reconstruct`.
 
         Raises
         ------
@@ -305,14 +306,14 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
                 f"{type(self).__name__} was fitted on sequences of unequal lengths, and an embedding does not say how "
                 f"long its sequence was: pass lengths=[len(sequence) for sequence in X]."
             )
+        network, weights, scaling = self._scaled_network
         if lengths is None:
             ends, order = np.full(len(embedding), self.n_timesteps_), None
-            sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), np.float32)
+            sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), scaling.dtype)
         else:
             ends = checked_lengths(lengths, len(embedding))
             order = rows_by_length(ends)
-            sequences = [np.empty((end, self.n_features_), np.float32) for end in ends]
-        network, weights, scaling = self._scaled_network
+            sequences = [np.empty((end, self.n_features_), scaling.dtype) for end in ends]
 
         def decode(rows):
             values = forward.decode(network, weights, embedding[rows], ends[rows].max())

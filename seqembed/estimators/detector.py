@@ -20,6 +20,9 @@ from seqembed.sequences.collection import Sequences, check_sequences, counted, w
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
+# A feature that never varies has tiny residuals, which differ from one fitted network to the next. So many times the
+# largest of them count as typical; a real change of the feature is far larger.
+_MARGIN_OF_CONSTANTS = 10
 
 
 class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -123,9 +126,9 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences. If they come from one recording, keep its order.
         y : array-like of shape (n_samples,), default=None
-            Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal. Rare
-            sequences are left out of training. The threshold then has the best F1 score between them and the held-out
-            normal sequences. Other labels are ignored with a warning.
+            Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal, or truth
+            values. Integers that are all 1 mean that all are normal. Rare sequences are left out of training.
+            The threshold then has the best F1 score between them and the held-out normal sequences. Other labels are ignored with a warning.
 
         Returns
         -------
@@ -153,7 +156,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         heldout = np.empty(with_feature_axis(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
             heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
-        feature_scales, precision = _weights_of(heldout, self.weighting)
+        constant = np.ptp(with_feature_axis(normal), axis=(0, 1)) == 0
+        feature_scales, precision = _weights_of(heldout, self.weighting, constant)
         heldout_scores = -_contributions(heldout, feature_scales, precision).sum(axis=(1, 2))
         estimator = clone(self.estimator).fit(normal)
         if rare.any():
@@ -283,6 +287,8 @@ def _rare_mask(y, n_samples: int) -> np.ndarray:
             f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
             f"of shape ({n_samples},)."
         )
+    if y.dtype == bool:
+        return y
     present = set(np.unique(y).tolist())
     if present <= {-1, 1}:
         return y == -1
@@ -330,7 +336,7 @@ def _checked_sequences(X, detector: ReconstructionDetector) -> Sequences:
     return sequences
 
 
-def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _weights_of(residuals: np.ndarray, weighting: str | None, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n_features = residuals.shape[2]
     flat = residuals.reshape(-1, n_features)
     scales, precision = np.ones(n_features), np.eye(n_features)
@@ -338,6 +344,7 @@ def _weights_of(residuals: np.ndarray, weighting: str | None) -> tuple[np.ndarra
         scales = np.median(np.abs(flat), axis=0) / _MAD_OF_NORMAL
         # The median residual of a feature can be zero, if most of it is reconstructed without error.
         scales = np.where(scales > 0, scales, flat.std(axis=0))
+        scales = np.where(constant, _MARGIN_OF_CONSTANTS * np.abs(flat).max(axis=0), scales)
         scales = np.where(scales > 0, scales, 1)
     if weighting == "mahalanobis":
         # Shrinkage makes variances more alike, which is right only for features of one scale.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from sklearn.utils import check_array, gen_batches
+
+from seqembed.sequences.containers import as_numbers, is_frame, listed
 
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
@@ -226,15 +228,18 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     >>> check_sequences(np.zeros((2, 3, 4)), lengths=[3, 1]).lengths
     array([3, 1])
     """
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
-        X = list(X)
+    X = listed(X)
     if isinstance(X, (list, tuple)):
         if lengths is not None:
             raise ValueError("Got lengths= with a list of sequences. Leave it out: each array has its own length.")
-        arrays = [_as_array(position, sequence) for position, sequence in enumerate(X)]
+        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
         # check_array refuses a list of numbers or of objects.
         if arrays and not any(array.ndim == 0 for array in arrays):
             return _check_list(arrays)
+    elif is_frame(X) or (
+        isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biufc")
+    ):
+        X = as_numbers(X, "X")
     X = check_array(
         X,
         dtype="numeric",
@@ -293,27 +298,9 @@ def _check_list(arrays: list[np.ndarray]) -> Sequences:
                 f"Expected at least one timestep and one feature, got shape {array.shape} for sequence {position}. "
                 f"Leave empty sequences out."
             )
-        if np.isinf(array).any():
-            raise ValueError(_INFINITE.format(position))
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays])
     return Sequences(values, lengths, first.ndim + 1, _check_values(values))
-
-
-def _as_array(position: int, sequence) -> np.ndarray:
-    try:
-        array = np.asarray(sequence)
-        if array.ndim and array.dtype.kind == "O":
-            array = array.astype(np.float64)
-    except ValueError as error:
-        raise ValueError(
-            f"Sequence {position} is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of "
-            f"its timesteps equally many numbers."
-        ) from error
-    if array.ndim and array.dtype.kind not in "biuf":
-        what = "Complex data not supported: sequence" if array.dtype.kind == "c" else "Sequence"
-        raise ValueError(f"{what} {position} has dtype {array.dtype}, expected real numbers. Use .astype(float).")
-    return array
 
 
 def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.ndarray:
@@ -355,16 +342,20 @@ def _check_values(values: np.ndarray | list[np.ndarray]) -> bool:
                 complete = False
                 _refuse_empty(rows.start + np.flatnonzero(missing.all(axis=(1, 2))))
         return complete
-    shares = np.array([np.isnan(sequence).mean() for sequence in values])
-    _refuse_empty(np.flatnonzero(shares == 1))
-    return not shares.any()
+    incomplete = [position for position, sequence in enumerate(values) if not np.isfinite(sequence).all()]
+    for position in incomplete:
+        if np.isinf(values[position]).any():
+            raise ValueError(_INFINITE.format(position))
+    _refuse_empty([position for position in incomplete if np.isnan(values[position]).all()])
+    return not incomplete
 
 
-def _refuse_empty(positions: np.ndarray) -> None:
-    if len(positions):
+def _refuse_empty(positions: Iterable[int]) -> None:
+    positions = [int(position) for position in positions]
+    if positions:
         raise ValueError(
             f"Every value of sequence {positions[0]} is missing (NaN). Leave such sequences out, {len(positions)} in "
-            f"all: {positions[:10].tolist()}."
+            f"all: {positions[:10]}."
         )
 
 

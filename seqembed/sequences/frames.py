@@ -27,8 +27,8 @@ def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | Non
     id : str
         Name of the column that holds the id of the sequence of each row.
     time : str
-        Name of the column by which the rows of a sequence are sorted. It holds numbers, dates or any other values that
-        can be sorted.
+        Name of the column by which the rows of a sequence are sorted. It holds numbers, dates or ordered
+        categories. Text is refused, because it sorts 10 before 2.
     columns : list of str, default=None
         Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
 
@@ -198,6 +198,7 @@ def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None) -> _L
     columns = _check_columns(frame, id, time, columns)
     for name in (id, time):
         _check_none_missing(frame.get_column(name), name)
+    _check_sortable(frame.get_column(time), time)
     return _Layout(frame, columns, *_sort_rows(frame, id, time))
 
 
@@ -283,6 +284,18 @@ def _check_numeric(frame, columns: list[str]):
             f"Got {', '.join(f'{name!r} ({dtypes[name]})' for name in others)} among the columns of values of frame=, "
             f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert to numbers first: "
             f"frame[{others[0]!r}].astype(float) in pandas, .cast(float) in polars."
+        )
+
+
+def _check_sortable(times, name: str):
+    nw = import_extra("narwhals", extra="frames")
+    dtype = times.dtype
+    # The categories of an Enum have an order.
+    if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (nw.Boolean, nw.Enum)):
+        raise ValueError(
+            f"Got frame= whose column {name!r} holds {dtype}, such as {times[0]!r}, expected numbers or dates: text "
+            f"sorts 10 before 2. Convert it: frame[{name!r}] = pandas.to_datetime(frame[{name!r}]), or "
+            f"pandas.to_numeric(frame[{name!r}])."
         )
 
 

@@ -12,6 +12,8 @@ from seqembed.sequences.collection import Sequences
 
 # A value this many scaled units from the mean already saturates the cells that read it.
 _LARGEST_SCALED_VALUE = 10
+# Results are float64 where float32 would round by more than this part of a feature's scale.
+_LARGEST_ROUNDING = 1e-3
 
 
 class Batch(NamedTuple):
@@ -53,9 +55,19 @@ class Scaling:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of values in the user's units: float32, or float64 if float32 would lose a thousandth of a scale.
+
+        float32 has 24 bits: it cannot hold both a level of 4,500,000 and a variation of 0.1.
+        """
+        largest = np.abs(self.center) + _LARGEST_SCALED_VALUE * self.scale
+        loses = np.finfo(np.float32).eps / 2 * largest > _LARGEST_ROUNDING * self.scale
+        return np.dtype(np.float64 if loses.any() else np.float32)
+
     def undo(self, values: np.ndarray) -> np.ndarray:
-        """Return values of the network in the user's units, as float32."""
-        return unscaled(values, self.center, self.scale)
+        """Return values of the network in the user's units, of `dtype`."""
+        return unscaled(values, self.center, self.scale, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -203,8 +215,8 @@ def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarr
     return np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype).astype(np.float32, copy=False)
 
 
-def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Undo `scaled`, in float32: ``batch * scale + center``.
+def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray, dtype=np.float32) -> np.ndarray:
+    """Undo `scaled`, in a given precision: ``batch * scale + center``.
 
     Examples
     --------
@@ -212,4 +224,4 @@ def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.nda
     >>> unscaled(np.float32([[[-1], [1]]]), center=np.array([2.0]), scale=np.array([1.0])).ravel()
     array([1., 3.], dtype=float32)
     """
-    return (batch * scale.astype(np.float32) + center.astype(np.float32)).astype(np.float32, copy=False)
+    return (batch * scale.astype(dtype) + center.astype(dtype)).astype(dtype, copy=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
-from seqembed.sequences.collection import Sequences, check_sequences, chunks, counted
+from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, counted
+from seqembed.sequences.containers import is_frame
 
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
@@ -52,27 +54,33 @@ def collected(X, lengths=None, estimator: object = None) -> Iterator[Sequences]:
         yield sequences
 
 
-def batches_of(X, lengths=None) -> Iterable | None:
+def batches_of(X, lengths=None, ndim: int = 3) -> Iterable | None:
     """Return the batches of X, or None if X is a collection of sequences.
 
     Parameters
     ----------
     X : object
         What the user passed.
-    lengths : array-like, default=None
-        The lengths that the user passed; batches have lengths of their own.
+    lengths : array-like of int of shape (n_samples,), default=None
+        Timesteps of each sequence of an array stored in chunks. Batches of an iterable have lengths of their own.
+    ndim : {2, 3}, default=3
+        Fewest dimensions of a batch that an iterable yields as an array. In two, it could be a single sequence.
 
     Returns
     -------
     batches : iterable or None
-        `X` itself if it can be iterated but not indexed, such as a generator or a data loader: each item is a batch.
+        The items of `X` if it can be iterated but not indexed, such as a generator or a data loader. A list of one
+        array of three dimensions, as a PyTorch loader yields, counts as this array.
         Slices of `X` if it is an array stored in chunks (zarr, h5py, dask), each read when it is needed. None for
-        everything else, such as arrays, memory maps and lists.
+        everything else, such as arrays, memory maps, lists and views of mappings.
 
     Raises
     ------
     ValueError
-        For lengths beside batches.
+        For lengths beside an iterable, and for an array stored in chunks that has no rows or an unknown number of them.
+        When it is read, for an item that is a single sequence, or a pair of sequences and labels.
+    TypeError
+        When it is read, for an item that is a mapping.
 
     Examples
     --------
@@ -82,20 +90,67 @@ def batches_of(X, lengths=None) -> Iterable | None:
     >>> [len(batch) for batch in batches_of(np.zeros((size, 3, 2)) for size in (4, 1))]
     [4, 1]
     """
-    if isinstance(X, np.ndarray):
+    if isinstance(X, (np.ndarray, MappingView)) or is_frame(X):
         return None
     if hasattr(X, "chunks") and hasattr(X, "shape"):
-        batches = (np.asarray(X[rows]) for rows in chunks(X.shape[0], math.prod(X.shape[1:])))
-    elif hasattr(X, "__iter__") and not hasattr(X, "__getitem__") and not hasattr(X, "shape"):
-        batches = X
-    else:
+        return _slices_of(X, lengths)
+    if not hasattr(X, "__iter__") or hasattr(X, "__getitem__") or hasattr(X, "shape"):
         return None
     if lengths is not None:
         raise ValueError(
             "Got lengths= beside an iterable of batches. Leave lengths= out and pass batches that are lists of arrays, "
             "which have lengths of their own."
         )
-    return batches
+    return map(partial(_as_batch, ndim=ndim), X)
+
+
+def _slices_of(X, lengths) -> Iterator:
+    """Yield slices of an array stored in chunks; with lengths, as lists of sequences without their padding."""
+    if any(math.isnan(size) for size in X.shape):
+        raise ValueError(
+            f"Got X= of unknown shape {X.shape}, expected a known one. Call X.compute_chunk_sizes() first."
+        )
+    if not X.shape or X.shape[0] == 0:
+        raise ValueError(f"Got X= of shape {X.shape}, expected at least one sequence. Check how it was selected.")
+    ends = None if lengths is None else checked_lengths(lengths, X.shape[0], X.shape[1])
+    rows_of_slices = chunks(X.shape[0], math.prod(X.shape[1:]))
+    if ends is None:
+        return (np.asarray(X[rows]) for rows in rows_of_slices)
+    return (
+        [sequence[:end] for sequence, end in zip(np.asarray(X[rows]), ends[rows], strict=True)]
+        for rows in rows_of_slices
+    )
+
+
+def _as_batch(item, ndim: int):
+    """Return what a data loader yields as a batch of sequences, or refuse it."""
+    if isinstance(item, Mapping):
+        raise TypeError(
+            f"Got an iterable of {type(item).__name__}, expected batches. Pass (item[key] for item in X) with the key "
+            f"of the sequences, one of {[str(key) for key in item][:10]}."
+        )
+    dimensions = [_count_dimensions(each) for each in item] if isinstance(item, (list, tuple)) else None
+    if dimensions == [3]:
+        # A PyTorch loader of a TensorDataset yields lists of one tensor.
+        return item[0]
+    if dimensions is not None and len(dimensions) == 2 and dimensions[0] > max(1, dimensions[1]):
+        raise ValueError(
+            "Got an iterable of pairs, perhaps of sequences and labels, expected sequences alone. Pass (x for x, y in "
+            "X)."
+        )
+    if dimensions is None and _count_dimensions(item) < ndim:
+        raise ValueError(
+            f"Got an iterable of arrays of {counted(_count_dimensions(item), 'dimension')}, which can be sequences or "
+            f"batches of sequences. Pass list(X) if each is a sequence, and (x[:, :, np.newaxis] for x in X) if each "
+            f"is a batch of sequences of one feature."
+        )
+    return item
+
+
+def _count_dimensions(values) -> int:
+    if isinstance(values, (list, tuple)):
+        return 1 + (_count_dimensions(values[0]) if values else 0)
+    return np.ndim(values)
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def sliding_windows(
         A label for each row.
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
-        last or the first row. "any" tells whether any of the labels is true. "mode" takes the most frequent label; if
+        last or the first row. "any" tells whether any of the labels is true; of labels -1 (rare) and 1 (normal), it is
+        -1 if any of them is. "mode" takes the most frequent label; if
         several are equally frequent, it takes the smallest of them. A function gets the array of the labels and returns
         the label of the window. The default, "last", uses no row after the end of the window.
     horizon : int, default=0
@@ -73,8 +74,8 @@ def sliding_windows(
     Raises
     ------
     ValueError
-        If `timesteps`, `stride` or `horizon` is out of range, if the labels don't match the rows, or if a recording is
-        shorter than a window.
+        If `timesteps`, `stride` or `horizon` is out of range, if the labels don't match the rows, if a recording is
+        shorter than a window, and for ``label="any"`` if the labels are neither truth values nor 0 and 1 nor -1 and 1.
     TypeError
         If `timesteps`, `stride` or `horizon` is not an integer.
 
@@ -96,7 +97,10 @@ def sliding_windows(
             )
         if value < least:
             raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
-    if not _holds_recordings(X):
+    holds_recordings = _holds_recordings(X)
+    if label == "any" and y is not None:
+        label = _any_of(y if holds_recordings else [y])
+    if not holds_recordings:
         return _windows_of_one(X, timesteps, stride, y, label, horizon)
     if y is None:
         y = [None] * len(X)
@@ -163,19 +167,40 @@ def _check_labels(y, n_rows: int) -> np.ndarray:
 
 
 def _label_of_each(labels: np.ndarray, label: str | Callable[[np.ndarray], object]) -> np.ndarray:
+    if isinstance(label, _Any):
+        found = (labels == label.rare).any(axis=1)
+        return np.where(found, label.rare, 1) if label.rare == -1 else found
     if callable(label):
         return np.array([label(each) for each in labels])
     if label == "last":
         return labels[:, -1].copy()
     if label == "first":
         return labels[:, 0].copy()
-    if label == "any":
-        return labels.astype(bool).any(axis=1)
     if label == "mode":
         values, codes = np.unique(labels, return_inverse=True)
         codes = codes.reshape(labels.shape)
         return values[[np.bincount(each).argmax() for each in codes]]
     raise ValueError(f"Got label={label!r}, expected 'last', 'first', 'any', 'mode' or a function.")
+
+
+class _Any(NamedTuple):
+    """The label that a window gets if any of its rows has it."""
+
+    rare: int
+
+
+def _any_of(labels_of_recordings) -> _Any:
+    """Tell which label means a rare event. All recordings together show it: one alone may hold no rare row."""
+    present = set().union(*(np.unique(np.asarray(labels)).tolist() for labels in labels_of_recordings))
+    # All 1, without -1 or 0, is normal: labels of 0 and 1 would rarely lack 0.
+    if present <= {-1, 1} and True not in {each for each in present if isinstance(each, bool)}:
+        return _Any(-1)
+    if present <= {0, 1}:
+        return _Any(1)
+    raise ValueError(
+        f'Got label="any" with labels such as {sorted(map(str, present))[:5]}, expected truth values, 0 and 1, or -1 '
+        f"(rare) and 1 (normal). Pass y == ..., or a function as label=."
+    )
 
 
 def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
@@ -189,7 +214,7 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
         Row at which each window starts, as returned by `sliding_windows`.
     n_rows : int
         Rows of the recording.
-    how : {"mean", "median"}, default="mean"
+    how : {"mean", "median", "max"}, default="mean"
         How to combine the values of overlapping windows.
 
     Returns
@@ -201,6 +226,8 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     ------
     ValueError
         If `values` and `starts` don't match, if a window lies outside of the rows, or if `how` is unknown.
+    TypeError
+        If `values` are not real numbers, or `starts` are not integers.
 
     Examples
     --------
@@ -209,8 +236,14 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     array([ 1.,  2.,  4.,  6.,  7., nan])
     """
     values, starts = np.asarray(values), np.asarray(starts)
-    if how not in ("mean", "median"):
-        raise ValueError(f"Got how={how!r}, expected 'mean' or 'median'.")
+    combinations = {"mean": _means_by_row, "median": _medians_by_row, "max": _maxima_by_row}
+    if how not in combinations:
+        raise ValueError(f"Got how={how!r}, expected 'mean', 'median' or 'max'.")
+    if values.dtype.kind not in "biuf" or (starts.size and starts.dtype.kind not in "iu"):
+        raise TypeError(
+            f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "
+            f"integers. Merge .real and .imag apart, and pass starts as sliding_windows returned it."
+        )
     if values.ndim < 2 or starts.shape != values.shape[:1]:
         raise ValueError(
             f"Got values= of shape {values.shape} and starts= of shape {starts.shape}, expected (n_windows, timesteps, "
@@ -226,8 +259,7 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
     if not len(starts):
         return np.full((n_rows, *values.shape[2:]), np.nan, dtype)
-    combine = _means_by_row if how == "mean" else _medians_by_row
-    return combine(values, starts, n_rows).astype(dtype, copy=False)
+    return combinations[how](values, starts, n_rows).astype(dtype, copy=False)
 
 
 def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
@@ -237,10 +269,20 @@ def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.nda
         first[starts + step] = values[:, step]
     sums, counts = np.zeros(first.shape), np.zeros(n_rows)
     for step in range(values.shape[1]):
-        np.add.at(sums, starts + step, values[:, step] - first[starts + step])
+        # Equal infinities differ by NaN.
+        with np.errstate(invalid="ignore"):
+            difference = np.where(values[:, step] == first[starts + step], 0, values[:, step] - first[starts + step])
+        np.add.at(sums, starts + step, difference)
         np.add.at(counts, starts + step, 1)
     counts = counts.reshape(-1, *[1] * (values.ndim - 2))
     return first + sums / np.maximum(counts, 1)
+
+
+def _maxima_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
+    merged = np.full((n_rows, *values.shape[2:]), np.nan)
+    for step in range(values.shape[1]):
+        np.fmax.at(merged, starts + step, values[:, step])
+    return merged
 
 
 def _medians_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
@@ -251,3 +252,47 @@ def test_fit_predict_says_what_to_call_instead():
     assert not hasattr(ReconstructionDetector(Zeros()), "fit_predict")
     with pytest.raises(AttributeError, match=r"heldout_scores_ < offset_"):
         ReconstructionDetector(Zeros()).fit_predict(noise(6))
+
+
+def far(level):
+    random = np.random.default_rng(0)
+    X = level + 0.1 * np.sin(np.arange(20) / 3 + random.uniform(0, 6, (120, 1))) + 0.01 * random.normal(size=(120, 20))
+    rare = level + 0.1 * random.normal(size=(20, 20))
+    return X, rare
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+@pytest.mark.parametrize("level", [0.0, 4.5e6])
+def test_rare_events_are_found_at_every_level_and_in_every_unit(level, unit):
+    X, rare = far(level)
+    network = LSTMReconstructor(4, hidden_units=(8,), epochs=60, random_state=0)
+    detector = ReconstructionDetector(network, contamination=0.05).fit(unit * X[:100])
+    is_rare = np.repeat([0, 1], 20)
+    scores = -detector.score_samples(unit * np.concatenate([X[100:], rare]))
+    assert roc_auc_score(is_rare, scores) > 0.95
+
+
+def test_truth_values_are_never_the_convention_of_minus_one():
+    X, rare = far(0.0)
+    y = np.repeat([False, True], [100, 20])
+    network = LSTMReconstructor(2, hidden_units=(), epochs=2, random_state=0)
+    detector = ReconstructionDetector(network).fit(np.concatenate([X[:100], rare]), y)
+    assert len(detector.heldout_scores_) == 100
+    with pytest.raises(ValueError, match="0 normal sequences"):
+        ReconstructionDetector(network).fit(X, np.ones(120, bool))
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0, -3e6])
+def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(constant):
+    shares = []
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        waves = np.sin(np.arange(20) / 3 + random.uniform(0, 6, (600, 1))) + 0.1 * random.normal(size=(600, 20))
+        X = np.stack([waves, np.full_like(waves, constant)], axis=2)
+        network = LSTMReconstructor(4, hidden_units=(8,), epochs=10, random_state=seed)
+        detector = ReconstructionDetector(network, contamination=0.05).fit(X[:300])
+        shares.append(np.mean(detector.predict(X[300:]) == -1))
+    assert 0.025 < np.mean(shares) < 0.1
+    moved = X[300:310].copy()
+    moved[:, :, 1] += max(1.0, abs(constant))
+    assert (detector.predict(moved) == -1).all()

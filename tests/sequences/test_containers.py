@@ -1,7 +1,10 @@
-"""The one-liners that README gives for the containers of other libraries, against those libraries' own data."""
+"""Containers of sequences, and the one-liners that README gives for those of other libraries, on their own data."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from scipy import sparse
 
 from seqembed.datasets import load_basic_motions, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
@@ -35,3 +38,78 @@ def test_an_sktime_panel_of_unequal_lengths_is_taken_out_of_its_nested_frame():
     sequences = check_sequences([np.stack(list(row), axis=1) for row in X.to_numpy()])
     for theirs, ours in zip(sequences.values, load_japanese_vowels(split="train").data, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-6)
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        (np.ma.masked_equal(np.arange(6.0).reshape(2, 3), 4), [[0, 1, 2], [3, NAN, 5]]),
+        (np.ma.masked_equal(np.arange(6).reshape(2, 3), 4), [[0, 1, 2], [3, NAN, 5]]),
+        ([np.ma.masked_equal([0, 1, 2], 1), [3, 4, 5]], [[0, NAN, 2], [3, 4, 5]]),
+        (pd.DataFrame({"a": [1, None], "b": [3, 4]}, dtype="Int64"), [[1, 3], [NAN, 4]]),
+        ([pd.DataFrame({"a": [1, None]}, dtype="Int64"), [[3], [4]]], [[1, NAN], [3, 4]]),
+        ([pl.DataFrame({"a": [1, None]}), [[3], [4]]], [[1, NAN], [3, 4]]),
+        (pd.Series([[1.0, 2.0], np.array([3.0, 4.0])]), [[1, 2], [3, 4]]),
+        (pl.Series([[1.0, 2.0], [3.0, 4.0]]), [[1, 2], [3, 4]]),
+        ({"m1": [1.0, 2.0], "m2": [3.0, 4.0]}.values(), [[1, 2], [3, 4]]),
+        ([[1.0, None], [3.0, 4.0]], [[1, NAN], [3, 4]]),
+        ([[1.0, pd.NA], [3.0, 4.0]], [[1, NAN], [3, 4]]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_masked_or_missing_value_of_any_container_is_missing(X, expected):
+    checked = check_sequences(X)
+    np.testing.assert_array_equal(checked.padded(slice(0, 2))[:, :, 0], expected)
+    assert checked.complete == np.isfinite(expected).all()
+
+
+def test_the_mask_of_a_masked_array_decides_whatever_lies_under_it():
+    X = np.ma.array(np.full((3, 4, 1), 1e30), mask=[[[False]] * 4, [[True]] + [[False]] * 3, [[False]] * 4])
+    assert np.isnan(check_sequences(X).values[1, 0, 0])
+    with pytest.raises(ValueError, match="Every value of sequence 0 is missing"):
+        check_sequences(np.ma.masked_all((3, 4)))
+
+
+DAYS = pd.date_range("2026-01-01", periods=2)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ([np.ones(3), None], ValueError, "Got sequence 1 as None.*Leave it out"),
+        ([sparse.csr_array(np.ones((2, 3)))], TypeError, r"sequence 0 is a sparse matrix.*\.toarray\(\)"),
+        ({"a": np.ones((2, 3))}, TypeError, r"X= of type dict, expected sequences. Pass list\(X.values\(\)\)"),
+        ([{"a": 1.0}], TypeError, "sequence 0 of type dict"),
+        (np.array([["2026-01-01"] * 2] * 2, "M8[s]"), ValueError, r"X holds dates.*np.timedelta64\(1, 's'\)"),
+        ([pd.DataFrame({"x": [1.0, 2.0], "day": DAYS})], ValueError, "Column 'day' of sequence 0 holds dates"),
+        (pd.DataFrame({"x": [1.0, 2.0], "day": DAYS}), ValueError, "Column 'day' of X holds dates"),
+        (pd.DataFrame({"m": ["m1", "m2"], "x": [1.0, 2.0]}), ValueError, "Column 'm' of X holds text, such as 'm1'"),
+        ([pl.DataFrame({"m": ["m1", "m2"]})], ValueError, "Column 'm' of sequence 0 holds text, such as 'm1'"),
+        ([np.zeros(2, [("a", float)])], ValueError, "structured_to_unstructured"),
+        ([[object()]], TypeError, "Sequence 0 holds objects of type object"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_name_what_is_no_number_and_the_line_that_mends_it(X, error, message):
+    with pytest.raises(error, match=message) as raised:
+        check_sequences(X)
+    assert len(str(raised.value)) < 400
+
+
+def test_a_ragged_tensor_is_refused_without_its_data():
+    class Ragged:
+        nested_row_splits = ()
+
+    with pytest.raises(TypeError, match=r"of type Ragged.*\[x.numpy\(\) for x in X\]"):
+        check_sequences(Ragged())
+
+
+def test_infinity_within_the_lengths_of_a_padded_array_is_refused_and_beyond_them_it_is_not_looked_at():
+    X = np.ones((2, 4, 1))
+    X[1, 2] = np.inf
+    with pytest.raises(ValueError, match="infinity in sequence 1"):
+        check_sequences(X, [4, 3])
+    assert check_sequences(X, [4, 2]).complete

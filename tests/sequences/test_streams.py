@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.sequences.streams import batches_of, compute_by_batches, spooled
+from seqembed.sequences.streams import batches_of, collected, compute_by_batches, spooled
 
 
 @pytest.mark.parametrize("X", [np.zeros((2, 3)), [np.zeros(3)], (np.zeros(3),), "text", {"a": 1}, 3])
@@ -73,3 +74,58 @@ def test_results_are_written_where_the_user_wants_them(loader):
 def test_an_out_for_another_number_of_sequences_is_refused(n_rows, message, loader):
     with pytest.raises(ValueError, match=message):
         compute_by_batches(double, loader(np.ones((3, 2)), np.ones((2, 2))), np.empty((n_rows, 2)))
+
+
+class Chunked:
+    """What zarr, h5py and dask have in common: chunks, a shape, and slices that are read when they are asked for."""
+
+    def __init__(self, values, shape=None):
+        self.values, self.shape, self.chunks = values, shape or values.shape, (1,)
+
+    def __getitem__(self, rows):
+        return self.values[rows]
+
+
+def test_lengths_hold_for_an_array_stored_in_chunks():
+    X = np.random.default_rng(0).normal(size=(5, 4, 2))
+    lengths = [4, 1, 2, 4, 3]
+    with collected(Chunked(X), lengths) as sequences:
+        np.testing.assert_array_equal(sequences.lengths, lengths)
+        np.testing.assert_array_equal(sequences.values[2], X[2, :2])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (Chunked(np.ones((0, 3, 1))), r"Got X= of shape \(0, 3, 1\), expected at least one sequence"),
+        (Chunked(np.ones((2, 3, 1)), (np.nan, 3, 1)), r"unknown shape.*X.compute_chunk_sizes\(\)"),
+        ((np.ones((4, 2)) for _ in range(3)), r"arrays of 2 dimensions, which can be sequences or batches.*list\(X\)"),
+        ((np.ones(4) for _ in range(3)), r"arrays of 1 dimension.*list\(X\)"),
+        (((np.ones((4, 3, 2)), np.ones(4)) for _ in range(3)), r"pairs.*Pass \(x for x, y in X\)"),
+    ],
+)
+def test_errors_of_iterables_name_the_line_that_mends_them(X, message):
+    with pytest.raises(ValueError, match=message), collected(X):
+        pass
+
+
+def test_a_loader_of_dicts_is_refused_with_its_keys():
+    with (
+        pytest.raises(TypeError, match=r"item\[key\] for item in X.*\['x', 'y'\]"),
+        collected({"x": np.ones((2, 3, 1)), "y": 0} for _ in range(2)),
+    ):
+        pass
+
+
+def test_a_loader_that_yields_lists_of_one_batch_yields_batches():
+    with collected([np.ones((size, 3, 2))] for size in (4, 1)) as sequences:
+        assert len(sequences) == 5
+
+
+def test_a_view_of_a_mapping_is_a_collection():
+    with collected({"a": np.ones((3, 2)), "b": np.ones((1, 2))}.values()) as sequences:
+        np.testing.assert_array_equal(sequences.lengths, [3, 1])
+
+
+def test_a_data_frame_with_a_column_called_chunks_is_a_data_frame():
+    assert batches_of(pd.DataFrame({"chunks": [1.0, 2.0]})) is None

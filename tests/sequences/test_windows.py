@@ -59,13 +59,54 @@ LABELS = [0, 0, 1, 0, 0, 2, 2, 0]
     [
         ("last", [1, 0, 0, 2, 2, 0]),
         ("first", [0, 0, 1, 0, 0, 2]),
-        ("any", [True, True, True, True, True, True]),
         ("mode", [0, 0, 0, 0, 2, 2]),
         (np.max, [1, 1, 1, 2, 2, 2]),
     ],
 )
 def test_labels_of_windows(label, expected):
     np.testing.assert_array_equal(sliding_windows(np.arange(8.0), 3, y=LABELS, label=label).y, expected)
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([False, False, False, True], [False, True]),
+        ([0, 0, 0, 1], [False, True]),
+        ([0.0, 0.0, 0.0, 1.0], [False, True]),
+        ([1, 1, 1, -1], [1, -1]),
+        ([1, 1, 1, 1], [1, 1]),
+        ([True, True, True, True], [True, True]),
+    ],
+)
+def test_any_answers_in_the_convention_of_the_labels(y, expected):
+    labels = sliding_windows(np.arange(4.0), 3, y=y, label="any").y
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.dtype == np.asarray(expected).dtype
+
+
+def test_any_takes_its_convention_from_all_recordings():
+    windows = sliding_windows([np.arange(3.0)] * 2, 3, y=[[1, 1, 1], [1, -1, 1]], label="any")
+    np.testing.assert_array_equal(windows.y, [1, -1])
+
+
+@pytest.mark.parametrize("y", [["normal", "rare", "normal"], [0, np.nan, 1], [0, 1, 2], [-1, 0, 1]])
+def test_any_refuses_labels_of_no_known_convention(y):
+    with pytest.raises(ValueError, match='Got label="any" with labels such as'):
+        sliding_windows(np.arange(3.0), 3, y=y, label="any")
+
+
+def test_merging_keeps_equal_infinities_and_takes_maxima():
+    values = [[1.0, np.inf, -np.inf], [np.inf, -np.inf, 5.0]]
+    np.testing.assert_array_equal(merge_windows(values, [0, 1], 5), [1, np.inf, -np.inf, 5, np.nan])
+    largest = merge_windows([[1.0, 2.0], [np.nan, 3.0], [1.0, 1.0]], [0, 1, 2], 4, how="max")
+    np.testing.assert_array_equal(largest, [1, 2, 3, 1])
+
+
+def test_merging_refuses_imaginary_parts_and_starts_that_are_not_integers():
+    with pytest.raises(TypeError, match="values= of dtype complex128"):
+        merge_windows([[1j, 2.0]], [0], 2)
+    with pytest.raises(TypeError, match="starts= of dtype float64"):
+        merge_windows([[1.0, 2.0]], [0.0], 2)
 
 
 def test_labels_ahead_of_the_window():
@@ -182,7 +223,7 @@ def test_without_any_window_every_row_is_NaN(how, trailing):
             "Got starts= from 0 to 8 for windows of 3 rows and n_rows=10, expected all windows",
         ),
         (np.ones((2, 3)), [-1, 2], "mean", "Got starts= from -1 to 2 for windows of 3 rows"),
-        (np.ones((2, 3)), [0, 1], "max", "Got how='max', expected 'mean' or 'median'"),
+        (np.ones((2, 3)), [0, 1], "min", "Got how='min', expected 'mean', 'median' or 'max'"),
     ],
 )
 def test_bad_merges_are_refused(values, starts, how, message):

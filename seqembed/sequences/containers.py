@@ -1,0 +1,198 @@
+"""Conversion of containers (masked arrays, data frames, series, tensors) to arrays of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MappingView
+
+import numpy as np
+from scipy.sparse import issparse
+
+# Names of the types that pandas uses for a missing value; pandas itself need not be imported.
+_MISSING = ("NAType", "NaTType")
+
+
+def listed(X):
+    """Return a container of sequences as a list, and anything else as it is.
+
+    Parameters
+    ----------
+    X : object
+        What the user passed.
+
+    Returns
+    -------
+    X : object
+        A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, and for a
+        pandas or polars series of lists or arrays.
+
+    Raises
+    ------
+    TypeError
+        For a mapping, and for a ragged tensor.
+
+    Examples
+    --------
+    >>> listed({"a": [1.0, 2.0], "b": [3.0]}.values())
+    [[1.0, 2.0], [3.0]]
+    """
+    # Some sparse matrices are mappings.
+    if isinstance(X, Mapping) and not issparse(X):
+        raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
+    if hasattr(X, "nested_row_splits"):
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
+        )
+    if isinstance(X, MappingView):
+        return list(X)
+    if isinstance(X, np.ndarray):
+        return list(X) if X.ndim == 1 and X.dtype == object else X
+    is_series = hasattr(X, "to_list") and getattr(X, "shape", ()) == (len(X),)
+    if is_series and len(X) and np.ndim(next(iter(X))) > 0:
+        return list(X)
+    return X
+
+
+def is_frame(X) -> bool:
+    """Tell whether X is a data frame of pandas, polars or a library like them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> is_frame(pd.DataFrame({"chunks": [1.0]})), is_frame([1.0])
+    (True, False)
+    """
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
+
+
+def as_numbers(values, name: str) -> np.ndarray:
+    """Read numbers from any container.
+
+    Parameters
+    ----------
+    values : object
+        An array, masked array, tensor, data frame or nested list.
+    name : str
+        What it is called in errors, such as "sequence 3".
+
+    Returns
+    -------
+    array : ndarray
+        Of a real dtype, and a view where `values` is such an array already. Masked values, None, pandas.NA and the
+        nulls of polars are NaN.
+
+    Raises
+    ------
+    ValueError
+        For dates, text, complex numbers, rows of unequal lengths, and None in the place of an array.
+    TypeError
+        For sparse matrices, and for objects that are not numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_numbers(np.ma.masked_equal([1, 2, 3], 2), "sequence 0")
+    array([ 1., nan,  3.])
+    """
+    if values is None:
+        raise ValueError(
+            f"Got {name} as None, expected an array of numbers. Leave it out: [x for x in X if x is not None]."
+        )
+    if issparse(values):
+        raise TypeError(
+            f"Sparse data was passed: {name} is a sparse matrix, expected a dense array. Pass its .toarray()."
+        )
+    if isinstance(values, Mapping):
+        raise TypeError(
+            f"Got {name} of type {type(values).__name__}, expected an array. Pass the values that it holds."
+        )
+    if isinstance(values, np.ma.MaskedArray):
+        filled = values.astype(np.result_type(values.dtype, np.float32)) if values.dtype.kind in "biu" else values
+        return _real(np.asarray(filled.filled(np.nan) if values.dtype.kind in "biuf" else values.data), name)
+    if is_frame(values):
+        return _of_frame(values, name)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of its "
+            f"timesteps equally many numbers."
+        ) from error
+    except Exception as error:
+        raise TypeError(f"Got {name} of type {type(values).__name__}, which is not an array: {error}") from error
+    return _real(array, name)
+
+
+def _of_frame(frame, name: str) -> np.ndarray:
+    array = np.asarray(frame)
+    if array.dtype.kind in "biuf":
+        return array
+    columns = [as_numbers(np.asarray(frame[column]), f"column {column!r} of {name}") for column in frame.columns]
+    return np.stack(columns, axis=1)
+
+
+def _real(array: np.ndarray, name: str) -> np.ndarray:
+    """Return numbers as they are, and objects as float64 numbers."""
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind == "O":
+        return _of_objects(array, name)
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {array.dtype}, expected real numbers. Pass its .real and "
+            f".imag as two features."
+        )
+    name = f"{name[0].upper()}{name[1:]}"
+    if array.dtype.kind in "mM":
+        raise ValueError(
+            f"{name} holds dates or durations (dtype {array.dtype}), expected numbers. Leave them out, or pass "
+            f"seconds: (times - times[0]) / np.timedelta64(1, 's')."
+        )
+    if array.dtype.kind in "SU":
+        raise ValueError(
+            f"{name} holds text, such as {str(array.flat[0])!r}, expected numbers. Leave it out, "
+            f"or convert numbers that are written as text: pandas.to_numeric(values)."
+        )
+    raise ValueError(
+        f"{name} has dtype {array.dtype}, expected an array of numbers. A structured array becomes one with "
+        f"numpy.lib.recfunctions.structured_to_unstructured(array)."
+    )
+
+
+def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    kinds = {type(value) for value in array.flat}
+    if {kind.__name__ for kind in kinds} & set(_MISSING):
+        known = np.array([np.nan if type(value).__name__ in _MISSING else value for value in array.flat], object)
+        return _of_objects(known.reshape(array.shape), name)
+    name = f"{name[0].upper()}{name[1:]}"
+    found = next(value for value in array.flat if not _is_number(value))
+    if isinstance(found, str):
+        raise ValueError(
+            f"{name} holds text, such as {found!r}, expected numbers. Leave such columns out, or convert numbers that "
+            f"are written as text: pandas.to_numeric(values)."
+        )
+    if hasattr(found, "isoformat") or hasattr(found, "total_seconds"):
+        raise ValueError(
+            f"{name} holds dates or durations, such as {found!r}, expected numbers. Leave them out, or pass seconds: "
+            f"(times - times[0]) / np.timedelta64(1, 's')."
+        )
+    if np.ndim(found):
+        raise ValueError(
+            f"{name} is not an array of numbers of shape (n_timesteps, n_features): its rows hold unequally many "
+            f"numbers. Give each of its timesteps equally many numbers."
+        )
+    raise TypeError(
+        f"argument must be a string or a real number: {name} holds objects of type {type(found).__name__}. Pass "
+        f"numbers."
+    )
+
+
+def _is_number(value) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
