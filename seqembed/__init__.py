@@ -7,6 +7,7 @@ from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
+from seqembed.sequences.padding import sequences_from_padded
 from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "frame_from_sequences",
     "merge_windows",
     "sequences_from_frame",
+    "sequences_from_padded",
     "sliding_windows",
     "temporalize",
 ]

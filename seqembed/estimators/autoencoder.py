@@ -264,7 +264,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         check_is_fitted(self)
         return self._compute(_embed, X, lengths, out, width=(self.network_.n_components,))
 
-    def inverse_transform(self, Z, lengths=None):
+    def inverse_transform(self, Z, lengths=None, *, out=None):
         """Reconstruct sequences from their embeddings.
 
         Parameters
@@ -273,6 +273,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             Embeddings.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence. By default those of the fitted sequences, if they were equally long.
+        out : float array, default=None
+            Where to write the sequences, such as a memory map; only without `lengths`.
 
         Returns
         -------
@@ -309,18 +311,17 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         network, weights, scaling = self._scaled_network
         if lengths is None:
             ends, order = np.full(len(embedding), self.n_timesteps_), None
-            sequences = np.empty((len(embedding), self.n_timesteps_, self.n_features_), scaling.dtype)
         else:
             ends = checked_lengths(lengths, len(embedding))
             order = rows_by_length(ends)
-            sequences = [np.empty((end, self.n_features_), scaling.dtype) for end in ends]
+        results, sequences = self._allocate(ends, out, "value", (), scaling.dtype, as_array=lengths is None)
 
         def decode(rows):
             values = forward.decode(network, weights, embedding[rows], ends[rows].max())
             write_rows(sequences, rows, scaling.undo(values), ends[rows])
 
         run_batches(decode, len(embedding), self.n_jobs, order)
-        return self._as_fitted_layout(sequences)
+        return results
 
     def _recipe(self, sequences: Sequences, network: Network, validation_fraction: float = 0.0) -> Recipe:
         recipe = super()._recipe(sequences, network, validation_fraction)

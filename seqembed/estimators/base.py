@@ -20,8 +20,9 @@ from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
 from seqembed.network.architecture import Network, auto_patch_size
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
-from seqembed.sequences.collection import Sequences, check_sequences, looks_transposed
-from seqembed.sequences.scaling import ScaledSequences, learn_scaling
+from seqembed.sequences.collection import Sequences, check_sequences
+from seqembed.sequences.layout import hints
+from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sequences.streams import collected
 from seqembed.training.loop import TrainingResult, train
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
@@ -38,7 +39,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "hidden_units": ["array-like"],
+        # Checked by `_checked_units`, whose message shows the tuple to pass.
+        "hidden_units": "no_validation",
         "patch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions({"tanh", "relu"})],
         "time_encoding": ["boolean"],
@@ -133,21 +135,22 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             When the loss exploded, so that training went back to the best weights with a lower learning rate, and when
             Ctrl-C ended it early. The estimator keeps the best weights so far.
         UserWarning
-            When time seems to be on the last axis, where features belong.
+            When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.layout`.
         """
         refuse_mixed_names(X)
         with collected(X, lengths, self) as sequences:
-            if looks_transposed(sequences):
+            for hint in hints(sequences):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
-                warnings.warn(_transposed_message(sequences), UserWarning, stacklevel=3)
+                warnings.warn(hint, UserWarning, stacklevel=3)
             random = _generator(self.random_state)
             start = self._start(sequences, random, go_on=self.warm_start)
             scaled = ScaledSequences(sequences, start.scaling)
             recipe = self._recipe(sequences, start.network, self.validation_fraction)
             result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, start)
+            self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
         self.weights_, self.history_ = result.weights, result.history
+        self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
         message = _message_of_ending(result, recipe)
@@ -201,14 +204,20 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         is_going_on = hasattr(self, "_stream")
         state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
         start = self._start(sequences, state.random, go_on=True)
+        constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
+        if constant.any():
+            warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
+            start = start._replace(scaling=start.scaling.by_size(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
-            self._remember(X, sequences, start)
+            self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
             self.history_ = {}
         self.weights_, self._stream = result.weights, result.state
-        for name, value in result.losses.items():
-            self.history_.setdefault(name, []).append(value)
+        # New lists: a shallow copy of the estimator keeps its own history.
+        self.history_ = self.history_ | {
+            name: [*self.history_.get(name, []), value] for name, value in result.losses.items()
+        }
         return self
 
     def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> ScaledNetwork:
@@ -251,11 +260,13 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         )
 
-    def _remember(self, X, sequences: Sequences, start: ScaledNetwork) -> None:
+    def _remember(self, X, sequences: Sequences, start: ScaledNetwork, padded_length: int | None) -> None:
         """Set the fitted attributes other than the weights and the history."""
         remember_columns(self, X, sequences)
         self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
         self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
+        # Where an array without lengths= may be one that was padded to this length.
+        self._padded_length = padded_length
         scaling = start.scaling
         self.network_ = start.network
         self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
@@ -315,6 +326,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
 
 
 def _checked_units(hidden_units) -> tuple[int, ...]:
+    if isinstance(hidden_units, Integral):
+        raise ValueError(f"Got hidden_units={hidden_units}, expected one number for each layer: ({hidden_units},).")
+    if isinstance(hidden_units, str) or not hasattr(hidden_units, "__iter__"):
+        raise ValueError(f"Got hidden_units={hidden_units!r}, expected positive integers, such as (128,) or ().")
     units = tuple(hidden_units)
     for each in units:
         if not isinstance(each, Integral) or each < 1:
@@ -332,10 +347,15 @@ def _generator(random_state) -> np.random.Generator:
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _transposed_message(sequences: Sequences) -> str:
+def _padded_length(X, lengths, sequences: Sequences) -> int | None:
+    """Length that sequences of unequal lengths were padded to, or None if they were not padded."""
+    return None if lengths is None or sequences.one_length else int(np.shape(X)[1])
+
+
+def _constant_message(constant: np.ndarray) -> str:
     return (
-        f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
-        f"last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1)."
+        f"Features {constant.tolist()} have a single value in this first batch, which decides how features are scaled "
+        f"in all later ones. Pass a larger first batch, in which every feature varies, or leave these features out."
     )
 
 

@@ -128,7 +128,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         y : array-like of shape (n_samples,), default=None
             Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal, or truth
             values. Integers that are all 1 mean that all are normal. Rare sequences are left out of training.
-            The threshold then has the best F1 score between them and the held-out normal sequences. Other labels are ignored with a warning.
+            The threshold then has the best F1 score between them and the held-out normal sequences. Other labels are
+            ignored with a warning.
 
         Returns
         -------
@@ -267,7 +268,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     def _contributions(self, X) -> np.ndarray:
         check_is_fitted(self)
         sequences = _checked_sequences(X, self)
-        if sequences.ndim == self.input_ndim_ == 2:
+        if sequences.ndim == self.input_ndim_:
             check_columns(self, X, sequences)
         residuals = _residuals(self.estimator_, np.asarray(sequences.in_input_layout()))
         return _contributions(residuals, self.feature_scales_, self.precision_)

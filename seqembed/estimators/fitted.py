@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -24,6 +25,12 @@ from seqembed.sequences.collection import (
 )
 from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling
 from seqembed.sequences.streams import batches_of, compute_by_batches
+
+_PADDED = (
+    "{} was fitted with lengths= on an array padded to {} timesteps, and gets such an array without: its padding is "
+    "read as values. Pass lengths=, or a list of arrays, which search and pipelines of scikit-learn pass on: "
+    "[x[:n] for x, n in zip(X, lengths)]."
+)
 
 
 class ScaledNetwork(NamedTuple):
@@ -197,7 +204,12 @@ class FittedNetworkMixin:
     def _check_sequences(self, X, lengths=None) -> Sequences:
         """Check sequences, and that they are of the shape that the estimator was fitted on."""
         sequences = check_sequences(X, lengths, estimator=self)
-        if sequences.is_table and self.input_ndim_ == 2 and self.one_length_:
+        padded_length = getattr(self, "_padded_length", None)
+        is_array = lengths is None and isinstance(sequences.values, np.ndarray)
+        if is_array and sequences.n_timesteps == padded_length:
+            warnings.warn(_PADDED.format(type(self).__name__, padded_length), UserWarning, stacklevel=4)
+        is_comparable = sequences.ndim == 3 or (sequences.is_table and self.one_length_)
+        if is_comparable and sequences.ndim == self.input_ndim_:
             check_columns(self, X, sequences)
         expected = (self.n_timesteps_, self.n_features_)
         other_length = self.one_length_ and (sequences.lengths != self.n_timesteps_).any()
@@ -226,7 +238,9 @@ class FittedNetworkMixin:
 
         def compute(X, lengths, out):
             sequences = self._check_sequences(X, lengths)
-            results, rows_of_results = self._allocate(sequences.lengths, out, per, width, dtype)
+            results, rows_of_results = self._allocate(
+                sequences.lengths, out, per, width, dtype, as_array=self.one_length_
+            )
             scaled = ScaledSequences(sequences, model.scaling)
 
             def run(rows):
@@ -245,13 +259,15 @@ class FittedNetworkMixin:
             return compute(X, lengths, out)
         return compute_by_batches(lambda batch, out: compute(batch, None, out), batches, out)
 
-    def _allocate(self, lengths: np.ndarray, out: np.ndarray | None, per: str, width: tuple[int, ...], dtype):
+    def _allocate(
+        self, lengths: np.ndarray, out: np.ndarray | None, per: str, width: tuple[int, ...], dtype, *, as_array: bool
+    ):
         """Allocate results: as the user gets them, and as a view or list whose rows have the axis of features."""
         if per == "sequence":
             results = _checked_out(out, (len(lengths), *width), dtype)
             return results, results
         width = (self.n_features_,) if per == "value" else ()
-        if self.one_length_:
+        if as_array:
             shape = (len(lengths), self.n_timesteps_, *(() if self.input_ndim_ == 2 else width))
             results = _checked_out(out, shape, dtype)
             return results, with_feature_axis(results) if per == "value" else results
@@ -284,7 +300,10 @@ def _mean_errors(averaged_axes: tuple[int, ...], model: ScaledNetwork, batch: Ba
 
 def _sums_of_squares(model: ScaledNetwork, batch: Batch) -> np.ndarray:
     """Sum squared errors, and squared deviations from the training means, for each sequence."""
-    parts = _squared_errors(model, batch), np.square(batch.values - model.scaling.scaled_means)
+    reconstruction = forward.reconstruct(model.network, model.weights, batch.values, batch.lengths)
+    # The square of a value beyond 1e19 is infinite in float32.
+    values = batch.values.astype(np.float64)
+    parts = np.square(values - reconstruction), np.square(values - model.scaling.scaled_means)
     return np.stack([squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask) for squared in parts], axis=1)
 
 

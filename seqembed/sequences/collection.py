@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.utils import check_array, gen_batches
 
-from seqembed.sequences.containers import as_numbers, is_frame, listed
+from seqembed.sequences.containers import as_numbers, check_same_columns, is_frame, listed
 
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
@@ -232,6 +232,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     if isinstance(X, (list, tuple)):
         if lengths is not None:
             raise ValueError("Got lengths= with a list of sequences. Leave it out: each array has its own length.")
+        check_same_columns(X)
         arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
         # check_array refuses a list of numbers or of objects.
         if arrays and not any(array.ndim == 0 for array in arrays):
@@ -357,25 +358,3 @@ def _refuse_empty(positions: Iterable[int]) -> None:
             f"Every value of sequence {positions[0]} is missing (NaN). Leave such sequences out, {len(positions)} in "
             f"all: {positions[:10]}."
         )
-
-
-def looks_transposed(sequences: Sequences) -> bool:
-    """Whether time seems to be on the last axis, where features belong.
-
-    Neighbours in time are alike. If neighbours on the last axis are much more alike than neighbours on the axis of
-    timesteps, and the last axis is longer, then the axes have probably been swapped.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> waves = np.sin(np.arange(100) / 8 + np.arange(60).reshape(20, 3, 1) ** 2)
-    >>> looks_transposed(check_sequences(waves)), looks_transposed(check_sequences(waves.transpose(0, 2, 1)))
-    (True, False)
-    """
-    if sequences.n_timesteps < 2 or sequences.n_features <= sequences.n_timesteps:
-        return False
-    sample = sequences.padded(slice(0, 100)).astype(np.float64)
-    across_features, across_timesteps = (
-        np.nanmean(np.square(np.diff(sample, axis=axis))) if sample.shape[axis] > 1 else np.inf for axis in (2, 1)
-    )
-    return bool(across_features < across_timesteps / 4)

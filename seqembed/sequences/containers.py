@@ -64,6 +64,31 @@ def is_frame(X) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
 
 
+def check_same_columns(X) -> None:
+    """Refuse a list of data frames whose columns differ in their names or their order.
+
+    Raises
+    ------
+    ValueError
+        For such a list.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_same_columns([pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [3], "b": [4]})])
+    """
+    if not isinstance(X, (list, tuple)):
+        return
+    frames = [(position, list(frame.columns)) for position, frame in enumerate(X) if is_frame(frame)]
+    for position, columns in frames:
+        first, expected = frames[0]
+        if columns != expected:
+            raise ValueError(
+                f"Sequence {position} has the columns {columns[:10]} and sequence {first} has {expected[:10]}: "
+                f"expected the same columns in the same order. Pass [frame[X[{first}].columns] for frame in X]."
+            )
+
+
 def as_numbers(values, name: str) -> np.ndarray:
     """Read numbers from any container.
 

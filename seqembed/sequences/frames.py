@@ -14,7 +14,29 @@ from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
 
 
-def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | None = None) -> list[np.ndarray]:
+class FrameSequences(list):
+    """A list of sequences that knows the ids and the times of its rows.
+
+    Parameters
+    ----------
+    sequences : list of arrays of shape (n_timesteps, n_features)
+        The sequences.
+    ids : array of shape (n_sequences,)
+        Id of each sequence, so that labels of the ids can be put into the same order.
+    row_ids, row_times : arrays of shape (n_timesteps in all,)
+        Id and time of each row of all sequences, one after the other. `sliding_windows` numbers rows in the same way:
+        the window that starts at ``starts[k]`` is of the id ``row_ids[starts[k]]``, from the time
+        ``row_times[starts[k]]``.
+    """
+
+    def __init__(self, sequences: list[np.ndarray], ids: np.ndarray, row_ids: np.ndarray, row_times: np.ndarray):
+        super().__init__(sequences)
+        self.ids, self.row_ids, self.row_times = ids, row_ids, row_times
+
+
+def sequences_from_frame(
+    frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None
+) -> FrameSequences:
     """Cut a data frame in long format into one sequence per id.
 
     A data frame in long format has one row for each time of each id.
@@ -31,12 +53,17 @@ def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | Non
         categories. Text is refused, because it sorts 10 before 2.
     columns : list of str, default=None
         Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
+    max_gap : number or timedelta, default=None
+        Longest step in time within a sequence. Where a step is longer, the id gets another sequence. By default, the
+        rows of an id are one sequence, however far apart they are.
 
     Returns
     -------
-    sequences : list of arrays of shape (n_timesteps, n_features)
-        In the order in which the ids first appear. Each sequence is sorted by time. Its features are in the order of
-        `columns`. The dtype is float32 if all columns are float32, else float64. Missing values are NaN.
+    sequences : FrameSequences
+        A list of arrays of shape (n_timesteps, n_features), in the order in which the ids first appear. Each sequence
+        is sorted by time. Its features are in the order of `columns`. The dtype is float32 if all columns are float32,
+        else float64. Missing values are NaN. Its attribute `ids` holds the id of each sequence, and `row_ids` and
+        `row_times` hold those of all rows, see `FrameSequences`.
 
     Raises
     ------
@@ -69,13 +96,19 @@ def sequences_from_frame(frame, id: str, time: str, columns: Sequence[str] | Non
     >>> pump_a
     array([[ 1.,  1.],
            [nan,  1.]])
+    >>> from seqembed import sliding_windows
+    >>> sequences = sequences_from_frame(frame, id="pump", time="hour")
+    >>> starts = sliding_windows(sequences, timesteps=2).starts
+    >>> sequences.row_ids[starts].tolist(), sequences.row_times[starts].tolist()
+    (['b', 'b', 'a'], [1, 2, 1])
     """
-    layout = _read_layout(frame, id, time, columns)
+    layout = _read_layout(frame, id, time, columns, max_gap)
     features = [_as_floats(layout.frame.get_column(name)) for name in layout.columns]
     values = np.empty((len(layout.order), len(features)), np.result_type(*features))
     for position, feature in enumerate(features):
         values[:, position] = feature[layout.order]
-    return np.split(values, layout.starts[1:])
+    row_ids, row_times = (layout.frame.get_column(name).to_numpy()[layout.order] for name in (id, time))
+    return FrameSequences(np.split(values, layout.starts[1:]), row_ids[layout.starts], row_ids, row_times)
 
 
 def _as_floats(column) -> np.ndarray:
@@ -84,7 +117,7 @@ def _as_floats(column) -> np.ndarray:
     return (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
 
 
-def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence[str] | None = None):
+def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None):
     """Put values of sequences, such as reconstructions, back into the rows of their data frame.
 
     Parameters
@@ -99,6 +132,8 @@ def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence
         Name of the column by which the rows of a sequence are sorted.
     columns : list of str, default=None
         Names of the columns of values to replace. By default all columns except `id` and `time`.
+    max_gap : number or timedelta, default=None
+        As given to `sequences_from_frame`.
 
     Returns
     -------
@@ -133,7 +168,7 @@ def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence
     2    b     1   2.0    x
     """
     nw = import_extra("narwhals", extra="frames")
-    layout = _read_layout(frame, id, time, columns)
+    layout = _read_layout(frame, id, time, columns, max_gap)
     sorted_values = np.concatenate(_check_match(sequences, layout, id))
     if not np.issubdtype(sorted_values.dtype, np.floating):
         sorted_values = sorted_values.astype(np.float64)
@@ -193,16 +228,16 @@ class _Layout(NamedTuple):
     starts: np.ndarray
 
 
-def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None) -> _Layout:
+def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None, max_gap) -> _Layout:
     frame = _check_frame(frame)
     columns = _check_columns(frame, id, time, columns)
     for name in (id, time):
         _check_none_missing(frame.get_column(name), name)
     _check_sortable(frame.get_column(time), time)
-    return _Layout(frame, columns, *_sort_rows(frame, id, time))
+    return _Layout(frame, columns, *_sort_rows(frame, id, time, max_gap))
 
 
-def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
+def _sort_rows(frame, id: str, time: str, max_gap) -> tuple[np.ndarray, np.ndarray]:
     nw = import_extra("narwhals", extra="frames")
     ids, times = frame.get_column(id), frame.get_column(time)
     # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
@@ -222,6 +257,14 @@ def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray]:
             f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
             f"frame.unique({[id, time]}, maintain_order=True) in polars."
         )
+    if max_gap is not None:
+        try:
+            is_start[1:] |= np.diff(sorted_times) > max_gap
+        except TypeError as error:
+            raise TypeError(
+                f"Got max_gap={max_gap!r} for times of dtype {sorted_times.dtype}, expected a step between times: a "
+                f"number for numbers, and pandas.Timedelta or datetime.timedelta for dates."
+            ) from error
     return order, np.flatnonzero(is_start)
 
 

@@ -55,6 +55,19 @@ class Scaling:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
 
+    def by_size(self, features: np.ndarray) -> Scaling:
+        """Divide some features by the size of their means, if these exceed 1.
+
+        The scale of a feature that does not vary is 1. If it varies later, it may do so by as much as its size.
+
+        Parameters
+        ----------
+        features : bool array of shape (n_features,)
+            Which features.
+        """
+        sizes = np.maximum(1, np.abs(self.means))
+        return Scaling(self.means, self.center, np.where(features, sizes, self.scale))
+
     @property
     def dtype(self) -> np.dtype:
         """Dtype of values in the user's units: float32, or float64 if float32 would lose a thousandth of a scale.
@@ -199,6 +212,29 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         )
     farthest = np.maximum(highest - scaler.mean_, scaler.mean_ - lowest)
     return scaler.mean_, np.maximum(scaler.scale_, farthest / _LARGEST_SCALED_VALUE)
+
+
+def constant_features(sequences: Sequences) -> np.ndarray:
+    """Tell which features have a single value.
+
+    Returns
+    -------
+    constant : bool array of shape (n_features,)
+        Missing values are not looked at.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> constant_features(check_sequences(np.array([[[1.0, 7.0], [3.0, 7.0]]])))
+    array([False,  True])
+    """
+    ranges = [
+        (np.fmin.reduce(timesteps, axis=0), np.fmax.reduce(timesteps, axis=0))
+        for timesteps in map(sequences.timesteps, sequences.chunks())
+    ]
+    lowest, highest = (np.array(each) for each in zip(*ranges, strict=True))
+    return np.fmin.reduce(lowest, axis=0) == np.fmax.reduce(highest, axis=0)
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.sequences.collection import counted
+from seqembed.sequences.containers import check_same_columns, is_frame
 
 
 class Windows(NamedTuple):
@@ -21,7 +22,7 @@ class Windows(NamedTuple):
     Parameters
     ----------
     windows : array of shape (n_windows, timesteps, n_features)
-        A read-only view of a recording, or a copy of the rows of a list of recordings.
+        A read-only view of a recording, or a copy of the rows of several recordings and of one with gaps.
     starts : int array of shape (n_windows,)
         Row at which each window starts. The rows of several recordings are numbered as if they were concatenated.
     y : array of shape (n_windows,) or None
@@ -41,6 +42,9 @@ def sliding_windows(
     y=None,
     label: str | Callable[[np.ndarray], object] = "last",
     horizon: int = 0,
+    time=None,
+    max_gap=None,
+    too_short: str = "error",
 ) -> Windows:
     """Cut a recording into windows.
 
@@ -65,6 +69,14 @@ def sliding_windows(
     horizon : int, default=0
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
+    time : array-like of shape (n_rows,), or list of such, default=None
+        Time of each row, as numbers or dates in ascending order. By default, with `max_gap`, the index of a data frame.
+    max_gap : number or timedelta, default=None
+        Longest step in time between neighbouring rows of a window. The recording is cut where a step is longer, and
+        pieces that are shorter than a window are left out. By default, rows count and time does not.
+    too_short : {"error", "drop"}, default="error"
+        What happens to a recording that is shorter than a window. An error is the default, since a recording that is
+        left out without a word would be missed.
 
     Returns
     -------
@@ -75,9 +87,10 @@ def sliding_windows(
     ------
     ValueError
         If `timesteps`, `stride` or `horizon` is out of range, if the labels don't match the rows, if a recording is
-        shorter than a window, and for ``label="any"`` if the labels are neither truth values nor 0 and 1 nor -1 and 1.
+        shorter than a window, if times run backwards, and for ``label="any"`` if the labels are neither truth values
+        nor 0 and 1 nor -1 and 1.
     TypeError
-        If `timesteps`, `stride` or `horizon` is not an integer.
+        If `timesteps`, `stride` or `horizon` is not an integer, or if `max_gap` is no step between the times.
 
     Examples
     --------
@@ -97,27 +110,60 @@ def sliding_windows(
             )
         if value < least:
             raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
-    holds_recordings = _holds_recordings(X)
-    if label == "any" and y is not None:
-        label = _any_of(y if holds_recordings else [y])
-    if not holds_recordings:
-        return _windows_of_one(X, timesteps, stride, y, label, horizon)
-    if y is None:
-        y = [None] * len(X)
-    elif len(y) != len(X):
+    if too_short not in ("error", "drop"):
+        raise ValueError(f"Got too_short={too_short!r}, expected 'error' or 'drop'.")
+    if time is not None and max_gap is None:
+        raise ValueError("Got time= without max_gap=, expected both: pass the longest step between neighbouring rows.")
+    recordings, labels, times = X, y, time
+    if not _holds_recordings(X):
+        recordings = [X]
+        labels, times = (None if each is None else [each] for each in (y, time))
+    check_same_columns(recordings)
+    for name, each in (("y", labels), ("time", times)):
+        if each is not None and len(each) != len(recordings):
+            raise ValueError(
+                f"Got {name}= of length {len(each)} for X= with {counted(len(recordings), 'recording')}, expected one "
+                f"array per recording. Pass a list of arrays as {name}=."
+            )
+    if label == "any" and labels is not None:
+        label = _any_of(labels)
+    n_ahead = 0 if y is None else horizon
+    needed, parts, offset = timesteps + n_ahead, [], 0
+    for position, recording in enumerate(recordings):
+        values = _check_recording(recording, position)
+        if parts and values.shape[1] != parts[0].windows.shape[2]:
+            raise ValueError(
+                f"Recording {position} of X= has {counted(values.shape[1], 'feature')} and an earlier one has "
+                f"{parts[0].windows.shape[2]}: expected the same features in every recording."
+            )
+        of_rows = None if labels is None else _check_labels(labels[position], len(values))
+        pieces = [slice(0, len(values))]
+        if max_gap is not None:
+            index = recording.index if is_frame(recording) and hasattr(recording, "index") else ()
+            pieces = _pieces_without_gaps(index if times is None else times[position], len(values), max_gap)
+        elif len(values) < needed and too_short == "error":
+            raise ValueError(
+                f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
+                f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least {counted(needed, 'row')}: "
+                f'recording {position}. Use fewer timesteps, or too_short="drop".'
+            )
+        for rows in pieces:
+            if rows.stop - rows.start >= needed:
+                piece = None if of_rows is None else of_rows[rows]
+                part = _windows_of_rows(values[rows], timesteps, stride, piece, label, n_ahead)
+                parts.append(part._replace(starts=part.starts + rows.start + offset))
+        offset += len(values)
+    if not parts:
         raise ValueError(
-            f"Got y= of length {len(y)} for X= with {counted(len(X), 'recording')}, expected one array of labels per "
-            f"recording. Pass a list of arrays as y=."
+            f"Got X= without {counted(needed, 'row')} in succession for timesteps={timesteps}, expected at least one "
+            f"window. Use fewer timesteps{'' if max_gap is None else ' or a larger max_gap='}."
         )
-    parts = [
-        _windows_of_one(recording, timesteps, stride, labels, label, horizon)
-        for recording, labels in zip(X, y, strict=True)
-    ]
-    offsets = np.cumsum([0, *(len(recording) for recording in X[:-1])])
+    if len(parts) == 1:
+        return parts[0]
     return Windows(
         np.concatenate([part.windows for part in parts]),
-        np.concatenate([part.starts + offset for part, offset in zip(parts, offsets, strict=True)]),
-        None if parts[0].y is None else np.concatenate([part.y for part in parts]),
+        np.concatenate([part.starts for part in parts]),
+        None if y is None else np.concatenate([part.y for part in parts]),
     )
 
 
@@ -131,29 +177,55 @@ def _holds_recordings(X) -> bool:
     return np.ndim(X[0]) >= (2 if isinstance(X[0], (list, tuple)) else 1)
 
 
-def _windows_of_one(X, timesteps: int, stride: int, y, label, horizon: int) -> Windows:
+def _check_recording(X, position: int) -> np.ndarray:
     X = np.asarray(X)
-    if X.ndim == 1:
-        X = X[:, np.newaxis]
-    if X.ndim != 2:
+    if X.ndim not in (1, 2):
         raise ValueError(
-            f"Got X= with a recording of shape {X.shape}, expected (n_rows, n_features) or (n_rows,). Pass several "
-            f"recordings as a list."
+            f"Got X= with a recording of shape {X.shape}, expected (n_rows, n_features) or (n_rows,): recording "
+            f"{position}. Pass several recordings as a list."
         )
-    n_ahead = 0 if y is None else horizon
+    return X[:, np.newaxis] if X.ndim == 1 else X
+
+
+def _pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
+    """Cut the rows where the step from one time to the next exceeds `max_gap`."""
+    times = np.asarray(time)
+    if times.dtype == object and all(hasattr(each, "to_datetime64") for each in times.flat):
+        # pandas keeps dates of a time zone as objects.
+        times = np.array([each.to_datetime64() for each in times.flat])
+    if times.shape != (n_rows,):
+        raise ValueError(
+            f"Got max_gap= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or a "
+            f"data frame whose index holds times."
+        )
+    if times.dtype.kind not in "iufM":
+        raise ValueError(
+            f"Got times of dtype {times.dtype}, expected numbers or dates. Convert them with pandas.to_datetime(time)."
+        )
+    steps = np.diff(times)
+    backwards = np.flatnonzero(~(steps >= np.zeros(1, steps.dtype)))
+    if len(backwards):
+        raise ValueError(
+            f"Got times that run backwards or are missing: row {backwards[0] + 1} has {times[backwards[0] + 1]} after "
+            f"{times[backwards[0]]}. Sort the rows by time first."
+        )
+    try:
+        gaps = np.flatnonzero(steps > max_gap) + 1
+    except TypeError as error:
+        raise TypeError(
+            f"Got max_gap={max_gap!r} for times of dtype {times.dtype}, expected a step between times: a number for "
+            f"numbers, and pandas.Timedelta or datetime.timedelta for dates."
+        ) from error
+    return [slice(start, stop) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
+
+
+def _windows_of_rows(X: np.ndarray, timesteps: int, stride: int, y, label, n_ahead: int) -> Windows:
     n_usable = len(X) - n_ahead
-    if n_usable < timesteps:
-        raise ValueError(
-            f"Got X= with a recording of {counted(len(X), 'row')} for timesteps={timesteps}"
-            f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least "
-            f"{counted(timesteps + n_ahead, 'row')}. Use fewer timesteps."
-        )
     windows = np.lib.stride_tricks.sliding_window_view(X[:n_usable], timesteps, axis=0)[::stride].transpose(0, 2, 1)
     starts = np.arange(0, n_usable - timesteps + 1, stride)
     if y is None:
         return Windows(windows, starts, None)
-    y = _check_labels(y, len(X))
-    labels = np.lib.stride_tricks.sliding_window_view(y[horizon:], timesteps)[::stride]
+    labels = np.lib.stride_tricks.sliding_window_view(y[n_ahead:], timesteps)[::stride]
     return Windows(windows, starts, _label_of_each(labels, label))
 
 
@@ -323,6 +395,8 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     ------
     ValueError
         If the recording has fewer than ``lookback + 2`` rows, or if the labels don't match the rows.
+    TypeError
+        If `lookback` is not an integer.
 
     References
     ----------
@@ -339,6 +413,8 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     True
     """
     X = np.asarray(X)
+    if not isinstance(lookback, Integral):
+        raise TypeError(f"Got lookback={lookback!r}, expected an integer, not a {type(lookback).__name__}.")
     if len(X) < lookback + 2:
         raise ValueError(
             f"Got X= of {counted(len(X), 'row')} for lookback={lookback}, expected at least "

@@ -17,6 +17,7 @@ from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.epoch import Epoch
 from seqembed.training.muon import Muon
+from seqembed.training.progress import Progress
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
 
@@ -97,14 +98,14 @@ def train(
     """
     with thread_pool(recipe.n_jobs) as pool:
         run = _Run(network, weights, sequences, recipe, random, pool)
-        progress = _progress_bar(recipe.epochs, tuple(run.history)) if verbose else None
+        progress = Progress(recipe.epochs) if verbose else None
         interrupted = False
         try:
             while not run.ended:
                 run.make_epoch()
                 if progress is not None:
-                    losses = [(name, values[-1]) for name, values in run.history.items()]
-                    progress.update(run.epoch, losses, finalize=run.ended)
+                    losses = {name: values[-1] for name, values in run.history.items()}
+                    progress.update(run.epoch, losses, ended=run.ended)
             run.judge_present_weights()
         except KeyboardInterrupt:
             if run.best.parameters is None:
@@ -126,13 +127,6 @@ def train(
         run.peak,
         interrupted,
     )
-
-
-def _progress_bar(epochs: int, names: tuple[str, ...]):
-    # Importing Keras imports TensorFlow, which a short fit does not need otherwise.
-    import keras
-
-    return keras.utils.Progbar(epochs, interval=0.5, stateful_metrics=names, unit_name="epoch")
 
 
 class _Best:

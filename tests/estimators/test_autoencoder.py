@@ -168,3 +168,14 @@ def test_a_time_last_array_gets_a_warning_with_the_remedy(waves):
     smooth = np.sin(np.arange(60) / 9 + np.arange(24).reshape(12, 2, 1) ** 2)
     with pytest.warns(UserWarning, match=r"pass X.transpose\(0, 2, 1\)"):
         LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(smooth)
+
+
+def test_inverse_transform_writes_into_the_users_array(waves, fitted):
+    Z = fitted.transform(waves)
+    out = np.empty(waves.shape, np.float32)
+    assert fitted.inverse_transform(Z, out=out) is out
+    np.testing.assert_array_equal(out, fitted.inverse_transform(Z))
+    with pytest.raises(ValueError, match=r"Got out= of shape \(3,\)"):
+        fitted.inverse_transform(Z, out=np.empty(3))
+    with pytest.raises(ValueError, match="leave out= away"):
+        fitted.inverse_transform(Z, lengths=[7] * len(Z), out=out)

@@ -1,11 +1,14 @@
 import copy
+import os
 import pickle
 import random
 import subprocess
 import sys
+import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
@@ -34,7 +37,7 @@ def test_a_constant_feature_stays_finite_and_comes_back(waves, small):
     [
         ({"n_components": 0}, "'n_components' parameter"),
         ({"hidden_units": (4, 0)}, r"hidden_units=\(4, 0\), expected positive integers"),
-        ({"hidden_units": 4}, "'hidden_units' parameter"),
+        ({"hidden_units": 4}, "Got hidden_units=4, expected one number"),
         ({"activation": "sigmoid"}, "'activation' parameter"),
         ({"scale": "minmax"}, "'scale' parameter"),
         ({"epochs": 0}, "'epochs' parameter"),
@@ -289,3 +292,83 @@ def test_a_warm_start_with_another_network_is_refused(waves, small):
     autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
     with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):
         autoencoder.fit(waves)
+
+
+def frames(columns, n_timesteps=(5, 5)):
+    random = np.random.default_rng(0)
+    return [pd.DataFrame(random.normal(size=(n, len(columns))), columns=columns) for n in n_timesteps]
+
+
+@pytest.mark.parametrize("n_timesteps", [(5, 5), (5, 3)])
+def test_data_frames_in_a_list_must_have_the_columns_of_the_fit_in_its_order(n_timesteps, small):
+    X = frames(["x", "y"], n_timesteps)
+    autoencoder = small().fit(X)
+    assert autoencoder.feature_names_in_.tolist() == ["x", "y"]
+    np.testing.assert_array_equal(autoencoder.transform(X), autoencoder.fit_transform(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        autoencoder.transform([frame[["y", "x"]] for frame in X])
+    with pytest.raises(ValueError, match=r"Sequence 1 has the columns \['y', 'x'\] and sequence 0 has \['x', 'y'\]"):
+        small().fit([X[0], X[1][["y", "x"]]])
+
+
+def test_an_array_of_the_padded_length_without_lengths_is_warned_of(small):
+    X = np.random.default_rng(0).normal(size=(4, 6, 2))
+    autoencoder = small().fit(X, lengths=[6, 2, 3, 6])
+    with pytest.warns(UserWarning, match=r"fitted with lengths= on an array padded to 6 timesteps"):
+        autoencoder.transform(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        autoencoder.transform(X, lengths=[6, 2, 3, 6])
+        autoencoder.transform(list(X))
+
+
+def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blow_up_later(small):
+    X = np.random.default_rng(0).normal(size=(20, 6, 2)) * [1.0, 10.0] + [0.0, 240.0]
+    first = X.copy()
+    first[:, :, 1] = 240.0
+    autoencoder = small()
+    with pytest.warns(UserWarning, match=r"Features \[1\] have a single value in this first batch"):
+        autoencoder.partial_fit(first)
+    assert autoencoder.partial_fit(X).history_["loss"][-1] < 2
+
+
+def test_a_copy_of_a_stream_has_a_history_of_its_own(small):
+    X = np.random.default_rng(0).normal(size=(9, 6, 2))
+    original = small().partial_fit(X)
+    copied = copy.copy(original).partial_fit(X)
+    assert (len(original.history_["loss"]), len(copied.history_["loss"])) == (1, 2)
+
+
+@pytest.mark.parametrize(("units", "line"), [(8, r"\(8,\)"), ("128", r"such as \(128,\)"), (None, r"such as \(128,\)")])
+def test_hidden_units_that_are_no_sequence_are_refused_with_the_tuple_to_pass(units, line, small):
+    with pytest.raises(ValueError, match=f"Got hidden_units=.*{line}"):
+        small(hidden_units=units).fit(np.ones((4, 3)))
+
+
+def test_a_fit_says_how_many_epochs_it_made_and_which_was_best(small):
+    autoencoder = small(epochs=5).fit(np.random.default_rng(0).normal(size=(9, 6, 2)))
+    assert autoencoder.n_iter_ == 5
+    assert 0 <= autoencoder.best_epoch_ <= 5
+
+
+FORKED_FIT = """
+import os, numpy, seqembed
+X = numpy.random.default_rng(0).normal(size=(64, 20, 2))
+options = dict(epochs=200, batch_size=32, random_state=0)
+seqembed.LSTMAutoencoder(**options).fit(X)
+import sys
+assert "tensorflow" in sys.modules
+child = os.fork()
+if child == 0:
+    seqembed.LSTMAutoencoder(2, hidden_units=(4,), epochs=2, batch_size=32).fit(X)
+    from seqembed.training.gradient import batch_gradient
+    batch_gradient.is_worth_compiling = lambda *sizes: True
+    seqembed.LSTMAutoencoder(2, hidden_units=(4,), epochs=2, batch_size=32).fit(X)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fit_in_a_forked_child_does_not_hang():
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED_FIT], timeout=120).returncode == 0

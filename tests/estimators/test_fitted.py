@@ -3,6 +3,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
+from seqembed import LSTMAutoencoder
+
 
 def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted, waves):
     values = fitted.reconstruction_error(waves, per="value")
@@ -100,3 +102,24 @@ def test_room_may_be_part_of_a_larger_array(waves, small):
 def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
     with pytest.raises(ValueError, match=r"expected np.empty\(\(30, 3\), np.float32\)"):
         fitted.transform(waves, out=out)
+
+
+def test_one_value_of_1e20_leaves_the_score_a_number(waves, fitted):
+    X = waves.astype(np.float64)
+    X[0, 0, 0] = 1e20
+    assert np.isfinite(fitted.score(X))
+
+
+def test_reconstructions_far_from_zero_are_as_good_as_near_it():
+    near = 0.1 * np.sin(np.arange(20) / 3 + np.random.default_rng(0).uniform(0, 6, (60, 1)))
+    far = 4.5e6 + near
+    autoencoders = [LSTMAutoencoder(4, hidden_units=(8,), epochs=50, random_state=0).fit(X) for X in (near, far)]
+    assert [each.reconstruct(X).dtype for each, X in zip(autoencoders, (near, far), strict=True)] == ["f4", "f8"]
+    r2 = [
+        1 - np.square(each.reconstruct(X) - X).sum() / np.square(X - X.mean()).sum()
+        for each, X in zip(autoencoders, (near, far), strict=True)
+    ]
+    assert r2[0] == pytest.approx(r2[1], abs=0.02)
+    assert r2[1] == pytest.approx(autoencoders[1].score(far), abs=1e-3)
+    decoded = autoencoders[1].inverse_transform(autoencoders[1].transform(far))
+    np.testing.assert_allclose(decoded, autoencoders[1].reconstruct(far), atol=1e-6)

@@ -312,3 +312,33 @@ def test_without_narwhals_the_error_names_the_extra(monkeypatch):
         sequences_from_frame(pumps(), **KEYS)
     with pytest.raises(ImportError, match=r'narwhals: pip install "seqembed\[frames\]"'):
         frame_from_sequences([], pumps(), **KEYS)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_sequences_know_their_ids_and_the_times_of_their_rows(library):
+    frame = library(pumps().to_dict("list"))
+    sequences = sequences_from_frame(frame, **KEYS)
+    ids, hours = (np.asarray(frame[name]) for name in ("pump", "hour"))
+    assert list(sequences.ids) == list(dict.fromkeys(ids))
+    values = np.concatenate(sequences)[:, 0]
+    for value, id_, hour in zip(values, sequences.row_ids, sequences.row_times, strict=True):
+        row = np.flatnonzero((ids == id_) & (hours == hour))
+        assert np.asarray(frame["flow"])[row] == value
+
+
+@pytest.mark.parametrize("in_days", [False, True])
+def test_an_id_gets_another_sequence_after_a_gap_and_all_go_back_into_the_frame(in_days):
+    hours = [1, 2, 9, 10, 1]
+    times = DAYS[0] + pd.to_timedelta(hours, unit="h") if in_days else hours
+    frame = pd.DataFrame({"pump": list("bbbba"), "hour": times, "flow": [1.0, 2, 3, 4, 5]})
+    max_gap = pd.Timedelta("3h") if in_days else 3
+    sequences = sequences_from_frame(frame, **KEYS, max_gap=max_gap)
+    assert [sequence[:, 0].tolist() for sequence in sequences] == [[1, 2], [3, 4], [5]]
+    assert list(sequences.ids) == ["b", "b", "a"]
+    back = frame_from_sequences([10 * sequence for sequence in sequences], frame, **KEYS, max_gap=max_gap)
+    assert back["flow"].tolist() == [10, 20, 30, 40, 50]
+
+
+def test_a_gap_that_is_no_step_between_times_is_refused():
+    with pytest.raises(TypeError, match=r"Got max_gap='3h'.*pandas\.Timedelta"):
+        sequences_from_frame(pumps(hour=DAYS[[2, 0, 0, 1, 1]]), **KEYS, max_gap="3h")

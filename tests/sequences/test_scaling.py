@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from seqembed.sequences.collection import check_sequences
-from seqembed.sequences.scaling import feature_statistics, scaled, unscaled
+from seqembed.sequences.scaling import Scaling, feature_statistics, scaled, unscaled
 
 
 def test_missing_values_and_padding_do_not_count():
@@ -28,6 +28,18 @@ def test_a_feature_without_variation_keeps_its_scale():
     means, scales = feature_statistics(check_sequences(X))
     np.testing.assert_allclose(means, [7, 1.5])
     np.testing.assert_allclose(scales, [1, np.arange(4).std()])
+
+
+def test_features_can_be_scaled_by_their_size():
+    scaling = Scaling(*np.array([[-7.0, 0.1, 3.0], [-7.0, 0.1, 3.0], [1.0, 1.0, 2.0]]))
+    np.testing.assert_array_equal(scaling.by_size(np.array([True, True, False])).scale, [7, 1, 2])
+
+
+def test_values_in_the_users_units_are_float64_where_float32_is_too_coarse():
+    near, far = (Scaling(np.zeros(1), np.array([center]), np.array([0.1])) for center in (1000.0, 4.5e6))
+    values = np.float32([[[0.5]]])
+    assert near.undo(values).dtype == np.float32
+    np.testing.assert_allclose(far.undo(values), 4.5e6 + 0.05, rtol=1e-12)
 
 
 def test_statistics_in_chunks_are_those_of_the_whole():

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import naive
 import numpy as np
 import pandas as pd
@@ -193,7 +195,7 @@ def test_bad_windows_are_refused(arguments, message):
     ("recordings", "y", "message"),
     [
         ([], None, "Got X= as an empty list"),
-        ([np.ones(4)], [[0], [0]], "Got y= of length 2 for X= with 1 recording, expected one array of labels"),
+        ([np.ones(4)], [[0], [0]], "Got y= of length 2 for X= with 1 recording, expected one array per recording"),
         (np.ones((2, 3, 4)), None, r"Got X= with a recording of shape \(2, 3, 4\)"),
     ],
 )
@@ -252,3 +254,66 @@ def test_temporalize_refuses_what_is_too_short_or_mislabelled():
         temporalize(np.ones((4, 1)), np.zeros(4), 3)
     with pytest.raises(ValueError, match=r"Got y= of shape \(4,\) for 8 rows"):
         temporalize(np.ones((8, 1)), np.zeros(4), 3)
+
+
+MINUTES = np.array([0, 1, 2, 3, 200, 201, 202, 500])
+
+
+@pytest.mark.parametrize(
+    ("time", "max_gap"),
+    [
+        (MINUTES, 1),
+        (MINUTES.astype("M8[m]"), np.timedelta64(90, "s")),
+        (pd.Timestamp("2026-01-01") + pd.to_timedelta(MINUTES, unit="m"), pd.Timedelta("90s")),
+        (pd.Timestamp("2026-01-01") + pd.to_timedelta(MINUTES, unit="m"), timedelta(seconds=90)),
+    ],
+)
+def test_no_window_spans_a_gap_in_time(time, max_gap):
+    X = np.arange(8.0)
+    windows, starts, y = sliding_windows(X, 3, y=np.arange(8), time=time, max_gap=max_gap)
+    np.testing.assert_array_equal(windows[:, :, 0], [[0, 1, 2], [1, 2, 3], [4, 5, 6]])
+    np.testing.assert_array_equal(starts, [0, 1, 4])
+    np.testing.assert_array_equal(y, [2, 3, 6])
+    np.testing.assert_array_equal(merge_windows(windows[:, :, 0], starts, 8), [0, 1, 2, 3, 4, 5, 6, np.nan])
+
+
+def test_the_index_of_a_data_frame_is_its_time():
+    frame = pd.DataFrame(
+        {"x": np.arange(8.0)}, index=pd.Timestamp("2026-01-01", tz="Europe/Oslo") + pd.to_timedelta(MINUTES, unit="m")
+    )
+    assert sliding_windows(frame, 3, max_gap=pd.Timedelta("90s")).starts.tolist() == [0, 1, 4]
+    assert sliding_windows([frame, frame], 3, max_gap=pd.Timedelta("90s")).starts.tolist() == [0, 1, 4, 8, 9, 12]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"time": [0, 2, 1, 3], "max_gap": 1}, ValueError, "times that run backwards.*row 2 has 1 after 2.*Sort"),
+        ({"time": [0, 1], "max_gap": 1}, ValueError, r"expected time= of shape \(4,\)"),
+        ({"max_gap": 1}, ValueError, "or a data frame whose index holds times"),
+        ({"time": list("abcd"), "max_gap": 1}, ValueError, "pandas.to_datetime"),
+        ({"time": np.arange(4).astype("M8[s]"), "max_gap": "5min"}, TypeError, "pandas.Timedelta"),
+        ({"time": [0, 1, 2, 3]}, ValueError, "Got time= without max_gap="),
+        ({"time": [0, 10, 20, 30], "max_gap": 1}, ValueError, "or a larger max_gap="),
+        ({"too_short": "skip"}, ValueError, "expected 'error' or 'drop'"),
+    ],
+)
+def test_errors_of_times_and_gaps_say_what_to_do(options, error, message):
+    with pytest.raises(error, match=message):
+        sliding_windows(np.arange(4.0), 2, **options)
+
+
+def test_recordings_that_are_too_short_or_differ_in_features_are_named():
+    recordings = [np.ones((5, 2)), np.ones((2, 2)), np.ones((4, 2))]
+    with pytest.raises(ValueError, match=r'recording 1\. Use fewer timesteps, or too_short="drop"'):
+        sliding_windows(recordings, 3)
+    assert sliding_windows(recordings, 3, too_short="drop").starts.tolist() == [0, 1, 2, 7, 8]
+    with pytest.raises(ValueError, match="Recording 1 of X= has 3 features and an earlier one has 2"):
+        sliding_windows([np.ones((5, 2)), np.ones((5, 3))], 3)
+    with pytest.raises(ValueError, match=r"Sequence 1 has the columns \['b', 'a'\]"):
+        sliding_windows([pd.DataFrame(np.ones((5, 2)), columns=list(names)) for names in ("ab", "ba")], 3)
+
+
+def test_temporalize_names_its_own_parameter():
+    with pytest.raises(TypeError, match=r"Got lookback=3\.0"):
+        temporalize(np.ones((9, 2)), np.ones(9), 3.0)

@@ -165,7 +165,7 @@ def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
 def test_verbose_shows_epochs_loss_and_time_left(X, capsys):
     train(X.__getitem__, verbose=1)
     shown = capsys.readouterr().out
-    assert "5/5" in shown
+    assert "Epoch 5 of 5" in shown
     assert "loss: " in shown
     train(X.__getitem__, verbose=0)
     assert capsys.readouterr().out == ""

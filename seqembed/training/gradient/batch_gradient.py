@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
 
@@ -27,13 +29,27 @@ _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
 
 
+_tensorflow_was_forked = False
+
+
+def _look_for_tensorflow() -> None:
+    global _tensorflow_was_forked
+    _tensorflow_was_forked = "tensorflow" in sys.modules
+
+
+# A forked child has no copy of TensorFlow's threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_look_for_tensorflow)
+
+
 class BatchGradient:
     """Computes the loss and its gradient for batches of one shape.
 
     If there are enough batches, TensorFlow compiles the gradient, and batches are cut into shards that run on threads.
     The number of shards depends on the size of a batch and on the cores that the process may run on (by affinity and by
     the limits of a container), so that `n_jobs` changes no result. If there are fewer batches, NumPy computes them in
-    less time than importing TensorFlow takes. On a GPU a batch is not cut.
+    less time than importing TensorFlow takes. NumPy also computes them in a process that was forked from one with
+    TensorFlow in memory, whose threads it lacks. On a GPU a batch is not cut.
 
     Parameters
     ----------
@@ -74,7 +90,9 @@ class BatchGradient:
         pool: Executor,
     ):
         self._network = network
-        if is_worth_compiling(network, network.count_steps(n_timesteps), batch_size, n_updates):
+        if not _tensorflow_was_forked and is_worth_compiling(
+            network, network.count_steps(n_timesteps), batch_size, n_updates
+        ):
             # TensorFlow takes seconds and hundreds of megabytes to import.
             from seqembed.training.gradient import tensorflow_gradient
 

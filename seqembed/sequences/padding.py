@@ -1,0 +1,52 @@
+"""Removal of the padding of sequences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqembed.sequences.containers import as_numbers
+
+
+def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
+    """Cut the padding off both ends of sequences.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps)
+        Sequences that were padded to one length: at the front, as Keras's ``pad_sequences`` does, or at the end, as
+        tslearn does with NaN.
+    value : float, default=NaN
+        What they were padded with, at all features. The default is tslearn's; Keras pads with 0.
+
+    Returns
+    -------
+    sequences : list of arrays of shape (n_timesteps, n_features) or (n_timesteps,)
+        Views of `X`. Timesteps that hold `value` between others are kept.
+
+    Raises
+    ------
+    ValueError
+        For an array of other dimensions, and for a sequence of which nothing is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sequences_from_padded([[0, 0, 1, 0, 2], [3, 4, 0, 0, 0]], value=0)
+    [array([1, 0, 2]), array([3, 4])]
+    """
+    X = as_numbers(X, "X")
+    if X.ndim not in (2, 3):
+        raise ValueError(
+            f"Got X= of shape {X.shape}, expected (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). A "
+            f"list of sequences of unequal lengths needs no sequences_from_padded."
+        )
+    is_padding = np.isnan(X) if np.isnan(value) else value == X
+    known = ~is_padding if X.ndim == 2 else ~is_padding.all(axis=2)
+    empty = np.flatnonzero(~known.any(axis=1))
+    if len(empty):
+        raise ValueError(
+            f"Sequence {empty[0]} holds nothing but value={value:g}, {len(empty)} in all. Leave such sequences out: "
+            f"np.delete(X, {empty[:10].tolist()}, axis=0)."
+        )
+    starts, ends = known.argmax(axis=1), X.shape[1] - known[:, ::-1].argmax(axis=1)
+    return [sequence[start:end] for sequence, start, end in zip(X, starts, ends, strict=True)]

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed import sequences_from_padded
+
+
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    value=st.sampled_from([0.0, -1.0, np.nan]),
+    at_front=st.booleans(),
+    n_features=st.integers(0, 3),
+)
+def test_what_was_padded_comes_back(lengths, value, at_front, n_features):
+    shape = (n_features,) if n_features else ()
+    random = np.random.default_rng(0)
+    sequences = [random.uniform(1, 2, (length, *shape)) for length in lengths]
+    padded = np.full((len(lengths), 9, *shape), value)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[slice(-len(sequence), None) if at_front else slice(len(sequence))] = sequence
+    for given_back, sequence in zip(sequences_from_padded(padded, value), sequences, strict=True):
+        np.testing.assert_array_equal(given_back, sequence)
+
+
+def test_a_timestep_with_one_value_missing_is_no_padding():
+    X = np.array([[[1.0, np.nan], [np.nan, np.nan]]])
+    np.testing.assert_array_equal(sequences_from_padded(X)[0], [[1, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([[0.0, 1.0], [0.0, 0.0]], r"Sequence 1 holds nothing but value=0, 1 in all.*np.delete\(X, \[1\], axis=0\)"),
+        ([0.0, 1.0], r"Got X= of shape \(2,\)"),
+    ],
+)
+def test_errors_of_padded_input_say_what_to_do(X, message):
+    with pytest.raises(ValueError, match=message):
+        sequences_from_padded(X, value=0)
