@@ -139,7 +139,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         """
         refuse_mixed_names(X)
         with collected(X, lengths, self) as sequences:
-            for hint in hints(sequences):
+            for hint in hints(sequences, X):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
             random = _generator(self.random_state)

@@ -8,20 +8,28 @@ from collections.abc import Iterator
 import numpy as np
 
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.containers import is_frame
 
 _SAMPLE = 100
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
 _LEAST_PADDED_SHARE = 0.2
 _LEAST_DISTINCT_RUNS = 3
+# Columns of a recording are sensors: their levels differ by far more than they vary, neighbouring columns are no more
+# alike than others, and neighbouring rows are. Days cut into hours fail the second test, other collections the first.
+_LEAST_ROWS, _ROWS_PER_COLUMN = 20, 2
+_LEAST_LEVEL_RATIO = 10
+_LARGEST_STEP_BETWEEN_ROWS, _LEAST_STEP_BETWEEN_COLUMNS = 0.2, 0.5
 
 
-def hints(sequences: Sequences) -> Iterator[str]:
+def hints(sequences: Sequences, X=None) -> Iterator[str]:
     """Say in which other way the sequences may be laid out.
 
     Parameters
     ----------
     sequences : Sequences
         As they are read.
+    X : object, default=None
+        What the user passed. The index of a data frame can tell what its rows are.
 
     Yields
     ------
@@ -41,6 +49,12 @@ def hints(sequences: Sequences) -> Iterator[str]:
             f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
             f"last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1)."
         )
+    if sequences.ndim == 2 and (has_rows_of_times(X) or looks_like_recording(sequences)):
+        yield (
+            f"X is read as {len(sequences)} sequences of {sequences.n_timesteps} timesteps of one feature, but it "
+            f"looks like a single recording of {sequences.n_timesteps} features. If so, pass windows of it: "
+            f"sliding_windows(X, timesteps=...).windows."
+        )
     value = padding_value(sequences)
     if value is not None:
         yield (
@@ -48,6 +62,49 @@ def hints(sequences: Sequences) -> Iterator[str]:
             f"padding, which is read as {'missing values' if np.isnan(value) else 'values'}. If so, pass "
             f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})."
         )
+
+
+def has_rows_of_times(X) -> bool:
+    """Tell whether the rows of a data frame are dates, and its columns are named like sensors, without a digit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2026-01-01", periods=2)
+    >>> has_rows_of_times(pd.DataFrame({"flow": [1, 2], "heat": [3, 4]}, index=days))
+    True
+    >>> has_rows_of_times(pd.DataFrame({"hour_1": [1, 2], "hour_2": [3, 4]}, index=days))
+    False
+    """
+    if not is_frame(X) or not hasattr(getattr(X, "index", None), "dtype"):
+        return False
+    names = list(X.columns)
+    named = all(isinstance(name, str) and not any(letter.isdigit() for letter in name) for name in names)
+    return named and hasattr(X.index, "tz_localize")
+
+
+def looks_like_recording(sequences: Sequences) -> bool:
+    """Tell whether rows of a table look like the timesteps of a single recording of several sensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> recording = np.sin(np.arange(100)[:, np.newaxis] / 20) + [1000, 20, 5000, 300]
+    >>> looks_like_recording(check_sequences(recording)), looks_like_recording(check_sequences(recording.T))
+    (True, False)
+    """
+    n_columns = sequences.n_timesteps
+    if not sequences.one_length or n_columns < 3 or len(sequences) < max(_LEAST_ROWS, _ROWS_PER_COLUMN * n_columns):
+        return False
+    rows = sequences.padded(slice(0, _SAMPLE))[:, :, 0].astype(np.float64)
+    levels, variances = rows.mean(axis=0), rows.var(axis=0)
+    if not (np.isfinite(levels).all() and variances.all()):
+        return False
+    far_apart = levels.std() > _LEAST_LEVEL_RATIO * np.sqrt(np.median(variances))
+    rows_alike = np.median(np.square(np.diff(rows, axis=0)).mean(axis=0) / variances) < 2 * _LARGEST_STEP_BETWEEN_ROWS
+    columns_alike = np.square(np.diff(levels)).mean() < 2 * _LEAST_STEP_BETWEEN_COLUMNS * levels.var()
+    return bool(far_apart and rows_alike and not columns_alike)
 
 
 def padding_value(sequences: Sequences) -> float | None:

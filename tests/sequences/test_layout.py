@@ -1,7 +1,9 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
@@ -25,7 +27,32 @@ def test_padding_at_either_end_is_hinted_at_with_the_line_that_removes_it(value,
 
 @pytest.mark.parametrize("load", [load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels])
 def test_real_sets_get_no_hint(load):
-    assert not list(hints(check_sequences(load().data)))
+    X = load().data
+    assert not list(hints(check_sequences(X), X))
+
+
+def test_a_set_of_images_read_row_by_row_or_flat_gets_no_hint():
+    digits = load_digits()
+    assert not list(hints(check_sequences(digits.images)))
+    assert not list(hints(check_sequences(digits.data)))
+
+
+def test_a_recording_passed_as_a_table_is_hinted_at():
+    time = np.arange(500)[:, np.newaxis]
+    recording = [1013, 20, 230] + [3, 1, 2] * np.sin(time / 30 + [0, 1, 2])
+    (hint,) = hints(check_sequences(recording))
+    assert "a single recording of 3 features" in hint
+    assert "sliding_windows(X, timesteps=...).windows" in hint
+    noise = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 2)), columns=["flow", "heat"])
+    assert not list(hints(check_sequences(noise), noise))
+    dated = noise.set_index(pd.date_range("2026-01-01", periods=9))
+    assert len(list(hints(check_sequences(dated), dated))) == 1
+
+
+def test_days_of_hours_with_a_date_each_get_no_hint():
+    X = load_italy_power().data[:, :, 0]
+    dated = pd.DataFrame(X, index=pd.date_range("2026-01-01", periods=len(X)))
+    assert not list(hints(check_sequences(dated), dated))
 
 
 def test_missing_values_and_rare_counts_are_no_padding():
