@@ -28,6 +28,9 @@ from seqembed.training.loop import TrainingResult, train
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.training.stream import StreamState, train_one_pass
 
+# The loss of varied sequences can lie a little above the variance of the unvaried ones.
+_WORSE_THAN_MEANS = 2
+
 
 class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
@@ -132,8 +135,9 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            When the loss exploded, so that training went back to the best weights with a lower learning rate, and when
-            Ctrl-C ended it early. The estimator keeps the best weights so far.
+            When the loss exploded, so that training went back to the best weights with a lower learning rate, when
+            Ctrl-C ended it early, and when the loss stayed above twice the variance of the sequences. The estimator
+            keeps the best weights so far.
         UserWarning
             When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.layout`.
         """
@@ -147,13 +151,14 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             scaled = ScaledSequences(sequences, start.scaling)
             recipe = self._recipe(sequences, start.network, self.validation_fraction)
             result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
+            variance = scaled.sample_variance()
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
             self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
-        message = _message_of_ending(result, recipe)
+        message = _message_of_ending(result, recipe) or _message_of_level(result, variance)
         if message:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
@@ -356,6 +361,17 @@ def _constant_message(constant: np.ndarray) -> str:
     return (
         f"Features {constant.tolist()} have a single value in this first batch, which decides how features are scaled "
         f"in all later ones. Pass a larger first batch, in which every feature varies, or leave these features out."
+    )
+
+
+def _message_of_level(result: TrainingResult, variance: float) -> str | None:
+    """Say that the network is far worse than the means of the features, else return None."""
+    if result.best_loss <= _WORSE_THAN_MEANS * variance:
+        return None
+    return (
+        f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "
+        f"{variance:.3g}: the network has learned nothing. Use scale='standard', activation='tanh' or a lower "
+        f"learning_rate=."
     )
 
 

@@ -151,8 +151,9 @@ def _of_frame(frame, name: str) -> np.ndarray:
     array = np.asarray(frame)
     if array.dtype.kind in "biuf":
         return array
-    columns = [as_numbers(np.asarray(frame[column]), f"column {column!r} of {name}") for column in frame.columns]
-    return np.stack(columns, axis=1)
+    # pandas can have two columns of one name, and polars has no items.
+    columns = frame.items() if hasattr(frame, "items") else ((column, frame[column]) for column in frame.columns)
+    return np.stack([as_numbers(values, f"column {column!r} of {name}") for column, values in columns], axis=1)
 
 
 def _real(array: np.ndarray, name: str) -> np.ndarray:
@@ -197,7 +198,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     if isinstance(found, str):
         raise ValueError(
             f"{name} holds text, such as {found!r}, expected numbers. Leave such columns out, or convert numbers that "
-            f"are written as text: pandas.to_numeric(values)."
+            f"are written as text: pandas.to_numeric(values). A table with a row for each time of each id becomes "
+            f"sequences with sequences_from_frame(frame, id=..., time=...)."
         )
     if hasattr(found, "isoformat") or hasattr(found, "total_seconds"):
         raise ValueError(

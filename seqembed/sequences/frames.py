@@ -294,6 +294,11 @@ def _check_columns(frame, id: str, time: str, columns: Sequence[str] | None) -> 
         raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
     columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
     unknown = [name for name in [id, time, *columns] if name not in existing]
+    in_index = [name for name in unknown if name in getattr(getattr(frame.to_native(), "index", None), "names", ())]
+    if in_index:
+        raise ValueError(
+            f"Got frame= with {_listed(in_index)} in its index, expected columns. Pass frame.reset_index()."
+        )
     if unknown:
         raise ValueError(
             f"Got frame= without the {'column' if len(unknown) == 1 else 'columns'} {_listed(unknown)}, expected "
@@ -325,9 +330,18 @@ def _check_numeric(frame, columns: list[str]):
     if others:
         raise ValueError(
             f"Got {', '.join(f'{name!r} ({dtypes[name]})' for name in others)} among the columns of values of frame=, "
-            f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert to numbers first: "
-            f"frame[{others[0]!r}].astype(float) in pandas, .cast(float) in polars."
+            f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert them to numbers first: "
+            f"{_line_to_numbers(others[0], dtypes[others[0]])}."
         )
+
+
+def _line_to_numbers(name: str, dtype) -> str:
+    if dtype.is_temporal():
+        return (
+            f"(frame[{name!r}] - frame[{name!r}].min()).dt.total_seconds() in pandas, .dt.epoch('s') in polars for "
+            f"dates"
+        )
+    return f"pandas.to_numeric(frame[{name!r}]) in pandas, .cast(float) in polars"
 
 
 def _check_sortable(times, name: str):

@@ -14,6 +14,8 @@ from seqembed.sequences.collection import Sequences
 _LARGEST_SCALED_VALUE = 10
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
+# Sequences that show the variance of all.
+_VARIANCE_SAMPLE = 256
 
 
 class Batch(NamedTuple):
@@ -123,6 +125,11 @@ class ScaledSequences:
     def means(self) -> np.ndarray:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return self.scaling.scaled_means
+
+    def sample_variance(self) -> float:
+        """Compute the mean squared deviation from the means, as the network reads them, of up to 256 sequences."""
+        batch = self.read(np.arange(0, len(self), -(-len(self) // _VARIANCE_SAMPLE)))
+        return float(np.square(batch.values - self.means, dtype=np.float64).mean(where=batch.mask))
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
         """Read some sequences as a batch.

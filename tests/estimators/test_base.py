@@ -372,3 +372,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fit_in_a_forked_child_does_not_hang():
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED_FIT], timeout=120).returncode == 0
+
+
+def test_a_network_far_worse_than_the_means_says_that_it_has_learned_nothing(small):
+    prices = 30_000 + np.random.default_rng(0).normal(size=(20, 6)).cumsum(axis=1)
+    with pytest.warns(ConvergenceWarning, match="the means of the features alone would get.*Use scale='standard'"):
+        small(activation="relu", scale=None, patch_size=1).fit(prices)

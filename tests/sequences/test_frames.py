@@ -239,7 +239,7 @@ def test_a_frame_of_nothing_but_ids_and_times_is_refused():
 
 def test_columns_that_hold_no_numbers_are_named_with_those_that_do():
     frame = pumps(site="x", since=DAYS[0])
-    with pytest.raises(ValueError, match=r"'site' \(String\), 'since' \(Datetime.*columns=\['flow'\].*astype\(float\)"):
+    with pytest.raises(ValueError, match=r"'site' \(String\), 'since' \(Datetime.*columns=\['flow'\].*to_numeric"):
         sequences_from_frame(frame, **KEYS)
 
 
@@ -342,3 +342,20 @@ def test_an_id_gets_another_sequence_after_a_gap_and_all_go_back_into_the_frame(
 def test_a_gap_that_is_no_step_between_times_is_refused():
     with pytest.raises(TypeError, match=r"Got max_gap='3h'.*pandas\.Timedelta"):
         sequences_from_frame(pumps(hour=DAYS[[2, 0, 0, 1, 1]]), **KEYS, max_gap="3h")
+
+
+def test_an_id_or_a_time_in_the_index_is_refused_with_the_line_that_mends_it():
+    with pytest.raises(ValueError, match=r"'pump', 'hour' in its index.*Pass frame.reset_index\(\)"):
+        sequences_from_frame(pumps().set_index(["pump", "hour"]), **KEYS)
+
+
+@pytest.mark.parametrize(
+    ("column", "line"),
+    [
+        (pd.date_range("2026-01-01", periods=5), r"\(frame\['flow'\] - frame\['flow'\].min\(\)\).dt.total_seconds\(\)"),
+        (list("12345"), r"pandas.to_numeric\(frame\['flow'\]\)"),
+    ],
+)
+def test_errors_of_columns_that_are_no_numbers_give_a_line_that_works(column, line):
+    with pytest.raises(ValueError, match=line):
+        sequences_from_frame(pumps(flow=column), **KEYS)
