@@ -30,6 +30,8 @@ from seqembed.training.stream import StreamState, train_one_pass
 
 # The loss of varied sequences can lie a little above the variance of the unvaried ones.
 _WORSE_THAN_MEANS = 2
+# Scaled values have a variance of 1: a loss below this is no failure, whatever the variance of a sample.
+_LEAST_LOSS = 1.5
 
 
 class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
@@ -219,6 +221,9 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
             self.history_ = {}
         self.weights_, self._stream = result.weights, result.state
+        # They belong to a fit that is over now.
+        for name in ("n_iter_", "best_epoch_"):
+            vars(self).pop(name, None)
         # New lists: a shallow copy of the estimator keeps its own history.
         self.history_ = self.history_ | {
             name: [*self.history_.get(name, []), value] for name, value in result.losses.items()
@@ -366,7 +371,7 @@ def _constant_message(constant: np.ndarray) -> str:
 
 def _message_of_level(result: TrainingResult, variance: float) -> str | None:
     """Say that the network is far worse than the means of the features, else return None."""
-    if result.best_loss <= _WORSE_THAN_MEANS * variance:
+    if result.best_loss <= max(_WORSE_THAN_MEANS * variance, _LEAST_LOSS):
         return None
     return (
         f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "

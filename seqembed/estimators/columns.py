@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, validate_data
 
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.containers import is_frame
+from seqembed.sequences.containers import is_frame, listed
 
 
 def refuse_mixed_names(X) -> None:
@@ -66,6 +68,7 @@ def check_columns(estimator: object, X, sequences: Sequences) -> None:
 
 def _named(X):
     """Return the first data frame of a list, whose columns are those of all, and anything else as it is."""
+    X = X if isinstance(X, Iterator) else listed(X)
     if isinstance(X, (list, tuple)):
         return next((sequence for sequence in X if is_frame(sequence)), X)
     return X

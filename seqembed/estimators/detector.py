@@ -157,7 +157,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         heldout = np.empty(with_feature_axis(normal).shape)
         for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
             heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
-        constant = np.ptp(with_feature_axis(normal), axis=(0, 1)) == 0
+        values = with_feature_axis(normal)
+        constant = values.max(axis=(0, 1)) == values.min(axis=(0, 1))
         feature_scales, precision = _weights_of(heldout, self.weighting, constant)
         heldout_scores = -_contributions(heldout, feature_scales, precision).sum(axis=(1, 2))
         estimator = clone(self.estimator).fit(normal)

@@ -131,8 +131,11 @@ def as_numbers(values, name: str) -> np.ndarray:
             f"Got {name} of type {type(values).__name__}, expected an array. Pass the values that it holds."
         )
     if isinstance(values, np.ma.MaskedArray):
-        filled = values.astype(np.result_type(values.dtype, np.float32)) if values.dtype.kind in "biu" else values
-        return _real(np.asarray(filled.filled(np.nan) if values.dtype.kind in "biuf" else values.data), name)
+        data = values.data
+        if data.dtype.kind in "biufO":
+            missing = data.dtype.type(np.nan) if data.dtype.kind == "f" else np.nan
+            data = np.where(np.ma.getmaskarray(values), missing, data)
+        return _real(data, name)
     if is_frame(values):
         return _of_frame(values, name)
     try:
@@ -148,11 +151,11 @@ def as_numbers(values, name: str) -> np.ndarray:
 
 
 def _of_frame(frame, name: str) -> np.ndarray:
-    array = np.asarray(frame)
-    if array.dtype.kind in "biuf":
-        return array
     # pandas can have two columns of one name, and polars has no items.
-    columns = frame.items() if hasattr(frame, "items") else ((column, frame[column]) for column in frame.columns)
+    columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
+    # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.
+    if not len(frame) or all(np.asarray(values[:1]).dtype.kind in "biuf" for _, values in columns):
+        return _real(np.asarray(frame), name)
     return np.stack([as_numbers(values, f"column {column!r} of {name}") for column, values in columns], axis=1)
 
 
@@ -175,8 +178,8 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
         )
     if array.dtype.kind in "SU":
         raise ValueError(
-            f"{name} holds text, such as {str(array.flat[0])!r}, expected numbers. Leave it out, "
-            f"or convert numbers that are written as text: pandas.to_numeric(values)."
+            f"{name} holds text{f', such as {str(array.flat[0])!r}' if array.size else ''}, expected numbers. Leave it "
+            f"out, or convert numbers that are written as text: pandas.to_numeric(values)."
         )
     raise ValueError(
         f"{name} has dtype {array.dtype}, expected an array of numbers. A structured array becomes one with "
@@ -187,7 +190,7 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     kinds = {type(value) for value in array.flat}
     if {kind.__name__ for kind in kinds} & set(_MISSING):
@@ -206,6 +209,9 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
             f"{name} holds dates or durations, such as {found!r}, expected numbers. Leave them out, or pass seconds: "
             f"(times - times[0]) / np.timedelta64(1, 's')."
         )
+    shapes = {np.shape(value) for value in array.flat}
+    if len(shapes) == 1 and np.ndim(found):
+        return as_numbers(np.stack([as_numbers(value, name) for value in array.flat]), name)
     if np.ndim(found):
         raise ValueError(
             f"{name} is not an array of numbers of shape (n_timesteps, n_features): its rows hold unequally many "
@@ -220,6 +226,6 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
 def _is_number(value) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True

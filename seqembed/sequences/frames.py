@@ -12,6 +12,7 @@ import numpy as np
 
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
+from seqembed.sequences.windows import exceeds
 
 
 class FrameSequences(list):
@@ -63,7 +64,7 @@ def sequences_from_frame(
         A list of arrays of shape (n_timesteps, n_features), in the order in which the ids first appear. Each sequence
         is sorted by time. Its features are in the order of `columns`. The dtype is float32 if all columns are float32,
         else float64. Missing values are NaN. Its attribute `ids` holds the id of each sequence, and `row_ids` and
-        `row_times` hold those of all rows, see `FrameSequences`.
+        `row_times` hold those of all rows, see `FrameSequences`. Dates of a time zone are in UTC there.
 
     Raises
     ------
@@ -258,13 +259,7 @@ def _sort_rows(frame, id: str, time: str, max_gap) -> tuple[np.ndarray, np.ndarr
             f"frame.unique({[id, time]}, maintain_order=True) in polars."
         )
     if max_gap is not None:
-        try:
-            is_start[1:] |= np.diff(sorted_times) > max_gap
-        except TypeError as error:
-            raise TypeError(
-                f"Got max_gap={max_gap!r} for times of dtype {sorted_times.dtype}, expected a step between times: a "
-                f"number for numbers, and pandas.Timedelta or datetime.timedelta for dates."
-            ) from error
+        is_start[1:] |= exceeds(np.diff(sorted_times), max_gap)
     return order, np.flatnonzero(is_start)
 
 
@@ -347,6 +342,9 @@ def _line_to_numbers(name: str, dtype) -> str:
 def _check_sortable(times, name: str):
     nw = import_extra("narwhals", extra="frames")
     dtype = times.dtype
+    if dtype == nw.Object and len(kinds := {type(each) for each in times.to_numpy()}) == 1 and str not in kinds:
+        # Such as Python's own dates.
+        return
     # The categories of an Enum have an order.
     if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (nw.Boolean, nw.Enum)):
         raise ValueError(

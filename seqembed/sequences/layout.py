@@ -14,6 +14,7 @@ _SAMPLE = 100
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
 _LEAST_PADDED_SHARE = 0.2
 _LEAST_DISTINCT_RUNS = 3
+_LEAST_NAMES_OF_TIME = 7
 # Columns of a recording are sensors: their levels differ by far more than they vary, neighbouring columns are no more
 # alike than others, and neighbouring rows are. Days cut into hours fail the second test, other collections the first.
 _LEAST_ROWS, _ROWS_PER_COLUMN = 20, 2
@@ -80,7 +81,8 @@ def has_rows_of_times(X) -> bool:
         return False
     names = list(X.columns)
     named = all(isinstance(name, str) and not any(letter.isdigit() for letter in name) for name in names)
-    return named and hasattr(X.index, "tz_localize")
+    # Days cut into weekdays or months would be named by time too: seven or more names of three letters or so.
+    return named and len(names) < _LEAST_NAMES_OF_TIME and hasattr(X.index, "tz_localize")
 
 
 def looks_like_recording(sequences: Sequences) -> bool:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
+from scipy.sparse import issparse
 
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, counted
-from seqembed.sequences.containers import is_frame
+from seqembed.sequences.containers import as_numbers, is_frame, listed
 
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
@@ -112,28 +113,34 @@ def _slices_of(X, lengths) -> Iterator:
         )
     if not X.shape or X.shape[0] == 0:
         raise ValueError(f"Got X= of shape {X.shape}, expected at least one sequence. Check how it was selected.")
+    if len(X.shape) < 2:
+        raise ValueError(f"Got X= of shape {X.shape}, expected (n_samples, n_timesteps, n_features). Pass X[:].")
     ends = None if lengths is None else checked_lengths(lengths, X.shape[0], X.shape[1])
     rows_of_slices = chunks(X.shape[0], math.prod(X.shape[1:]))
     if ends is None:
-        return (np.asarray(X[rows]) for rows in rows_of_slices)
+        return (as_numbers(X[rows], "X") for rows in rows_of_slices)
     return (
-        [sequence[:end] for sequence, end in zip(np.asarray(X[rows]), ends[rows], strict=True)]
+        [sequence[:end] for sequence, end in zip(as_numbers(X[rows], "X"), ends[rows], strict=True)]
         for rows in rows_of_slices
     )
 
 
 def _as_batch(item, ndim: int):
     """Return what a data loader yields as a batch of sequences, or refuse it."""
-    if isinstance(item, Mapping):
+    if isinstance(item, Mapping) and not issparse(item):
         raise TypeError(
             f"Got an iterable of {type(item).__name__}, expected batches. Pass (item[key] for item in X) with the key "
             f"of the sequences, one of {[str(key) for key in item][:10]}."
         )
+    item = listed(item)
     dimensions = [_count_dimensions(each) for each in item] if isinstance(item, (list, tuple)) else None
     if dimensions == [3]:
         # A PyTorch loader of a TensorDataset yields lists of one tensor.
         return item[0]
-    if dimensions is not None and len(dimensions) == 2 and dimensions[0] > max(1, dimensions[1]):
+    are_tensors = dimensions is not None and all(type(each).__module__.startswith("torch") for each in item)
+    if are_tensors and dimensions == [2]:
+        item, dimensions = item[0], None
+    if dimensions is not None and len(dimensions) == 2 and (are_tensors or dimensions[0] > max(1, dimensions[1])):
         raise ValueError(
             "Got an iterable of pairs, perhaps of sequences and labels, expected sequences alone. Pass (x for x, y in "
             "X)."

@@ -7,13 +7,14 @@ values of the rows of the recording.
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
+from datetime import timedelta
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 
 from seqembed.sequences.collection import counted
-from seqembed.sequences.containers import check_same_columns, is_frame
+from seqembed.sequences.containers import as_numbers, check_same_columns, listed
 
 
 class Windows(NamedTuple):
@@ -114,10 +115,11 @@ def sliding_windows(
         raise ValueError(f"Got too_short={too_short!r}, expected 'error' or 'drop'.")
     if time is not None and max_gap is None:
         raise ValueError("Got time= without max_gap=, expected both: pass the longest step between neighbouring rows.")
-    recordings, labels, times = X, y, time
-    if not _holds_recordings(X):
-        recordings = [X]
-        labels, times = (None if each is None else [each] for each in (y, time))
+    X = listed(X)
+    if _holds_recordings(X):
+        recordings, labels, times = X, *(None if each is None else list(listed(each)) for each in (y, time))
+    else:
+        recordings, labels, times = [X], *(None if each is None else [each] for each in (y, time))
     check_same_columns(recordings)
     for name, each in (("y", labels), ("time", times)):
         if each is not None and len(each) != len(recordings):
@@ -139,9 +141,10 @@ def sliding_windows(
         of_rows = None if labels is None else _check_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
         if max_gap is not None:
-            index = recording.index if is_frame(recording) and hasattr(recording, "index") else ()
+            index = getattr(recording, "index", ())
+            index = () if callable(index) else index
             pieces = _pieces_without_gaps(index if times is None else times[position], len(values), max_gap)
-        elif len(values) < needed and too_short == "error":
+        if len(values) < needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
                 f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least {counted(needed, 'row')}: "
@@ -178,7 +181,7 @@ def _holds_recordings(X) -> bool:
 
 
 def _check_recording(X, position: int) -> np.ndarray:
-    X = np.asarray(X)
+    X = as_numbers(X, f"recording {position}")
     if X.ndim not in (1, 2):
         raise ValueError(
             f"Got X= with a recording of shape {X.shape}, expected (n_rows, n_features) or (n_rows,): recording "
@@ -198,25 +201,63 @@ def _pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
             f"Got max_gap= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or a "
             f"data frame whose index holds times."
         )
-    if times.dtype.kind not in "iufM":
+    if times.dtype == object:
+        # Python's own dates and durations.
+        times = _as_dates(times)
+    if times.dtype.kind not in "iufmM":
         raise ValueError(
             f"Got times of dtype {times.dtype}, expected numbers or dates. Convert them with pandas.to_datetime(time)."
         )
-    steps = np.diff(times)
-    backwards = np.flatnonzero(~(steps >= np.zeros(1, steps.dtype)))
+    backwards = np.flatnonzero(~(times[1:] >= times[:-1]))
     if len(backwards):
         raise ValueError(
             f"Got times that run backwards or are missing: row {backwards[0] + 1} has {times[backwards[0] + 1]} after "
             f"{times[backwards[0]]}. Sort the rows by time first."
         )
-    try:
-        gaps = np.flatnonzero(steps > max_gap) + 1
-    except TypeError as error:
-        raise TypeError(
-            f"Got max_gap={max_gap!r} for times of dtype {times.dtype}, expected a step between times: a number for "
-            f"numbers, and pandas.Timedelta or datetime.timedelta for dates."
-        ) from error
+    gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
     return [slice(start, stop) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
+
+
+def _as_dates(times: np.ndarray) -> np.ndarray:
+    try:
+        return times.astype("m8[us]" if isinstance(times[0], timedelta) else "M8[us]")
+    except (TypeError, ValueError):
+        return times
+
+
+def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
+    """Tell which steps in time are longer than a gap may be.
+
+    Parameters
+    ----------
+    steps : array of numbers or of durations
+        From each time to the next.
+    max_gap : number or timedelta
+        The longest step.
+
+    Raises
+    ------
+    TypeError
+        For a number beside durations, or a duration beside numbers.
+    ValueError
+        For a gap that is missing (NaN, NaT).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> exceeds(np.array([1, 5, 2]), max_gap=2)
+    array([False,  True, False])
+    """
+    is_duration = isinstance(max_gap, (timedelta, np.timedelta64))
+    is_number = isinstance(max_gap, Real) and not is_duration
+    if not (is_duration if steps.dtype.kind == "m" else is_number):
+        raise TypeError(
+            f"Got max_gap={max_gap!r} for steps of dtype {steps.dtype}, expected a step between times: a number for "
+            f"numbers, and pandas.Timedelta or datetime.timedelta for dates."
+        )
+    if max_gap != max_gap:
+        raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
+    return steps > max_gap
 
 
 def _windows_of_rows(X: np.ndarray, timesteps: int, stride: int, y, label, n_ahead: int) -> Windows:
@@ -263,7 +304,7 @@ class _Any(NamedTuple):
 
 def _any_of(labels_of_recordings) -> _Any:
     """Tell which label means a rare event. All recordings together show it: one alone may hold no rare row."""
-    present = set().union(*(np.unique(np.asarray(labels)).tolist() for labels in labels_of_recordings))
+    present = set().union(*(set(np.asarray(labels).tolist()) for labels in labels_of_recordings))
     # All 1, without -1 or 0, is normal: labels of 0 and 1 would rarely lack 0.
     if present <= {-1, 1} and True not in {each for each in present if isinstance(each, bool)}:
         return _Any(-1)
@@ -307,7 +348,8 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     >>> merge_windows([[1, 2, 3], [5, 6, 7]], starts=[0, 2], n_rows=6)
     array([ 1.,  2.,  4.,  6.,  7., nan])
     """
-    values, starts = np.asarray(values), np.asarray(starts)
+    values = np.asarray(values) if np.iscomplexobj(values) else as_numbers(values, "values")
+    starts = np.asarray(starts)
     combinations = {"mean": _means_by_row, "median": _medians_by_row, "max": _maxima_by_row}
     if how not in combinations:
         raise ValueError(f"Got how={how!r}, expected 'mean', 'median' or 'max'.")
@@ -322,7 +364,7 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
             f"...) and (n_windows,). To get errors per timestep, use reconstruction_error(X, per='timestep')."
         )
     timesteps = values.shape[1]
-    if starts.size and (starts.min() < 0 or starts.max() + timesteps > n_rows):
+    if starts.size and (int(starts.min()) < 0 or int(starts.max()) + timesteps > n_rows):
         raise ValueError(
             f"Got starts= from {starts.min()} to {starts.max()} for windows of {counted(timesteps, 'row')} and "
             f"n_rows={n_rows}, expected all windows to lie within these rows. Pass as n_rows= the length of the "
@@ -331,7 +373,7 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
     if not len(starts):
         return np.full((n_rows, *values.shape[2:]), np.nan, dtype)
-    return combinations[how](values, starts, n_rows).astype(dtype, copy=False)
+    return combinations[how](values, starts.astype(np.intp), n_rows).astype(dtype, copy=False)
 
 
 def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
@@ -339,14 +381,17 @@ def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.nda
     first = np.full((n_rows, *values.shape[2:]), np.nan)
     for step in range(values.shape[1] - 1, -1, -1):
         first[starts + step] = values[:, step]
+    infinite = ~np.isfinite(values)
+    if infinite.any():
+        first[:] = 0
     sums, counts = np.zeros(first.shape), np.zeros(n_rows)
     for step in range(values.shape[1]):
-        # Equal infinities differ by NaN.
         with np.errstate(invalid="ignore"):
-            difference = np.where(values[:, step] == first[starts + step], 0, values[:, step] - first[starts + step])
-        np.add.at(sums, starts + step, difference)
+            np.add.at(sums, starts + step, values[:, step] - first[starts + step])
         np.add.at(counts, starts + step, 1)
     counts = counts.reshape(-1, *[1] * (values.ndim - 2))
+    if infinite.any():
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return first + sums / np.maximum(counts, 1)
 
 

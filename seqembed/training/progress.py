@@ -29,7 +29,7 @@ class Progress:
         self._epochs = epochs
         self._started = self._last_line = time.monotonic()
         # A notebook overwrites a line as a terminal does, though it is no terminal.
-        overwrites = sys.stderr.isatty() or "ipykernel" in sys.modules
+        overwrites = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
         self._bar = tqdm(total=epochs, unit="epoch", mininterval=0.5) if overwrites else None
 
     def update(self, epoch: int, losses: dict[str, float], *, ended: bool) -> None:

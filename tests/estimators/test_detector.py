@@ -296,3 +296,9 @@ def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(consta
     moved = X[300:310].copy()
     moved[:, :, 1] += max(1.0, abs(constant))
     assert (detector.predict(moved) == -1).all()
+
+
+def test_truth_values_can_be_sequences():
+    X = np.random.default_rng(0).random((30, 5, 2)) < 0.5
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=2)).fit(X)
+    assert detector.predict(X).shape == (30,)

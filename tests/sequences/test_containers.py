@@ -1,5 +1,7 @@
 """Containers of sequences, and the one-liners that README gives for those of other libraries, on their own data."""
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -113,3 +115,20 @@ def test_infinity_within_the_lengths_of_a_padded_array_is_refused_and_beyond_the
     with pytest.raises(ValueError, match="infinity in sequence 1"):
         check_sequences(X, [4, 3])
     assert check_sequences(X, [4, 2]).complete
+
+
+def test_dates_beside_numbers_in_a_polars_frame_are_refused_and_not_read_as_numbers():
+    frame = pl.DataFrame({"time": [datetime(2026, 1, 1)], "x": [1.0]})
+    with pytest.raises(ValueError, match="Column 'time' of sequence 0 holds dates"):
+        check_sequences([frame])
+
+
+def test_an_object_array_of_equally_long_arrays_is_their_stack():
+    X = np.empty((2,), object)
+    X[:] = [[np.ones(2), np.zeros(2)], [np.ones(2), np.ones(2)]]
+    assert check_sequences(X).values[0].shape == (2, 2)
+
+
+def test_masks_of_objects_count():
+    X = np.ma.array([[1, 2, 999], [4, 5, 6]], dtype=object, mask=[[0, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(check_sequences(X).values[0, :, 0], [1, 2, np.nan])

@@ -129,3 +129,16 @@ def test_a_view_of_a_mapping_is_a_collection():
 
 def test_a_data_frame_with_a_column_called_chunks_is_a_data_frame():
     assert batches_of(pd.DataFrame({"chunks": [1.0, 2.0]})) is None
+
+
+def test_lists_of_one_tensor_of_two_dimensions_are_refused_like_arrays():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match="arrays of 2 dimensions"), collected([torch.ones(3, 4)] for _ in range(2)):
+        pass
+
+
+def test_batches_can_be_object_arrays_of_sequences():
+    X = np.empty(4, object)
+    X[:] = [np.ones((length, 2)) for length in (1, 2, 3, 4)]
+    with collected(iter(np.array_split(X, 2))) as sequences:
+        np.testing.assert_array_equal(sequences.lengths, [1, 2, 3, 4])

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import naive
 import numpy as np
@@ -317,3 +317,44 @@ def test_recordings_that_are_too_short_or_differ_in_features_are_named():
 def test_temporalize_names_its_own_parameter():
     with pytest.raises(TypeError, match=r"Got lookback=3\.0"):
         temporalize(np.ones((9, 2)), np.ones(9), 3.0)
+
+
+def test_labels_and_times_of_recordings_are_taken_by_position_whatever_holds_them():
+    recordings, labels = [np.arange(3.0), np.arange(3.0)], [[0, 0, 0], [1, 1, 1]]
+    for y in (pd.Series(labels, index=[1, 0]), dict(zip("ab", labels, strict=True)).values()):
+        np.testing.assert_array_equal(sliding_windows(recordings, 3, y=y).y, [0, 1])
+
+
+def test_masked_rows_of_a_recording_and_masked_values_of_windows_are_missing():
+    recording = np.ma.masked_equal([1.0, -99.0, 3.0], -99)
+    np.testing.assert_array_equal(sliding_windows(recording, 2).windows[:, :, 0], [[1, np.nan], [np.nan, 3]])
+    merged = merge_windows(np.ma.masked_equal([[1.0, -99.0]], -99), [0], 2)
+    np.testing.assert_array_equal(merged, [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("time", "max_gap", "error"),
+    [
+        (np.arange(4).astype("M8[s]"), 3600, TypeError),
+        (np.arange(4), np.timedelta64(1, "h"), TypeError),
+        (np.arange(4.0), np.nan, ValueError),
+        (np.array([0, 2, 1, 3], np.uint64), 1, ValueError),
+    ],
+)
+def test_a_gap_must_be_a_step_between_the_times(time, max_gap, error):
+    with pytest.raises(error, match=r"Got max_gap=|run backwards"):
+        sliding_windows(np.arange(4.0), 2, time=time, max_gap=max_gap)
+
+
+def test_pythons_own_dates_and_durations_are_times():
+    days = [date(2026, 1, 1) + timedelta(days=day) for day in (0, 1, 9, 10)]
+    durations = pd.to_timedelta([0, 1, 9, 10], unit="D")
+    for time in (days, durations, list(durations)):
+        assert sliding_windows(np.arange(4.0), 2, time=time, max_gap=timedelta(days=1)).starts.tolist() == [0, 2]
+
+
+def test_starts_of_few_bits_do_not_wrap_and_infinity_beside_a_number_stays():
+    merged = merge_windows(np.ones((1, 10)), np.int8([120]), 130)
+    assert np.flatnonzero(merged == 1).tolist() == list(range(120, 130))
+    for values in ([[1.0], [np.inf]], [[np.inf], [1.0]]):
+        assert merge_windows(values, [0, 0], 1) == np.inf
