@@ -68,9 +68,9 @@ def check_columns(estimator: object, X, sequences: Sequences) -> None:
 
 def _named(X):
     """Return the first data frame of a list, whose columns are those of all, and anything else as it is."""
-    X = X if isinstance(X, Iterator) else listed(X)
-    if isinstance(X, (list, tuple)):
-        return next((sequence for sequence in X if is_frame(sequence)), X)
+    sequences = X if isinstance(X, Iterator) else listed(X)
+    if isinstance(sequences, (list, tuple)):
+        return next((sequence for sequence in sequences if is_frame(sequence)), X)
     return X
 
 

@@ -261,11 +261,10 @@ def far(level):
     return X, rare
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
-@pytest.mark.parametrize("level", [0.0, 4.5e6])
+@pytest.mark.parametrize(("level", "unit"), [(0.0, 1.0), (4.5e6, 1.0), (4.5e6, 1e-9), (0.0, 1e9)])
 def test_rare_events_are_found_at_every_level_and_in_every_unit(level, unit):
     X, rare = far(level)
-    network = LSTMReconstructor(4, hidden_units=(8,), epochs=60, random_state=0)
+    network = LSTMReconstructor(4, hidden_units=(8,), epochs=60, batch_size=50, random_state=0)
     detector = ReconstructionDetector(network, contamination=0.05).fit(unit * X[:100])
     is_rare = np.repeat([0, 1], 20)
     scores = -detector.score_samples(unit * np.concatenate([X[100:], rare]))
@@ -285,11 +284,11 @@ def test_truth_values_are_never_the_convention_of_minus_one():
 @pytest.mark.parametrize("constant", [0.0, 7.0, -3e6])
 def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(constant):
     shares = []
-    for seed in range(5):
+    for seed in range(3):
         random = np.random.default_rng(seed)
         waves = np.sin(np.arange(20) / 3 + random.uniform(0, 6, (600, 1))) + 0.1 * random.normal(size=(600, 20))
         X = np.stack([waves, np.full_like(waves, constant)], axis=2)
-        network = LSTMReconstructor(4, hidden_units=(8,), epochs=10, random_state=seed)
+        network = LSTMReconstructor(4, hidden_units=(8,), epochs=6, random_state=seed)
         detector = ReconstructionDetector(network, contamination=0.05).fit(X[:300])
         shares.append(np.mean(detector.predict(X[300:]) == -1))
     assert 0.025 < np.mean(shares) < 0.1
