@@ -153,14 +153,13 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
             scaled = ScaledSequences(sequences, start.scaling)
             recipe = self._recipe(sequences, start.network, self.validation_fraction)
             result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
-            variance = scaled.sample_variance()
+            message = _message_of_ending(result, recipe) or _message_of_level(result, scaled)
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
             self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
-        message = _message_of_ending(result, recipe) or _message_of_level(result, variance)
         if message:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
@@ -369,9 +368,12 @@ def _constant_message(constant: np.ndarray) -> str:
     )
 
 
-def _message_of_level(result: TrainingResult, variance: float) -> str | None:
+def _message_of_level(result: TrainingResult, sequences: ScaledSequences) -> str | None:
     """Say that the network is far worse than the means of the features, else return None."""
-    if result.best_loss <= max(_WORSE_THAN_MEANS * variance, _LEAST_LOSS):
+    if result.best_loss <= _LEAST_LOSS:
+        return None
+    variance = sequences.sample_variance()
+    if result.best_loss <= _WORSE_THAN_MEANS * variance:
         return None
     return (
         f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "

@@ -10,6 +10,16 @@ from scipy.sparse import issparse
 # Names of the types that pandas uses for a missing value; pandas itself need not be imported.
 _MISSING = ("NAType", "NaTType")
 
+_DATES = (
+    "{} holds dates or durations {}, expected numbers. Leave them out, or pass seconds: (times - times[0]) / "
+    "np.timedelta64(1, 's')."
+)
+_TEXT = (
+    "{} holds text, {}, expected numbers. Leave it out, or convert numbers that are written as text: "
+    "pandas.to_numeric(values). A table with a row for each time of each id becomes sequences with "
+    "sequences_from_frame(frame, id=..., time=...)."
+)
+
 
 def listed(X):
     """Return a container of sequences as a list, and anything else as it is.
@@ -172,15 +182,9 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
         )
     name = f"{name[0].upper()}{name[1:]}"
     if array.dtype.kind in "mM":
-        raise ValueError(
-            f"{name} holds dates or durations (dtype {array.dtype}), expected numbers. Leave them out, or pass "
-            f"seconds: (times - times[0]) / np.timedelta64(1, 's')."
-        )
+        raise ValueError(_DATES.format(name, f"(dtype {array.dtype})"))
     if array.dtype.kind in "SU":
-        raise ValueError(
-            f"{name} holds text{f', such as {str(array.flat[0])!r}' if array.size else ''}, expected numbers. Leave it "
-            f"out, or convert numbers that are written as text: pandas.to_numeric(values)."
-        )
+        raise ValueError(_TEXT.format(name, f"such as {str(array.flat[0])!r}" if array.size else "though it is empty"))
     raise ValueError(
         f"{name} has dtype {array.dtype}, expected an array of numbers. A structured array becomes one with "
         f"numpy.lib.recfunctions.structured_to_unstructured(array)."
@@ -199,16 +203,9 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     name = f"{name[0].upper()}{name[1:]}"
     found = next(value for value in array.flat if not _is_number(value))
     if isinstance(found, str):
-        raise ValueError(
-            f"{name} holds text, such as {found!r}, expected numbers. Leave such columns out, or convert numbers that "
-            f"are written as text: pandas.to_numeric(values). A table with a row for each time of each id becomes "
-            f"sequences with sequences_from_frame(frame, id=..., time=...)."
-        )
+        raise ValueError(_TEXT.format(name, f"such as {found!r}"))
     if hasattr(found, "isoformat") or hasattr(found, "total_seconds"):
-        raise ValueError(
-            f"{name} holds dates or durations, such as {found!r}, expected numbers. Leave them out, or pass seconds: "
-            f"(times - times[0]) / np.timedelta64(1, 's')."
-        )
+        raise ValueError(_DATES.format(name, f"(such as {found!r})"))
     shapes = {np.shape(value) for value in array.flat}
     if len(shapes) == 1 and np.ndim(found):
         return as_numbers(np.stack([as_numbers(value, name) for value in array.flat]), name)
