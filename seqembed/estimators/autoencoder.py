@@ -113,8 +113,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     n_timesteps_, n_features_ : int
         Shape of the longest of the fitted sequences.
     one_length_ : bool
-        Whether the fitted sequences were equally long. If so, others must have the same length. If not, they can have
-        any length, and reconstructions are lists.
+        Whether the fitted sequences were equally long. If so, arrays must have the same length, and only lists, and
+        arrays with `lengths`, may hold sequences of others. If not, all reconstructions are lists.
     input_ndim_ : int
         2 if fitted on (n_samples, n_timesteps), else 3. Reconstructions have the same layout.
     n_features_in_ : int

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
 from seqembed.sequences.collection import Sequences, check_sequences, counted, with_feature_axis
+from seqembed.sequences.containers import is_missing
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
@@ -140,7 +141,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         ------
         ValueError
             For fewer normal sequences than `cv`, sequences of unequal lengths or with missing values, labels of another
-            shape than (n_samples,), and for input that the estimator refuses.
+            shape than (n_samples,) or with missing ones, and for input that the estimator refuses.
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
@@ -289,9 +290,16 @@ def _rare_mask(y, n_samples: int) -> np.ndarray:
             f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
             f"of shape ({n_samples},)."
         )
-    if y.dtype == bool:
-        return y
-    present = set(np.unique(y).tolist())
+    missing = [position for position, label in enumerate(y.tolist()) if is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"Got y= without a label for sequence {missing[0]}, expected -1 (rare) or 1 (normal) for each. Leave out "
+            f"the {counted(len(missing), 'sequence')} without one."
+        )
+    present = set(y.tolist())
+    # Truth values can stand in an array of objects.
+    if all(isinstance(label, bool) for label in present):
+        return y.astype(bool)
     if present <= {-1, 1}:
         return y == -1
     if present <= {0, 1}:

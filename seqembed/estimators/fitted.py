@@ -64,28 +64,31 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; only if the estimator was fitted on sequences of one
-            length.
+            Where to write the result, such as a memory map; only for sequences of one length, that of the fit.
 
         Returns
         -------
         reconstruction : float32 array, in the layout that the estimator was fitted on
             The output of the network, in the units of `X`, with estimates of missing values. A list of arrays if the
-            estimator was fitted on sequences of unequal lengths. float64 if float32 would round by more than a
+            estimator was fitted on sequences of unequal lengths, or gets others than it was fitted on. float64 if float32 would round by more than a
             thousandth of a feature's scale, which is so for features far from zero: 4,500,000 plus or minus 0.1.
 
         Raises
         ------
         ValueError
-            For sequences of another shape than the fitted ones.
+            For sequences of other features than the fitted ones, and for an array of another length without `lengths`.
+            A list may hold sequences of any length.
 
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
         >>> from seqembed.datasets import load_italy_power
         >>> X = load_italy_power().data[:8]
-        >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).reconstruct(X).shape
+        >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X)
+        >>> autoencoder.reconstruct(X).shape
         (8, 24, 1)
+        >>> [x.shape for x in autoencoder.reconstruct([X[0], X[1, :20]])]
+        [(24, 1), (20, 1)]
         """
         check_is_fitted(self)
         return self._compute(_reconstruct, X, lengths, out, per="value", dtype=self._scaled_network.scaling.dtype)
@@ -105,15 +108,14 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; only if the estimator was fitted on sequences of one
-            length.
+            Where to write the result, such as a memory map; only for sequences of one length, that of the fit.
 
         Returns
         -------
         errors : float32 array
             Of shape (n_samples,) per sequence, (n_samples, n_timesteps) per timestep, and in the layout of the
             reconstruction per value. Missing values are left out of means, and their own error is NaN. Per timestep and
-            per value, a list of arrays if the estimator was fitted on sequences of unequal lengths.
+            per value, a list of arrays where the reconstruction is one.
 
         Raises
         ------
@@ -205,14 +207,15 @@ class FittedNetworkMixin:
         """Check sequences, and that they are of the shape that the estimator was fitted on."""
         sequences = check_sequences(X, lengths, estimator=self)
         padded_length = getattr(self, "_padded_length", None)
+        # A list, or lengths=, says that sequences may differ in length; an array of another length is a mistake.
         is_array = lengths is None and isinstance(sequences.values, np.ndarray)
         if is_array and sequences.n_timesteps == padded_length:
             warnings.warn(_PADDED.format(type(self).__name__, padded_length), UserWarning, stacklevel=4)
-        is_comparable = sequences.ndim == 3 or (sequences.is_table and self.one_length_)
+        is_comparable = sequences.ndim == 3 or (is_array and self.one_length_)
         if is_comparable and sequences.ndim == self.input_ndim_:
             check_columns(self, X, sequences)
         expected = (self.n_timesteps_, self.n_features_)
-        other_length = self.one_length_ and (sequences.lengths != self.n_timesteps_).any()
+        other_length = is_array and self.one_length_ and sequences.n_timesteps != self.n_timesteps_
         if other_length or sequences.n_features != self.n_features_:
             raise ValueError(_shape_message(sequences, expected, self.one_length_, type(self).__name__))
         return sequences
@@ -238,9 +241,8 @@ class FittedNetworkMixin:
 
         def compute(X, lengths, out):
             sequences = self._check_sequences(X, lengths)
-            results, rows_of_results = self._allocate(
-                sequences.lengths, out, per, width, dtype, as_array=self.one_length_
-            )
+            as_array = self.one_length_ and bool((sequences.lengths == self.n_timesteps_).all())
+            results, rows_of_results = self._allocate(sequences.lengths, out, per, width, dtype, as_array=as_array)
             scaled = ScaledSequences(sequences, model.scaling)
 
             def run(rows):
@@ -337,12 +339,6 @@ def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: 
             f"X has {counted(given[1], 'feature')}, but {estimator} was fitted on sequences of "
             f"{counted(n_features, 'feature')}. Pass sequences of shape (n_timesteps, {n_features})."
         )
-    if not sequences.one_length:
-        return (
-            f"X has sequences of {sequences.lengths.min()} to {given[0]} timesteps, but {estimator} was fitted on "
-            f"sequences of {counted(n_timesteps, 'timestep')}. To transform sequences of unequal lengths, fit it on "
-            f"such."
-        )
     message = (
         f"X has {counted(given[0], 'timestep')} of {counted(given[1], 'feature')}, but {estimator} was fitted on "
         f"{counted(n_timesteps, 'timestep')} of {counted(n_features, 'feature')}."
@@ -351,4 +347,6 @@ def _shape_message(sequences: Sequences, expected: tuple[int, int], one_length: 
         return f"{message} It looks transposed, time last: pass X.transpose(0, 2, 1)."
     if sequences.ndim == 2 and (len(sequences), given[0]) == expected:
         return f"{message} It looks like a single sequence: pass X[np.newaxis]."
+    if sequences.ndim == 3 and given[1] == n_features:
+        return f"{message} To read sequences of other lengths, pass a list of arrays: list(X)."
     return f"{message} Pass sequences of shape (n_samples, {n_timesteps}, {n_features})."

@@ -74,6 +74,8 @@ def build_keras_model(
         kernel, recurrent_kernel, bias = layer.weights(weights)
         model.get_layer(layer.name).set_weights([kernel, recurrent_kernel, bias])
     model.get_layer("output").set_weights([weights["output/kernel"], weights["output/bias"]])
+    # Keras refuses to export a model to ONNX that was never called; a symbolic call computes nothing.
+    model(keras.KerasTensor((None, n_timesteps, network.n_features)))
     return model
 
 

@@ -192,19 +192,21 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    kinds = {type(value) for value in array.flat}
+    kinds = set(map(type, array.flat))
+    # astype reads text as numbers, and dates as durations since 1970.
+    if not any(issubclass(kind, (str, bytes, np.datetime64, np.timedelta64)) for kind in kinds):
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            pass
     if {kind.__name__ for kind in kinds} & set(_MISSING):
-        known = np.array([np.nan if type(value).__name__ in _MISSING else value for value in array.flat], object)
+        known = np.array([np.nan if is_missing(value) else value for value in array.flat], object)
         return _of_objects(known.reshape(array.shape), name)
     name = f"{name[0].upper()}{name[1:]}"
     found = next(value for value in array.flat if not _is_number(value))
-    if isinstance(found, str):
+    if isinstance(found, (str, bytes)):
         raise ValueError(_TEXT.format(name, f"such as {found!r}"))
-    if hasattr(found, "isoformat") or hasattr(found, "total_seconds"):
+    if any(hasattr(found, name) for name in ("isoformat", "total_seconds")) or np.asarray(found).dtype.kind in "mM":
         raise ValueError(_DATES.format(name, f"(such as {found!r})"))
     shapes = {np.shape(value) for value in array.flat}
     if len(shapes) == 1 and np.ndim(found):
@@ -220,7 +222,20 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     )
 
 
+def is_missing(value) -> bool:
+    """Tell whether a single value is missing: None, NaN, NaT or pandas.NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and value != value)
+
+
 def _is_number(value) -> bool:
+    if isinstance(value, (str, bytes, np.datetime64, np.timedelta64)):
+        return False
     try:
         float(value)
     except (TypeError, ValueError, OverflowError):

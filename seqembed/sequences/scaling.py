@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from seqembed.sequences.collection import Sequences
 
@@ -14,6 +13,8 @@ from seqembed.sequences.collection import Sequences
 _LARGEST_SCALED_VALUE = 10
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
+# Less, as a part of its mean, is no variation of a feature: float64 rounds by 1e-16.
+_ROUNDING = 1e-14
 # Sequences that show the variance of all.
 _VARIANCE_SAMPLE = 256
 
@@ -194,7 +195,11 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        For a feature without a single value.
+        For a feature without a single value, and for values whose squares float64 can't hold.
+
+    References
+    ----------
+    T. F. Chan et al., "Algorithms for computing the sample variance" (1983): how those of chunks are combined.
 
     Examples
     --------
@@ -203,22 +208,41 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     >>> feature_statistics(check_sequences(np.array([[[1.0, 7.0], [3.0, 7.0]]])))
     (array([2., 7.]), array([1., 1.]))
     """
-    scaler = StandardScaler()
+    counts, means, squares = (np.zeros(sequences.n_features) for _ in range(3))
     lowest, highest = np.full(sequences.n_features, np.inf), np.full(sequences.n_features, -np.inf)
-    for rows in sequences.chunks():
-        timesteps = sequences.timesteps(rows)
-        scaler.partial_fit(timesteps)
-        # fmin and fmax, unlike minimum and maximum, pass over NaN.
-        lowest = np.fmin(lowest, np.fmin.reduce(timesteps, axis=0))
-        highest = np.fmax(highest, np.fmax.reduce(timesteps, axis=0))
-    unknown = np.flatnonzero(np.isnan(scaler.mean_))
+    # Not StandardScaler.partial_fit, which divides by zero where a feature has no value in a whole chunk.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for timesteps in map(sequences.timesteps, sequences.chunks()):
+            known = True if sequences.complete else ~np.isnan(timesteps)
+            n_known = np.broadcast_to(known, timesteps.shape).sum(axis=0)
+            chunk_means = timesteps.sum(axis=0, dtype=np.float64, where=known) / np.maximum(1, n_known)
+            deviations = np.subtract(timesteps, chunk_means, dtype=np.float64)
+            steps, shares = chunk_means - means, n_known / np.maximum(1, counts + n_known)
+            means = means + steps * shares
+            squares += np.square(deviations).sum(axis=0, where=known) + np.square(steps) * counts * shares
+            counts += n_known
+            # fmin and fmax, unlike minimum and maximum, pass over NaN.
+            lowest = np.fmin(lowest, np.fmin.reduce(timesteps, axis=0))
+            highest = np.fmax(highest, np.fmax.reduce(timesteps, axis=0))
+    unknown = np.flatnonzero(counts == 0)
     if len(unknown):
         raise ValueError(
             f"Feature {unknown[0]} has no value in any sequence, all are missing (NaN). Leave it out: "
             f"np.delete(X, {unknown.tolist()}, axis=-1)."
         )
-    farthest = np.maximum(highest - scaler.mean_, scaler.mean_ - lowest)
-    return scaler.mean_, np.maximum(scaler.scale_, farthest / _LARGEST_SCALED_VALUE)
+    deviations = np.sqrt(squares / counts)
+    too_large = np.flatnonzero(~np.isfinite(deviations))
+    if len(too_large):
+        feature = too_large[0]
+        raise ValueError(
+            f"Feature {feature} has values from {lowest[feature]:.3g} to {highest[feature]:.3g}, whose squares exceed "
+            f"the range of float64: expected values below 1e150. Mark false values as missing (NaN), or use a larger "
+            f"unit: X / 1e200."
+        )
+    # Rounding gives the mean of equal values a deviation.
+    scales = np.where(highest - lowest > _ROUNDING * np.abs(means), deviations, 1.0)
+    farthest = np.maximum(highest - means, means - lowest)
+    return means, np.maximum(scales, farthest / _LARGEST_SCALED_VALUE)
 
 
 def constant_features(sequences: Sequences) -> np.ndarray:

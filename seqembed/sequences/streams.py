@@ -273,6 +273,6 @@ def compute_by_batches(
         return out
     if not results:
         raise ValueError(_NO_BATCH)
-    if isinstance(results[0], list):
+    if any(isinstance(result, list) for result in results):
         return [each for result in results for each in result]
     return np.concatenate(results)

@@ -113,10 +113,12 @@ def train(
             interrupted = True
             run.judge_present_weights()
     best = run.best
-    if best.parameters is None or (not interrupted and _exploded_or_nan(best.loss, run.first_loss)):
+    if best.parameters is None or (not interrupted and run.exploded(run.judged_by, best.loss)):
+        remedy = "" if network.activation == "tanh" else "activation='tanh', or "
         raise FloatingPointError(
             f"The loss was {run.history['loss'][-1]:.3g} after {run.n_explosions} restarts, the last with "
-            f"learning_rate={run.peak:.2g}. Use scale='standard' or activation='tanh', or look for extreme values in X."
+            f"learning_rate={run.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and look for "
+            f"extreme values in X; scale='standard' makes them smaller."
         )
     return TrainingResult(
         named_weights(network.weight_shapes, best.parameters),
@@ -161,7 +163,9 @@ class _Run:
         if self._pass.readout is not None:
             weights = weights | self._pass.readout.initial_weights(network)
         self._start = flat_parameters(self._pass.shapes, weights)
-        self.best, self.first_loss = _Best(), None
+        # Losses of the starting weights, by name: training sequences are varied, and those held back may be harder.
+        self.best, self._first_losses = _Best(), {}
+        self.judged_by = "val_loss" if recipe.n_validation else "loss"
         self.epoch, self.n_explosions, self.peak, self.ended = 0, 0, recipe.learning_rate, False
         self._muon = self._optimiser(self._start, recipe.epochs)
 
@@ -170,11 +174,13 @@ class _Run:
         self.epoch += 1
         before = self._muon.parameters
         of_batches = self._pass.run(self._muon)
-        self.first_loss = of_batches.first if self.first_loss is None else self.first_loss
+        self._first_losses.setdefault("loss", of_batches.first)
         losses = {"loss": of_batches.mean}
         if self._pass.readout is not None:
             losses["readout_loss"] = of_batches.readout
         if self._recipe.n_validation:
+            if "val_loss" not in self._first_losses:
+                self._first_losses["val_loss"] = self._measure(before, self._validation_rows)
             losses["val_loss"] = self._measure(self._muon.parameters, self._validation_rows)
             self.best.offer(self._muon.parameters, losses["val_loss"], self.epoch)
         else:
@@ -182,12 +188,15 @@ class _Run:
             self.best.offer(before, of_batches.mean, self.epoch - 1)
         for name, value in (*losses.items(), ("learning_rate", self._muon.rate)):
             self.history[name].append(value)
-        judged = [losses[name] for name in ("loss", "val_loss") if name in losses]
-        if any(_exploded_or_nan(value, self.first_loss) for value in judged):
+        if any(self.exploded(name, losses[name]) for name in self._first_losses):
             self._restart_or_end()
         elif self._recipe.patience is not None and self._epochs_without_better() >= self._recipe.patience:
             self.ended = True
         self.ended = self.ended or self.epoch == self._recipe.epochs
+
+    def exploded(self, name: str, loss: float) -> bool:
+        """Tell whether the loss of a name is not finite, or far above that of the starting weights."""
+        return not math.isfinite(loss) or loss > _EXPLOSION * self._first_losses[name]
 
     def judge_present_weights(self) -> None:
         """Measure the present weights, and keep them if they are the best; validation has already done so."""
@@ -227,10 +236,6 @@ def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) 
 
 def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
     return lambda update: peak * warm_up_and_decay(update, n_updates)
-
-
-def _exploded_or_nan(loss: float, first_loss: float) -> bool:
-    return not math.isfinite(loss) or loss > _EXPLOSION * first_loss
 
 
 def _mean_squared_error(

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -142,9 +143,26 @@ def test_unequal_sequences_come_back_as_a_list_of_their_lengths(ragged, univaria
         autoencoder.inverse_transform(Z)
 
 
-def test_sequences_of_other_lengths_are_refused_after_a_fit_on_one_length(fitted, ragged):
-    with pytest.raises(ValueError, match=r"of 2 to 7 timesteps.*fitted on sequences of 7 timesteps"):
-        fitted.transform(ragged)
+def test_an_array_of_another_length_is_refused_after_a_fit_on_one_length(fitted, waves):
+    with pytest.raises(ValueError, match=r"X has 5 timesteps.*fitted on 7 timesteps.*pass a list of arrays: list\(X\)"):
+        fitted.transform(waves[:, :5])
+
+
+def test_a_list_of_other_lengths_is_read_after_a_fit_on_one_length(fitted, waves, ragged):
+    Z = fitted.transform(ragged)
+    np.testing.assert_allclose(Z[[len(x) == 7 for x in ragged]], fitted.transform([x for x in ragged if len(x) == 7]))
+    assert [x.shape for x in fitted.reconstruct(ragged)] == [x.shape for x in ragged]
+    assert [x.shape for x in fitted.reconstruction_error(ragged, per="timestep")] == [x.shape[:1] for x in ragged]
+    assert np.isfinite(fitted.score(ragged))
+    lengths = np.full(len(waves), 5)
+    np.testing.assert_array_equal(fitted.transform(waves, lengths), fitted.transform(list(waves[:, :5])))
+    assert isinstance(fitted.reconstruct(list(waves)), np.ndarray)
+
+
+def test_a_search_over_lists_scores_a_fold_whose_training_part_has_one_length(small, waves):
+    X = [*waves[:10], *(x[:5] for x in waves[10:20])]
+    search = GridSearchCV(small(), {"epochs": [1]}, cv=KFold(2)).fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_missing_values_are_read_as_means_left_out_of_errors_and_estimated(waves):

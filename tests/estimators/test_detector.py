@@ -124,6 +124,19 @@ def test_labels_that_are_none_are_ignored_with_a_warning():
         ReconstructionDetector(Zeros()).fit(noise(9), np.arange(9) % 3)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_missing_label_is_refused(missing):
+    y = np.array([1] * 8 + [missing], object)
+    with pytest.raises(ValueError, match=r"without a label for sequence 8.*Leave out the 1 sequence without one"):
+        ReconstructionDetector(Zeros()).fit(noise(9), y)
+
+
+def test_truth_values_among_objects_are_truth_values():
+    y = np.ones(9, bool).astype(object)
+    with pytest.raises(ValueError, match="0 normal sequences"):
+        ReconstructionDetector(Zeros()).fit(noise(9), y)
+
+
 def test_a_noisy_feature_does_not_drown_the_others():
     X = noise(200) * [1, 100]
     event = X[:1].copy()

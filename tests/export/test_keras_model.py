@@ -1,5 +1,7 @@
 import keras
 import numpy as np
+import onnxruntime
+import pytest
 
 from seqembed import LSTMAutoencoder
 from seqembed.export.keras_model import build_keras_model
@@ -41,3 +43,12 @@ def test_weights_are_taken_by_name_whatever_their_order(fitted, waves):
     assert list(reordered) != list(fitted.weights_)
     model = build_keras_model(fitted.network_, reordered, scaling, n_timesteps=fitted.n_timesteps_)
     np.testing.assert_array_equal(model.predict(waves, verbose=0), fitted.to_keras().predict(waves, verbose=0))
+
+
+@pytest.mark.filterwarnings("ignore:In the future:FutureWarning:keras")
+def test_a_model_that_was_never_called_exports_to_onnx(fitted, waves, tmp_path):
+    fitted.to_keras().export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (reconstruction,) = session.run(None, {session.get_inputs()[0].name: waves})
+    difference = (reconstruction - fitted.reconstruct(waves)) / fitted.scale_
+    assert np.abs(difference).max() < 1e-5

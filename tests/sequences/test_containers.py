@@ -91,6 +91,8 @@ DAYS = pd.date_range("2026-01-01", periods=2)
         (pd.DataFrame({"m": ["m1", "m2"], "x": [1.0, 2.0]}), ValueError, "Column 'm' of X holds text, such as 'm1'"),
         ([pl.DataFrame({"m": ["m1", "m2"]})], ValueError, "Column 'm' of sequence 0 holds text, such as 'm1'"),
         ([np.zeros(2, [("a", float)])], ValueError, "structured_to_unstructured"),
+        (np.array([["1.5", 2.0]], object), ValueError, r"X holds text, such as '1.5'.*pandas.to_numeric\(values\)"),
+        (np.array([[np.datetime64("2026-01-01"), 1.0]], object), ValueError, "X holds dates or durations"),
         ([[object()]], TypeError, "Sequence 0 holds objects of type object"),
     ],
     ids=lambda value: type(value).__name__,

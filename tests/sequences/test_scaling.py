@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,28 @@ def test_statistics_in_chunks_are_those_of_the_whole():
     means, scales = feature_statistics(check_sequences(X))
     np.testing.assert_allclose(means, X.mean(axis=(0, 1), dtype=float))
     np.testing.assert_allclose(scales, X.std(axis=(0, 1), dtype=float))
+
+
+def test_a_feature_may_be_missing_in_all_sequences_that_are_read_at_once():
+    X = np.random.default_rng(0).normal(3, 2, (2500, 300, 2))
+    X[:2000, :, 1] = np.nan
+    means, scales = feature_statistics(check_sequences(X))
+    np.testing.assert_allclose(means, np.nanmean(X, axis=(0, 1)))
+    np.testing.assert_allclose(scales, np.nanstd(X, axis=(0, 1)))
+
+
+def test_values_whose_squares_exceed_float64_are_refused_without_a_warning():
+    X = np.ones((2, 3, 2))
+    X[1, 2, 1] = 1e300
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"Feature 1 has values from 1 to 1e\+300.*Mark false values as missing"):
+            feature_statistics(check_sequences(X))
+
+
+def test_rounding_is_no_variation():
+    X = np.full((1000, 7, 1), 0.1)
+    assert feature_statistics(check_sequences(X))[1] == [1]
 
 
 def test_timestamps_survive_scaling_because_it_happens_in_their_own_precision():
