@@ -12,7 +12,7 @@ import numpy as np
 
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
-from seqembed.sequences.windows import exceeds
+from seqembed.sequences.times import exceeds, on_grid
 
 
 class FrameSequences(list):
@@ -36,7 +36,7 @@ class FrameSequences(list):
 
 
 def sequences_from_frame(
-    frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None
+    frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None, freq=None
 ) -> FrameSequences:
     """Cut a data frame in long format into one sequence per id.
 
@@ -57,6 +57,10 @@ def sequences_from_frame(
     max_gap : number or timedelta, default=None
         Longest step in time within a sequence. Where a step is longer, the id gets another sequence. By default, the
         rows of an id are one sequence, however far apart they are.
+    freq : number, timedelta or str, default=None
+        Step in time from one row to the next, such as ``"1min"``, as in pandas. Rows that are absent from the frame
+        become missing values. The times of a sequence must be whole steps from its first one. By default, neighbouring
+        rows of the frame are neighbours in the sequence, however far apart they are.
 
     Returns
     -------
@@ -69,10 +73,11 @@ def sequences_from_frame(
     Raises
     ------
     ValueError
-        If the frame is empty, if columns don't exist or hold no numbers, if ids or times are missing, or if an id has
-        the same time twice.
+        If the frame is empty, if columns don't exist or hold no numbers, if ids or times are missing, if an id has
+        the same time twice, or if times are no whole steps of `freq` apart.
     TypeError
-        If `frame` is not a data frame in memory, or if `columns` is a string.
+        If `frame` is not a data frame in memory, if `columns` is a string, or if `max_gap` or `freq` is no step between
+        the times.
     ImportError
         If narwhals is not installed. ``pip install "seqembed[frames]"`` installs it.
 
@@ -102,14 +107,22 @@ def sequences_from_frame(
     >>> starts = sliding_windows(sequences, timesteps=2).starts
     >>> sequences.row_ids[starts].tolist(), sequences.row_times[starts].tolist()
     (['b', 'b', 'a'], [1, 2, 1])
+
+    An hour that is absent becomes a missing value:
+
+    >>> sequences_from_frame(frame.iloc[[2, 4]], id="pump", time="hour", columns=["flow"], freq=1)
+    [array([[ 4.],
+           [nan],
+           [ 6.]])]
     """
-    layout = _read_layout(frame, id, time, columns, max_gap)
+    layout = _read_layout(frame, id, time, columns, max_gap, freq)
     features = [_as_floats(layout.frame.get_column(name)) for name in layout.columns]
-    values = np.empty((len(layout.order), len(features)), np.result_type(*features))
+    values = np.full((len(layout.times), len(features)), np.nan, np.result_type(*features))
     for position, feature in enumerate(features):
-        values[:, position] = feature[layout.order]
-    row_ids, row_times = (layout.frame.get_column(name).to_numpy()[layout.order] for name in (id, time))
-    return FrameSequences(np.split(values, layout.starts[1:]), row_ids[layout.starts], row_ids, row_times)
+        values[layout.rows, position] = feature[layout.order]
+    ids = layout.ids(id)
+    row_ids = np.repeat(ids, layout.lengths)
+    return FrameSequences(np.split(values, layout.starts[1:]), ids, row_ids, layout.times)
 
 
 def _as_floats(column) -> np.ndarray:
@@ -118,7 +131,9 @@ def _as_floats(column) -> np.ndarray:
     return (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
 
 
-def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None):
+def frame_from_sequences(
+    sequences, frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None, freq=None
+):
     """Put values of sequences, such as reconstructions, back into the rows of their data frame.
 
     Parameters
@@ -133,8 +148,8 @@ def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence
         Name of the column by which the rows of a sequence are sorted.
     columns : list of str, default=None
         Names of the columns of values to replace. By default all columns except `id` and `time`.
-    max_gap : number or timedelta, default=None
-        As given to `sequences_from_frame`.
+    max_gap, freq : default=None
+        As given to `sequences_from_frame`. Rows that are absent from the frame are left out again.
 
     Returns
     -------
@@ -169,8 +184,8 @@ def frame_from_sequences(sequences, frame, id: str, time: str, columns: Sequence
     2    b     1   2.0    x
     """
     nw = import_extra("narwhals", extra="frames")
-    layout = _read_layout(frame, id, time, columns, max_gap)
-    sorted_values = np.concatenate(_check_match(sequences, layout, id))
+    layout = _read_layout(frame, id, time, columns, max_gap, freq)
+    sorted_values = np.concatenate(_check_match(sequences, layout, id))[layout.rows]
     if not np.issubdtype(sorted_values.dtype, np.floating):
         sorted_values = sorted_values.astype(np.float64)
     values = np.empty_like(sorted_values, order="F")
@@ -187,20 +202,22 @@ def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
     if len(arrays) != len(layout.starts):
         raise ValueError(
             f"Got sequences= of length {len(arrays)} for frame= with {counted(len(layout.starts), 'id')} in column "
-            f"{id!r}, expected one sequence per id. Pass the frame from which the sequences were made."
+            f"{id!r}, expected one sequence per id. Pass the frame from which the sequences were made, and the same max_gap=."
         )
-    lengths = np.diff(layout.starts, append=len(layout.order))
-    for position, (array, length) in enumerate(zip(arrays, lengths, strict=True)):
+    for position, (array, length) in enumerate(zip(arrays, layout.lengths, strict=True)):
         expected = (int(length), len(layout.columns))
         if array.shape == expected:
             continue
-        name = layout.frame.get_column(id)[int(layout.order[layout.starts[position]])]
+        name = layout.ids(id)[position]
         if array.ndim != 2:
             remedy = "To get errors of each feature, use reconstruction_error(X, per='value')."
         elif array.shape[1] != len(layout.columns):
             remedy = "Pass the same columns=[...] as to sequences_from_frame."
         else:
-            remedy = "Pass the frame from which the sequences were made. Keep the order of sequences_from_frame."
+            remedy = (
+                "Pass the frame from which the sequences were made, and the same max_gap= and freq=. Keep the order of "
+                "sequences_from_frame."
+            )
         raise ValueError(
             f"Got sequences= whose sequence {position}, of id {name}, has shape {array.shape}, expected {expected}: "
             f"one row for each row of the id, and one column for each of {layout.columns}. {remedy}"
@@ -219,26 +236,47 @@ class _Layout(NamedTuple):
         Names of the columns of values.
     order : int array of shape (n_rows,)
         Row numbers of the frame, grouped by id. Within an id they are sorted by time.
-    starts : int array of shape (n_ids,)
-        Position in `order` at which each id starts.
+    rows : int array of shape (n_rows,)
+        Where these rows stand among the rows of all sequences, one after the other. Rows between them are absent from
+        the frame.
+    starts : int array of shape (n_sequences,)
+        Row of the sequences at which each of them starts.
+    times : array of shape (n_rows_of_sequences,)
+        Time of each row of the sequences.
     """
 
     frame: object
     columns: list[str]
     order: np.ndarray
+    rows: np.ndarray
     starts: np.ndarray
+    times: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Timesteps of each sequence."""
+        return np.diff(self.starts, append=len(self.times))
+
+    def ids(self, name: str) -> np.ndarray:
+        """Ids of the sequences, from the column of this name."""
+        return self.frame.get_column(name).to_numpy()[self.order[np.searchsorted(self.rows, self.starts)]]
 
 
-def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None, max_gap) -> _Layout:
+def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None, max_gap, freq) -> _Layout:
     frame = _check_frame(frame)
     columns = _check_columns(frame, id, time, columns)
     for name in (id, time):
         _check_none_missing(frame.get_column(name), name)
     _check_sortable(frame.get_column(time), time)
-    return _Layout(frame, columns, *_sort_rows(frame, id, time, max_gap))
+    order, is_start, times = _sort_rows(frame, id, time)
+    if max_gap is not None:
+        is_start[1:] |= exceeds(np.diff(times), max_gap)
+    rows, grid = (np.arange(len(times)), times) if freq is None else on_grid(times, is_start, freq)
+    return _Layout(frame, columns, order, rows, rows[is_start], grid)
 
 
-def _sort_rows(frame, id: str, time: str, max_gap) -> tuple[np.ndarray, np.ndarray]:
+def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows by id and time, whether an id starts at each of them, and their times."""
     nw = import_extra("narwhals", extra="frames")
     ids, times = frame.get_column(id), frame.get_column(time)
     # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
@@ -258,9 +296,7 @@ def _sort_rows(frame, id: str, time: str, max_gap) -> tuple[np.ndarray, np.ndarr
             f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
             f"frame.unique({[id, time]}, maintain_order=True) in polars."
         )
-    if max_gap is not None:
-        is_start[1:] |= exceeds(np.diff(sorted_times), max_gap)
-    return order, np.flatnonzero(is_start)
+    return order, is_start, sorted_times
 
 
 def _check_frame(frame):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from numbers import Integral, Real
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 
 from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, check_same_columns, listed
+from seqembed.sequences.times import exceeds
 
 
 class Windows(NamedTuple):
@@ -223,41 +224,6 @@ def _as_dates(times: np.ndarray) -> np.ndarray:
         return times.astype("m8[us]" if isinstance(times[0], timedelta) else "M8[us]")
     except (TypeError, ValueError):
         return times
-
-
-def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
-    """Tell which steps in time are longer than a gap may be.
-
-    Parameters
-    ----------
-    steps : array of numbers or of durations
-        From each time to the next.
-    max_gap : number or timedelta
-        The longest step.
-
-    Raises
-    ------
-    TypeError
-        For a number beside durations, or a duration beside numbers.
-    ValueError
-        For a gap that is missing (NaN, NaT).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> exceeds(np.array([1, 5, 2]), max_gap=2)
-    array([False,  True, False])
-    """
-    is_duration = isinstance(max_gap, (timedelta, np.timedelta64))
-    is_number = isinstance(max_gap, Real) and not is_duration
-    if not (is_duration if steps.dtype.kind == "m" else is_number):
-        raise TypeError(
-            f"Got max_gap={max_gap!r} for steps of dtype {steps.dtype}, expected a step between times: a number for "
-            f"numbers, and pandas.Timedelta or datetime.timedelta for dates."
-        )
-    if max_gap != max_gap:
-        raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
-    return steps > max_gap
 
 
 def _windows_of_rows(X: np.ndarray, timesteps: int, stride: int, y, label, n_ahead: int) -> Windows:

@@ -359,3 +359,22 @@ def test_an_id_or_a_time_in_the_index_is_refused_with_the_line_that_mends_it():
 def test_errors_of_columns_that_are_no_numbers_give_a_line_that_works(column, line):
     with pytest.raises(ValueError, match=line):
         sequences_from_frame(pumps(flow=column), **KEYS)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_absent_minutes_become_missing_values_and_are_left_out_again(library):
+    minutes = pd.to_datetime(["2026-01-01 00:00", "2026-01-01 00:03", "2026-01-01 00:01", "2026-01-01 00:07"])
+    frame = library({"machine": ["b", "b", "a", "a"], "minute": minutes, "flow": [1.0, 4.0, 2.0, 8.0]})
+    sequences = sequences_from_frame(frame, "machine", "minute", freq="1min")
+    np.testing.assert_array_equal(np.concatenate(sequences)[:, 0], [1, *[np.nan] * 2, 4, 2, *[np.nan] * 5, 8])
+    assert sequences.ids.tolist() == ["b", "a"]
+    assert sequences.row_ids.tolist() == ["b"] * 4 + ["a"] * 7
+    assert (np.diff(sequences.row_times[4:]) == np.timedelta64(1, "m")).all()
+    back = frame_from_sequences([2 * x for x in sequences], frame, "machine", "minute", freq="1min")
+    assert back["flow"].to_list() == [2, 8, 4, 16]
+    cut = sequences_from_frame(frame, "machine", "minute", freq="1min", max_gap=pd.Timedelta("5min"))
+    assert [len(x) for x in cut] == [4, 1, 1]
+    with pytest.raises(ValueError, match=r"the same max_gap= and freq="):
+        frame_from_sequences(sequences, frame, "machine", "minute")
+    with pytest.raises(ValueError, match=r"of length 2 for frame= with 3 ids.*the same max_gap="):
+        frame_from_sequences(sequences, frame, "machine", "minute", freq="1min", max_gap=pd.Timedelta("5min"))

@@ -1,0 +1,133 @@
+"""Times of rows: gaps that are too long, and rows on a regular grid."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from numbers import Real
+
+import numpy as np
+
+from seqembed.extras import import_extra
+from seqembed.sequences.collection import counted
+
+# A time may miss the grid by this part of a step: float64 rounds sums of steps.
+_LARGEST_MISS = 1e-6
+# Longer gaps would fill the memory with missing values.
+_MOST_ROWS_PER_ROW = 1000
+
+
+def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
+    """Tell which steps in time are longer than a gap may be.
+
+    Parameters
+    ----------
+    steps : array of numbers or of durations
+        From each time to the next.
+    max_gap : number or timedelta
+        The longest step.
+
+    Raises
+    ------
+    TypeError
+        For a number beside durations, or a duration beside numbers.
+    ValueError
+        For a gap that is missing (NaN, NaT).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> exceeds(np.array([1, 5, 2]), max_gap=2)
+    array([False,  True, False])
+    """
+    _check_kind(max_gap, steps.dtype, "max_gap")
+    if max_gap != max_gap:
+        raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
+    return steps > max_gap
+
+
+def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, np.ndarray]:
+    """Put the rows of sequences on a regular grid of times, which begins anew with each sequence.
+
+    Parameters
+    ----------
+    times : array of numbers or dates of shape (n_rows,)
+        In ascending order within each sequence.
+    is_start : bool array of shape (n_rows,)
+        Whether a sequence starts at a row.
+    freq : number, timedelta or str
+        The step of the grid. Text is read by pandas: ``"5min"``, ``"h"``.
+
+    Returns
+    -------
+    rows : int array of shape (n_rows,)
+        Position of each row on the grids of all sequences, one after the other.
+    grid : array of shape (n_grid_rows,)
+        The times of the grids.
+
+    Raises
+    ------
+    TypeError
+        For a number beside dates, or a duration beside numbers.
+    ValueError
+        For a step that is not positive, for times that are no whole steps from the first one of their sequence, and
+        for a grid of more than a thousand times as many rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> on_grid(np.array([3, 4, 6, 10]), np.array([True, False, False, True]), freq=1)
+    (array([0, 1, 3, 4]), array([ 3,  4,  5,  6, 10]))
+    """
+    step = _read_text(freq) if isinstance(freq, str) else freq
+    times = times.astype(np.int64) if times.dtype == bool else times
+    _check_kind(step, np.diff(times[:1]).dtype, "freq")
+    if times.dtype.kind in "mM":
+        # NumPy would round pandas.Timedelta to microseconds.
+        step = step.to_timedelta64() if hasattr(step, "to_timedelta64") else np.timedelta64(step)
+    if not step > 0 * step:
+        raise ValueError(f"Got freq={freq!r}, expected a positive step from one row to the next.")
+    starts = np.flatnonzero(is_start)
+    lengths = np.diff(starts, append=len(times))
+    first_times = times[starts]
+    steps = (times - np.repeat(first_times, lengths)) / step
+    rows = np.rint(steps)
+    misses = np.abs(steps - rows) > _LARGEST_MISS
+    misses[1:] |= ~is_start[1:] & (rows[1:] == rows[:-1])
+    if misses.any():
+        row = np.flatnonzero(misses)[0]
+        raise ValueError(
+            f"Got freq={freq!r} with the time {times[row]}, {steps[row]:.6g} steps from the first one of its sequence, "
+            f"expected whole steps. Round the times first, such as frame[time].dt.round('1min') in pandas, and keep "
+            f"one row for each."
+        )
+    grid_lengths = rows[np.append(starts[1:], len(times)) - 1] + 1
+    n_rows = grid_lengths.sum()
+    if n_rows > _MOST_ROWS_PER_ROW * len(times):
+        raise ValueError(
+            f"Got freq={freq!r}, which makes {n_rows:.3g} rows of {counted(len(times), 'row')}: nearly all would be "
+            f"missing. Use a larger freq=, or cut long gaps out with max_gap=."
+        )
+    grid_lengths = grid_lengths.astype(np.intp)
+    grid_starts = np.cumsum(grid_lengths) - grid_lengths
+    steps_of_grid = np.arange(int(n_rows)) - np.repeat(grid_starts, grid_lengths)
+    grid = np.repeat(first_times, grid_lengths) + steps_of_grid * step
+    return rows.astype(np.intp) + np.repeat(grid_starts, lengths), grid
+
+
+def _read_text(freq: str):
+    pandas = import_extra("pandas", extra="frames")
+    try:
+        return pandas.Timedelta(freq if any(letter.isdigit() for letter in freq) else f"1{freq}")
+    except ValueError as error:
+        raise ValueError(f"Got freq={freq!r}, expected a step such as '5min' or 'h': {error}.") from error
+
+
+def _check_kind(step, dtype: np.dtype, name: str) -> None:
+    """Refuse a number as a step between dates, and a duration as a step between numbers."""
+    is_duration = isinstance(step, (timedelta, np.timedelta64))
+    is_number = isinstance(step, Real) and not is_duration
+    if not (is_duration if dtype.kind == "m" else is_number):
+        raise TypeError(
+            f"Got {name}={step!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, and "
+            f"pandas.Timedelta or datetime.timedelta for dates."
+        )
