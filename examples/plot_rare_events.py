@@ -33,7 +33,7 @@ print(f"{len(training)} windows to train on, {len(windows)} in all, each {window
 
 def row_scores(scores: np.ndarray) -> np.ndarray:
     """Average the scores of all windows that cover a row."""
-    return merge_windows(np.repeat(scores[:, np.newaxis], TIMESTEPS, axis=1), starts, len(rows))
+    return merge_windows(scores, starts, len(rows), timesteps=TIMESTEPS)
 
 
 # %%

@@ -53,7 +53,7 @@ def main() -> None:
 
 def report(title: str, errors: np.ndarray, starts: np.ndarray, event: np.ndarray) -> None:
     """Print the area under the curve by row, and where the highest error lies."""
-    by_row = merge_windows(np.repeat(errors[:, np.newaxis], TIMESTEPS, axis=1), starts, len(event))
+    by_row = merge_windows(errors, starts, len(event), timesteps=TIMESTEPS)
     first, last = np.flatnonzero(event)[[0, -1]]
     highest = by_row.argmax()
     found = "within" if first - TIMESTEPS <= highest <= last + TIMESTEPS else "NOT within"

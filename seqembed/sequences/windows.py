@@ -106,12 +106,7 @@ def sliding_windows(
     (array([0, 2, 4]), array([False,  True,  True]))
     """
     for name, value, least in (("timesteps", timesteps, 1), ("stride", stride, 1), ("horizon", horizon, 0)):
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(
-                f"Got {name}={value!r}, expected an integer of at least {least}, not a {type(value).__name__}."
-            )
-        if value < least:
-            raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
+        _check_count(name, value, least)
     if too_short not in ("error", "drop"):
         raise ValueError(f"Got too_short={too_short!r}, expected 'error' or 'drop'.")
     if time is not None and max_gap is None:
@@ -169,6 +164,13 @@ def sliding_windows(
         np.concatenate([part.starts for part in parts]),
         None if y is None else np.concatenate([part.y for part in parts]),
     )
+
+
+def _check_count(name: str, value: int, least: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"Got {name}={value!r}, expected an integer of at least {least}, not a {type(value).__name__}.")
+    if value < least:
+        raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
 
 
 def _holds_recordings(X) -> bool:
@@ -282,19 +284,22 @@ def _any_of(labels_of_recordings) -> _Any:
     )
 
 
-def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
+def merge_windows(values, starts, n_rows: int, how: str = "mean", *, timesteps: int | None = None) -> np.ndarray:
     """Combine values of windows into values of the rows of the recording.
 
     Parameters
     ----------
-    values : array-like of shape (n_windows, timesteps, ...)
-        Values of each timestep of each window, such as reconstructions or errors. Any trailing shape is possible.
+    values : array-like of shape (n_windows, timesteps, ...), or (n_windows, ...) with `timesteps`
+        Values of each timestep of each window, such as reconstructions or errors, or of each window, such as scores.
+        Any trailing shape is possible.
     starts : array-like of int of shape (n_windows,)
         Row at which each window starts, as returned by `sliding_windows`.
     n_rows : int
         Rows of the recording.
     how : {"mean", "median", "max"}, default="mean"
         How to combine the values of overlapping windows.
+    timesteps : int, default=None
+        Rows of a window, for values of whole windows: each row gets those of the windows that cover it.
 
     Returns
     -------
@@ -313,6 +318,8 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
     >>> import numpy as np
     >>> merge_windows([[1, 2, 3], [5, 6, 7]], starts=[0, 2], n_rows=6)
     array([ 1.,  2.,  4.,  6.,  7., nan])
+    >>> merge_windows([0.1, 0.9], starts=[0, 2], n_rows=6, how="max", timesteps=3)
+    array([0.1, 0.1, 0.9, 0.9, 0.9, nan])
     """
     values = np.asarray(values) if np.iscomplexobj(values) else as_numbers(values, "values")
     starts = np.asarray(starts)
@@ -324,10 +331,14 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean") -> np.ndarray:
             f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "
             f"integers. Merge .real and .imag apart, and pass starts as sliding_windows returned it."
         )
+    if timesteps is not None and values.ndim:
+        _check_count("timesteps", timesteps, 1)
+        values = np.broadcast_to(values[:, np.newaxis], (len(values), timesteps, *values.shape[1:]))
     if values.ndim < 2 or starts.shape != values.shape[:1]:
         raise ValueError(
             f"Got values= of shape {values.shape} and starts= of shape {starts.shape}, expected (n_windows, timesteps, "
-            f"...) and (n_windows,). To get errors per timestep, use reconstruction_error(X, per='timestep')."
+            f"...) and (n_windows,). For scores of windows, pass timesteps=, the rows of a window. To get errors per "
+            f"timestep, use reconstruction_error(X, per='timestep')."
         )
     timesteps = values.shape[1]
     if starts.size and (int(starts.min()) < 0 or int(starts.max()) + timesteps > n_rows):

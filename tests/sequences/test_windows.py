@@ -358,3 +358,14 @@ def test_starts_of_few_bits_do_not_wrap_and_infinity_beside_a_number_stays():
     assert np.flatnonzero(merged == 1).tolist() == list(range(120, 130))
     for values in ([[1.0], [np.inf]], [[np.inf], [1.0]]):
         assert merge_windows(values, [0, 0], 1) == np.inf
+
+
+@pytest.mark.parametrize("how", ["mean", "median", "max"])
+def test_a_row_gets_the_scores_of_the_windows_that_cover_it(how):
+    scores, starts = np.random.default_rng(0).normal(size=5), np.arange(0, 15, 3)
+    expected = merge_windows(np.repeat(scores[:, np.newaxis], 4, axis=1), starts, 20, how)
+    np.testing.assert_array_equal(merge_windows(scores, starts, 20, how, timesteps=4), expected)
+    with pytest.raises(ValueError, match=r"For scores of windows, pass timesteps="):
+        merge_windows(scores, starts, 20, how)
+    with pytest.raises(TypeError, match=r"Got timesteps=4.0, expected an integer"):
+        merge_windows(scores, starts, 20, how, timesteps=4.0)
