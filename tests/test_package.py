@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,25 @@ def test_continuous_integration_runs_the_test_command_of_the_readme():
     ]
     assert len(commands) == 1
     assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_python_started_beside_a_clone_imports_the_package_and_not_the_clone(tmp_path):
+    (tmp_path / "seqembed").symlink_to(ROOT)
+    code = "import seqembed; seqembed.LSTMAutoencoder"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not run from a checkout")
+def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
+    run = {"check": True, "capture_output": True, "text": True}
+    subprocess.run([sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, ROOT], **run)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    # All test files are imported, and one of their tests is run.
+    chosen = ["-q", "-p", "no:cacheprovider", "tests", "-k", "test_padding_does_not_change_the_statistics"]
+    passed = subprocess.run([sys.executable, "-m", "pytest", *chosen], cwd=unpacked, **run)
+    assert "1 passed" in passed.stdout
+    for name in ("CHANGELOG.md", "README.md", "examples/plot_quickstart.py", "examples/benchmarks/TRIED.md"):
+        assert (unpacked / name).exists(), name
