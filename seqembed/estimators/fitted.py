@@ -70,8 +70,9 @@ class FittedNetworkMixin:
         -------
         reconstruction : float32 array, in the layout that the estimator was fitted on
             The output of the network, in the units of `X`, with estimates of missing values. A list of arrays if the
-            estimator was fitted on sequences of unequal lengths, or gets others than it was fitted on. float64 if float32 would round by more than a
-            thousandth of a feature's scale, which is so for features far from zero: 4,500,000 plus or minus 0.1.
+            estimator was fitted on sequences of unequal lengths, or gets others than it was fitted on. float64 if
+            float32 would round by more than a thousandth of a feature's scale, which is so for features far from zero:
+            4,500,000 plus or minus 0.1.
 
         Raises
         ------

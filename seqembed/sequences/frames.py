@@ -202,7 +202,8 @@ def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
     if len(arrays) != len(layout.starts):
         raise ValueError(
             f"Got sequences= of length {len(arrays)} for frame= with {counted(len(layout.starts), 'id')} in column "
-            f"{id!r}, expected one sequence per id. Pass the frame from which the sequences were made, and the same max_gap=."
+            f"{id!r}, expected one sequence per id. Pass the frame from which the sequences were made, and the "
+            f"same max_gap=."
         )
     for position, (array, length) in enumerate(zip(arrays, layout.lengths, strict=True)):
         expected = (int(length), len(layout.columns))

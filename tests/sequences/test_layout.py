@@ -68,3 +68,14 @@ def test_sequences_with_hardly_a_value_raise_no_warning_of_numpy():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not looks_transposed(check_sequences(X))
+
+
+def test_spectra_that_change_over_time_are_not_taken_for_transposed_sequences():
+    random, wavelengths = np.random.default_rng(0), np.linspace(0, 1, 200)
+    peaks = np.exp(-np.square((wavelengths - random.uniform(size=(6, 1))) / 0.08))
+    for n_timesteps in (5, 20, 50):
+        sizes = random.normal(size=(40, 1, 6)) + np.cumsum(random.normal(size=(40, n_timesteps, 6)), axis=1)
+        spectra = 2 + 3 * wavelengths + sizes @ peaks + 0.01 * random.normal(size=(40, n_timesteps, 200))
+        assert not looks_transposed(check_sequences(spectra))
+        # Six sensors whose time is on the last axis: neither axis but the last has an order.
+        assert looks_transposed(check_sequences(random.normal(size=(40, 6, 6)) @ peaks))

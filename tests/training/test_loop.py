@@ -166,9 +166,7 @@ def test_held_back_sequences_that_are_hard_to_reconstruct_are_no_explosion(X):
 
 
 def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
-    with pytest.raises(
-        FloatingPointError, match=r"The loss was inf after 4 restarts.*a lower learning_rate, and look for"
-    ):
+    with pytest.raises(FloatingPointError, match=r"The loss was inf after 4 restarts.*a lower learning_rate"):
         train(lambda rows: np.full_like(X[rows], 1e30))
 
 
