@@ -1,8 +1,14 @@
+import hypothesis
 import numpy as np
 import pytest
 
 from seqembed import LSTMAutoencoder
 from seqembed.training.gradient import batch_gradient
+
+# No deadline: a machine under load takes longer now and then.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import Sequences, checked_lengths, counted, rows_by_length
+from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.scaling import Batch
 from seqembed.training.recipe import Recipe
 
@@ -226,8 +227,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         """
         if isinstance(X, Iterator):
             raise ValueError(
-                f"Got a {type(X).__name__}, which can be read only once, and fit_transform reads twice: pass an object "
-                f"that makes a new iterator each time, or call fit and transform with one each."
+                f"Got a {type(X).__name__}, which can be read only once, expected batches that can be read twice, by fit "
+                f"and by transform. Pass an object that makes a new iterator each time, or call the two with one each."
             )
         return self.fit(X, y, lengths=lengths).transform(X, lengths=lengths)
 
@@ -297,7 +298,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         (1, 5, 2)
         """
         check_is_fitted(self)
-        embedding = check_array(Z, dtype=np.float32, estimator=self, input_name="Z")
+        # What float32 can't hold becomes infinite, which check_array refuses.
+        with np.errstate(over="ignore"):
+            embedding = check_array(as_numbers(Z, "Z"), dtype=np.float32, estimator=self, input_name="Z")
         if embedding.shape[1] != self.network_.n_components:
             raise ValueError(
                 f"Z has {counted(embedding.shape[1], 'column')}, but {type(self).__name__} was fitted with "

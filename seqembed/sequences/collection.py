@@ -14,7 +14,10 @@ from seqembed.sequences.containers import as_numbers, check_same_columns, is_fra
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
 
-_INFINITE = "Input X contains infinity in sequence {}. Mark missing values with NaN, and replace others by finite ones."
+_INFINITE = (
+    "Input X contains infinity in sequence {}, expected finite values. Mark missing values with NaN, and replace others "
+    "by finite ones."
+)
 
 
 @dataclass(frozen=True)
@@ -231,14 +234,17 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     X = listed(X)
     if isinstance(X, (list, tuple)):
         if lengths is not None:
-            raise ValueError("Got lengths= with a list of sequences. Leave it out: each array has its own length.")
+            raise ValueError(
+                "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list has "
+                "its own length."
+            )
         check_same_columns(X)
         arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
         # check_array refuses a list of numbers or of objects.
         if arrays and not any(array.ndim == 0 for array in arrays):
             return _check_list(arrays)
     elif is_frame(X) or (
-        isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biufc")
+        isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biuf")
     ):
         X = as_numbers(X, "X")
     X = check_array(
@@ -355,6 +361,6 @@ def _refuse_empty(positions: Iterable[int]) -> None:
     positions = [int(position) for position in positions]
     if positions:
         raise ValueError(
-            f"Every value of sequence {positions[0]} is missing (NaN). Leave such sequences out, {len(positions)} in "
-            f"all: {positions[:10]}."
+            f"Every value of sequence {positions[0]} is missing (NaN), expected at least one. Leave such sequences "
+            f"out, {len(positions)} in all: {positions[:10]}."
         )

@@ -27,6 +27,8 @@ def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
     ------
     ValueError
         For an array of other dimensions, and for a sequence of which nothing is left.
+    TypeError
+        For a value that is no number.
 
     Examples
     --------
@@ -40,13 +42,15 @@ def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
             f"Got X= of shape {X.shape}, expected (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). A "
             f"list of sequences of unequal lengths needs no sequences_from_padded."
         )
-    is_padding = np.isnan(X) if np.isnan(value) else value == X
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+        raise TypeError(f"Got value={value!r}, expected the number that X was padded with: value=0 or value=np.nan.")
+    is_padding = np.isnan(X) if value != value else value == X
     known = ~is_padding if X.ndim == 2 else ~is_padding.all(axis=2)
     empty = np.flatnonzero(~known.any(axis=1))
     if len(empty):
         raise ValueError(
-            f"Sequence {empty[0]} holds nothing but value={value:g}, {len(empty)} in all. Leave such sequences out: "
-            f"np.delete(X, {empty[:10].tolist()}, axis=0)."
+            f"Sequence {empty[0]} holds nothing but value={value:g}, expected others, {len(empty)} in all. Leave such "
+            f"sequences out: np.delete(X, {empty[:10].tolist()}, axis=0)."
         )
     starts, ends = known.argmax(axis=1), X.shape[1] - known[:, ::-1].argmax(axis=1)
     return [sequence[start:end] for sequence, start, end in zip(X, starts, ends, strict=True)]

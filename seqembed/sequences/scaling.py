@@ -227,8 +227,8 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     unknown = np.flatnonzero(counts == 0)
     if len(unknown):
         raise ValueError(
-            f"Feature {unknown[0]} has no value in any sequence, all are missing (NaN). Leave it out: "
-            f"np.delete(X, {unknown.tolist()}, axis=-1)."
+            f"Feature {unknown[0]} has no value in any sequence, all are missing (NaN): expected at least one. Leave "
+            f"it out: np.delete(X, {unknown.tolist()}, axis=-1)."
         )
     deviations = np.sqrt(squares / counts)
     too_large = np.flatnonzero(~np.isfinite(deviations))

@@ -214,8 +214,8 @@ def _pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
     backwards = np.flatnonzero(~(times[1:] >= times[:-1]))
     if len(backwards):
         raise ValueError(
-            f"Got times that run backwards or are missing: row {backwards[0] + 1} has {times[backwards[0] + 1]} after "
-            f"{times[backwards[0]]}. Sort the rows by time first."
+            f"Got times that run backwards or are missing, expected ascending ones: row {backwards[0] + 1} has "
+            f"{times[backwards[0] + 1]} after {times[backwards[0]]}. Sort the rows by time first."
         )
     gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
     return [slice(start, stop) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]

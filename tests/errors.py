@@ -1,0 +1,179 @@
+"""What users do by mistake, and what the library answers.
+
+``python tests/errors.py`` prints the table.
+"""
+
+import textwrap
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from scipy import sparse
+
+from seqembed import (
+    LSTMAutoencoder,
+    ReconstructionDetector,
+    frame_from_sequences,
+    merge_windows,
+    sequences_from_frame,
+    sequences_from_padded,
+    sliding_windows,
+    temporalize,
+)
+from seqembed.sequences.collection import check_sequences
+
+WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
+RAGGED = [wave[: 2 + number % 2] for number, wave in enumerate(WAVES)]
+DAYS = pd.date_range("2026-01-01", periods=4)
+LONG = pd.DataFrame({"machine": list("aabb"), "day": DAYS, "flow": [1.0, 2.0, 3.0, 4.0]})
+
+
+def infinite():
+    X = WAVES.copy()
+    X[2, 1, 0] = np.inf
+    return X
+
+
+def autoencoder(**changes):
+    return LSTMAutoencoder(**{"n_components": 2, "hidden_units": (4,), "epochs": 1, "random_state": 0} | changes)
+
+
+FITTED = autoencoder().fit(WAVES)
+
+# What the user did, the call, and the line that mends it, as the message must have it.
+CASES = {
+    # Containers
+    "text among numbers": (lambda: check_sequences(LONG), "sequences_from_frame(frame, id=..., time=...)"),
+    "numbers written as text": (lambda: check_sequences(np.array([["1", "2"]])), "pandas.to_numeric(values)"),
+    "an array of dates": (lambda: check_sequences(DAYS.to_numpy()[np.newaxis]), "np.timedelta64(1, 's')"),
+    "a frame with dates in a list": (lambda: check_sequences([LONG[["day", "flow"]]]), "np.timedelta64(1, 's')"),
+    "Python's dates": (lambda: check_sequences([[datetime(2026, 1, 1)]]), "np.timedelta64(1, 's')"),
+    "complex numbers": (lambda: check_sequences(WAVES + 1j), ".real and .imag"),
+    "a mapping": (lambda: check_sequences({"a": WAVES[0]}), "list(X.values())"),
+    "None among sequences": (lambda: check_sequences([WAVES[0], None]), "[x for x in X if x is not None]"),
+    "a sparse matrix in a list": (lambda: check_sequences([sparse.eye_array(3)]), ".toarray()"),
+    "a structured array": (lambda: check_sequences(np.zeros(3, [("a", float)])), "structured_to_unstructured(array)"),
+    "columns in another order": (
+        lambda: check_sequences([LONG[["flow"]], LONG[["flow"]].rename(columns={"flow": "heat"})]),
+        "[frame[X[0].columns] for frame in X]",
+    ),
+    # Shapes
+    "a single sequence": (lambda: check_sequences(np.arange(5.0)), "X.reshape(1, -1)"),
+    "four dimensions": (lambda: check_sequences(WAVES[np.newaxis]), "X.reshape(*X.shape[:2], -1)"),
+    "a list of batches": (lambda: check_sequences([WAVES, WAVES]), "np.concatenate(X)"),
+    "an empty sequence": (lambda: check_sequences([WAVES[0], WAVES[1][:0]]), "Leave empty sequences out"),
+    "sequences of other features": (lambda: check_sequences([WAVES[0], WAVES[1][:, :1]]), "sequence[:, columns]"),
+    "infinity": (lambda: check_sequences(infinite()), "Mark missing values with NaN"),
+    "a sequence without a value": (lambda: check_sequences([WAVES[0] * np.nan]), "Leave such sequences out"),
+    "a feature without a value": (
+        lambda: autoencoder().fit(np.where([True, False], WAVES, np.nan)),
+        "np.delete(X, [1], axis=-1)",
+    ),
+    "values of 1e300": (lambda: autoencoder().fit(WAVES * 1e300), "Mark false values as missing (NaN)"),
+    "lengths of another number": (
+        lambda: check_sequences(WAVES, [3, 3]),
+        "lengths=[len(sequence) for sequence in sequences]",
+    ),
+    "lengths beyond the array": (lambda: check_sequences(WAVES, [4] * 10), "Correct them"),
+    "lengths beside a list": (lambda: check_sequences(RAGGED, [3] * 10), "Leave it out"),
+    # Estimators
+    "hidden_units=8": (lambda: autoencoder(hidden_units=8).fit(WAVES), "(8,)"),
+    "a parameter out of range": (lambda: autoencoder(epochs=0).fit(WAVES), "epochs"),
+    "a transposed array": (lambda: FITTED.transform(WAVES.transpose(0, 2, 1)), "X.transpose(0, 2, 1)"),
+    "an array of another length": (lambda: FITTED.transform(WAVES[:, :2]), "list(X)"),
+    "embeddings of another width": (lambda: FITTED.inverse_transform(np.ones((1, 3))), "Pass what transform returned"),
+    "no lengths for unequal sequences": (
+        lambda: autoencoder().fit(RAGGED).inverse_transform(np.ones((1, 2))),
+        "lengths=[len(sequence) for sequence in X]",
+    ),
+    "out= of another shape": (
+        lambda: FITTED.transform(WAVES, out=np.empty((10, 3))),
+        "np.empty((10, 2), np.float32)",
+    ),
+    "an unknown per=": (lambda: FITTED.reconstruction_error(WAVES, per="window"), "'sequence', 'timestep', 'value'"),
+    "a generator for fit_transform": (lambda: autoencoder().fit_transform(iter([WAVES])), "call the two with one each"),
+    "a pair of sequences and labels": (
+        lambda: autoencoder().fit(iter([(WAVES, np.ones(10))])),
+        "(x for x, y in X)",
+    ),
+    "a generator of single sequences": (lambda: autoencoder().fit(iter(WAVES)), "list(X) if each is a sequence"),
+    "labels of another number": (
+        lambda: ReconstructionDetector(autoencoder()).fit(WAVES, [1, 1]),
+        "an array of shape (10,)",
+    ),
+    "a label that is missing": (
+        lambda: ReconstructionDetector(autoencoder()).fit(WAVES, [None] * 10),
+        "Leave out the 10 sequences",
+    ),
+    "missing values for a detector": (
+        lambda: ReconstructionDetector(autoencoder()).fit(np.where(WAVES > 0.99, np.nan, WAVES)),
+        "LSTMAutoencoder().fit(X).reconstruct(X)",
+    ),
+    "fewer sequences than blocks": (
+        lambda: ReconstructionDetector(autoencoder(), cv=11).fit(WAVES),
+        "Pass more sequences or a smaller cv=",
+    ),
+    # Windows
+    "a recording that is too short": (lambda: sliding_windows([np.ones(9), np.ones(2)], 3), 'too_short="drop"'),
+    "timesteps that are no integer": (lambda: sliding_windows(np.ones(9), 3.0), "an integer of at least 1"),
+    "labels of text": (
+        lambda: sliding_windows(np.ones(4), 2, y=list("abab"), label="any"),
+        "Pass y == ...",
+    ),
+    "times that run backwards": (
+        lambda: sliding_windows(np.ones(4), 2, time=[0, 2, 1, 3], max_gap=2),
+        "Sort the rows by time first",
+    ),
+    "a gap in another unit": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap=2), "pandas.Timedelta"),
+    "starts that are no integers": (lambda: merge_windows(np.ones((2, 3)), [0.0, 1.0], 5), "as sliding_windows"),
+    "windows beyond the rows": (lambda: merge_windows(np.ones((2, 3)), [0, 3], 5), "Pass as n_rows="),
+    "scores of windows without timesteps": (lambda: merge_windows([0.1, 0.2], [0, 1], 5), "pass timesteps="),
+    "too few rows for the post's windows": (lambda: temporalize(np.ones((3, 1)), [0] * 3, 3), "Use sliding_windows"),
+    # Data frames
+    "times as text": (
+        lambda: sequences_from_frame(LONG.assign(day=LONG.day.astype(str)), "machine", "day"),
+        "pandas.to_datetime(frame['day'])",
+    ),
+    "the time in the index": (
+        lambda: sequences_from_frame(LONG.set_index("day"), "machine", "day"),
+        "frame.reset_index()",
+    ),
+    "a column that does not exist": (lambda: sequences_from_frame(LONG, "machine", "hour"), "Choose from"),
+    "the same time twice": (
+        lambda: sequences_from_frame(LONG.assign(day=DAYS[0]), "machine", "day"),
+        "frame.drop_duplicates(['machine', 'day'])",
+    ),
+    "a lazy frame": (
+        lambda: sequences_from_frame(pl.DataFrame(LONG.to_dict("list")).lazy(), "machine", "day"),
+        "frame.collect()",
+    ),
+    "times that are on no grid": (
+        lambda: sequences_from_frame(LONG, "machine", "day", freq="7h"),
+        ".dt.round(",
+    ),
+    "sequences of another frame": (
+        lambda: frame_from_sequences([np.ones((3, 1))] * 2, LONG, "machine", "day"),
+        "Pass the frame from which the sequences were made",
+    ),
+    "a sequence of nothing but padding": (
+        lambda: sequences_from_padded(np.zeros((2, 3)), value=0),
+        "Leave such sequences out",
+    ),
+}
+
+
+def answer(call) -> Exception:
+    """The error that a call raises."""
+    try:
+        call()
+    except (TypeError, ValueError) as error:
+        return error
+    raise AssertionError("the call raised no error")
+
+
+if __name__ == "__main__":
+    for mistake, (call, _) in CASES.items():
+        error = answer(call)
+        print(f"{mistake}: {type(error).__name__}")
+        print(textwrap.fill(str(error), 110, initial_indent="    ", subsequent_indent="    "))

@@ -1,0 +1,258 @@
+"""Random calls of the public functions: a result, or an error in words, and the same from every container.
+
+``python -m pytest tests/test_any_input.py --hypothesis-profile=thorough`` makes ten thousand calls instead of hundreds.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.exceptions import ConvergenceWarning
+
+from seqembed import (
+    LSTMAutoencoder,
+    LSTMReconstructor,
+    ReconstructionDetector,
+    merge_windows,
+    sequences_from_frame,
+    sequences_from_padded,
+    sliding_windows,
+    temporalize,
+)
+
+# What the docstrings announce.
+ERRORS = (ValueError, TypeError, FloatingPointError)
+WARNINGS = (UserWarning, ConvergenceWarning)
+
+
+def outcome(call):
+    """The result of a call, or None after an error in words; only warnings in words may be given."""
+    with warnings.catch_warnings(record=True) as given_warnings:
+        warnings.simplefilter("always")
+        try:
+            result = call()
+        except ERRORS as error:
+            result, message = None, f"{type(error).__name__}: {error}"
+            note(message)
+            # Errors of Python and NumPy are short, or speak of ufuncs.
+            if len(str(error)) <= 20 or "ufunc" in message:
+                pytest.fail(message)
+    for warning in given_warnings:
+        assert warning.category in WARNINGS, warning.message
+    return result
+
+
+dtypes = st.sampled_from(["f4", "f8", "f2", "i4", "u1", "i8", "b1"])
+
+
+@st.composite
+def collections(draw):
+    """Sequences of small shapes, as a list of arrays of shape (n_timesteps, n_features)."""
+    n_samples, n_features, longest = (draw(st.integers(1, most)) for most in (5, 3, 6))
+    lengths = [longest] * n_samples
+    if draw(st.booleans()):
+        lengths = [draw(st.integers(1, longest)) for _ in range(n_samples)]
+    random, dtype = np.random.default_rng(draw(st.integers(0, 99))), np.dtype(draw(dtypes))
+    sequences = [(100 * random.uniform(size=(length, n_features))).astype(dtype) for length in lengths]
+    if dtype.kind == "f" and draw(st.booleans()):
+        for sequence in sequences:
+            sequence[random.uniform(size=sequence.shape) < 0.2] = np.nan
+    return sequences
+
+
+def containers(sequences):
+    """The same values in other containers, with their lengths= or None."""
+    names = [f"feature {number}" for number in range(sequences[0].shape[1])]
+    objects = np.empty(len(sequences), object)
+    objects[:] = [sequence.tolist() for sequence in sequences]
+    forms = {
+        "tuple": (tuple(sequences), None),
+        "nested lists": ([sequence.tolist() for sequence in sequences], None),
+        "array of objects": (objects, None),
+        "mapping view": (dict(enumerate(sequences)).values(), None),
+        "masked arrays": ([np.ma.masked_invalid(sequence) for sequence in sequences], None),
+        "pandas frames": ([pd.DataFrame(sequence, columns=names) for sequence in sequences], None),
+        "None for NaN": (
+            [[[None if value != value else value for value in row] for row in each.tolist()] for each in sequences],
+            None,
+        ),
+    }
+    if sequences[0].dtype != np.float16:
+        forms["polars frames"] = ([pl.DataFrame(sequence, schema=names) for sequence in sequences], None)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    padded = np.full((len(sequences), lengths.max(), len(names)), 7, sequences[0].dtype)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    forms["padded array"] = (padded, lengths)
+    if (lengths == lengths[0]).all():
+        forms["array"], forms["Fortran's order"] = (padded, None), (np.asfortranarray(padded), None)
+        forms["big-endian"] = (padded.astype(padded.dtype.newbyteorder(">")), None)
+        forms["masked array"] = (np.ma.masked_invalid(padded), None)
+    return forms
+
+
+# An example makes some thirty calls.
+@settings(max_examples=max(30, settings.default.max_examples // 30))
+@given(collections(), st.sampled_from([LSTMAutoencoder, LSTMReconstructor]), st.booleans())
+def test_every_container_of_the_same_values_gives_the_same_result(sequences, kind, univariate):
+    if univariate:
+        sequences = [sequence[:, :1] for sequence in sequences]
+    make = {"n_components": 2, "hidden_units": (2,), "epochs": 1, "random_state": 0}
+
+    def run(X, lengths):
+        estimator = kind(**make).fit(X, lengths=lengths)
+        errors = estimator.reconstruction_error(X, lengths=lengths)
+        return [errors, np.concatenate([np.asarray(each).ravel() for each in estimator.reconstruct(X, lengths)])]
+
+    expected = outcome(lambda: run(sequences, None))
+    for name, form in containers(sequences).items():
+        note(name)
+        result = outcome(lambda form=form: run(*form))
+        assert (result is None) == (expected is None), name
+        for mine, other in zip(result or [], expected or [], strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+numbers = st.one_of(
+    st.none(),
+    st.integers(-3, 9),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([True, 1e300, -1e20, 10**400, 2.0, np.int64(3), "auto", "5", b"x", (3,), [2], pd.NA, pd.NaT, 1j]),
+)
+shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+arrays = st.one_of(
+    hnp.arrays(dtypes, shapes),
+    hnp.arrays(np.float64, shapes, elements=st.floats(-10, 10)),
+    hnp.arrays(np.float64, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(-10, 10)),
+    hnp.arrays(st.sampled_from(["U2", "M8[s]", "m8[ns]", "c8", "O", "S1"]), shapes),
+)
+anything = st.one_of(
+    arrays,
+    numbers,
+    st.lists(st.one_of(arrays, numbers), max_size=4),
+    st.lists(numbers, max_size=6),
+    hnp.arrays(np.float64, (4, 3), elements=st.floats(-10, 10)).map(pd.DataFrame),
+    hnp.arrays(np.float64, (4, 3), elements=st.floats(-10, 10)).map(pl.DataFrame),
+    arrays.map(lambda array: {"a": array}),
+    arrays.map(lambda array: iter([array])),
+    arrays.filter(lambda array: array.dtype.kind in "biuf").map(np.ma.masked_invalid),
+    st.lists(st.one_of(st.none(), st.floats(), st.text(max_size=2)), max_size=4).map(
+        lambda items: pd.Series(items, dtype=object)
+    ),
+)
+parameters = st.fixed_dictionaries(
+    {"epochs": st.just(1)},
+    optional={
+        name: st.one_of(numbers, st.just("auto"))
+        for name in (
+            "n_components",
+            "hidden_units",
+            "patch_size",
+            "activation",
+            "time_encoding",
+            "scale",
+            "augment",
+            "learning_rate",
+            "validation_fraction",
+            "patience",
+            "random_state",
+        )
+    },
+)
+frames = st.fixed_dictionaries(
+    {
+        "id": st.lists(st.one_of(st.integers(0, 2), st.none()), min_size=4, max_size=4),
+        "time": st.one_of(
+            st.lists(st.one_of(st.integers(0, 9), st.none(), st.floats(0, 1)), min_size=4, max_size=4),
+            st.lists(st.datetimes(), min_size=4, max_size=4),
+        ),
+        "flow": st.lists(st.one_of(st.floats(), st.none()), min_size=4, max_size=4),
+    }
+).map(pd.DataFrame)
+steps = st.one_of(numbers, st.timedeltas(), st.text(max_size=4))
+FITTED = LSTMAutoencoder(2, hidden_units=(2,), epochs=1, random_state=0).fit(
+    np.random.default_rng(0).normal(size=(6, 4, 2))
+)
+DETECTOR = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0))
+
+
+@st.composite
+def calls(draw):
+    """A call of a public function with arguments of any kind, most of them wrong."""
+
+    def maybe(strategy):
+        return draw(st.one_of(st.none(), strategy))
+
+    function = draw(
+        st.sampled_from(
+            [
+                "fit",
+                "partial_fit",
+                "parameters",
+                "transform",
+                "inverse_transform",
+                "reconstruct",
+                "error",
+                "score",
+                "detector",
+                "windows",
+                "merge",
+                "temporalize",
+                "padded",
+                "frame",
+            ]
+        )
+    )
+    X = draw(anything)
+    small = {"hidden_units": (2,), "n_components": 2, "epochs": 1}
+    arguments = {
+        "fit": lambda: (LSTMAutoencoder(**small).fit, (X,), {"lengths": maybe(anything)}),
+        "partial_fit": lambda: (LSTMAutoencoder(**small).partial_fit, (X,), {"lengths": maybe(anything)}),
+        "parameters": lambda: (
+            LSTMAutoencoder(**small | draw(parameters)).fit,
+            (np.random.default_rng(0).normal(size=(4, 3, 2)),),
+            {},
+        ),
+        "transform": lambda: (FITTED.transform, (X, maybe(anything)), {"out": maybe(anything)}),
+        "inverse_transform": lambda: (FITTED.inverse_transform, (X, maybe(anything)), {"out": maybe(anything)}),
+        "reconstruct": lambda: (FITTED.reconstruct, (X, maybe(anything)), {"out": maybe(anything)}),
+        "error": lambda: (FITTED.reconstruction_error, (X, draw(st.sampled_from(["timestep", "value", "x", 3]))), {}),
+        "score": lambda: (FITTED.score, (X,), {"lengths": maybe(anything)}),
+        "detector": lambda: (DETECTOR.fit, (X, maybe(anything)), {}),
+        "windows": lambda: (
+            sliding_windows,
+            (X, draw(st.one_of(st.integers(1, 3), numbers)), draw(st.one_of(st.just(1), numbers))),
+            {
+                "y": maybe(anything),
+                "label": draw(st.sampled_from(["last", "first", "any", "mode", max, None, 3])),
+                "horizon": draw(st.one_of(st.just(0), numbers)),
+                "time": maybe(anything),
+                "max_gap": maybe(steps),
+                "too_short": draw(st.sampled_from(["error", "drop", 0])),
+            },
+        ),
+        "merge": lambda: (
+            merge_windows,
+            (X, draw(st.one_of(st.lists(st.integers(-1, 3), max_size=4), anything)), draw(numbers)),
+            {"how": draw(st.sampled_from(["mean", "median", "max", 1])), "timesteps": maybe(numbers)},
+        ),
+        "temporalize": lambda: (temporalize, (X, draw(anything), draw(numbers)), {}),
+        "padded": lambda: (sequences_from_padded, (X,), {"value": draw(numbers)}),
+        "frame": lambda: (
+            sequences_from_frame,
+            (draw(st.one_of(frames, anything)), draw(st.sampled_from(["id", "x", 3])), "time"),
+            {"max_gap": maybe(steps), "freq": maybe(steps)},
+        ),
+    }
+    return arguments[function]()
+
+
+@given(calls())
+def test_any_call_gives_a_result_or_an_error_in_words(call):
+    function, positional, named = call
+    outcome(lambda: function(*positional, **named))

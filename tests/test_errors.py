@@ -1,0 +1,18 @@
+import re
+
+import pytest
+from errors import CASES, answer
+
+# What the user gave, what was expected, what to do: the words that our messages say it in.
+GIVEN = r"Got|got|has|holds|contains|is missing|was passed|fitted on"
+EXPECTED = r"expected|Expected|must be|was fitted (on|with)|can be sequences or batches|judges every value"
+
+
+@pytest.mark.parametrize("mistake", CASES)
+def test_errors_say_what_was_given_what_was_expected_and_what_to_do(mistake):
+    call, remedy = CASES[mistake]
+    message = str(answer(call))
+    assert remedy in message
+    assert re.search(GIVEN, message), message
+    assert re.search(EXPECTED, message), message
+    assert len(message) < 500
