@@ -15,8 +15,8 @@ from seqembed.sequences.containers import as_numbers, check_same_columns, is_fra
 _CHUNK = 2**19
 
 _INFINITE = (
-    "Input X contains infinity in sequence {}, expected finite values. Mark missing values with NaN, and replace others "
-    "by finite ones."
+    "Input X contains infinity in sequence {}, expected finite values. Mark missing values with NaN, and replace "
+    "others by finite ones."
 )
 
 
@@ -235,8 +235,8 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     if isinstance(X, (list, tuple)):
         if lengths is not None:
             raise ValueError(
-                "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list has "
-                "its own length."
+                "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list "
+                "has its own length."
             )
         check_same_columns(X)
         arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
