@@ -1,5 +1,7 @@
 """How good are the embeddings, with defaults alone, beside PCA, catch22, raw values and the usual Keras script?
 
+MiniRocket, which is far wider, is measured too where aeon is installed.
+
 For each labelled set, the mean over seeds (and the standard deviation), all of unseen sequences but the last:
 
 - R^2 of the reconstruction; PCA has as many components as the embedding has numbers;
@@ -8,6 +10,8 @@ For each labelled set, the mean over seeds (and the standard deviation), all of 
 - k-means: adjusted Rand index of as many clusters as there are classes;
 - seconds to fit.
 
+In brackets after each method stands how many numbers it makes of a sequence. The last table has means over the sets.
+
 Features of different units (catch22) are standardised before distances are taken. Methods that need one length get
 sequences padded with the features' means; R^2 leaves padding out, for all methods.
 """
@@ -15,6 +19,7 @@ sequences padded with the features' means; R^2 leaves padding out, for all metho
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +38,8 @@ from sklearn.preprocessing import StandardScaler
 
 from seqembed import LSTMAutoencoder
 
+# MiniRocket's convolutions have nine weights.
+MINIROCKET_WIDTH, MINIROCKET_LEAST = 9996, 9
 COLUMNS = ("test R^2", "linear", "1-NN", "k-means", "fit (s)")
 
 
@@ -53,6 +60,8 @@ def main() -> None:
         print(f"{name}: {len(data.train)} sequences to train on, {len(data.test)} to test")
         print(f"  {'':18s}" + "".join(f"{title:>15s}" for title in COLUMNS[:-1]) + f"{COLUMNS[-1]:>9s}")
         tables[name] = measure(data, arguments.seeds, arguments.without_keras, arguments.patch_size or "auto")
+    if len(tables) > 1:
+        report_means(tables)
     if arguments.plot:
         draw(tables, arguments.plot)
 
@@ -69,7 +78,7 @@ def measure(
         seconds = time.perf_counter() - started
         qualities = probe(autoencoder.transform(data.train), autoencoder.transform(data.test), data)
         results.append((autoencoder.score(data.test), *qualities, seconds))
-    report("seqembed", rows, results)
+    report("seqembed", autoencoder.n_components, rows, results)
 
     longest = max(map(len, data.train))
     scaled = [
@@ -78,11 +87,13 @@ def measure(
     ]
     epochs = len(autoencoder.history_["loss"])
     if not without_keras:
-        report("Keras, same epochs", rows, [measure_keras(*scaled, data, epochs, seed) for seed in range(n_seeds)])
+        report("Keras", 64, rows, [measure_keras(*scaled, data, epochs, seed) for seed in range(n_seeds)])
     flat = [np.nan_to_num(part).reshape(len(part), -1) for part in scaled]
-    report("PCA", rows, [measure_pca(*flat, scaled[1], data)])
-    report("catch22", rows, [measure_features(catch22, data)])
-    report("raw values", rows, [(np.nan, *probe(*flat, data), 0.0)])
+    report("PCA", min(64, *flat[0].shape), rows, [measure_pca(*flat, scaled[1], data)])
+    report("catch22", len(catch22(data.train[0])), rows, [measure_features(catch22, data)])
+    if importlib.util.find_spec("aeon") and longest >= MINIROCKET_LEAST:
+        report("MiniRocket", MINIROCKET_WIDTH, rows, [measure_minirocket(*scaled, data)])
+    report("raw values", flat[0].shape[1], rows, [(np.nan, *probe(*flat, data), 0.0)])
     return rows
 
 
@@ -133,6 +144,17 @@ def measure_features(extract: Callable, data: LabelledSet) -> tuple:
     return np.nan, *probe(train, test, data), seconds
 
 
+def measure_minirocket(train: np.ndarray, test: np.ndarray, data: LabelledSet) -> tuple:
+    """Measure shares of positive values after ten thousand convolutions (A. Dempster et al., 2021)."""
+    from aeon.transformations.collection.convolution_based import MiniRocket
+
+    train, test = (np.nan_to_num(part).transpose(0, 2, 1) for part in (train, test))
+    started = time.perf_counter()
+    rocket = MiniRocket(random_state=0).fit(train)
+    seconds = time.perf_counter() - started
+    return np.nan, *probe(rocket.transform(train), rocket.transform(test), data), seconds
+
+
 def catch22(sequence: np.ndarray) -> list[float]:
     """Twenty-two features of each column, and its mean and standard deviation."""
     import pycatch22
@@ -141,15 +163,26 @@ def catch22(sequence: np.ndarray) -> list[float]:
     return [value for column in columns for value in pycatch22.catch22_all(column.tolist(), catch24=True)["values"]]
 
 
-def report(method: str, rows: dict[str, np.ndarray], results: list[tuple]) -> None:
-    """Keep the results of a method and print their means."""
+def report(method: str, width: int, rows: dict[str, np.ndarray], results: list[tuple]) -> None:
+    """Keep the results of a method and print their means, and how many numbers it makes of a sequence."""
     rows[method] = np.array(results)
     means, deviations = rows[method].mean(axis=0), rows[method].std(axis=0)
     cells = []
     for mean, deviation in zip(means[:-1], deviations, strict=False):
         spread = f" ({deviation:.3f})" if len(results) > 1 else " " * 8
         cells.append("" if np.isnan(mean) else f"{mean:.3f}{spread}")
-    print(f"  {method:18s}" + "".join(f"{cell:>15s}" for cell in cells) + f"{means[-1]:9.1f}", flush=True)
+    label = f"{method} ({width})"
+    print(f"  {label:18s}" + "".join(f"{cell:>15s}" for cell in cells) + f"{means[-1]:9.1f}", flush=True)
+
+
+def report_means(tables: dict[str, dict[str, np.ndarray]]) -> None:
+    """Print the means over the sets of the methods that were measured on all of them."""
+    print(f"mean of {len(tables)} sets")
+    print(f"  {'':18s}" + "".join(f"{title:>15s}" for title in COLUMNS[:-1]))
+    for method in next(iter(tables.values())):
+        if all(method in rows for rows in tables.values()):
+            means = np.mean([rows[method].mean(axis=0)[:-1] for rows in tables.values()], axis=0)
+            print(f"  {method:18s}" + "".join(f"{'' if np.isnan(mean) else f'{mean:.3f}':>15s}" for mean in means))
 
 
 def draw(tables: dict[str, dict[str, np.ndarray]], path: str) -> None:

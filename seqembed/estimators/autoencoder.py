@@ -228,7 +228,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         if isinstance(X, Iterator):
             raise ValueError(
                 f"Got a {type(X).__name__}, which can be read only once, expected batches that can be read twice, by "
-                f"fit and by transform. Pass an object that makes a new iterator each time, or call the two with one each."
+                f"fit and by transform. Pass what makes a new iterator each time, or call the two with one each."
             )
         return self.fit(X, y, lengths=lengths).transform(X, lengths=lengths)
 
