@@ -99,6 +99,19 @@ def check_same_columns(X) -> None:
             )
 
 
+def column_names(X) -> list | None:
+    """Return the names of the columns of the first data frame in a list, or None if there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> column_names([pd.DataFrame({"flow": [1.0]})]), column_names([[1.0]])
+    (['flow'], None)
+    """
+    frames = filter(is_frame, X) if isinstance(X, (list, tuple)) else iter(())
+    return next((list(frame.columns) for frame in frames), None)
+
+
 def as_numbers(values, name: str) -> np.ndarray:
     """Read numbers from any container.
 

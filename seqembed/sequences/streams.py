@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, counted
-from seqembed.sequences.containers import as_numbers, is_frame, listed
+from seqembed.sequences.containers import as_numbers, column_names, is_frame, listed
 
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
@@ -196,12 +196,18 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
         for number, batch in enumerate(batches):
             checked = check_sequences(batch, estimator=estimator)
             if first is None:
+                names = column_names(batch)
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
                 raise ValueError(
                     f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
                     f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
                     f"batch the axes and the features of the first."
+                )
+            if column_names(batch) != names:
+                raise ValueError(
+                    f"Batch {number} holds data frames with the columns {column_names(batch)}, but those of batch 0 have "
+                    f"{names}: expected the same columns in the same order. Select them: frame[columns]."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
