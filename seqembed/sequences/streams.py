@@ -206,8 +206,8 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
                 )
             if column_names(batch) != names:
                 raise ValueError(
-                    f"Batch {number} holds data frames with the columns {column_names(batch)}, but those of batch 0 have "
-                    f"{names}: expected the same columns in the same order. Select them: frame[columns]."
+                    f"Batch {number} holds data frames with the columns {column_names(batch)}, but those of batch 0 "
+                    f"have {names}: expected the same columns in the same order. Select them: frame[columns]."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
