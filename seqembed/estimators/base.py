@@ -255,12 +255,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
                 f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no "
                 f"sequence to train on. Use validation_fraction=0.0 or more sequences."
             )
-        automatic_size = auto_batch_size(n_samples, network.patch_size)
-        batch_size = automatic_size if self.batch_size == "auto" else self.batch_size
-        automatic_epochs = auto_epochs(n_samples - n_validation, batch_size, network.patch_size)
+        batch_size = auto_batch_size(n_samples, network.patch_size) if self.batch_size == "auto" else self.batch_size
         automatic_rate = auto_learning_rate(sequences.n_timesteps)
         return Recipe(
-            epochs=automatic_epochs if self.epochs == "auto" else self.epochs,
+            epochs=self.count_epochs(n_samples, sequences.n_timesteps),
             batch_size=batch_size,
             learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
             augment=self._bottleneck if self.augment == "auto" else self.augment,
@@ -279,6 +277,34 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         scaling = start.scaling
         self.network_ = start.network
         self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
+
+    def count_epochs(self, n_samples, n_timesteps):
+        """Count the epochs that a fit makes, unless its loss stops it.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of training sequences.
+        n_timesteps : int
+            Length of the longest of them.
+
+        Returns
+        -------
+        epochs : int
+            `epochs`, or what "auto" stands for.
+
+        Examples
+        --------
+        >>> from seqembed import LSTMAutoencoder
+        >>> LSTMAutoencoder().count_epochs(n_samples=640, n_timesteps=24)
+        100
+        """
+        if self.epochs != "auto":
+            return self.epochs
+        patch_size = auto_patch_size(n_timesteps) if self.patch_size == "auto" else self.patch_size
+        batch_size = auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
+        n_validation = math.ceil(self.validation_fraction * n_samples)
+        return auto_epochs(n_samples - n_validation, batch_size, patch_size)
 
     def layer_flow(self, n_timesteps=None, n_features=None):
         """Explain the network layer by layer: roles, shapes and numbers of parameters.

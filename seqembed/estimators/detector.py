@@ -5,19 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.covariance import LedoitWolf
-from sklearn.metrics import precision_recall_curve
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
-from seqembed.sequences.collection import Sequences, check_sequences, counted, with_feature_axis
+from seqembed.estimators.reconstructor import LSTMReconstructor
+from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
+from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.containers import is_missing
+from seqembed.training.progress import Progress
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817
@@ -29,46 +31,61 @@ _MARGIN_OF_CONSTANTS = 10
 class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Find the sequences that a network, trained on normal ones, can't reconstruct.
 
-    1. The training sequences are divided into `cv` contiguous blocks. Each block is reconstructed by a clone of the
-       estimator that was fitted on the others, since errors on the sequences that a network was fitted on are too small
-       for a threshold. The blocks are contiguous because windows of one recording overlap.
-    2. These residuals give the weights of the features and the threshold: the `contamination` quantile of the scores,
-       or with labels the threshold of the best F1 score.
-    3. The estimator that scores new sequences is fitted on all normal ones.
+    1. The training sequences are divided into `cv` contiguous blocks, and a clone of the estimator is fitted on all but
+       one block, for each of them. The blocks are contiguous because windows of one recording overlap.
+    2. Each network reconstructs the block that it has not seen, since errors on sequences that a network was fitted on
+       are too small for a threshold. These residuals give the weights of the features and the threshold: the error that
+       a share of `contamination` of normal sequences exceeds, or with labels the threshold of the best F1 score.
+    3. The same networks judge new sequences, which none of them has seen: the score of a sequence is that of the
+       network in the middle. So the threshold holds for them, also if the networks are trained too little or too much.
 
     Parameters
     ----------
-    estimator : estimator
+    estimator : estimator, default=None
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). ``LSTMAutoencoder(augment=False,
-        readout_weight=0)`` finds more than the default: a network that was trained on unvaried normal sequences
-        reconstructs others worse.
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is ``LSTMReconstructor()``. Where its
+        `augment` is "auto", training sequences are not varied, since a network that was trained on unvaried normal
+        sequences reconstructs others worse.
     contamination : float, default=0.01
-        Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. With 0, a
-        sequence is flagged if its score is below all those of the training data.
+        Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
+        1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
+        see `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all those of the
+        training data.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
         2016). None leaves residuals in the units of the data.
     cv : int, default=3
-        Number of blocks. With more blocks, each fit has more sequences to train on, but each block takes a fit.
+        Number of blocks, and of networks. Each network makes as many epochs as one that is fitted on all sequences:
+        three of them take twice as long as that one, and `cv` of them ``cv - 1`` times as long. An odd number has a
+        network in the middle; of an even number, the two in the middle are averaged.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
         should be the number of neighbours on one side that share rows with a window.
+    verbose : int, default=0
+        1 shows a progress bar over the networks.
 
     Attributes
     ----------
-    estimator_ : estimator
-        Fitted on all normal sequences.
+    estimators_ : list of estimators
+        A network for each block, fitted on the others.
     offset_ : float
         Score below which a sequence is flagged.
     heldout_scores_ : float array of shape (n_normal,)
         Held-out scores of the normal sequences. The threshold is computed from them.
+    report_ : dict of str to float
+        With labels of rare events: "precision" and "recall" at the threshold, on sequences that neither the networks
+        nor the threshold have seen, see `seqembed.estimators.thresholds.held_out_quality`. Empty without.
     feature_scales_ : float array of shape (n_features,)
         Typical residual of each feature, in its units; ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
         Matrix of the quadratic form that squares residuals divided by `feature_scales_`: their inverse covariance with
         "mahalanobis", else the identity.
+    length_exponent_ : float
+        Held-out errors grow as this power of the number of timesteps, and scores are divided by it, so that those of
+        short and of long sequences compare. 0 for sequences of one length.
+    n_timesteps_ : int
+        Length of the longest training sequence.
     input_ndim_ : int
         2 if fitted on (n_samples, n_timesteps), else 3.
     n_features_in_ : int
@@ -79,12 +96,14 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     Notes
     -----
     This is novelty detection in scikit-learn's terms: `fit` sees normal sequences (or labels), `predict` judges new
-    ones.
+    ones. Missing values (NaN) are left out of the scores, which are means over the known values.
 
     References
     ----------
     P. Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection" (2016).
     C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+    R. F. Barber et al., "Predictive inference with the jackknife+" (2021): networks that have seen all but a part, for
+    the threshold and for new sequences.
 
     Examples
     --------
@@ -100,37 +119,41 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "estimator": [HasMethods(["fit", "reconstruct"])],
+        "estimator": [HasMethods(["fit", "reconstruct"]), None],
         "contamination": [Options(Real, {0}), Interval(Real, 0, 0.5, closed="right")],
         "weighting": [StrOptions({"robust", "mahalanobis"}), None],
         "cv": [Interval(Integral, 2, None, closed="left")],
         "gap": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
     }
 
     # scikit-learn's flag for detectors that judge new data only, like LocalOutlierFactor(novelty=True).
     novelty = True
 
-    def __init__(self, estimator, *, contamination=0.01, weighting="robust", cv=3, gap=0):
+    def __init__(self, estimator=None, *, contamination=0.01, weighting="robust", cv=3, gap=0, verbose=0):
         self.estimator = estimator
         self.contamination = contamination
         self.weighting = weighting
         self.cv = cv
         self.gap = gap
+        self.verbose = verbose
 
     # The estimator inside validates its own parameters.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
-        """Fit the network on normal sequences, and the threshold on sequences that it has not seen.
+    def fit(self, X, y=None, *, lengths=None):
+        """Fit networks on normal sequences, and the threshold on sequences that they have not seen.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences. If they come from one recording, keep its order.
+            Sequences, as the estimator takes them. If they come from one recording, keep its order.
         y : array-like of shape (n_samples,), default=None
             Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal, or truth
             values. Integers that are all 1 mean that all are normal. Rare sequences are left out of training.
-            The threshold then has the best F1 score between them and the held-out normal sequences. Other labels are
-            ignored with a warning.
+            The threshold then has the best F1 score between them and the held-out normal sequences, and `report_` says
+            how good it is. Other labels are ignored with a warning.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
@@ -140,38 +163,55 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For fewer normal sequences than `cv`, sequences of unequal lengths or with missing values, labels of another
-            shape than (n_samples,) or with missing ones, and for input that the estimator refuses.
+            For fewer normal sequences than `cv`, labels of another shape than (n_samples,) or with missing ones, and
+            for input that the estimator refuses.
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
         refuse_mixed_names(X)
-        sequences = _checked_sequences(X, self)
-        checked = np.asarray(sequences.in_input_layout())
-        rare = _rare_mask(y, len(checked))
-        normal = checked[~rare] if rare.any() else checked
+        sequences = check_sequences(X, lengths, estimator=self)
+        rare = _rare_mask(y, len(sequences))
+        normal = np.flatnonzero(~rare)
         if len(normal) < self.cv:
             raise ValueError(
-                f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(checked)}), expected at least "
+                f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
-        heldout = np.empty(with_feature_axis(normal).shape)
-        for block, others in _contiguous_blocks(len(normal), self.cv, self.gap):
-            heldout[block] = _residuals(clone(self.estimator).fit(normal[others]), normal[block])
-        values = with_feature_axis(normal)
-        constant = values.max(axis=(0, 1)) == values.min(axis=(0, 1))
-        feature_scales, precision = _weights_of(heldout, self.weighting, constant)
-        heldout_scores = -_contributions(heldout, feature_scales, precision).sum(axis=(1, 2))
-        estimator = clone(self.estimator).fit(normal)
+        estimator = self._unvaried_estimator(sequences, normal)
+        blocks = list(_contiguous_blocks(len(normal), self.cv, self.gap))
+        progress = Progress(len(blocks), "network") if self.verbose else None
+        estimators, residuals = [], None
+        for number, (block, others) in enumerate(blocks, 1):
+            fitted = clone(estimator).fit(_chosen(sequences, normal[others]))
+            estimators.append(fitted)
+            unseen = _residuals(fitted, sequences, normal[block])
+            if residuals is None:
+                residuals = np.empty((len(normal), *unseen.shape[1:]))
+            residuals[block] = unseen
+            if progress is not None:
+                progress.update(number, {}, ended=number == len(blocks))
+        judge = _Judge.learn(residuals, sequences, normal, self.weighting)
+        errors = judge.contributions(residuals, sequences.lengths[normal]).sum(axis=(1, 2))
+        report = {}
         if rare.any():
-            rare_scores = -_contributions(_residuals(estimator, checked[rare]), feature_scales, precision).sum((1, 2))
-            offset = _best_offset(heldout_scores, rare_scores)
+            of_rare = _middle_contributions(estimators, judge, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            threshold, report = best_f1(errors, of_rare), held_out_quality(errors, of_rare)
         else:
-            offset = np.quantile(heldout_scores, self.contamination, method="lower")
+            threshold = exceeded_by_share(errors, self.contamination)
         remember_columns(self, X, sequences)
-        self.estimator_, self.offset_, self.heldout_scores_ = estimator, float(offset), heldout_scores
-        self.feature_scales_, self.precision_, self.input_ndim_ = feature_scales, precision, checked.ndim
+        self.estimators_, self.offset_, self.heldout_scores_, self.report_ = estimators, -threshold, -errors, report
+        self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_ = judge
+        self.input_ndim_ = sequences.ndim
         return self
+
+    def _unvaried_estimator(self, sequences: Sequences, normal: np.ndarray):
+        """Return the estimator that is cloned, with what it would choose for all normal sequences."""
+        estimator = LSTMReconstructor() if self.estimator is None else clone(self.estimator)
+        parameters = estimator.get_params(deep=False)
+        changes = {"augment": False} if parameters.get("augment") == "auto" else {}
+        if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
+            changes["epochs"] = estimator.count_epochs(len(normal), sequences.n_timesteps)
+        return estimator.set_params(**changes)
 
     @property
     def fit_predict(self):
@@ -184,18 +224,20 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             "judge them. Use fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
         )
 
-    def score_samples(self, X):
+    def score_samples(self, X, *, lengths=None):
         """Score sequences; a higher score means more normal.
 
         Parameters
         ----------
         X : array-like
             Sequences as given to `fit`.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals.
+            Minus the mean of the weighted squared residuals of the network in the middle.
 
         Examples
         --------
@@ -206,52 +248,59 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.score_samples(X).shape
         (12,)
         """
-        return -self._contributions(X).sum(axis=(1, 2))
+        return -self._contributions(X, lengths)[0].sum(axis=(1, 2))
 
-    def decision_function(self, X):
+    def decision_function(self, X, *, lengths=None):
         """Score sequences relative to the threshold: negative for rare ones.
 
         Parameters
         ----------
         X : array-like
             Sequences as given to `fit`.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
         decisions : float array of shape (n_samples,)
             ``score_samples(X) - offset_``.
         """
-        return self.score_samples(X) - self.offset_
+        return self.score_samples(X, lengths=lengths) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X, *, lengths=None):
         """Tell rare sequences from normal ones.
 
         Parameters
         ----------
         X : array-like
             Sequences as given to `fit`.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
         labels : int array of shape (n_samples,)
             -1 for rare sequences, 1 for normal ones.
         """
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        return np.where(self.decision_function(X, lengths=lengths) < 0, -1, 1)
 
-    def explain(self, X):
+    def explain(self, X, *, lengths=None):
         """Show which timesteps and which features made sequences stand out.
 
         Parameters
         ----------
         X : array-like
             Sequences as given to `fit`.
+        lengths : array-like of int of shape (n_samples,), default=None
+            Timesteps of each sequence of a padded array.
 
         Returns
         -------
         shares : Bunch
             `value` (n_samples, n_timesteps, n_features), and their sums `timestep` (n_samples, n_timesteps) and
             `feature` (n_samples, n_features). The values of a sequence add up to minus its score. With "mahalanobis",
-            some can be negative.
+            some can be negative. Missing values have a share of 0. For sequences of unequal lengths, `value` and
+            `timestep` are lists of arrays.
 
         Examples
         --------
@@ -264,20 +313,27 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> int(shares.timestep[0].argmax()), int(shares.feature[0].argmax())
         (3, 1)
         """
-        values = self._contributions(X)
-        return Bunch(value=values, timestep=values.sum(axis=2), feature=values.sum(axis=1))
+        values, sequences = self._contributions(X, lengths)
+        of_timesteps, of_features = values.sum(axis=2), values.sum(axis=1)
+        if not sequences.one_length:
+            values, of_timesteps = (
+                [row[:end] for row, end in zip(each, sequences.lengths, strict=True)] for each in (values, of_timesteps)
+            )
+        return Bunch(value=values, timestep=of_timesteps, feature=of_features)
 
-    def _contributions(self, X) -> np.ndarray:
+    def _contributions(self, X, lengths) -> tuple[np.ndarray, Sequences]:
         check_is_fitted(self)
-        sequences = _checked_sequences(X, self)
+        sequences = check_sequences(X, lengths, estimator=self)
         if sequences.ndim == self.input_ndim_:
             check_columns(self, X, sequences)
-        residuals = _residuals(self.estimator_, np.asarray(sequences.in_input_layout()))
-        return _contributions(residuals, self.feature_scales_, self.precision_)
+        judge = _Judge(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
+        rows = np.arange(len(sequences))
+        return _middle_contributions(self.estimators_, judge, sequences, rows), sequences
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags
 
 
@@ -326,24 +382,67 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
         yield block, others
 
 
-def _residuals(estimator, X: np.ndarray) -> np.ndarray:
-    reconstruction = np.asarray(estimator.reconstruct(X), dtype=np.float64)
-    return with_feature_axis(reconstruction) - with_feature_axis(X)
+class _Judge(NamedTuple):
+    """How residuals are weighted, so that those of several features, and of several lengths, add up to one score.
+
+    Parameters
+    ----------
+    feature_scales, precision, length_exponent, n_timesteps
+        As the attributes of `ReconstructionDetector`.
+    """
+
+    feature_scales: np.ndarray
+    precision: np.ndarray
+    length_exponent: float
+    n_timesteps: int
+
+    @classmethod
+    def learn(cls, residuals: np.ndarray, sequences: Sequences, rows: np.ndarray, weighting: str | None) -> _Judge:
+        """Learn from held-out residuals of some of the sequences."""
+        values = sequences.padded(rows, sequences.n_timesteps)
+        constant = np.nanmax(values, axis=(0, 1)) == np.nanmin(values, axis=(0, 1))
+        scales, precision = _weights_of(residuals, weighting, constant)
+        judge, lengths = cls(scales, precision, 0.0, sequences.n_timesteps), sequences.lengths[rows]
+        if (lengths == lengths[0]).all():
+            return judge
+        errors = judge.contributions(residuals, lengths).sum(axis=(1, 2))
+        exponent, _ = np.polyfit(np.log(lengths), np.log(np.maximum(errors, np.finfo(float).tiny)), 1)
+        return judge._replace(length_exponent=float(exponent))
+
+    def contributions(self, residuals: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Compute the share of each value in the weighted mean squared residual of its sequence; 0 for missing ones."""
+        known = ~np.isnan(residuals)
+        weighted = np.where(known, residuals / self.feature_scales, 0)
+        size = known.sum(axis=(1, 2)) * (lengths / self.n_timesteps) ** self.length_exponent
+        return weighted * (weighted @ self.precision) / size[:, np.newaxis, np.newaxis]
 
 
-def _checked_sequences(X, detector: ReconstructionDetector) -> Sequences:
-    sequences = check_sequences(X, estimator=detector)
-    if not sequences.one_length:
-        raise ValueError(
-            f"Got sequences of {sequences.lengths.min()} to {sequences.n_timesteps} timesteps: ReconstructionDetector "
-            f"takes sequences of one length. Cut them with sliding_windows(X, timesteps={sequences.lengths.min()})."
-        )
-    if not sequences.complete:
-        raise ValueError(
-            "Input X contains NaN: ReconstructionDetector judges every value. Fill missing ones in, for instance with "
-            "LSTMAutoencoder().fit(X).reconstruct(X)."
-        )
-    return sequences
+def _middle_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Return the contributions of the network whose score is in the middle, for each sequence by itself."""
+    lengths = sequences.lengths[rows]
+    of_networks = [judge.contributions(_residuals(each, sequences, rows), lengths) for each in estimators]
+    order = np.argsort([values.sum(axis=(1, 2)) for values in of_networks], axis=0)
+    middles = sorted({(len(estimators) - 1) // 2, len(estimators) // 2})
+    positions = np.arange(len(rows))
+    stacked = np.stack(of_networks)
+    return np.mean([stacked[order[middle], positions] for middle in middles], axis=0)
+
+
+def _chosen(sequences: Sequences, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
+    """Select sequences for the estimator: an array if all are of one length, else a list."""
+    values = sequences.padded(rows) if sequences.one_length else [sequences.values[row] for row in rows]
+    return without_feature_axis(values) if sequences.ndim == 2 else values
+
+
+def _residuals(estimator, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Compute what the reconstruction of sequences adds to them, NaN for missing values and after their ends."""
+    reconstruction = estimator.reconstruct(_chosen(sequences, rows))
+    residuals = np.full((len(rows), sequences.n_timesteps, sequences.n_features), np.nan)
+    for residual, row, reconstructed in zip(residuals, rows, reconstruction, strict=True):
+        sequence = sequences.values[row]
+        # Differences of unsigned integers would be wrong.
+        residual[: len(sequence)] = np.asarray(reconstructed, np.float64).reshape(sequence.shape) - sequence
+    return residuals
 
 
 def _weights_of(residuals: np.ndarray, weighting: str | None, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -351,29 +450,14 @@ def _weights_of(residuals: np.ndarray, weighting: str | None, constant: np.ndarr
     flat = residuals.reshape(-1, n_features)
     scales, precision = np.ones(n_features), np.eye(n_features)
     if weighting is not None:
-        scales = np.median(np.abs(flat), axis=0) / _MAD_OF_NORMAL
+        sizes = np.abs(flat)
+        scales = np.nanmedian(sizes, axis=0) / _MAD_OF_NORMAL
         # The median residual of a feature can be zero, if most of it is reconstructed without error.
-        scales = np.where(scales > 0, scales, flat.std(axis=0))
-        scales = np.where(constant, _MARGIN_OF_CONSTANTS * np.abs(flat).max(axis=0), scales)
+        scales = np.where(scales > 0, scales, np.nanstd(flat, axis=0))
+        scales = np.where(constant, _MARGIN_OF_CONSTANTS * np.nanmax(sizes, axis=0), scales)
         scales = np.where(scales > 0, scales, 1)
     if weighting == "mahalanobis":
-        # Shrinkage makes variances more alike, which is right only for features of one scale.
-        precision = LedoitWolf(assume_centered=True).fit(flat / scales).precision_
+        # Shrinkage makes variances more alike, which is right only for features of one scale. A missing value is no
+        # deviation.
+        precision = LedoitWolf(assume_centered=True).fit(np.nan_to_num(flat / scales)).precision_
     return scales, precision
-
-
-def _contributions(residuals: np.ndarray, scales: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Compute the share of each value in the weighted mean squared residual of its sequence."""
-    weighted = residuals / scales
-    return weighted * (weighted @ precision) / (residuals.shape[1] * residuals.shape[2])
-
-
-def _best_offset(normal_scores: np.ndarray, rare_scores: np.ndarray) -> float:
-    """Find the threshold with the best F1 score, halfway between the two scores next to it."""
-    scores = np.concatenate([normal_scores, rare_scores])
-    is_rare = np.repeat([False, True], [len(normal_scores), len(rare_scores)])
-    precision, recall, thresholds = precision_recall_curve(is_rare, -scores)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
-    highest_flagged = -thresholds[f1[:-1].argmax()]
-    above = scores[scores > highest_flagged]
-    return (highest_flagged + above.min()) / 2 if len(above) else np.nextafter(highest_flagged, np.inf)

@@ -15,33 +15,37 @@ class Progress:
 
     Parameters
     ----------
-    epochs : int
-        Epochs in all.
+    total : int
+        Steps in all.
+    unit : str, default="epoch"
+        What a step is called.
 
     Examples
     --------
-    >>> progress = Progress(epochs=2)
+    >>> progress = Progress(2)
     >>> progress.update(2, {"loss": 0.5}, ended=True)
     Epoch 2 of 2, loss: 0.5000, 0 s
     """
 
-    def __init__(self, epochs: int):
-        self._epochs = epochs
+    def __init__(self, total: int, unit: str = "epoch"):
+        self._total, self._unit = total, unit
         self._started = self._last_line = time.monotonic()
         # A notebook overwrites a line as a terminal does, though it is no terminal.
         overwrites = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
-        self._bar = tqdm(total=epochs, unit="epoch", mininterval=0.5) if overwrites else None
+        self._bar = tqdm(total=total, unit=unit, mininterval=0.5) if overwrites else None
 
-    def update(self, epoch: int, losses: dict[str, float], *, ended: bool) -> None:
-        """Show the losses of an epoch, counted from 1."""
+    def update(self, number: int, losses: dict[str, float], *, ended: bool) -> None:
+        """Show the losses of a step, counted from 1."""
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()}, refresh=False)
-            self._bar.update(epoch - self._bar.n)
+            self._bar.update(number - self._bar.n)
             if ended:
                 self._bar.close()
             return
         now = time.monotonic()
         if ended or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            shown = ", ".join(f"{name}: {value:.4f}" for name, value in losses.items())
-            print(f"Epoch {epoch} of {self._epochs}, {shown}, {now - self._started:.0f} s", flush=True)
+            shown = "".join(f", {name}: {value:.4f}" for name, value in losses.items())
+            print(
+                f"{self._unit.capitalize()} {number} of {self._total}{shown}, {now - self._started:.0f} s", flush=True
+            )

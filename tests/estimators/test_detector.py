@@ -105,7 +105,7 @@ def test_blocks_are_contiguous_and_keep_their_distance():
 
     X = np.arange(9.0).reshape(9, 1, 1) * np.ones((9, 4, 1))
     ReconstructionDetector(Recorder(), cv=3, gap=1).fit(X)
-    assert fitted_on == [[4, 5, 6, 7, 8], [0, 1, 7, 8], [0, 1, 2, 3, 4], list(range(9))]
+    assert fitted_on == [[4, 5, 6, 7, 8], [0, 1, 7, 8], [0, 1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize(("rare", "normal"), [(-1, 1), (1, 0)])
@@ -115,7 +115,8 @@ def test_labelled_rare_events_are_left_out_of_training_and_set_the_threshold(rar
     y[[3, 20, 21]] = rare
     X[y == rare] *= 3
     detector = ReconstructionDetector(Zeros()).fit(X, y)
-    assert detector.estimator_.n_fitted_ == 37
+    assert sum(each.n_fitted_ for each in detector.estimators_) == 2 * 37
+    assert detector.report_ == {"precision": 1.0, "recall": 1.0}
     np.testing.assert_array_equal(detector.predict(X) == -1, y == rare)
 
 
@@ -314,3 +315,64 @@ def test_truth_values_can_be_sequences():
     X = np.random.default_rng(0).random((30, 5, 2)) < 0.5
     detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=2)).fit(X)
     assert detector.predict(X).shape == (30,)
+
+
+def ragged_waves(n_samples, random_state):
+    random = np.random.default_rng(random_state)
+    waves = np.sin(np.arange(30) / 3 + random.uniform(0, 6, (n_samples, 1))) + random.normal(0, 0.1, (n_samples, 30))
+    return [wave[:length, np.newaxis] for wave, length in zip(waves, random.integers(8, 31, n_samples), strict=True)]
+
+
+def test_sequences_of_unequal_lengths_are_judged_and_explained():
+    detector = ReconstructionDetector(small_network(), contamination=0.05).fit(ragged_waves(150, 0))
+    X = ragged_waves(200, 1)
+    short = np.array([len(x) for x in X]) < 19
+    scores = detector.score_samples(X)
+    assert 0.5 < scores[short].mean() / scores[~short].mean() < 2
+    X[5][3] += 9
+    assert detector.predict(X)[5] == -1
+    shares = detector.explain(X)
+    assert [share.shape for share in shares.value] == [x.shape for x in X]
+    assert shares.timestep[5].argmax() == 3
+    np.testing.assert_allclose([share.sum() for share in shares.value], -detector.score_samples(X))
+    padded, lengths = np.full((200, 30, 1), 7.0), np.array([len(x) for x in X])
+    for row, x in zip(padded, X, strict=True):
+        row[: len(x)] = x
+    np.testing.assert_allclose(detector.score_samples(padded, lengths=lengths), detector.score_samples(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize("weighting", ["robust", "mahalanobis", None])
+def test_missing_values_count_for_nothing(weighting):
+    X = noise(60)
+    X[np.random.default_rng(1).uniform(size=X.shape) < 0.2] = np.nan
+    detector = ReconstructionDetector(Zeros(), weighting=weighting).fit(X)
+    filled = np.nan_to_num(X)
+    shares = detector.explain(X)
+    assert (shares.value[np.isnan(X)] == 0).all()
+    known = (~np.isnan(X)).sum(axis=(1, 2))
+    np.testing.assert_allclose(detector.score_samples(X) * known, detector.score_samples(filled) * 12)
+    X[3, 2, 1] = 9
+    assert detector.explain(X).value[3].argmax() == 5
+
+
+@pytest.mark.parametrize("cv", [3, 4])
+def test_the_network_in_the_middle_judges(cv):
+    X = noise(24)
+    detector = ReconstructionDetector(Mean(), cv=cv, weighting=None).fit(X)
+    errors = np.sort([np.square(each.reconstruct(X) - X).mean(axis=(1, 2)) for each in detector.estimators_], axis=0)
+    np.testing.assert_allclose(-detector.score_samples(X), np.median(errors, axis=0))
+    np.testing.assert_allclose(detector.explain(X).value.sum(axis=(1, 2)), np.median(errors, axis=0))
+
+
+def test_folds_make_the_epochs_of_one_network_and_are_not_varied():
+    X = np.random.default_rng(0).normal(size=(130, 4, 1))
+    detector = ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), batch_size=40)).fit(X)
+    expected = LSTMAutoencoder(batch_size=40).count_epochs(130, 4)
+    assert [each.n_iter_ for each in detector.estimators_] == [expected] * 3
+    assert not any(each.augment for each in detector.estimators_)
+    assert LSTMAutoencoder(batch_size=40).count_epochs(87, 4) > expected
+
+
+def test_verbose_shows_how_many_networks_are_fitted(capsys):
+    ReconstructionDetector(Zeros(), verbose=1).fit(noise(9))
+    assert "Network 3 of 3" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from seqembed.training.progress import Progress
 def test_a_log_file_gets_a_line_every_ten_seconds_and_one_at_the_end(capsys, monkeypatch):
     now = iter(range(0, 100, 4))
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    shown = Progress(epochs=6)
+    shown = Progress(6)
     for epoch in range(1, 7):
         shown.update(epoch, {"loss": 0.5}, ended=epoch == 6)
     assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["Epoch 3 of 6", "Epoch 6 of 6"]
@@ -16,7 +16,7 @@ def test_a_log_file_gets_a_line_every_ten_seconds_and_one_at_the_end(capsys, mon
 
 def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    shown = Progress(epochs=2)
+    shown = Progress(2)
     shown.update(1, {"loss": 0.5}, ended=False)
     shown.update(2, {"loss": 0.25}, ended=True)
     captured = capsys.readouterr()
