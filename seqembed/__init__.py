@@ -5,6 +5,7 @@ They also turn the vectors back into sequences.
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.events import detect_events
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 from seqembed.sequences.padding import sequences_from_padded
@@ -14,6 +15,7 @@ __all__ = [
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
+    "detect_events",
     "frame_from_sequences",
     "merge_windows",
     "sequences_from_frame",

@@ -139,7 +139,7 @@ def sliding_windows(
         if max_gap is not None:
             index = getattr(recording, "index", ())
             index = () if callable(index) else index
-            pieces = _pieces_without_gaps(index if times is None else times[position], len(values), max_gap)
+            pieces = pieces_without_gaps(index if times is None else times[position], len(values), max_gap)
         if len(values) < needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
@@ -193,8 +193,19 @@ def _check_recording(X, position: int) -> np.ndarray:
     return X[:, np.newaxis] if X.ndim == 1 else X
 
 
-def _pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
-    """Cut the rows where the step from one time to the next exceeds `max_gap`."""
+def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
+    """Cut the rows where the step from one time to the next exceeds `max_gap`.
+
+    Raises
+    ------
+    ValueError
+        For times of another number than the rows, that are neither numbers nor dates, or that run backwards.
+
+    Examples
+    --------
+    >>> pieces_without_gaps([0, 1, 5, 6], n_rows=4, max_gap=2)
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
     times = np.asarray(time)
     if times.dtype == object and all(hasattr(each, "to_datetime64") for each in times.flat):
         # pandas keeps dates of a time zone as objects.
@@ -218,7 +229,7 @@ def _pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
             f"{times[backwards[0] + 1]} after {times[backwards[0]]}. Sort the rows by time first."
         )
     gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
-    return [slice(start, stop) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
+    return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
 
 
 def _as_dates(times: np.ndarray) -> np.ndarray:
@@ -296,8 +307,10 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean", *, timesteps: 
         Row at which each window starts, as returned by `sliding_windows`.
     n_rows : int
         Rows of the recording.
-    how : {"mean", "median", "max"}, default="mean"
-        How to combine the values of overlapping windows.
+    how : {"mean", "center", "median", "max"}, default="mean"
+        How to combine the values of overlapping windows. "center" is a mean in which a window counts more, the nearer
+        its centre is to the row: the weight falls to zero beyond its ends, as the square of the distance from there. It
+        points at events: of windows that hold one, those count that have it in their middle.
     timesteps : int, default=None
         Rows of a window, for values of whole windows: each row gets those of the windows that cover it.
 
@@ -323,9 +336,14 @@ def merge_windows(values, starts, n_rows: int, how: str = "mean", *, timesteps: 
     """
     values = np.asarray(values) if np.iscomplexobj(values) else as_numbers(values, "values")
     starts = np.asarray(starts)
-    combinations = {"mean": _means_by_row, "median": _medians_by_row, "max": _maxima_by_row}
+    combinations = {
+        "mean": _means_by_row,
+        "center": _centred_means_by_row,
+        "median": _medians_by_row,
+        "max": _maxima_by_row,
+    }
     if how not in combinations:
-        raise ValueError(f"Got how={how!r}, expected 'mean', 'median' or 'max'.")
+        raise ValueError(f"Got how={how!r}, expected 'mean', 'center', 'median' or 'max'.")
     if values.dtype.kind not in "biuf" or (starts.size and starts.dtype.kind not in "iu"):
         raise TypeError(
             f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "
@@ -370,6 +388,18 @@ def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.nda
     if infinite.any():
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return first + sums / np.maximum(counts, 1)
+
+
+def _centred_means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
+    timesteps = values.shape[1]
+    half = (timesteps + 1) / 2
+    weights = np.square(1 - np.abs(np.arange(timesteps) + 1 - half) / half)
+    sums, total = np.zeros((n_rows, *values.shape[2:])), np.zeros(n_rows)
+    for step, weight in enumerate(weights):
+        np.add.at(sums, starts + step, weight * values[:, step])
+        np.add.at(total, starts + step, weight)
+    total = np.where(total > 0, total, np.nan)
+    return sums / total.reshape(-1, *[1] * (values.ndim - 2))
 
 
 def _maxima_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:

@@ -225,7 +225,7 @@ def test_without_any_window_every_row_is_NaN(how, trailing):
             "Got starts= from 0 to 8 for windows of 3 rows and n_rows=10, expected all windows",
         ),
         (np.ones((2, 3)), [-1, 2], "mean", "Got starts= from -1 to 2 for windows of 3 rows"),
-        (np.ones((2, 3)), [0, 1], "min", "Got how='min', expected 'mean', 'median' or 'max'"),
+        (np.ones((2, 3)), [0, 1], "min", "Got how='min', expected 'mean', 'center', 'median' or 'max'"),
     ],
 )
 def test_bad_merges_are_refused(values, starts, how, message):
@@ -360,7 +360,7 @@ def test_starts_of_few_bits_do_not_wrap_and_infinity_beside_a_number_stays():
         assert merge_windows(values, [0, 0], 1) == np.inf
 
 
-@pytest.mark.parametrize("how", ["mean", "median", "max"])
+@pytest.mark.parametrize("how", ["mean", "center", "median", "max"])
 def test_a_row_gets_the_scores_of_the_windows_that_cover_it(how):
     scores, starts = np.random.default_rng(0).normal(size=5), np.arange(0, 15, 3)
     expected = merge_windows(np.repeat(scores[:, np.newaxis], 4, axis=1), starts, 20, how)
@@ -369,3 +369,16 @@ def test_a_row_gets_the_scores_of_the_windows_that_cover_it(how):
         merge_windows(scores, starts, 20, how)
     with pytest.raises(TypeError, match=r"Got timesteps=4.0, expected an integer"):
         merge_windows(scores, starts, 20, how, timesteps=4.0)
+
+
+def test_a_row_counts_windows_more_that_have_it_near_their_centre():
+    values, starts = np.random.default_rng(0).normal(size=(6, 5, 2)), np.array([0, 1, 2, 3, 9, 9])
+    merged = merge_windows(values, starts, 15, "center")
+    for row in range(15):
+        covering = [(window, row - start) for window, start in enumerate(starts) if 0 <= row - start < 5]
+        weights = [(1 - abs(step - 2) / 3) ** 2 for _, step in covering]
+        if not covering:
+            assert np.isnan(merged[row]).all()
+            continue
+        expected = np.average([values[window, step] for window, step in covering], axis=0, weights=weights)
+        np.testing.assert_allclose(merged[row], expected)

@@ -1,0 +1,153 @@
+"""Rare events of a recording: when they were, and which features stood out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.extras import import_extra
+from seqembed.sequences.containers import as_numbers, column_names
+from seqembed.sequences.windows import merge_windows, pieces_without_gaps, sliding_windows
+
+# Windows that are judged at once: enough for fast arithmetic.
+_BATCH = 1024
+
+
+class Events(NamedTuple):
+    """Rare events of a recording, and what they were found by.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
+        One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
+        and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "features" is a
+        dict with the share of each feature in that window's score, the largest first.
+    row_scores : float array of shape (n_rows,)
+        Score of each row, NaN where there is no window: the mean of the scores of the windows that cover it, in which
+        those count more that have it near their centre.
+    offset : float
+        Windows with a lower score were flagged.
+    """
+
+    table: object
+    row_scores: np.ndarray
+    offset: float
+
+
+class _Event(NamedTuple):
+    start: int
+    end: int
+    score: float
+    features: dict
+
+
+def detect_events(
+    detector: ReconstructionDetector, recording, timesteps: int, stride: int = 1, *, time=None, max_gap=None
+) -> Events:
+    """Find the rare events of a recording.
+
+    Windows of the recording are judged by the detector. Flagged windows that touch or overlap are one event. Since a
+    window is flagged for an event anywhere in it, an event reaches from the first to the last row whose score is at
+    least half as far from that of typical rows as its lowest one.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted on windows of as many timesteps and of the same features.
+    recording : array-like of shape (n_rows, n_features) or (n_rows,)
+        An array, a memory map, of which only some windows are read at a time, or a data frame.
+    timesteps : int
+        Rows of a window.
+    stride : int, default=1
+        Rows from the start of one window to the start of the next. A larger one takes less time, and places events less
+        exactly.
+    time : array-like of shape (n_rows,), default=None
+        Time of each row. By default the index of a data frame, if it holds dates.
+    max_gap : number or timedelta, default=None
+        Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
+
+    Returns
+    -------
+    events : Events
+        ``(table, row_scores, offset)``.
+
+    Raises
+    ------
+    ValueError
+        For a recording that is shorter than a window, and for what the detector refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMAutoencoder, ReconstructionDetector, sliding_windows
+    >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
+    >>> windows = sliding_windows(recording, timesteps=10).windows
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    >>> detector = ReconstructionDetector(autoencoder, gap=9).fit(windows)
+    >>> recording[200:203, 1] = 8
+    >>> rarest = detect_events(detector, recording, timesteps=10).table.sort_values("score").iloc[0]
+    >>> int(rarest.start), int(rarest.end), round(rarest.features[1], 1)
+    (197, 206, 1.0)
+    """
+    check_is_fitted(detector)
+    names = column_names([recording])
+    index = getattr(recording, "index", None)
+    if time is None and hasattr(index, "tz_localize"):
+        time = index
+    rows = as_numbers(recording, "recording")
+    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
+    names = list(range(rows.shape[1])) if names is None else names
+    pieces = [slice(0, len(rows))] if max_gap is None else pieces_without_gaps(time, len(rows), max_gap)
+    row_scores, found = np.full(len(rows), np.nan), []
+    too_short = "error" if max_gap is None else "drop"
+    for piece in pieces:
+        if too_short == "drop" and piece.stop - piece.start < timesteps:
+            continue
+        windows, starts, _ = sliding_windows(rows[piece], timesteps, stride, too_short=too_short)
+        windows = windows[:, :, 0] if detector.input_ndim_ == 2 else windows
+        scores = np.concatenate([detector.score_samples(windows[batch]) for batch in gen_batches(len(windows), _BATCH)])
+        row_scores[piece] = merge_windows(scores, starts, piece.stop - piece.start, "center", timesteps=timesteps)
+        for first, last, rarest in _flagged_stretches(scores, starts, timesteps, detector.offset_):
+            start, end = _extent(row_scores[piece][first : last + 1], np.median(detector.heldout_scores_))
+            shares = _shares(detector, windows[[rarest]], names)
+            offset = piece.start + first
+            found.append(_Event(offset + start, offset + end, float(scores[rarest]), shares))
+    return Events(_table(found, time), row_scores, detector.offset_)
+
+
+def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float):
+    """Yield first row, last row and the window of the lowest score of flagged windows that touch or overlap."""
+    flagged = np.flatnonzero(scores < offset)
+    parts = np.split(flagged, np.flatnonzero(np.diff(starts[flagged]) > timesteps) + 1) if len(flagged) else []
+    for part in parts:
+        yield int(starts[part[0]]), int(starts[part[-1]] + timesteps - 1), int(part[scores[part].argmin()])
+
+
+def _extent(scores: np.ndarray, typical: float) -> tuple[int, int]:
+    """Find the first and the last row that are at least half as far from typical rows as the lowest one."""
+    lowest = np.nanmin(scores)
+    rare = np.flatnonzero(scores <= max(lowest, (lowest + typical) / 2))
+    return int(rare[0]), int(rare[-1])
+
+
+def _shares(detector: ReconstructionDetector, window: np.ndarray, names: list) -> dict:
+    shares = detector.explain(window).feature[0]
+    shares = shares / shares.sum()
+    return {names[feature]: float(shares[feature]) for feature in np.argsort(-shares)}
+
+
+def _table(found: list[_Event], time):
+    columns = {name: [getattr(event, name) for event in found] for name in ("start", "end")}
+    if time is not None:
+        times = np.asarray(time)
+        columns |= {f"{name}_time": times[np.array(columns[name], int)] for name in ("start", "end")}
+    columns |= {name: [getattr(event, name) for event in found] for name in ("score", "features")}
+    try:
+        return import_extra("pandas", extra="frames").DataFrame(columns)
+    except ImportError:
+        arrays = {name: np.array(column) for name, column in columns.items() if name != "features"}
+        return Bunch(**arrays, features=columns["features"])

@@ -1,0 +1,106 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Bunch
+
+from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
+
+TIMESTEPS = 10
+
+
+def waves(n_rows, random_state):
+    noise = np.random.default_rng(random_state).normal(0, 0.1, (n_rows, 2))
+    return np.sin(np.arange(2 * n_rows) / 3).reshape(n_rows, 2) + noise
+
+
+@pytest.fixture(scope="module")
+def detector():
+    autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1)
+    return detector.fit(sliding_windows(waves(300, 0), TIMESTEPS).windows)
+
+
+def with_spikes(n_rows, *rows, feature=1):
+    recording = waves(n_rows, 1)
+    for row in rows:
+        recording[row : row + 3, feature] = 8
+    return recording
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_events_are_where_they_were_and_name_the_feature(detector, stride):
+    events = detect_events(detector, with_spikes(300, 60, 200), TIMESTEPS, stride)
+    assert len(events.table) == 2
+    for spike, event in zip((60, 200), events.table.itertuples(), strict=True):
+        assert spike - TIMESTEPS < event.start <= spike
+        assert spike + 2 <= event.end < spike + TIMESTEPS
+        assert event.score < events.offset
+        assert next(iter(event.features)) == 1
+        assert sum(event.features.values()) == pytest.approx(1)
+    assert events.row_scores.shape == (300,)
+    assert 58 <= np.nanargmin(events.row_scores[:150]) <= 64
+
+
+def test_flagged_windows_that_touch_are_one_event(detector):
+    assert len(detect_events(detector, with_spikes(300, 100, 108), TIMESTEPS).table) == 1
+
+
+def test_events_have_the_times_and_the_names_of_a_data_frame(detector):
+    minutes = pd.date_range("2026-01-01", periods=300, freq="min")
+    frame = pd.DataFrame(with_spikes(300, 200, feature=0), columns=["flow", "heat"], index=minutes)
+    table = detect_events(detector, frame, TIMESTEPS).table
+    assert table.start_time[0] == minutes[table.start[0]]
+    assert table.end_time[0] == minutes[table.end[0]]
+    assert next(iter(table.features[0])) == "flow"
+
+
+def test_no_window_and_no_event_spans_a_gap(detector):
+    time = np.arange(300.0)
+    time[201:] += 1000
+    recording = with_spikes(300, 199)
+    events = detect_events(detector, recording, TIMESTEPS, time=time, max_gap=1)
+    assert events.table.end[0] == 200
+    assert events.table.start[1] == 201
+    short = detect_events(detector, recording, TIMESTEPS, time=np.where(time < 295 + 1000, time, time + 9), max_gap=1)
+    assert np.isnan(short.row_scores[295:]).all()
+
+
+def test_a_recording_without_events_has_an_empty_table(detector):
+    events = detect_events(detector, waves(100, 0), TIMESTEPS)
+    assert len(events.table) == 0
+    assert list(events.table) == ["start", "end", "score", "features"]
+
+
+def test_without_pandas_the_table_is_a_bunch(detector, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = detect_events(detector, with_spikes(300, 200), TIMESTEPS).table
+    assert isinstance(table, Bunch)
+    assert table.start.dtype.kind == "i"
+    assert next(iter(table.features[0])) == 1
+
+
+def test_a_memory_map_is_judged_like_the_array(detector, tmp_path):
+    recording = with_spikes(3000, 700)
+    np.save(tmp_path / "recording.npy", recording)
+    mapped = detect_events(detector, np.load(tmp_path / "recording.npy", mmap_mode="r"), TIMESTEPS)
+    pd.testing.assert_frame_equal(mapped.table, detect_events(detector, recording, TIMESTEPS).table)
+
+
+def test_a_single_feature_may_lack_its_axis():
+    rows = waves(300, 0)[:, 0]
+    autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1)
+    detector.fit(sliding_windows(rows, TIMESTEPS).windows[:, :, 0])
+    rows = waves(300, 0)[:, 0]
+    rows[200] = 8
+    assert detect_events(detector, rows, TIMESTEPS).table.start[0] <= 200
+
+
+def test_mistakes_are_refused(detector):
+    with pytest.raises(ValueError, match="expected at least 10 rows"):
+        detect_events(detector, waves(5, 0), TIMESTEPS)
+    with pytest.raises(NotFittedError):
+        detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
