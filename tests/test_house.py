@@ -20,7 +20,7 @@ NEVER = {
     "export/": ["seqembed.estimators", "seqembed.training", "seqembed.codec"],
     "codec/": ["seqembed.estimators", "seqembed.training", "seqembed.network"],
     "estimators/": ["seqembed.codec"],
-    "estimators/detector.py": ["seqembed.estimators.autoencoder", "seqembed.estimators.base"],
+    "estimators/detector.py": ["seqembed.estimators.base"],
     "datasets/": ["seqembed.network", "seqembed.training", "seqembed.export", "seqembed.estimators", "seqembed.codec"],
 }
 HEAVY = ("tensorflow", "keras")

@@ -14,8 +14,8 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
-from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.containers import is_missing
@@ -26,6 +26,7 @@ _MAD_OF_NORMAL = 0.6744897501960817
 # A feature that never varies has tiny residuals, which differ from one fitted network to the next. So many times the
 # largest of them count as typical; a real change of the feature is far larger.
 _MARGIN_OF_CONSTANTS = 10
+_DEFAULT = {"n_components": 8, "hidden_units": (32,), "readout_weight": 0}
 
 
 class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -43,9 +44,10 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     ----------
     estimator : estimator, default=None
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is ``LSTMReconstructor()``. Where its
-        `augment` is "auto", training sequences are not varied, since a network that was trained on unvaried normal
-        sequences reconstructs others worse.
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is
+        ``LSTMAutoencoder(8, hidden_units=(32,), readout_weight=0)``: a small bottleneck has room for what is normal and
+        for little else, and nobody reads the embedding. Where `augment` is "auto", training sequences are not varied,
+        since a network that was trained on unvaried normal sequences reconstructs others worse.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
@@ -206,7 +208,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def _unvaried_estimator(self, sequences: Sequences, normal: np.ndarray):
         """Return the estimator that is cloned, with what it would choose for all normal sequences."""
-        estimator = LSTMReconstructor() if self.estimator is None else clone(self.estimator)
+        estimator = LSTMAutoencoder(**_DEFAULT) if self.estimator is None else clone(self.estimator)
         parameters = estimator.get_params(deep=False)
         changes = {"augment": False} if parameters.get("augment") == "auto" else {}
         if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
