@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -37,8 +38,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     2. Each network reconstructs the block that it has not seen, since errors on sequences that a network was fitted on
        are too small for a threshold. These residuals give the weights of the features and the threshold: the error that
        a share of `contamination` of normal sequences exceeds, or with labels the threshold of the best F1 score.
-    3. The same networks judge new sequences, which none of them has seen: the score of a sequence is that of the
-       network in the middle. So the threshold holds for them, also if the networks are trained too little or too much.
+    3. The same networks judge new sequences, which none of them has seen, so that the threshold holds for them, also
+       if the networks are trained too little or too much. The score of a sequence is that of the network half a rank
+       worse than the one in the middle: of three networks, the mean of the two worst. The mean of all would exceed the
+       threshold more rarely than the error of one network does, from which the threshold comes; this one does so
+       about as often.
 
     Parameters
     ----------
@@ -59,8 +63,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         2016). None leaves residuals in the units of the data.
     cv : int, default=3
         Number of blocks, and of networks. Each network makes as many epochs as one that is fitted on all sequences:
-        three of them take twice as long as that one, and `cv` of them ``cv - 1`` times as long. An odd number has a
-        network in the middle; of an even number, the two in the middle are averaged.
+        three of them take twice as long as that one, and `cv` of them ``cv - 1`` times as long.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
         should be the number of neighbours on one side that share rows with a window.
@@ -196,7 +199,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         errors = judge.contributions(residuals, sequences.lengths[normal]).sum(axis=(1, 2))
         report = {}
         if rare.any():
-            of_rare = _middle_contributions(estimators, judge, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            of_rare = _joint_contributions(estimators, judge, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
             threshold, report = best_f1(errors, of_rare), held_out_quality(errors, of_rare)
         else:
             threshold = exceeded_by_share(errors, self.contamination)
@@ -239,7 +242,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals of the network in the middle.
+            Minus the mean of the weighted squared residuals, of networks worse than the one in the middle.
 
         Examples
         --------
@@ -330,7 +333,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             check_columns(self, X, sequences)
         judge = _Judge(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
         rows = np.arange(len(sequences))
-        return _middle_contributions(self.estimators_, judge, sequences, rows), sequences
+        return _joint_contributions(self.estimators_, judge, sequences, rows), sequences
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -419,15 +422,15 @@ class _Judge(NamedTuple):
         return weighted * (weighted @ self.precision) / size[:, np.newaxis, np.newaxis]
 
 
-def _middle_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-    """Return the contributions of the network whose score is in the middle, for each sequence by itself."""
+def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Return the contributions of the networks half a rank worse than the middle, for each sequence by itself."""
     lengths = sequences.lengths[rows]
     of_networks = [judge.contributions(_residuals(each, sequences, rows), lengths) for each in estimators]
     order = np.argsort([values.sum(axis=(1, 2)) for values in of_networks], axis=0)
-    middles = sorted({(len(estimators) - 1) // 2, len(estimators) // 2})
+    rank = min(len(estimators) / 2, len(estimators) - 1.5)
     positions = np.arange(len(rows))
     stacked = np.stack(of_networks)
-    return np.mean([stacked[order[middle], positions] for middle in middles], axis=0)
+    return np.mean([stacked[order[middle], positions] for middle in (math.floor(rank), math.ceil(rank))], axis=0)
 
 
 def _chosen(sequences: Sequences, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:

@@ -91,7 +91,8 @@ def test_the_threshold_comes_from_networks_that_had_not_seen_the_sequences():
     X = noise(30)
     detector = ReconstructionDetector(Memory()).fit(X)
     assert np.all(detector.heldout_scores_ < 0)
-    assert np.all(detector.score_samples(X) == 0)
+    # Two networks know a sequence by heart: of the two worst, one does.
+    np.testing.assert_allclose(detector.score_samples(X), detector.heldout_scores_ / 2)
     assert detector.offset_ < 0
 
 
@@ -355,13 +356,13 @@ def test_missing_values_count_for_nothing(weighting):
     assert detector.explain(X).value[3].argmax() == 5
 
 
-@pytest.mark.parametrize("cv", [3, 4])
-def test_the_network_in_the_middle_judges(cv):
+@pytest.mark.parametrize(("cv", "ranks"), [(2, [0, 1]), (3, [1, 2]), (4, [2]), (5, [2, 3])])
+def test_networks_a_little_worse_than_the_middle_judge(cv, ranks):
     X = noise(24)
     detector = ReconstructionDetector(Mean(), cv=cv, weighting=None).fit(X)
     errors = np.sort([np.square(each.reconstruct(X) - X).mean(axis=(1, 2)) for each in detector.estimators_], axis=0)
-    np.testing.assert_allclose(-detector.score_samples(X), np.median(errors, axis=0))
-    np.testing.assert_allclose(detector.explain(X).value.sum(axis=(1, 2)), np.median(errors, axis=0))
+    np.testing.assert_allclose(-detector.score_samples(X), errors[ranks].mean(axis=0))
+    np.testing.assert_allclose(detector.explain(X).value.sum(axis=(1, 2)), errors[ranks].mean(axis=0))
 
 
 def test_folds_make_the_epochs_of_one_network_and_are_not_varied():
