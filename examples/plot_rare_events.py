@@ -36,7 +36,7 @@ print(f"{len(training)} windows to train on, {len(windows)} in all, each {window
 # ------------------------------
 # Each of three networks sees all but a third of the training windows, and as many windows less beside that third as
 # overlap with it. Its errors there give the threshold.
-detector = ReconstructionDetector(contamination=0.01, gap=TIMESTEPS - 1, verbose=1).fit(training)
+detector = ReconstructionDetector(contamination=0.01, gap=TIMESTEPS - 1, random_state=0, verbose=1).fit(training)
 events = detect_events(detector, rows, TIMESTEPS)
 
 first, last = np.flatnonzero(event)[[0, -1]]

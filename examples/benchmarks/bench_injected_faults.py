@@ -110,8 +110,8 @@ def main() -> None:
 def fit_methods(training: np.ndarray, seed: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Fit each method; return what scores the rows of a recording, low for rare ones."""
     detectors = {
-        "detector": ReconstructionDetector(gap=TIMESTEPS // STRIDE),
-        "mahalanobis": ReconstructionDetector(gap=TIMESTEPS // STRIDE, weighting="mahalanobis"),
+        "detector": ReconstructionDetector(gap=TIMESTEPS // STRIDE, random_state=seed),
+        "mahalanobis": ReconstructionDetector(gap=TIMESTEPS // STRIDE, weighting="mahalanobis", random_state=seed),
         "LSTMReconstructor": ReconstructionDetector(LSTMReconstructor(random_state=seed), gap=TIMESTEPS // STRIDE),
     }
     methods = {}

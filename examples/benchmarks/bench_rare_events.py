@@ -26,9 +26,9 @@ from seqembed.datasets import load_mitdb
 
 STEP = 5
 NETWORKS = {
-    "default": lambda seed: LSTMAutoencoder(8, hidden_units=(32,), readout_weight=0, random_state=seed),
-    "LSTMAutoencoder()": lambda seed: LSTMAutoencoder(random_state=seed),
-    "LSTMReconstructor()": lambda seed: LSTMReconstructor(random_state=seed),
+    "default": None,
+    "LSTMAutoencoder()": LSTMAutoencoder(),
+    "LSTMReconstructor()": LSTMReconstructor(),
 }
 
 
@@ -53,7 +53,8 @@ def main() -> None:
     for name in arguments.networks:
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            detector = ReconstructionDetector(NETWORKS[name](seed), gap=arguments.timesteps - 1).fit(training)
+            detector = ReconstructionDetector(NETWORKS[name], gap=arguments.timesteps - 1, random_state=seed)
+            detector.fit(training)
             seconds = time.perf_counter() - started
             events = detect_events(detector, rows, arguments.timesteps)
             flagged = np.zeros(len(rows), bool)

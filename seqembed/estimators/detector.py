@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.covariance import LedoitWolf
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -67,6 +67,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
         should be the number of neighbours on one side that share rows with a window.
+    random_state : int, RandomState instance or None, default=None
+        Given to the estimator if it has none of its own. An int makes results repeat, on the same machine.
     verbose : int, default=0
         1 shows a progress bar over the networks.
 
@@ -129,18 +131,22 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         "weighting": [StrOptions({"robust", "mahalanobis"}), None],
         "cv": [Interval(Integral, 2, None, closed="left")],
         "gap": [Interval(Integral, 0, None, closed="left")],
+        "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
 
     # scikit-learn's flag for detectors that judge new data only, like LocalOutlierFactor(novelty=True).
     novelty = True
 
-    def __init__(self, estimator=None, *, contamination=0.01, weighting="robust", cv=3, gap=0, verbose=0):
+    def __init__(
+        self, estimator=None, *, contamination=0.01, weighting="robust", cv=3, gap=0, random_state=None, verbose=0
+    ):
         self.estimator = estimator
         self.contamination = contamination
         self.weighting = weighting
         self.cv = cv
         self.gap = gap
+        self.random_state = random_state
         self.verbose = verbose
 
     # The estimator inside validates its own parameters.
@@ -216,6 +222,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         changes = {"augment": False} if parameters.get("augment") == "auto" else {}
         if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
             changes["epochs"] = estimator.count_epochs(len(normal), sequences.n_timesteps)
+        if self.random_state is not None and parameters.get("random_state", self) is None:
+            changes["random_state"] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return estimator.set_params(**changes)
 
     @property

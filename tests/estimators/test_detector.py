@@ -374,6 +374,18 @@ def test_folds_make_the_epochs_of_one_network_and_are_not_varied():
     assert LSTMAutoencoder(batch_size=40).count_epochs(87, 4) > expected
 
 
+def test_the_same_random_state_gives_the_same_scores():
+    X = noise(30)
+    network = LSTMReconstructor(2, hidden_units=(), epochs=2)
+    first, second, other = (
+        ReconstructionDetector(network, random_state=seed).fit(X).score_samples(X) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).all()
+    own = ReconstructionDetector(small_network(), random_state=0).fit(X)
+    assert own.estimators_[0].random_state == 0
+
+
 def test_verbose_shows_how_many_networks_are_fitted(capsys):
     ReconstructionDetector(Zeros(), verbose=1).fit(noise(9))
     assert "Network 3 of 3" in capsys.readouterr().out
