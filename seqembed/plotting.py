@@ -6,6 +6,7 @@ import numpy as np
 
 from seqembed.estimators.events import Events
 from seqembed.extras import import_extra
+from seqembed.sequences.containers import as_numbers
 
 
 def plot_events(events: Events, recording, time=None, axes=None):
@@ -24,7 +25,7 @@ def plot_events(events: Events, recording, time=None, axes=None):
 
     Returns
     -------
-    axes : array of two matplotlib.axes.Axes
+    axes : pair of matplotlib.axes.Axes
         The recording, each feature divided by its standard deviation and above the one before it, and the scores with
         the threshold of windows.
 
@@ -47,7 +48,7 @@ def plot_events(events: Events, recording, time=None, axes=None):
     if axes is None:
         _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
     names = getattr(recording, "columns", None)
-    values = np.asarray(recording, np.float64)
+    values = as_numbers(recording, "recording").astype(np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
     time = np.arange(len(values)) if time is None else np.asarray(time)
     deviations = np.nanstd(values, axis=0)
@@ -60,7 +61,7 @@ def plot_events(events: Events, recording, time=None, axes=None):
     axes[1].set_ylabel("low is rare")
     for start, end in zip(events.table.start, events.table.end, strict=True):
         for panel in axes:
-            # An event of a single row has a width too.
-            panel.axvspan(time[start], time[min(end + 1, len(time) - 1)], color="tab:orange", alpha=0.4, linewidth=0)
+            # An event of a single row is visible by the width of its edge.
+            panel.axvspan(time[start], time[end], color="tab:orange", alpha=0.4, linewidth=1)
     axes[1].legend(loc="lower left", ncols=2)
     return axes

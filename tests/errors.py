@@ -106,10 +106,6 @@ CASES = {
         lambda: ReconstructionDetector(autoencoder()).fit(WAVES, [None] * 10),
         "Leave out the 10 sequences",
     ),
-    "missing values for a detector": (
-        lambda: ReconstructionDetector(autoencoder()).fit(np.where(WAVES > 0.99, np.nan, WAVES)),
-        "LSTMAutoencoder().fit(X).reconstruct(X)",
-    ),
     "fewer sequences than blocks": (
         lambda: ReconstructionDetector(autoencoder(), cv=11).fit(WAVES),
         "Pass more sequences or a smaller cv=",

@@ -299,6 +299,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         >>> LSTMAutoencoder().count_epochs(n_samples=640, n_timesteps=24)
         100
         """
+        self._validate_params()
         if self.epochs != "auto":
             return self.epochs
         patch_size = auto_patch_size(n_timesteps) if self.patch_size == "auto" else self.patch_size

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy.stats import linregress
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.covariance import LedoitWolf
 from sklearn.utils import Bunch, check_random_state
@@ -27,6 +28,10 @@ _MAD_OF_NORMAL = 0.6744897501960817
 # A feature that never varies has tiny residuals, which differ from one fitted network to the next. So many times the
 # largest of them count as typical; a real change of the feature is far larger.
 _MARGIN_OF_CONSTANTS = 10
+# In typical residuals: the square of a larger one could exceed the range of float64.
+_LARGEST = 1e100
+# Standard errors of the exponent of the length, beyond which it is taken for real.
+_CLEAR = 3
 _DEFAULT = {"n_components": 8, "hidden_units": (32,), "readout_weight": 0}
 
 
@@ -39,10 +44,10 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
        are too small for a threshold. These residuals give the weights of the features and the threshold: the error that
        a share of `contamination` of normal sequences exceeds, or with labels the threshold of the best F1 score.
     3. The same networks judge new sequences, which none of them has seen, so that the threshold holds for them, also
-       if the networks are trained too little or too much. The score of a sequence is that of the network half a rank
-       worse than the one in the middle: of three networks, the mean of the two worst. The mean of all would exceed the
-       threshold more rarely than the error of one network does, from which the threshold comes; this one does so
-       about as often.
+       if the networks are trained too little or too much. The score of a sequence comes from the two worst of three
+       networks, as their mean. The mean of all three would exceed the threshold more rarely than the error of a single
+       network does, from which the threshold comes. (Of two networks both count, which flags a little less than
+       `contamination`; of four the second worst, of five the second and the third worst.)
 
     Parameters
     ----------
@@ -90,7 +95,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         "mahalanobis", else the identity.
     length_exponent_ : float
         Held-out errors grow as this power of the number of timesteps, and scores are divided by it, so that those of
-        short and of long sequences compare. 0 for sequences of one length.
+        short and of long sequences compare. It lies between -1 and 1, and is 0 for sequences of one length and where
+        the trend is less than three of its standard errors.
     n_timesteps_ : int
         Length of the longest training sequence.
     input_ndim_ : int
@@ -193,9 +199,9 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         progress = Progress(len(blocks), "network") if self.verbose else None
         estimators, residuals = [], None
         for number, (block, others) in enumerate(blocks, 1):
-            fitted = clone(estimator).fit(_chosen(sequences, normal[others]))
+            fitted = clone(estimator).fit(_chosen(sequences, normal[others], sequences.n_timesteps))
             estimators.append(fitted)
-            unseen = _residuals(fitted, sequences, normal[block])
+            unseen = _residuals(fitted, sequences, normal[block], sequences.n_timesteps)
             if residuals is None:
                 residuals = np.empty((len(normal), *unseen.shape[1:]))
             residuals[block] = unseen
@@ -228,7 +234,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     @property
     def fit_predict(self):
-        """Not available, as in ``LocalOutlierFactor(novelty=True)``: the network was fitted on these sequences.
+        """Not available, as in ``LocalOutlierFactor(novelty=True)``: the networks were fitted on these sequences.
 
         `heldout_scores_` has their scores from networks that were not fitted on them.
         """
@@ -250,7 +256,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals, of networks worse than the one in the middle.
+            Minus the mean of the weighted squared residuals, over the networks that judge it.
 
         Examples
         --------
@@ -261,7 +267,13 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.score_samples(X).shape
         (12,)
         """
-        return -self._contributions(X, lengths)[0].sum(axis=(1, 2))
+        check_is_fitted(self)
+        sequences = self._check_sequences(X, lengths)
+        scores = np.empty(len(sequences))
+        # Residuals take several times the memory of the sequences.
+        for rows in sequences.chunks():
+            scores[rows] = -self._contributions(sequences, np.arange(rows.start, rows.stop)).sum(axis=(1, 2))
+        return scores
 
     def decision_function(self, X, *, lengths=None):
         """Score sequences relative to the threshold: negative for rare ones.
@@ -326,7 +338,9 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> int(shares.timestep[0].argmax()), int(shares.feature[0].argmax())
         (3, 1)
         """
-        values, sequences = self._contributions(X, lengths)
+        check_is_fitted(self)
+        sequences = self._check_sequences(X, lengths)
+        values = self._contributions(sequences, np.arange(len(sequences)))
         of_timesteps, of_features = values.sum(axis=2), values.sum(axis=1)
         if not sequences.one_length:
             values, of_timesteps = (
@@ -334,14 +348,15 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             )
         return Bunch(value=values, timestep=of_timesteps, feature=of_features)
 
-    def _contributions(self, X, lengths) -> tuple[np.ndarray, Sequences]:
-        check_is_fitted(self)
+    def _check_sequences(self, X, lengths) -> Sequences:
         sequences = check_sequences(X, lengths, estimator=self)
         if sequences.ndim == self.input_ndim_:
             check_columns(self, X, sequences)
+        return sequences
+
+    def _contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
         judge = _Judge(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
-        rows = np.arange(len(sequences))
-        return _joint_contributions(self.estimators_, judge, sequences, rows), sequences
+        return _joint_contributions(self.estimators_, judge, sequences, rows)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -419,21 +434,25 @@ class _Judge(NamedTuple):
         if (lengths == lengths[0]).all():
             return judge
         errors = judge.contributions(residuals, lengths).sum(axis=(1, 2))
-        exponent, _ = np.polyfit(np.log(lengths), np.log(np.maximum(errors, np.finfo(float).tiny)), 1)
-        return judge._replace(length_exponent=float(exponent))
+        fitted = linregress(np.log(lengths), np.log(np.maximum(errors, np.finfo(float).tiny)))
+        # Lengths that hardly differ tell nothing, and others must not be judged by what chance gave.
+        is_clear = abs(fitted.slope) > _CLEAR * fitted.stderr
+        return judge._replace(length_exponent=float(np.clip(fitted.slope, -1, 1)) if is_clear else 0.0)
 
     def contributions(self, residuals: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Compute the share of each value in the weighted mean squared residual of its sequence; 0 for missing ones."""
         known = ~np.isnan(residuals)
-        weighted = np.where(known, residuals / self.feature_scales, 0)
+        weighted = np.where(known, np.clip(residuals / self.feature_scales, -_LARGEST, _LARGEST), 0)
         size = known.sum(axis=(1, 2)) * (lengths / self.n_timesteps) ** self.length_exponent
         return weighted * (weighted @ self.precision) / size[:, np.newaxis, np.newaxis]
 
 
 def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-    """Return the contributions of the networks half a rank worse than the middle, for each sequence by itself."""
+    """Return the contributions of the networks that judge each sequence: the two worst of three."""
     lengths = sequences.lengths[rows]
-    of_networks = [judge.contributions(_residuals(each, sequences, rows), lengths) for each in estimators]
+    of_networks = [
+        judge.contributions(_residuals(each, sequences, rows, judge.n_timesteps), lengths) for each in estimators
+    ]
     order = np.argsort([values.sum(axis=(1, 2)) for values in of_networks], axis=0)
     rank = min(len(estimators) / 2, len(estimators) - 1.5)
     positions = np.arange(len(rows))
@@ -441,20 +460,26 @@ def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, 
     return np.mean([stacked[order[middle], positions] for middle in (math.floor(rank), math.ceil(rank))], axis=0)
 
 
-def _chosen(sequences: Sequences, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
-    """Select sequences for the estimator: an array if all are of one length, else a list."""
-    values = sequences.padded(rows) if sequences.one_length else [sequences.values[row] for row in rows]
+def _chosen(sequences: Sequences, rows: np.ndarray, usual: int) -> np.ndarray | list[np.ndarray]:
+    """Select sequences for the estimator: an array if all are of the usual length, else a list, as the user gave it."""
+    is_array = isinstance(sequences.values, np.ndarray)
+    if sequences.one_length and (is_array or sequences.n_timesteps == usual):
+        values = sequences.padded(rows)
+    else:
+        values = [sequences.values[row] for row in rows]
     return without_feature_axis(values) if sequences.ndim == 2 else values
 
 
-def _residuals(estimator, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+def _residuals(estimator, sequences: Sequences, rows: np.ndarray, usual: int) -> np.ndarray:
     """Compute what the reconstruction of sequences adds to them, NaN for missing values and after their ends."""
-    reconstruction = estimator.reconstruct(_chosen(sequences, rows))
+    reconstruction = estimator.reconstruct(_chosen(sequences, rows, usual))
     residuals = np.full((len(rows), sequences.n_timesteps, sequences.n_features), np.nan)
     for residual, row, reconstructed in zip(residuals, rows, reconstruction, strict=True):
         sequence = sequences.values[row]
         # Differences of unsigned integers would be wrong.
-        residual[: len(sequence)] = np.asarray(reconstructed, np.float64).reshape(sequence.shape) - sequence
+        difference = np.asarray(reconstructed, np.float64).reshape(sequence.shape) - sequence
+        # A network that overflows has not reconstructed anything: only missing values may stay NaN.
+        residual[: len(sequence)] = np.where(np.isnan(difference) & ~np.isnan(sequence), np.inf, difference)
     return residuals
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.extras import import_extra
+from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, column_names
 from seqembed.sequences.windows import merge_windows, pieces_without_gaps, sliding_windows
 
@@ -63,10 +65,10 @@ def detect_events(
     timesteps : int
         Rows of a window.
     stride : int, default=1
-        Rows from the start of one window to the start of the next. A larger one takes less time, and places events less
-        exactly.
+        Rows from the start of one window to the start of the next. A larger one takes less time, places events less
+        exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
-        Time of each row. By default the index of a data frame, if it holds dates.
+        Time of each row. By default the index of a data frame, if it holds dates, and with `max_gap` any index.
     max_gap : number or timedelta, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
 
@@ -78,7 +80,9 @@ def detect_events(
     Raises
     ------
     ValueError
-        For a recording that is shorter than a window, and for what the detector refuses.
+        For a recording that is shorter than a window, has other features than the detector was fitted on, or holds
+        infinity, for times of another number, and for what the detector refuses. Windows without any value are left
+        out.
 
     Examples
     --------
@@ -94,22 +98,20 @@ def detect_events(
     (197, 206, 1.0)
     """
     check_is_fitted(detector)
-    names = column_names([recording])
+    rows, names = _checked_recording(detector, recording, timesteps)
     index = getattr(recording, "index", None)
-    if time is None and hasattr(index, "tz_localize"):
+    if time is None and (hasattr(index, "tz_localize") or (max_gap is not None and hasattr(index, "dtype"))):
         time = index
-    rows = as_numbers(recording, "recording")
-    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
-    names = list(range(rows.shape[1])) if names is None else names
+    if time is not None and len(time) != len(rows):
+        raise ValueError(f"Got time= of length {len(time)} for {len(rows)} rows, expected a time for each row.")
     pieces = [slice(0, len(rows))] if max_gap is None else pieces_without_gaps(time, len(rows), max_gap)
     row_scores, found = np.full(len(rows), np.nan), []
-    too_short = "error" if max_gap is None else "drop"
     for piece in pieces:
-        if too_short == "drop" and piece.stop - piece.start < timesteps:
+        if piece.stop - piece.start < timesteps:
             continue
-        windows, starts, _ = sliding_windows(rows[piece], timesteps, stride, too_short=too_short)
+        windows, starts, _ = sliding_windows(rows[piece], timesteps, stride)
         windows = windows[:, :, 0] if detector.input_ndim_ == 2 else windows
-        scores = np.concatenate([detector.score_samples(windows[batch]) for batch in gen_batches(len(windows), _BATCH)])
+        scores = np.concatenate([_scores(detector, windows[batch]) for batch in gen_batches(len(windows), _BATCH)])
         row_scores[piece] = merge_windows(scores, starts, piece.stop - piece.start, "center", timesteps=timesteps)
         for first, last, rarest in _flagged_stretches(scores, starts, timesteps, detector.offset_):
             start, end = _extent(row_scores[piece][first : last + 1], np.median(detector.heldout_scores_))
@@ -117,6 +119,47 @@ def detect_events(
             offset = piece.start + first
             found.append(_Event(offset + start, offset + end, float(scores[rarest]), shares))
     return Events(_table(found, time), row_scores, detector.offset_)
+
+
+def _checked_recording(detector: ReconstructionDetector, recording, timesteps: int) -> tuple[np.ndarray, list]:
+    """Return the rows of a recording, a view where possible, and the names of its features."""
+    rows = as_numbers(recording, "recording")
+    if rows.ndim not in (1, 2) or len(rows) < timesteps:
+        raise ValueError(
+            f"Got recording= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,), with at least "
+            f"{timesteps} rows for timesteps={timesteps}. Pass one recording at a time."
+        )
+    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
+    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    if rows.shape[1] != n_features:
+        raise ValueError(
+            f"Got recording= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
+            f"on. Select them: recording[:, columns]."
+        )
+    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else ()
+    if len(infinite):
+        raise ValueError(
+            f"Got recording= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
+        )
+    names, fitted = column_names([recording]), getattr(detector, "feature_names_in_", None)
+    if names is not None and fitted is not None and names != list(fitted):
+        raise ValueError(
+            f"Got recording= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
+            f"on. Pass recording[detector.feature_names_in_]."
+        )
+    return rows, list(range(n_features)) if names is None else names
+
+
+def _scores(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
+    """Score windows, without a word about names of columns, which were checked; NaN for those without any value."""
+    scores, known = np.full(len(windows), np.nan), np.ones(len(windows), bool)
+    if windows.dtype.kind == "f":
+        known = ~np.isnan(windows).all(axis=tuple(range(1, windows.ndim)))
+    if known.any():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            scores[known] = detector.score_samples(windows if known.all() else windows[known])
+    return scores
 
 
 def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float):
@@ -141,13 +184,14 @@ def _shares(detector: ReconstructionDetector, window: np.ndarray, names: list) -
 
 
 def _table(found: list[_Event], time):
-    columns = {name: [getattr(event, name) for event in found] for name in ("start", "end")}
+    columns = {name: np.array([getattr(event, name) for event in found], int) for name in ("start", "end")}
     if time is not None:
         times = np.asarray(time)
-        columns |= {f"{name}_time": times[np.array(columns[name], int)] for name in ("start", "end")}
-    columns |= {name: [getattr(event, name) for event in found] for name in ("score", "features")}
+        columns |= {f"{name}_time": times[columns[name]] for name in ("start", "end")}
+    columns["score"] = np.array([event.score for event in found], float)
+    columns["features"] = np.empty(len(found), object)
+    columns["features"][:] = [event.features for event in found]
     try:
         return import_extra("pandas", extra="frames").DataFrame(columns)
     except ImportError:
-        arrays = {name: np.array(column) for name, column in columns.items() if name != "features"}
-        return Bunch(**arrays, features=columns["features"])
+        return Bunch(**columns)

@@ -276,7 +276,8 @@ class FittedNetworkMixin:
             return results, with_feature_axis(results) if per == "value" else results
         if out is not None:
             raise ValueError(
-                "Got out= for sequences of unequal lengths. Their results are a list of arrays: leave out= away."
+                "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays: "
+                "leave out= away."
             )
         results = [np.empty((length, *width), dtype) for length in lengths]
         return self._as_fitted_layout(results) if per == "value" else results, results

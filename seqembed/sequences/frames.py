@@ -12,7 +12,7 @@ import numpy as np
 
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
-from seqembed.sequences.times import exceeds, on_grid
+from seqembed.sequences.times import as_dates, exceeds, on_grid
 
 
 class FrameSequences(list):
@@ -270,6 +270,8 @@ def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None, max_g
         _check_none_missing(frame.get_column(name), name)
     _check_sortable(frame.get_column(time), time)
     order, is_start, times = _sort_rows(frame, id, time)
+    if times.dtype == object and not (max_gap is None and freq is None):
+        times = as_dates(times)
     if max_gap is not None:
         is_start[1:] |= exceeds(np.diff(times), max_gap)
     rows, grid = (np.arange(len(times)), times) if freq is None else on_grid(times, is_start, freq)

@@ -16,6 +16,22 @@ _LARGEST_MISS = 1e-6
 _MOST_ROWS_PER_ROW = 1000
 
 
+def as_dates(times: np.ndarray) -> np.ndarray:
+    """Return Python's own dates and durations as NumPy's, and other objects as they are.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> import numpy as np
+    >>> as_dates(np.array([datetime.date(2026, 1, 2)], object)).dtype
+    dtype('<M8[us]')
+    """
+    try:
+        return times.astype("m8[us]" if isinstance(times[0], timedelta) else "M8[us]")
+    except (TypeError, ValueError):
+        return times
+
+
 def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
     """Tell which steps in time are longer than a gap may be.
 
@@ -39,7 +55,7 @@ def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
     >>> exceeds(np.array([1, 5, 2]), max_gap=2)
     array([False,  True, False])
     """
-    _check_kind(max_gap, steps.dtype, "max_gap")
+    _check_kind(max_gap, steps.dtype, "max_gap", max_gap)
     if max_gap != max_gap:
         raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
     return steps > max_gap
@@ -79,8 +95,9 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
     (array([0, 1, 3, 4]), array([ 3,  4,  5,  6, 10]))
     """
     step = _read_text(freq) if isinstance(freq, str) else freq
-    times = times.astype(np.int64) if times.dtype == bool else times
-    _check_kind(step, np.diff(times[:1]).dtype, "freq")
+    # Differences of small integers could exceed their range.
+    times = times.astype(np.int64) if times.dtype.kind in "bi" else times
+    _check_kind(step, np.diff(times[:1]).dtype, "freq", freq)
     if times.dtype.kind in "mM":
         # NumPy would round pandas.Timedelta to microseconds.
         step = step.to_timedelta64() if hasattr(step, "to_timedelta64") else np.timedelta64(step)
@@ -91,7 +108,9 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
     first_times = times[starts]
     steps = (times - np.repeat(first_times, lengths)) / step
     rows = np.rint(steps)
-    misses = np.abs(steps - rows) > _LARGEST_MISS
+    # Seconds since 1970 in float64 are known to a ten-millionth, and float32 rounds more.
+    rounding = 4 * np.spacing(np.abs(times).max()) / step if times.dtype.kind == "f" else 0
+    misses = np.abs(steps - rows) > min(0.1, max(_LARGEST_MISS, rounding))
     misses[1:] |= ~is_start[1:] & (rows[1:] == rows[:-1])
     if misses.any():
         row = np.flatnonzero(misses)[0]
@@ -122,12 +141,12 @@ def _read_text(freq: str):
         raise ValueError(f"Got freq={freq!r}, expected a step such as '5min' or 'h': {error}.") from error
 
 
-def _check_kind(step, dtype: np.dtype, name: str) -> None:
+def _check_kind(step, dtype: np.dtype, name: str, given) -> None:
     """Refuse a number as a step between dates, and a duration as a step between numbers."""
     is_duration = isinstance(step, (timedelta, np.timedelta64))
     is_number = isinstance(step, Real) and not is_duration
     if not (is_duration if dtype.kind == "m" else is_number):
         raise TypeError(
-            f"Got {name}={step!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, and "
-            f"pandas.Timedelta or datetime.timedelta for dates."
+            f"Got {name}={given!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, "
+            f"and pandas.Timedelta or datetime.timedelta for dates."
         )

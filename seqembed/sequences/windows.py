@@ -7,7 +7,6 @@ values of the rows of the recording.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from numbers import Integral
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, check_same_columns, listed
-from seqembed.sequences.times import exceeds
+from seqembed.sequences.times import as_dates, exceeds
 
 
 class Windows(NamedTuple):
@@ -65,9 +64,9 @@ def sliding_windows(
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
         last or the first row. "any" tells whether any of the labels is true; of labels -1 (rare) and 1 (normal), it is
-        -1 if any of them is. "mode" takes the most frequent label; if
-        several are equally frequent, it takes the smallest of them. A function gets the array of the labels and returns
-        the label of the window. The default, "last", uses no row after the end of the window.
+        -1 if any of them is. "mode" takes the most frequent label, and the smallest if several are equally frequent.
+        A function gets the array of the labels and returns the label of the window. The default,
+        "last", uses no row after the end of the window.
     horizon : int, default=0
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
@@ -217,7 +216,7 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
         )
     if times.dtype == object:
         # Python's own dates and durations.
-        times = _as_dates(times)
+        times = as_dates(times)
     if times.dtype.kind not in "iufmM":
         raise ValueError(
             f"Got times of dtype {times.dtype}, expected numbers or dates. Convert them with pandas.to_datetime(time)."
@@ -230,13 +229,6 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
         )
     gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
     return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
-
-
-def _as_dates(times: np.ndarray) -> np.ndarray:
-    try:
-        return times.astype("m8[us]" if isinstance(times[0], timedelta) else "M8[us]")
-    except (TypeError, ValueError):
-        return times
 
 
 def _windows_of_rows(X: np.ndarray, timesteps: int, stride: int, y, label, n_ahead: int) -> Windows:

@@ -116,9 +116,9 @@ def train(
     if best.parameters is None or (not interrupted and run.exploded(run.judged_by, best.loss)):
         remedy = "" if network.activation == "tanh" else "activation='tanh', or "
         raise FloatingPointError(
-            f"The loss was {run.history['loss'][-1]:.3g} after {run.n_explosions} restarts, the last with "
-            f"learning_rate={run.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and look for "
-            f"extreme values in X; scale='standard' makes them smaller."
+            f"The {run.judged_by} was {run.history[run.judged_by][-1]:.3g} after {run.n_explosions} restarts, the "
+            f"last with learning_rate={run.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and "
+            f"look for extreme values in X; scale='standard' makes them smaller."
         )
     return TrainingResult(
         named_weights(network.weight_shapes, best.parameters),
@@ -196,7 +196,8 @@ class _Run:
 
     def exploded(self, name: str, loss: float) -> bool:
         """Tell whether the loss of a name is not finite, or far above that of the starting weights."""
-        return not math.isfinite(loss) or loss > _EXPLOSION * self._first_losses[name]
+        # Held-back sequences that lie at the means have nearly no loss at first.
+        return not math.isfinite(loss) or loss > _EXPLOSION * max(self._first_losses[name], self._first_losses["loss"])
 
     def judge_present_weights(self) -> None:
         """Measure the present weights, and keep them if they are the best; validation has already done so."""

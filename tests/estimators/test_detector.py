@@ -365,6 +365,22 @@ def test_networks_a_little_worse_than_the_middle_judge(cv, ranks):
     np.testing.assert_allclose(detector.explain(X).value.sum(axis=(1, 2)), errors[ranks].mean(axis=0))
 
 
+def test_lengths_that_hardly_differ_change_no_score():
+    random = np.random.default_rng(0)
+    X = [random.normal(size=(length, 1)) for length in random.integers(49, 51, 60)]
+    detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1, random_state=0)).fit(X)
+    assert detector.length_exponent_ == 0
+    shorter = [random.normal(size=(25, 1)) for _ in range(20)]
+    assert detector.predict(shorter).mean() > 0
+
+
+def test_lists_of_one_other_length_are_judged():
+    X = noise(30)
+    detector = ReconstructionDetector(small_network()).fit(X)
+    short = [x[:4] for x in X[:3]]
+    np.testing.assert_allclose(detector.score_samples(short), detector.score_samples([*short, X[4]])[:3], rtol=1e-4)
+
+
 def test_folds_make_the_epochs_of_one_network_and_are_not_varied():
     X = np.random.default_rng(0).normal(size=(130, 4, 1))
     detector = ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), batch_size=40)).fit(X)

@@ -100,7 +100,29 @@ def test_a_single_feature_may_lack_its_axis():
 
 
 def test_mistakes_are_refused(detector):
-    with pytest.raises(ValueError, match="expected at least 10 rows"):
+    with pytest.raises(ValueError, match="with at least 10 rows"):
         detect_events(detector, waves(5, 0), TIMESTEPS)
+    with pytest.raises(ValueError, match=r"of 1 feature, expected 2.*recording\[:, columns\]"):
+        detect_events(detector, waves(50, 0)[:, 0], TIMESTEPS)
+    with pytest.raises(ValueError, match="time= of length 9 for 50 rows"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, time=range(9))
+    recording = waves(50, 0)
+    recording[30, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity in row 30"):
+        detect_events(detector, recording, TIMESTEPS)
     with pytest.raises(NotFittedError):
         detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
+
+
+def test_rows_of_missing_values_have_no_score_and_hide_no_event(detector):
+    recording = with_spikes(300, 200)
+    recording[40:70] = np.nan
+    events = detect_events(detector, recording, TIMESTEPS)
+    assert np.isnan(events.row_scores[50:60]).all()
+    assert 190 < events.table.start.iloc[-1] <= 200
+
+
+def test_values_that_no_network_can_read_are_events(detector):
+    recording = waves(300, 1)
+    recording[200] = 1e200
+    assert detect_events(detector, recording, TIMESTEPS).table.start.iloc[-1] in range(190, 201)

@@ -59,3 +59,16 @@ def test_every_row_keeps_its_time_and_grids_are_regular(sequences, freq):
 def test_a_grid_that_does_not_fit_the_times_is_refused(times, freq, error, message):
     with pytest.raises(error, match=message):
         on_grid(times, FIRST, freq)
+
+
+def test_seconds_since_1970_lie_on_a_grid_of_hundredths():
+    times = 1.7e9 + np.arange(1000) * 0.01
+    rows, grid = on_grid(times, np.arange(1000) == 0, 0.01)
+    np.testing.assert_array_equal(rows, np.arange(1000))
+    np.testing.assert_allclose(grid, times, rtol=0, atol=1e-6)
+
+
+def test_small_integers_do_not_overflow():
+    rows, grid = on_grid(np.array([-100, 100], np.int8), np.array([True, False]), 50)
+    assert rows.tolist() == [0, 4]
+    assert grid.tolist() == [-100, -50, 0, 50, 100]
