@@ -100,7 +100,7 @@ def held_out_quality(normal: np.ndarray, rare: np.ndarray) -> dict[str, float]:
     -------
     quality : dict
         "precision" and "recall", of five parts of the errors, each judged by the threshold of the others; NaN for
-        fewer than two rare sequences.
+        fewer than two rare sequences. The parts follow the order of the errors, since windows overlap with neighbours.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def held_out_quality(normal: np.ndarray, rare: np.ndarray) -> dict[str, float]:
     errors = np.concatenate([normal, rare])
     is_rare = np.repeat([False, True], [len(normal), len(rare)])
     flagged = np.zeros(len(errors), bool)
-    for chosen, judged in StratifiedKFold(n_parts, shuffle=True, random_state=0).split(errors, is_rare):
+    for chosen, judged in StratifiedKFold(n_parts).split(errors, is_rare):
         threshold = best_f1(errors[chosen][~is_rare[chosen]], errors[chosen][is_rare[chosen]])
         flagged[judged] = errors[judged] > threshold
     return {
