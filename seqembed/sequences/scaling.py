@@ -279,7 +279,9 @@ def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarr
             [ 1.]]], dtype=float32)
     """
     dtype = np.result_type(batch.dtype, np.float32)
-    return np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype).astype(np.float32, copy=False)
+    # What float32 can't hold becomes infinite, which saturates the cells that read it.
+    with np.errstate(over="ignore"):
+        return np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype).astype(np.float32, copy=False)
 
 
 def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray, dtype=np.float32) -> np.ndarray:
