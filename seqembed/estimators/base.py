@@ -255,17 +255,19 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
                 f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no "
                 f"sequence to train on. Use validation_fraction=0.0 or more sequences."
             )
-        batch_size = auto_batch_size(n_samples, network.patch_size) if self.batch_size == "auto" else self.batch_size
         automatic_rate = auto_learning_rate(sequences.n_timesteps)
         return Recipe(
             epochs=self.count_epochs(n_samples, sequences.n_timesteps),
-            batch_size=batch_size,
+            batch_size=self._batch_size_of(n_samples, network.patch_size),
             learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
             augment=self._bottleneck if self.augment == "auto" else self.augment,
             n_validation=n_validation,
             patience=self.patience,
             n_jobs=self.n_jobs,
         )
+
+    def _batch_size_of(self, n_samples: int, patch_size: int) -> int:
+        return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
 
     def _remember(self, X, sequences: Sequences, start: ScaledNetwork, padded_length: int | None) -> None:
         """Set the fitted attributes other than the weights and the history."""
@@ -303,7 +305,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
         if self.epochs != "auto":
             return self.epochs
         patch_size = auto_patch_size(n_timesteps) if self.patch_size == "auto" else self.patch_size
-        batch_size = auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
+        batch_size = self._batch_size_of(n_samples, patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(n_samples - n_validation, batch_size, patch_size)
 

@@ -450,14 +450,13 @@ class _Judge(NamedTuple):
 def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
     """Return the contributions of the networks that judge each sequence: the two worst of three."""
     lengths = sequences.lengths[rows]
-    of_networks = [
-        judge.contributions(_residuals(each, sequences, rows, judge.n_timesteps), lengths) for each in estimators
-    ]
-    order = np.argsort([values.sum(axis=(1, 2)) for values in of_networks], axis=0)
+    of_networks = np.stack(
+        [judge.contributions(_residuals(each, sequences, rows, judge.n_timesteps), lengths) for each in estimators]
+    )
+    order = np.argsort(of_networks.sum(axis=(2, 3)), axis=0)
     rank = min(len(estimators) / 2, len(estimators) - 1.5)
     positions = np.arange(len(rows))
-    stacked = np.stack(of_networks)
-    return np.mean([stacked[order[middle], positions] for middle in (math.floor(rank), math.ceil(rank))], axis=0)
+    return np.mean([of_networks[order[place], positions] for place in (math.floor(rank), math.ceil(rank))], axis=0)
 
 
 def _chosen(sequences: Sequences, rows: np.ndarray, usual: int) -> np.ndarray | list[np.ndarray]:

@@ -9,6 +9,8 @@ from scipy.sparse import issparse
 
 # Names of the types that pandas uses for a missing value; pandas itself need not be imported.
 _MISSING = ("NAType", "NaTType")
+# NumPy reads text as numbers, and dates as durations since 1970.
+_NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 _DATES = (
     "{} holds dates or durations {}, expected numbers. Leave them out, or pass seconds: (times - times[0]) / "
@@ -206,8 +208,7 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
 
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     kinds = set(map(type, array.flat))
-    # astype reads text as numbers, and dates as durations since 1970.
-    if not any(issubclass(kind, (str, bytes, np.datetime64, np.timedelta64)) for kind in kinds):
+    if not any(issubclass(kind, _NO_NUMBERS) for kind in kinds):
         try:
             return array.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
@@ -247,7 +248,7 @@ def is_missing(value) -> bool:
 
 
 def _is_number(value) -> bool:
-    if isinstance(value, (str, bytes, np.datetime64, np.timedelta64)):
+    if isinstance(value, _NO_NUMBERS):
         return False
     try:
         float(value)

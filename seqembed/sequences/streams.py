@@ -196,7 +196,7 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
         for number, batch in enumerate(batches):
             checked = check_sequences(batch, estimator=estimator)
             if first is None:
-                names = column_names(batch)
+                first_names = column_names(batch)
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
                 raise ValueError(
@@ -204,10 +204,11 @@ def spooled(batches: Iterable, estimator: object = None) -> Iterator[Sequences]:
                     f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
                     f"batch the axes and the features of the first."
                 )
-            if column_names(batch) != names:
+            names = column_names(batch)
+            if names != first_names:
                 raise ValueError(
-                    f"Batch {number} holds data frames with the columns {column_names(batch)}, but those of batch 0 "
-                    f"have {names}: expected the same columns in the same order. Select them: frame[columns]."
+                    f"Batch {number} holds data frames with the columns {names}, but those of batch 0 have "
+                    f"{first_names}: expected the same columns in the same order. Select them: frame[columns]."
                 )
             for rows in checked.chunks():
                 checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
