@@ -1,7 +1,6 @@
 """Is the labelled event of the electrocardiogram found, whatever the seed, and how much else is flagged?
 
-The windows of `plot_rare_events.py`, judged by detectors around three networks, beside the distance of each window to
-its nearest neighbour in the training part.
+The windows of `plot_rare_events.py`, judged by detectors, beside other methods.
 """
 
 from __future__ import annotations
@@ -11,17 +10,9 @@ import time
 
 import numpy as np
 from alternation import describe_machine
-from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import NearestNeighbors
+from rare_event_peers import fit_peers, has_matrix_profile, matrix_profile, measures, score_rows
 
-from seqembed import (
-    LSTMAutoencoder,
-    LSTMReconstructor,
-    ReconstructionDetector,
-    detect_events,
-    merge_windows,
-    sliding_windows,
-)
+from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, detect_events, sliding_windows
 from seqembed.datasets import load_mitdb
 
 STEP = 5
@@ -33,45 +24,51 @@ NETWORKS = {
 
 
 def main() -> None:
-    """Read the command line and print a line a detector."""
+    """Read the command line and print a line a method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["default"])
     parser.add_argument("--timesteps", type=int, default=75)
+    parser.add_argument("--cv", type=int, default=ReconstructionDetector().cv)
     arguments = parser.parse_args()
-    print(describe_machine(("tensorflow", "numpy", "scikit-learn")))
+    print(describe_machine(("tensorflow", "numpy", "scikit-learn", "pycatch22", "aeon", "stumpy")))
     recording = load_mitdb()
     rows = recording.data.reshape(-1, STEP, 1).mean(axis=1)
     event = recording.target.reshape(-1, STEP).max(axis=1).astype(bool)
-    training = sliding_windows(rows[: recording.train_end // STEP], arguments.timesteps).windows
-    windows, starts, _ = sliding_windows(rows, arguments.timesteps)
-
-    neighbours = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
-    distances = neighbours.kneighbors(windows.reshape(len(windows), -1))[0][:, 0]
-    by_row = merge_windows(-distances, starts, len(rows), "center", timesteps=arguments.timesteps)
-    print(f"nearest neighbour: {ranking(by_row, event)}")
+    training_rows = rows[: recording.train_end // STEP]
+    training = sliding_windows(training_rows, arguments.timesteps).windows
+    by_row = {
+        name: score_rows(score, rows, arguments.timesteps)
+        for name, score in fit_peers(training.astype(float), seed=0).items()
+    }
+    if has_matrix_profile():
+        by_row["matrix profile"] = matrix_profile(training_rows, rows, arguments.timesteps)
+    for name, row_scores in by_row.items():
+        print(f"{name}: {ranking(row_scores, event, arguments.timesteps)}")
     for name in arguments.networks:
         for seed in range(arguments.seeds):
             started = time.perf_counter()
-            detector = ReconstructionDetector(NETWORKS[name], gap=arguments.timesteps - 1, random_state=seed)
-            detector.fit(training)
+            detector = ReconstructionDetector(
+                NETWORKS[name], cv=arguments.cv, gap=arguments.timesteps - 1, random_state=seed
+            ).fit(training)
             seconds = time.perf_counter() - started
             events = detect_events(detector, rows, arguments.timesteps)
             flagged = np.zeros(len(rows), bool)
             for start, end in zip(events.table["start"], events.table["end"], strict=True):
                 flagged[start : end + 1] = True
             print(
-                f"{name}, seed {seed}, {seconds:.0f} s: {ranking(events.row_scores, event)}; threshold of .01: "
-                f"{len(events.table)} found, with {flagged[event].mean():.2f} of the event's rows and "
-                f"{flagged[~event].mean():.3f} of the others",
+                f"{name}, seed {seed}, {seconds:.0f} s: {ranking(events.row_scores, event, arguments.timesteps)}; "
+                f"threshold of .01: {len(events.table)} found, with {flagged[event].mean():.2f} of the event's rows "
+                f"and {flagged[~event].mean():.3f} of the others",
                 flush=True,
             )
 
 
-def ranking(row_scores: np.ndarray, event: np.ndarray) -> str:
+def ranking(row_scores: np.ndarray, event: np.ndarray, timesteps: int) -> str:
     """Say how well scores rank the rows, and where the lowest of them lies."""
-    place = "in the event" if event[row_scores.argmin()] else "NOT in the event"
-    return f"AUC {roc_auc_score(event, -row_scores):.3f}, lowest score in row {row_scores.argmin()}, {place}"
+    found = ", ".join(f"{name} {value:.3f}" for name, value in measures(event, row_scores, timesteps).items())
+    lowest = np.nanargmin(row_scores)
+    return f"{found}, lowest score in row {lowest}, {'in the event' if event[lowest] else 'NOT in the event'}"
 
 
 if __name__ == "__main__":

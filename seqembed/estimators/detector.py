@@ -32,7 +32,11 @@ _MARGIN_OF_CONSTANTS = 10
 _LARGEST = 1e100
 # Standard errors of the exponent of the length, beyond which it is taken for real.
 _CLEAR = 3
-_DEFAULT = {"n_components": 8, "hidden_units": (32,), "readout_weight": 0}
+# The default network: numbers of the embedding for each feature, and the most of them.
+_COMPONENTS_OF_FEATURE, _MOST_COMPONENTS = 8, 64
+_LEAST_UNITS = 32
+# All networks together make at most as many updates as so many fits on all normal sequences.
+_FITS = 2.2
 
 
 class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -44,19 +48,21 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
        are too small for a threshold. These residuals give the weights of the features and the threshold: the error that
        a share of `contamination` of normal sequences exceeds, or with labels the threshold of the best F1 score.
     3. The same networks judge new sequences, which none of them has seen, so that the threshold holds for them, also
-       if the networks are trained too little or too much. The score of a sequence comes from the two worst of three
-       networks, as their mean. The mean of all three would exceed the threshold more rarely than the error of a single
-       network does, from which the threshold comes. (Of two networks both count, which flags a little less than
-       `contamination`; of four the second worst, of five the second and the third worst.)
+       if the networks are trained too little or too much. Of five networks, the second and the third worst judge a
+       sequence, with the mean of their errors. The mean of all five would exceed the threshold more rarely than the
+       error of a single network does, from which the threshold comes. (Of three networks the two worst judge, of four
+       the second worst, and of two both, which flags a little less than `contamination`.)
 
     Parameters
     ----------
     estimator : estimator, default=None
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
-        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is
-        ``LSTMAutoencoder(8, hidden_units=(32,), readout_weight=0)``: a small bottleneck has room for what is normal and
-        for little else, and nobody reads the embedding. Where `augment` is "auto", training sequences are not varied,
-        since a network that was trained on unvaried normal sequences reconstructs others worse.
+        (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is an `LSTMAutoencoder` with eight
+        components for each feature, at most 64, twice as many hidden units, at least 32, and ``readout_weight=0``: a
+        small bottleneck has room for what is normal and for little else, and nobody reads the embedding. Where
+        `augment` is "auto", training sequences are not varied, since a network that was trained on unvaried normal
+        sequences reconstructs others worse. Where `epochs` is "auto", all networks together make at most as many updates
+        as 2.2 fits on all normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
@@ -66,9 +72,10 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
         2016). None leaves residuals in the units of the data.
-    cv : int, default=3
-        Number of blocks, and of networks. Each network makes as many epochs as one that is fitted on all sequences:
-        three of them take twice as long as that one, and `cv` of them ``cv - 1`` times as long.
+    cv : int, default=5
+        Number of blocks, and of networks. With more of them, each network sees more of the normal sequences, in fewer
+        epochs if those are "auto": the fit takes about twice as long as that of one network in any case. With a fixed
+        number of epochs, it takes ``cv - 1`` times as long.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
         should be the number of neighbours on one side that share rows with a window.
@@ -145,7 +152,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     novelty = True
 
     def __init__(
-        self, estimator=None, *, contamination=0.01, weighting="robust", cv=3, gap=0, random_state=None, verbose=0
+        self, estimator=None, *, contamination=0.01, weighting="robust", cv=5, gap=0, random_state=None, verbose=0
     ):
         self.estimator = estimator
         self.contamination = contamination
@@ -194,8 +201,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
-        estimator = self._unvaried_estimator(sequences, normal)
         blocks = list(_contiguous_blocks(len(normal), self.cv, self.gap))
+        estimator = self._unvaried_estimator(sequences, len(normal), [len(others) for _, others in blocks])
         progress = Progress(len(blocks), "network") if self.verbose else None
         estimators, residuals = [], None
         for number, (block, others) in enumerate(blocks, 1):
@@ -221,13 +228,14 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.input_ndim_ = sequences.ndim
         return self
 
-    def _unvaried_estimator(self, sequences: Sequences, normal: np.ndarray):
-        """Return the estimator that is cloned, with what it would choose for all normal sequences."""
-        estimator = LSTMAutoencoder(**_DEFAULT) if self.estimator is None else clone(self.estimator)
+    def _unvaried_estimator(self, sequences: Sequences, n_normal: int, fitted_on: list[int]):
+        """Return the estimator that is cloned, with the epochs for parts of the normal sequences, of so many each."""
+        estimator = _default_estimator(sequences.n_features) if self.estimator is None else clone(self.estimator)
         parameters = estimator.get_params(deep=False)
         changes = {"augment": False} if parameters.get("augment") == "auto" else {}
         if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
-            changes["epochs"] = estimator.count_epochs(len(normal), sequences.n_timesteps)
+            of_one = estimator.count_epochs(n_normal, sequences.n_timesteps)
+            changes["epochs"] = max(1, round(of_one * min(1, _FITS * n_normal / sum(fitted_on))))
         if self.random_state is not None and parameters.get("random_state", self) is None:
             changes["random_state"] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return estimator.set_params(**changes)
@@ -256,7 +264,7 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals, over the networks that judge it.
+            Minus the mean of the weighted squared residuals, of the networks that judge it.
 
         Examples
         --------
@@ -365,6 +373,11 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return tags
 
 
+def _default_estimator(n_features: int) -> LSTMAutoencoder:
+    n_components = min(_COMPONENTS_OF_FEATURE * n_features, _MOST_COMPONENTS)
+    return LSTMAutoencoder(n_components, hidden_units=(max(2 * n_components, _LEAST_UNITS),), readout_weight=0)
+
+
 def _rare_mask(y, n_samples: int) -> np.ndarray:
     if y is None:
         return np.zeros(n_samples, bool)
@@ -448,7 +461,7 @@ class _Judge(NamedTuple):
 
 
 def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-    """Return the contributions of the networks that judge each sequence: the two worst of three."""
+    """Return the contributions of the networks that judge each sequence: the second and the third worst of five."""
     lengths = sequences.lengths[rows]
     of_networks = np.stack(
         [judge.contributions(_residuals(each, sequences, rows, judge.n_timesteps), lengths) for each in estimators]

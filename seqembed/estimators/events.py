@@ -13,10 +13,12 @@ from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, column_names
-from seqembed.sequences.windows import merge_windows, pieces_without_gaps, sliding_windows
+from seqembed.sequences.windows import centre_weights, pieces_without_gaps, sliding_windows
 
 # Windows that are judged at once: enough for fast arithmetic.
 _BATCH = 1024
+# The error of a row counts its neighbours within so many parts of a window, and has this weight in the row's score.
+_NEARBY, _WEIGHT_OF_ROWS = 8, 1 / 5
 
 
 class Events(NamedTuple):
@@ -29,8 +31,7 @@ class Events(NamedTuple):
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "features" is a
         dict with the share of each feature in that window's score, the largest first.
     row_scores : float array of shape (n_rows,)
-        Score of each row, NaN where there is no window: the mean of the scores of the windows that cover it, in which
-        those count more that have it near their centre.
+        Score of each row, NaN where there is no window, see `detect_events`.
     offset : float
         Windows with a lower score were flagged.
     """
@@ -52,9 +53,13 @@ def detect_events(
 ) -> Events:
     """Find the rare events of a recording.
 
-    Windows of the recording are judged by the detector. Flagged windows that touch or overlap are one event. Since a
-    window is flagged for an event anywhere in it, an event reaches from the first to the last row whose score is at
-    least half as far from that of typical rows as its lowest one.
+    1. The detector judges windows of the recording. Flagged windows that touch or overlap are one event.
+    2. Each row gets a score from two errors: that of the windows that cover it, of which those count more that have it
+       near their centre, and that of the rows around it alone, within an eighth of a window. The score is minus their
+       geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short ones.
+    3. A window is flagged for an event anywhere in it. So an event reaches from the first to the last row of its
+       windows that scores below the threshold, and at least half as far from typical rows as the lowest one. It is a
+       single row where no row does: a weak alarm.
 
     Parameters
     ----------
@@ -95,7 +100,7 @@ def detect_events(
     >>> recording[200:203, 1] = 8
     >>> rarest = detect_events(detector, recording, timesteps=10).table.sort_values("score").iloc[0]
     >>> int(rarest.start), int(rarest.end), round(rarest.features[1], 1)
-    (197, 206, 1.0)
+    (200, 202, 1.0)
     """
     check_is_fitted(detector)
     rows, names = _checked_recording(detector, recording, timesteps)
@@ -110,11 +115,9 @@ def detect_events(
         if piece.stop - piece.start < timesteps:
             continue
         windows, starts, _ = sliding_windows(rows[piece], timesteps, stride)
-        windows = windows[:, :, 0] if detector.input_ndim_ == 2 else windows
-        scores = np.concatenate([_scores(detector, windows[batch]) for batch in gen_batches(len(windows), _BATCH)])
-        row_scores[piece] = merge_windows(scores, starts, piece.stop - piece.start, "center", timesteps=timesteps)
+        scores, row_scores[piece] = _scores(detector, windows, starts, piece.stop - piece.start)
         for first, last, rarest in _flagged_stretches(scores, starts, timesteps, detector.offset_):
-            start, end = _extent(row_scores[piece][first : last + 1], np.median(detector.heldout_scores_))
+            start, end = _extent(row_scores[piece][first : last + 1], detector)
             shares = _shares(detector, windows[[rarest]], names)
             offset = piece.start + first
             found.append(_Event(offset + start, offset + end, float(scores[rarest]), shares))
@@ -150,16 +153,40 @@ def _checked_recording(detector: ReconstructionDetector, recording, timesteps: i
     return rows, list(range(n_features)) if names is None else names
 
 
-def _scores(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
-    """Score windows, without a word about names of columns, which were checked; NaN for those without any value."""
-    scores, known = np.full(len(windows), np.nan), np.ones(len(windows), bool)
-    if windows.dtype.kind == "f":
-        known = ~np.isnan(windows).all(axis=tuple(range(1, windows.ndim)))
-    if known.any():
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-            scores[known] = detector.score_samples(windows if known.all() else windows[known])
-    return scores
+def _scores(
+    detector: ReconstructionDetector, windows: np.ndarray, starts: np.ndarray, n_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score windows, and the rows that they cover; NaN for windows without any value and for rows without a window."""
+    timesteps = windows.shape[1]
+    scores, weights = np.full(len(windows), np.nan), centre_weights(timesteps)
+    # Sums over the windows that cover a row: of their errors and of the row's own errors, each with its weights.
+    sums = np.zeros((4, n_rows))
+    for batch in gen_batches(len(windows), _BATCH):
+        known = ~np.isnan(windows[batch])
+        rows = np.flatnonzero(known.any(axis=(1, 2))) + batch.start
+        if not len(rows):
+            continue
+        errors = _explained(detector, windows[rows]).timestep
+        known = known[rows - batch.start].sum(axis=2)
+        scores[rows] = -errors.sum(axis=1)
+        for step, weight in enumerate(weights):
+            sums[:2, starts[rows] + step] += weight * np.stack([-scores[rows], np.ones(len(rows))])
+            # An error is a share in the mean over all known values of the window.
+            sums[2:, starts[rows] + step] += weight * np.stack([errors[:, step] * known.sum(axis=1), known[:, step]])
+    nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
+    around, n_around = (np.convolve(each, nearby, "same") for each in sums[2:]) if len(nearby) else sums[2:]
+    with np.errstate(invalid="ignore"):
+        of_windows, of_rows = sums[0] / sums[1], np.maximum(around, 0) / n_around
+    # Where no value is known nearby, the windows alone tell.
+    of_rows = np.where(n_around > 0, of_rows, of_windows)
+    return scores, -(of_windows ** (1 - _WEIGHT_OF_ROWS)) * of_rows**_WEIGHT_OF_ROWS
+
+
+def _explained(detector: ReconstructionDetector, windows: np.ndarray) -> Bunch:
+    """Explain windows, without a word about names of columns, which were checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        return detector.explain(windows[:, :, 0] if detector.input_ndim_ == 2 else windows)
 
 
 def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float):
@@ -170,15 +197,15 @@ def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, o
         yield int(starts[part[0]]), int(starts[part[-1]] + timesteps - 1), int(part[scores[part].argmin()])
 
 
-def _extent(scores: np.ndarray, typical: float) -> tuple[int, int]:
-    """Find the first and the last row that are at least half as far from typical rows as the lowest one."""
-    lowest = np.nanmin(scores)
-    rare = np.flatnonzero(scores <= max(lowest, (lowest + typical) / 2))
+def _extent(scores: np.ndarray, detector: ReconstructionDetector) -> tuple[int, int]:
+    """Find the first and the last row of an event, of all rows that its windows cover."""
+    lowest, typical = np.nanmin(scores), np.median(detector.heldout_scores_)
+    rare = np.flatnonzero(scores <= max(lowest, min(detector.offset_, (lowest + typical) / 2)))
     return int(rare[0]), int(rare[-1])
 
 
 def _shares(detector: ReconstructionDetector, window: np.ndarray, names: list) -> dict:
-    shares = detector.explain(window).feature[0]
+    shares = _explained(detector, window).feature[0]
     shares = shares / shares.sum()
     return {names[feature]: float(shares[feature]) for feature in np.argsort(-shares)}
 

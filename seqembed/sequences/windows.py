@@ -382,12 +382,15 @@ def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.nda
     return first + sums / np.maximum(counts, 1)
 
 
-def _centred_means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    timesteps = values.shape[1]
+def centre_weights(timesteps: int) -> np.ndarray:
+    """Weigh the rows of a window: 1 in its centre, falling to zero beyond its ends as the square of the distance."""
     half = (timesteps + 1) / 2
-    weights = np.square(1 - np.abs(np.arange(timesteps) + 1 - half) / half)
+    return np.square(1 - np.abs(np.arange(timesteps) + 1 - half) / half)
+
+
+def _centred_means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
     sums, total = np.zeros((n_rows, *values.shape[2:])), np.zeros(n_rows)
-    for step, weight in enumerate(weights):
+    for step, weight in enumerate(centre_weights(values.shape[1])):
         np.add.at(sums, starts + step, weight * values[:, step])
         np.add.at(total, starts + step, weight)
     total = np.where(total > 0, total, np.nan)

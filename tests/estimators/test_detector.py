@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
+from seqembed.estimators.detector import _default_estimator
 
 
 def small_network(random_state=0):
@@ -89,7 +90,7 @@ def test_the_threshold_comes_from_networks_that_had_not_seen_the_sequences():
             return np.array([each if each.tobytes() in self.known_ else 0 * each for each in X])
 
     X = noise(30)
-    detector = ReconstructionDetector(Memory()).fit(X)
+    detector = ReconstructionDetector(Memory(), cv=3).fit(X)
     assert np.all(detector.heldout_scores_ < 0)
     # Two networks know a sequence by heart: of the two worst, one does.
     np.testing.assert_allclose(detector.score_samples(X), detector.heldout_scores_ / 2)
@@ -116,7 +117,7 @@ def test_labelled_rare_events_are_left_out_of_training_and_set_the_threshold(rar
     y[[3, 20, 21]] = rare
     X[y == rare] *= 3
     detector = ReconstructionDetector(Zeros()).fit(X, y)
-    assert sum(each.n_fitted_ for each in detector.estimators_) == 2 * 37
+    assert sum(each.n_fitted_ for each in detector.estimators_) == 4 * 37
     assert detector.report_ == {"precision": 1.0, "recall": 1.0}
     np.testing.assert_array_equal(detector.predict(X) == -1, y == rare)
 
@@ -204,9 +205,9 @@ def test_a_feature_without_residual_does_not_divide_by_zero():
 
 
 def test_too_few_normal_sequences_are_refused():
-    with pytest.raises(ValueError, match=r"Got 2 normal sequences \(n_samples = 5\), expected at least cv=3"):
+    with pytest.raises(ValueError, match=r"Got 2 normal sequences \(n_samples = 5\), expected at least cv=5"):
         ReconstructionDetector(Zeros()).fit(noise(5), [-1, -1, -1, 1, 1])
-    with pytest.raises(ValueError, match="Got gap=9 and cv=3 for 6 normal sequences"):
+    with pytest.raises(ValueError, match="Got gap=9 and cv=5 for 6 normal sequences"):
         ReconstructionDetector(Zeros(), gap=9).fit(noise(6))
     with pytest.raises(ValueError, match=r"y= of shape \(2,\) for 6 sequences"):
         ReconstructionDetector(Zeros()).fit(noise(6), [1, 1])
@@ -381,13 +382,25 @@ def test_lists_of_one_other_length_are_judged():
     np.testing.assert_allclose(detector.score_samples(short), detector.score_samples([*short, X[4]])[:3], rtol=1e-4)
 
 
-def test_folds_make_the_epochs_of_one_network_and_are_not_varied():
-    X = np.random.default_rng(0).normal(size=(130, 4, 1))
-    detector = ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), batch_size=40)).fit(X)
-    expected = LSTMAutoencoder(batch_size=40).count_epochs(130, 4)
-    assert [each.n_iter_ for each in detector.estimators_] == [expected] * 3
+@pytest.mark.parametrize(("cv", "share"), [(2, 1), (3, 1), (5, 2.2 / 4)])
+def test_all_networks_together_make_the_updates_of_about_two_and_are_not_varied(cv, share):
+    X = np.random.default_rng(0).normal(size=(120, 4, 1))
+    network = LSTMAutoencoder(2, hidden_units=(), batch_size=40)
+    detector = ReconstructionDetector(network, cv=cv).fit(X)
+    assert [each.n_iter_ for each in detector.estimators_] == [round(share * network.count_epochs(120, 4))] * cv
     assert not any(each.augment for each in detector.estimators_)
-    assert LSTMAutoencoder(batch_size=40).count_epochs(87, 4) > expected
+
+
+def test_epochs_that_the_user_chose_are_kept():
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=3), cv=5).fit(noise(20))
+    assert {each.n_iter_ for each in detector.estimators_} == {3}
+
+
+def test_the_default_network_grows_with_the_features_up_to_a_limit():
+    for n_features, n_components, units in [(1, 8, 32), (3, 24, 48), (40, 64, 128)]:
+        network = _default_estimator(n_features)
+        assert network.n_components == n_components
+        assert network.hidden_units == (units,)
 
 
 def test_the_same_random_state_gives_the_same_scores():
@@ -404,4 +417,4 @@ def test_the_same_random_state_gives_the_same_scores():
 
 def test_verbose_shows_how_many_networks_are_fitted(capsys):
     ReconstructionDetector(Zeros(), verbose=1).fit(noise(9))
-    assert "Network 3 of 3" in capsys.readouterr().out
+    assert "Network 5 of 5" in capsys.readouterr().out
