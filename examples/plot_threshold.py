@@ -29,7 +29,7 @@ normal, unseen = waves(500, random), waves(2000, random)
 # %%
 # The usual way: the errors of the sequences that the network was fitted on
 # -------------------------------------------------------------------------
-# A network knows the sequences that it was fitted on. Its errors on them are too small, and so is a threshold from them.
+# A network knows the sequences that it was fitted on. Its errors on them are too small, and so is their threshold.
 network = LSTMReconstructor(4, hidden_units=(8,), epochs=100, random_state=0)
 shares = np.array([0.1, 0.05, 0.02, 0.01, 0.005])
 fitted = network.fit(normal)
@@ -50,7 +50,7 @@ for share, of_usual, of_detector in zip(shares, usual, held_out, strict=True):
 # -------------------------
 # The threshold lies between held-out errors as long as contamination is at least 1 / (number of normal sequences + 1):
 # a share of .001 takes 999 of them. Below that, it is an estimate of the tail.
-print(f"{len(normal)} normal sequences: the lowest share that is counted, not estimated, is {1 / (len(normal) + 1):.2%}")
+print(f"{len(normal)} normal sequences: the lowest share that is not estimated is {1 / (len(normal) + 1):.2%}")
 
 figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
 axes.plot(shares, shares, color="0.6", linestyle="--", label="as asked")

@@ -6,17 +6,21 @@ They also turn the vectors back into sequences.
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.events import detect_events
+from seqembed.estimators.loading import load
 from seqembed.estimators.reconstructor import LSTMReconstructor
+from seqembed.export.persistence import InvalidFileError
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 from seqembed.sequences.padding import sequences_from_padded
 from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
 
 __all__ = [
+    "InvalidFileError",
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
     "detect_events",
     "frame_from_sequences",
+    "load",
     "merge_windows",
     "sequences_from_frame",
     "sequences_from_padded",

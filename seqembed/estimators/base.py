@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from seqembed.estimators.columns import refuse_mixed_names, remember_columns
 from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
+from seqembed.estimators.saving import SavableMixin
 from seqembed.network.architecture import Network, auto_patch_size
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
@@ -34,7 +35,7 @@ _WORSE_THAN_MEANS = 2
 _LEAST_LOSS = 1.5
 
 
-class LSTMNetworkEstimator(FittedNetworkMixin, BaseEstimator):
+class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
 
     A subclass sets `_bottleneck`: True if its network has a bottleneck.

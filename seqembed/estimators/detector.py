@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
+from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.containers import is_missing
@@ -39,7 +40,7 @@ _LEAST_UNITS = 32
 _FITS = 2.2
 
 
-class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Find the sequences that a network, trained on normal ones, can't reconstruct.
 
     1. The training sequences are divided into `cv` contiguous blocks, and a clone of the estimator is fitted on all but
@@ -61,8 +62,8 @@ class ReconstructionDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         components for each feature, at most 64, twice as many hidden units, at least 32, and ``readout_weight=0``: a
         small bottleneck has room for what is normal and for little else, and nobody reads the embedding. Where
         `augment` is "auto", training sequences are not varied, since a network that was trained on unvaried normal
-        sequences reconstructs others worse. Where `epochs` is "auto", all networks together make at most as many updates
-        as 2.2 fits on all normal sequences.
+        sequences reconstructs others worse. Where `epochs` is "auto", all networks together make at most as many
+        updates as 2.2 fits on all normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,

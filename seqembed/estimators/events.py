@@ -56,7 +56,8 @@ def detect_events(
     1. The detector judges windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors: that of the windows that cover it, of which those count more that have it
        near their centre, and that of the rows around it alone, within an eighth of a window. The score is minus their
-       geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short ones.
+       geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short
+       ones.
     3. A window is flagged for an event anywhere in it. So an event reaches from the first to the last row of its
        windows that scores below the threshold, and at least half as far from typical rows as the lowest one. It is a
        single row where no row does: a weak alarm.

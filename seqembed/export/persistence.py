@@ -1,0 +1,288 @@
+"""Files that hold a description and arrays, that run no code when read, and that are never half written.
+
+A file is a safetensors file: the length of the header as eight bytes, the header, which is JSON, then the arrays.
+``docs/file_format.md`` has what a second reader needs to know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file can't be removed anyway.
+    fcntl = None
+
+FORMAT, FORMAT_VERSION = "seqembed", "1"
+# Headers are kept small, since parsing takes up to twenty times their size in memory.
+_LARGEST_HEADER = 1 << 20
+_LENGTH = struct.Struct("<Q")
+_NO_DIGEST = "0" * 64
+_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_MOST_DIMENSIONS = 4
+
+
+class InvalidFileError(ValueError):
+    """A file is damaged, or seqembed did not write it."""
+
+
+def pack(description: dict, arrays: dict[str, np.ndarray]) -> bytes:
+    """Write a description and arrays into bytes.
+
+    Parameters
+    ----------
+    description : dict
+        Of what JSON knows.
+    arrays : dict of str to float32 or float64 array
+        By name.
+
+    Returns
+    -------
+    data : bytes
+        A safetensors file, whose metadata hold the description, and a digest of all bytes.
+
+    Raises
+    ------
+    ValueError
+        If the description takes more than 1 MB.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = pack({"name": "example"}, {"weights": np.ones((2, 3), np.float32)})
+    >>> description, arrays = unpack(data)
+    >>> description, arrays["weights"].shape
+    ({'name': 'example'}, (2, 3))
+    """
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "description": json.dumps(description, allow_nan=False),
+        "sha256": _NO_DIGEST,
+    }
+    # safetensors 0.8.0 writes arrays that are not contiguous as if they were.
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    data = safetensors.numpy.save(contiguous, metadata)
+    (length,) = _LENGTH.unpack(data[:8])
+    if length > _LARGEST_HEADER:
+        raise ValueError(
+            f"Got an estimator whose names and parameters take {length} bytes, expected at most {_LARGEST_HEADER}. "
+            f"Fit without names of columns: pass frame.to_numpy()."
+        )
+    digest = hashlib.sha256(data).hexdigest()
+    return data[:8] + data[8 : 8 + length].replace(_field(_NO_DIGEST), _field(digest)) + data[8 + length :]
+
+
+def _field(digest: str) -> bytes:
+    """Return the digest as it stands in a header. Within a string, its quotes would be escaped."""
+    return f'"sha256":"{digest}"'.encode()
+
+
+def unpack(file) -> tuple[dict, dict[str, np.ndarray]]:
+    """Read a description and arrays.
+
+    Parameters
+    ----------
+    file : str, path-like, bytes or binary file object
+        What `pack` made.
+
+    Returns
+    -------
+    description : dict
+    arrays : dict of str to array
+        Copies that can be written to.
+
+    Raises
+    ------
+    InvalidFileError
+        For anything else. Headers of more than 1 MB are refused before they are read.
+    """
+    with _opened(file) as stream:
+        start = stream.read(_LENGTH.size)
+        if len(start) < _LENGTH.size:
+            raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.")
+        (length,) = _LENGTH.unpack(start)
+        if length > _LARGEST_HEADER:
+            raise InvalidFileError(
+                f"Got a header of {length} bytes, expected at most {_LARGEST_HEADER}: seqembed did not save this file."
+            )
+        header = stream.read(length)
+        if len(header) < length:
+            raise InvalidFileError(f"Got a file of {8 + len(header)} bytes, shorter than its header. Save it again.")
+        metadata, n_bytes = _check_header(header)
+        # One more byte than expected tells whether the file ends there.
+        values = stream.read(n_bytes + 1)
+    if len(values) != n_bytes:
+        more = "more" if len(values) > n_bytes else f"{len(values)}"
+        raise InvalidFileError(f"Got {more} bytes after the header, expected {n_bytes}. Save the file again.")
+    digest = metadata["sha256"]
+    undigested = header.replace(_field(digest), _field(_NO_DIGEST))
+    if hashlib.sha256(start + undigested + values).hexdigest() != digest:
+        raise InvalidFileError("The file was changed after it was saved: its digest does not match. Save it again.")
+    description = _parsed(metadata["description"])
+    try:
+        arrays = safetensors.numpy.load(start + header + values)
+    except safetensors.SafetensorError as error:
+        raise InvalidFileError(f"Got a file that is no valid safetensors file: {error}") from error
+    return description, arrays
+
+
+@contextlib.contextmanager
+def _opened(file) -> Iterator:
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        yield io.BytesIO(file)
+    elif isinstance(file, (str, os.PathLike)):
+        with open(file, "rb") as stream:
+            yield stream
+    elif hasattr(file, "read"):
+        yield file
+    else:
+        raise TypeError(f"Got file= of type {type(file).__name__}, expected a path, bytes or an open binary file.")
+
+
+def _check_header(header: bytes) -> tuple[dict, int]:
+    """Check a header; return its metadata, and how many bytes of arrays follow."""
+    entries = _parsed(header)
+    metadata = entries.pop("__metadata__", None)
+    expected = {"format", "format_version", "description", "sha256"}
+    if not isinstance(metadata, dict) or set(metadata) != expected or not _are_strings(metadata.values()):
+        raise InvalidFileError("Got a safetensors file without the metadata of seqembed: seqembed did not save it.")
+    if metadata["format"] != FORMAT or metadata["format_version"] != FORMAT_VERSION:
+        raise InvalidFileError(
+            f"Got a file of the format {metadata['format'][:20]!r}, version {metadata['format_version'][:20]!r}, "
+            f"expected {FORMAT!r}, version {FORMAT_VERSION!r}. A newer seqembed may read it: pip install -U seqembed."
+        )
+    spans = []
+    for name, entry in entries.items():
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise InvalidFileError(f"Got an array {name[:40]!r} without dtype, shape and offsets.")
+        shape, offsets = entry["shape"], entry["data_offsets"]
+        # Not in the dict: a list could not be looked up there.
+        is_known = entry["dtype"] in list(_DTYPES)
+        if not (is_known and _are_counts(shape, _MOST_DIMENSIONS) and _are_counts(offsets, 2)):
+            raise InvalidFileError(f"Got an array {name[:40]!r} of dtype or shape that seqembed does not save.")
+        if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * _DTYPES[entry["dtype"]].itemsize:
+            raise InvalidFileError(f"Got an array {name[:40]!r} whose offsets don't match its shape.")
+        spans.append((offsets[0], offsets[1]))
+    end = 0
+    for start, stop in sorted(spans):
+        if start != end:
+            raise InvalidFileError("Got arrays that overlap or leave a hole.")
+        end = stop
+    return metadata, end
+
+
+def _parsed(text: bytes | str) -> dict:
+    """Parse JSON, strictly: no name twice, no NaN."""
+    try:
+        parsed = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+    except InvalidFileError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError("Got a header that is no valid JSON: seqembed did not save this file.") from error
+    if not isinstance(parsed, dict):
+        raise InvalidFileError("Got a header that is no JSON object: seqembed did not save this file.")
+    return parsed
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise InvalidFileError("Got a header in which a name occurs twice.")
+    return names
+
+
+def _refuse_constant(name: str):
+    raise InvalidFileError(f"Got {name} in the header, which is no JSON.")
+
+
+def _are_strings(values) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _are_counts(values, most: int) -> bool:
+    """Tell whether values are a list of few integers from 0, small enough for offsets."""
+    if not isinstance(values, list) or len(values) > most:
+        return False
+    return all(type(value) is int and 0 <= value < 1 << 48 for value in values)
+
+
+def write(data: bytes, file) -> None:
+    """Write bytes so that the file holds either what was there before, or all of them.
+
+    Parameters
+    ----------
+    data : bytes
+        What to write.
+    file : str, path-like or binary file object
+        A path is written to beside it, and renamed. Its permissions are those of a new file.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if hasattr(file, "write"):
+        file.write(data)
+        return
+    if not isinstance(file, (str, os.PathLike)):
+        raise TypeError(f"Got file= of type {type(file).__name__}, expected a path or an open binary file.")
+    # A link stays a link.
+    path = Path(os.path.realpath(file))
+    _remove_abandoned(path)
+    temporary, descriptor = _new_beside(path)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            if fcntl is not None:
+                # The lock, which tells that somebody still writes, ends with the stream.
+                os.replace(temporary, path)
+        if fcntl is None:
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if fcntl is not None:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _new_beside(path: Path) -> tuple[Path, int]:
+    """Create a file beside a path, locked while it is open."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.saving")
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Before it was locked, another process may have taken it for abandoned.
+        if temporary.exists():
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes left that were killed while they saved to this path."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.saving"):
+        with contextlib.suppress(OSError), open(temporary, "rb") as stream:
+            if fcntl is not None:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink()

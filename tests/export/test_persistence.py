@@ -1,0 +1,219 @@
+import importlib.util
+import io
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed.export import persistence
+from seqembed.export.persistence import InvalidFileError, pack, unpack, write
+
+DATA = pack({"name": "model"}, {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "means": np.zeros(2)})
+
+
+def with_header(header, values=b""):
+    return struct.pack("<Q", len(header)) + header + values
+
+
+def safetensors_header(entries, **metadata):
+    metadata = {"format": "seqembed", "format_version": "1", "description": "{}", "sha256": "0" * 64} | metadata
+    return json.dumps({"__metadata__": metadata} | entries).encode()
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3).T, np.arange(12.0)[::2], np.zeros((0, 3)), np.array(2.0)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_of_any_layout_come_back_equal(array, dtype):
+    array = array.astype(dtype, order="K")
+    description, arrays = unpack(pack({"a": [1, None, "é"]}, {"x/y": array}))
+    assert description == {"a": [1, None, "é"]}
+    np.testing.assert_array_equal(arrays["x/y"], array)
+    assert arrays["x/y"].dtype == dtype
+
+
+def test_text_that_looks_like_a_digest_is_kept():
+    description = {"zeros": "0" * 64, "field": f'"sha256":"{"0" * 64}"'}
+    assert unpack(pack(description, {}))[0] == description
+
+
+def test_paths_bytes_and_file_objects_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(DATA)
+    for file in (tmp_path / "file", str(tmp_path / "file"), DATA, bytearray(DATA), io.BytesIO(DATA)):
+        assert unpack(file)[0] == {"name": "model"}
+    with pytest.raises(TypeError, match="Got file= of type int, expected a path"):
+        unpack(3)
+    with pytest.raises(FileNotFoundError):
+        unpack(tmp_path / "other")
+
+
+def test_every_truncation_and_every_addition_is_refused():
+    for length in range(len(DATA)):
+        with pytest.raises(InvalidFileError):
+            unpack(DATA[:length])
+    with pytest.raises(InvalidFileError, match="Got more bytes after the header"):
+        unpack(DATA + b"\0")
+
+
+def test_every_flipped_bit_is_refused():
+    for position in range(8 * len(DATA)):
+        flipped = bytearray(DATA)
+        flipped[position // 8] ^= 1 << position % 8
+        with pytest.raises(InvalidFileError):
+            unpack(flipped)
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_are_refused(data):
+    for each in (data, with_header(data), with_header(data, data)):
+        with pytest.raises(InvalidFileError):
+            unpack(each)
+
+
+ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b"{}",
+        b"nonsense",
+        b"\xff" * 20,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"a": NaN}',
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"__metadata__": {}, "__metadata__": {}}',
+        safetensors_header({}, format="other"),
+        safetensors_header({}, format_version="2"),
+        safetensors_header({}, sha256="x"),
+        safetensors_header({}, more="x"),
+        safetensors_header({}, description=3),
+        safetensors_header({"a": 3}),
+        safetensors_header({"a": ENTRY | {"dtype": "C64"}}),
+        safetensors_header({"a": ENTRY | {"dtype": ["F32"]}}),
+        safetensors_header({"a": ENTRY | {"shape": [2.0]}}),
+        safetensors_header({"a": ENTRY | {"shape": [-2]}}),
+        safetensors_header({"a": ENTRY | {"shape": [0, 2**60]}}),
+        safetensors_header({"a": ENTRY | {"shape": [1] * 65}}),
+        safetensors_header({"a": ENTRY | {"data_offsets": [0]}}),
+        safetensors_header({"a": ENTRY | {"data_offsets": [8, 0]}}),
+        safetensors_header({"a": ENTRY | {"data_offsets": [0, 2**62]}}),
+        safetensors_header({"a": ENTRY | {"data_offsets": [8, 16]}}),
+        safetensors_header({"a": ENTRY, "b": ENTRY}),
+        safetensors_header({"a": ENTRY}, description="[" * 1000),
+        safetensors_header({"a": ENTRY}),
+    ],
+)
+def test_hostile_headers_are_refused(header):
+    with pytest.raises(InvalidFileError):
+        unpack(with_header(header, bytes(8)))
+
+
+@pytest.mark.parametrize("n_bytes", [1_000, 1_000_000, 10_000_000, 100_000_000])
+def test_large_headers_take_neither_memory_nor_time(n_bytes, tmp_path):
+    empty = b',"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    header = safetensors_header({})[:-1]
+    header += b"".join(empty % number for number in range(min(n_bytes, 2_000_000) // len(empty)))
+    path = tmp_path / "hostile"
+    path.write_bytes(with_header((header + b"}").ljust(n_bytes)))
+    tracemalloc.start()
+    started = time.perf_counter()
+    with pytest.raises(InvalidFileError):
+        unpack(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+    # Memory is traced, which makes it several times slower.
+    assert time.perf_counter() - started < 10
+
+
+def test_a_description_that_would_not_be_read_is_not_written():
+    with pytest.raises(ValueError, match="expected at most 1048576"):
+        pack({"names": "x" * (1 << 20)}, {})
+
+
+def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.write_bytes(b"before")
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write(DATA, path)
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert path.read_bytes() == b"before"
+
+
+def test_a_link_stays_a_link_and_permissions_are_those_of_a_new_file(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    before = os.umask(0o027)
+    try:
+        write(DATA, tmp_path / "link")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "link").is_symlink()
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
+
+
+def test_threads_that_write_at_once_leave_a_whole_file(tmp_path):
+    threads = [threading.Thread(target=write, args=(DATA, tmp_path / "model")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    unpack(tmp_path / "model")
+
+
+def test_only_paths_and_files_are_written_to():
+    with pytest.raises(TypeError, match="Got file= of type NoneType, expected a path or an open binary file"):
+        write(DATA, None)
+
+
+# Loads the module alone, which takes a fraction of the time of importing the package.
+SAVES = """
+import importlib.util, sys
+import numpy as np
+spec = importlib.util.spec_from_file_location("persistence", sys.argv[1])
+persistence = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(persistence)
+number = 0
+while True:
+    number += 1
+    data = persistence.pack({"number": number}, {"weights": np.full(50_000, number, np.float32)})
+    persistence.write(data, sys.argv[2])
+    if number == 1:
+        print("saving", flush=True)
+"""
+
+
+# For more kills: SEQEMBED_KILLS=50 python -m pytest tests/export/test_persistence.py -k killed
+def test_a_process_that_is_killed_leaves_a_whole_file_and_no_litter_after_the_next_save(tmp_path):
+    random, path = np.random.default_rng(0), tmp_path / "model"
+    source = importlib.util.find_spec(persistence.__name__).origin
+    for _ in range(int(os.environ.get("SEQEMBED_KILLS", "8"))):
+        process = subprocess.Popen([sys.executable, "-c", SAVES, source, str(path)], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(random.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        description, arrays = unpack(path)
+        assert (arrays["weights"] == description["number"]).all()
+    write(DATA, path)
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
