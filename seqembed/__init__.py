@@ -7,6 +7,7 @@ from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.events import detect_events
 from seqembed.estimators.loading import load
+from seqembed.estimators.onnx_converter import register_onnx_converter
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.export.persistence import InvalidFileError
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
@@ -22,6 +23,7 @@ __all__ = [
     "frame_from_sequences",
     "load",
     "merge_windows",
+    "register_onnx_converter",
     "sequences_from_frame",
     "sequences_from_padded",
     "sliding_windows",

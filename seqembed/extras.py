@@ -30,3 +30,29 @@ def import_extra(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(f'This feature needs {module.partition(".")[0]}: pip install "seqembed[{extra}]".') from error
+
+
+def import_with_tensorflow(module: str) -> ModuleType:
+    """Import one of our modules that needs TensorFlow, or Keras, which TensorFlow installs.
+
+    An installation without dependencies may lack them: only long fits and Keras models need them.
+
+    Parameters
+    ----------
+    module : str
+        Full name of the module.
+
+    Raises
+    ------
+    ImportError
+        If TensorFlow is not installed. The message has the command that installs it.
+
+    Examples
+    --------
+    >>> import_with_tensorflow("seqembed.network.forward").__name__
+    'seqembed.network.forward'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"This needs {error.name}, which is not installed: pip install tensorflow.") from error

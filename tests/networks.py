@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqembed.export.keras_model import build_keras_model
+from seqembed.export.keras_model import _name, build_keras_model
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.sequences.scaling import Scaling
@@ -55,7 +55,7 @@ def keras_variables(network, model):
     """The variables of a Keras model under the names of our weights."""
     variables = {}
     for layer in network.layers:
-        variables.update(zip(layer.weight_names, model.get_layer(layer.name).weights, strict=True))
+        variables.update(zip(layer.weight_names, model.get_layer(_name(network, layer)).weights, strict=True))
     kernel, bias = model.get_layer("output").weights
     return variables | {"output/kernel": kernel, "output/bias": bias}
 
@@ -78,7 +78,7 @@ def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=No
         readout_shapes, readout_parameters, targets = readout
         shapes = shapes | readout_shapes
         variables |= {k: tf.Variable(v) for k, v in named_weights(readout_shapes, readout_parameters).items()}
-        embedding = model.get_layer(network.encoder[-1].name).output
+        embedding = model.get_layer("embedding").output
         model = keras.Model(model.inputs[0], [*model.outputs, embedding])
     with tf.GradientTape() as tape:
         output, embedding = (model(X), None) if readout is None else model(X)

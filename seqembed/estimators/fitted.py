@@ -12,6 +12,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.columns import check_columns
+from seqembed.export.onnx_graph import build_onnx_model
+from seqembed.export.persistence import write
+from seqembed.extras import import_with_tensorflow
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
@@ -171,15 +174,34 @@ class FittedNetworkMixin:
             return float(squared_errors == 0)
         return float(1 - squared_errors / squared_deviations)
 
-    def to_keras(self):
-        """Build the Keras model that computes `reconstruct`, of standard layers with the fitted weights.
+    def to_keras(self, part="autoencoder"):
+        """Build a Keras model of the network, or of a part of it, of standard layers with the fitted weights.
+
+        The layer that emits the embedding is called "embedding". A model can be trained further, and
+        `set_keras_weights` takes its weights back: compiled with ``loss="mse"``, its loss is in squared units of the
+        sequences, where large features outweigh small ones; that of `history_` is after scaling.
+
+        Parameters
+        ----------
+        part : {"autoencoder", "encoder", "decoder"}, default="autoencoder"
+            Which of `reconstruct`, `transform` and `inverse_transform` the model computes. Without a bottleneck, there
+            is only the whole.
 
         Returns
         -------
         model : keras.Model
             Takes and returns arrays of shape (n_samples, n_timesteps, n_features) in the user's units, where
-            n_timesteps is that of the longest training sequence. With scaling, its first and last layers standardise
-            and undo it. Missing values are not filled in.
+            n_timesteps is that of the longest training sequence, or of shape (n_samples, n_components). With scaling,
+            its first and last layers standardise and undo it. Missing values are not filled in. If the estimator was
+            fitted on sequences of unequal lengths, its inputs are the sequences, padded at the end, and their lengths,
+            an integer array of shape (n_samples,).
+
+        Raises
+        ------
+        ImportError
+            If TensorFlow is not installed.
+        ValueError
+            For another part.
 
         Examples
         --------
@@ -190,15 +212,111 @@ class FittedNetworkMixin:
         248578
         """
         check_is_fitted(self)
+        part = _checked_part(part, self.network_)
         # TensorFlow takes seconds and hundreds of megabytes to import.
-        from seqembed.export.keras_model import build_keras_model
-
+        keras_model = import_with_tensorflow("seqembed.export.keras_model")
         # Keras draws a seed for each layer from Python's global generator.
         state = random.getstate()
         try:
-            return build_keras_model(*self._scaled_network, n_timesteps=self.n_timesteps_)
+            return keras_model.build_keras_model(
+                *self._scaled_network, part, n_timesteps=self.n_timesteps_, with_lengths=not self.one_length_
+            )
         finally:
             random.setstate(state)
+
+    def set_keras_weights(self, model):
+        """Take over the weights of a Keras model that `to_keras` has built and that was trained further.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The whole network, its encoder or its decoder; of a part, only the weights of that part change. It may be
+            cut out of a larger model: layers are found by their names.
+
+        Returns
+        -------
+        self : object
+            The estimator, whose methods follow the new weights.
+
+        Raises
+        ------
+        ValueError
+            If the model has none of the layers, or a weight of another shape, or one that is not finite. The estimator
+            stays as it was.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqembed import LSTMAutoencoder
+        >>> X = np.random.default_rng(0).normal(size=(8, 3, 2)).astype("float32")
+        >>> autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X)
+        >>> model = autoencoder.to_keras()
+        >>> model.compile("adam", "mse")
+        >>> _ = model.fit(X, X, verbose=0)
+        >>> difference = autoencoder.set_keras_weights(model).reconstruct(X) - model.predict(X, verbose=0)
+        >>> bool(abs(difference).max() < 1e-5)
+        True
+        """
+        check_is_fitted(self)
+        keras_model = import_with_tensorflow("seqembed.export.keras_model")
+        self.weights_ = keras_model.read_keras_weights(model, self.network_, self.weights_)
+        # Moments of the gradient belong to the weights before.
+        vars(self).pop("_stream", None)
+        return self
+
+    def export_onnx(self, file, part=None):
+        """Write the network, or a part of it, as an ONNX model, from raw values to raw values.
+
+        Scaling, missing values and patches are inside. The number of sequences is free. An estimator that was fitted on
+        sequences of unequal lengths has the input "lengths", an int64 array of shape (n_samples,), beside "X", an array
+        that is padded at the end; what its output "reconstruction" has after the end of a sequence means nothing. The
+        decoder alone then has the input "n_timesteps", a single int64. Where float32 is too coarse, see `reconstruct`,
+        "X" and "reconstruction" are float64.
+
+        Parameters
+        ----------
+        file : str, path-like or binary file object
+            Where to write, such as ``"encoder.onnx"``.
+        part : {"encoder", "decoder", "autoencoder"} or None, default=None
+            Which of `transform`, `inverse_transform` and `reconstruct` the model computes. None is the encoder, or the
+            whole network if it has no bottleneck.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed. ``pip install "seqembed[onnx]"`` installs it.
+        ValueError
+            For another part.
+
+        Notes
+        -----
+        The model needs opset 17 and the version 8 of the format, which ONNX Runtime 1.18 and newer read. On scaled
+        values, results differ from those of the estimator by about 1e-6, since sums are rounded in another order.
+
+        Examples
+        --------
+        >>> import io
+        >>> import onnxruntime
+        >>> from seqembed import LSTMAutoencoder
+        >>> from seqembed.datasets import load_italy_power
+        >>> X = load_italy_power().data[:8]
+        >>> file = io.BytesIO()
+        >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).export_onnx(file)
+        >>> session = onnxruntime.InferenceSession(file.getvalue())
+        >>> session.run(["Z"], {"X": X})[0].shape
+        (8, 4)
+        """
+        write(self._onnx_model(part).SerializeToString(), file)
+
+    def _onnx_model(self, part):
+        check_is_fitted(self)
+        default = "encoder" if self.network_.bottleneck else "autoencoder"
+        return build_onnx_model(
+            *self._scaled_network,
+            _checked_part(default if part is None else part, self.network_),
+            n_timesteps=self.n_timesteps_ if self.one_length_ else None,
+            has_feature_axis=self.input_ndim_ == 3,
+        )
 
     @property
     def _scaled_network(self) -> ScaledNetwork:
@@ -284,6 +402,13 @@ class FittedNetworkMixin:
 
     def _as_fitted_layout(self, values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
+
+
+def _checked_part(part: str, network: Network) -> str:
+    parts = ("encoder", "decoder", "autoencoder") if network.bottleneck else ("autoencoder",)
+    if part not in parts:
+        raise ValueError(f"Got part={part!r}, expected one of {', '.join(map(repr, parts))}.")
+    return part
 
 
 def _reconstruct(model: ScaledNetwork, batch: Batch) -> np.ndarray:

@@ -13,8 +13,10 @@ def build_keras_model(
     network: Network,
     weights: dict[str, np.ndarray],
     scaling: Scaling,
+    part: str = "autoencoder",
     *,
     n_timesteps: int,
+    with_lengths: bool = False,
 ) -> keras.Model:
     """Build a network of standard Keras layers with the given weights.
 
@@ -26,14 +28,18 @@ def build_keras_model(
         As named by ``network.weight_shapes``.
     scaling : Scaling
         How sequences are scaled. If it changes anything, Rescaling layers, which have no weights, do and undo it.
+    part : {"autoencoder", "encoder", "decoder"}, default="autoencoder"
+        What to build; without a bottleneck, only the whole.
     n_timesteps : int
         Length of the sequences.
+    with_lengths : bool, default=False
+        Whether sequences differ in length, so that the encoder has a second input, "lengths", of shape (n_samples,).
 
     Returns
     -------
     model : keras.Model
-        Takes sequences of shape (n_samples, n_timesteps, n_features) and returns their reconstruction, of the same
-        shape, both in the user's units.
+        Takes sequences of shape (n_samples, n_timesteps, n_features), or embeddings of shape (n_samples, n_components),
+        and returns the one or the other. Sequences are in the user's units.
 
     Examples
     --------
@@ -46,37 +52,125 @@ def build_keras_model(
     >>> model.count_params()
     248578
     """
-    n_steps = network.count_steps(n_timesteps)
+    before, after = _rescaling(scaling)
     into_patches, out_of_patches = _patching(network, scaling, n_timesteps)
-    layers = [
-        *into_patches,
-        *(_lstm(layer, network.activation) for layer in network.encoder),
+    encoder = [*before, *into_patches, *_lstms(network, network.encoder)]
+    n_steps = network.count_steps(n_timesteps)
+    decoder = [
         *([keras.layers.RepeatVector(n_steps, name="repeat")] if network.bottleneck else []),
         *_time_encoding(network, n_steps),
-        *(_lstm(layer, network.activation) for layer in network.decoder),
+        *_lstms(network, network.decoder),
         keras.layers.TimeDistributed(keras.layers.Dense(network.n_values_per_step), name="output"),
         *out_of_patches,
+        *after,
     ]
-    center, scale = scaling.center, scaling.scale
-    if center.any() or (scale != 1).any():
-        rescaling = keras.layers.Rescaling
-        layers = [
-            # Two layers, since a single product and sum would round values that lie far from zero.
-            rescaling(1.0, (-center).tolist(), name="center"),
-            rescaling((1 / scale).tolist(), name="scale"),
-            *layers,
-            rescaling(scale.tolist(), center.tolist(), name="unscale"),
-        ]
-    layers.insert(0, keras.Input((n_timesteps, network.n_features), name="sequence"))
-    model = keras.Sequential(layers, name="lstm_autoencoder" if network.bottleneck else "lstm_reconstructor")
-    for layer in network.layers:
-        # In the order in which Keras lists them.
-        kernel, recurrent_kernel, bias = layer.weights(weights)
-        model.get_layer(layer.name).set_weights([kernel, recurrent_kernel, bias])
-    model.get_layer("output").set_weights([weights["output/kernel"], weights["output/bias"]])
+    layers = {"encoder": encoder, "decoder": decoder, "autoencoder": [*encoder, *decoder]}[part]
+    sequence = keras.Input((n_timesteps, network.n_features), name="sequence")
+    name = f"lstm_{part}" if network.bottleneck else "lstm_reconstructor"
+    if part == "decoder":
+        model = keras.Sequential([keras.Input((network.n_components,), name="code"), *layers], name=name)
+    elif with_lengths:
+        model = _model_with_lengths(network, scaling, sequence, layers, name)
+    else:
+        model = keras.Sequential([sequence, *layers], name=name)
+    present = {layer.name: layer for layer in model.layers}
+    for layer, names in _weight_names(network).items():
+        if layer in present:
+            present[layer].set_weights([weights[name] for name in names])
     # Keras refuses to export a model to ONNX that was never called; a symbolic call computes nothing.
-    model(keras.KerasTensor((None, n_timesteps, network.n_features)))
+    model([keras.KerasTensor(each.shape, each.dtype) for each in model.inputs] if with_lengths else model.inputs[0])
     return model
+
+
+def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Read the weights of a model that `build_keras_model` has built, whatever has trained them since.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The whole network, its encoder or its decoder.
+    network : Network
+        Its architecture.
+    weights : dict of str to float32 array
+        Those of the layers that the model does not have.
+
+    Returns
+    -------
+    weights : dict of str to float32 array
+        As named by ``network.weight_shapes``: copies where they come from the model.
+
+    Raises
+    ------
+    ValueError
+        If the model has none of the layers, if a weight has another shape, or is not finite.
+    """
+    present = {layer.name: layer for layer in model.layers}
+    expected = _weight_names(network)
+    if not set(expected) & set(present):
+        raise ValueError(
+            f"Got a Keras model with the layers {', '.join(present)[:200]}, expected those of to_keras: "
+            f"{', '.join(expected)}."
+        )
+    read = dict(weights)
+    for layer in expected:
+        if layer not in present:
+            continue
+        arrays, names = present[layer].get_weights(), expected[layer]
+        given, wanted = [array.shape for array in arrays], [network.weight_shapes[name] for name in names]
+        if given != wanted:
+            raise ValueError(
+                f"Got weights of shapes {given} for the layer {layer!r}, expected {wanted}. Pass a model that this "
+                f"estimator's to_keras has built."
+            )
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(f"Got weights of the layer {layer!r} that are not finite. Train with a lower rate.")
+        read |= {name: np.array(array, np.float32) for name, array in zip(names, arrays, strict=True)}
+    return read
+
+
+def _weight_names(network: Network) -> dict[str, list[str]]:
+    """Name the weights of each layer of the Keras model, in the order in which Keras lists them."""
+    names = {_name(network, layer): list(layer.weight_names) for layer in network.layers}
+    return names | {"output": ["output/kernel", "output/bias"]}
+
+
+def _name(network: Network, layer: LSTMLayer) -> str:
+    """Name a layer of the Keras model: the one that emits the embedding is called so."""
+    return "embedding" if network.bottleneck and layer == network.encoder[-1] else layer.name
+
+
+def _model_with_lengths(
+    network: Network, scaling: Scaling, sequence: keras.KerasTensor, layers: list[keras.Layer], name: str
+) -> keras.Model:
+    """Build a model whose encoder stops at the end of each sequence; what follows is read as the means."""
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    ends = keras.ops.expand_dims(lengths, 1)
+    positions = keras.ops.cumsum(keras.ops.ones_like(sequence[:, :, 0], dtype="int32"), axis=1)
+    inside = keras.ops.expand_dims(positions <= ends, 2)
+    means = np.asarray(scaling.means, np.float32).tolist()
+    filled = keras.ops.where(inside, sequence, keras.ops.zeros_like(sequence) + keras.ops.convert_to_tensor(means))
+    encoder = {_name(network, layer) for layer in network.encoder}
+    values, mask = filled, None
+    for layer in layers:
+        if layer.name in encoder:
+            if mask is None:
+                steps = keras.ops.cumsum(keras.ops.ones_like(values[:, :, 0], dtype="int32"), axis=1)
+                mask = (steps - 1) * network.patch_size < ends
+            values = layer(values, mask=mask)
+        else:
+            values = layer(values)
+    return keras.Model([sequence, lengths], values, name=name)
+
+
+def _rescaling(scaling: Scaling) -> tuple[list[keras.Layer], list[keras.Layer]]:
+    """Make the layers that scale sequences, and the one that undoes it."""
+    center, scale = scaling.center, scaling.scale
+    if not center.any() and (scale == 1).all():
+        return [], []
+    rescaling = keras.layers.Rescaling
+    # Two layers, since a single product and sum would round values that lie far from zero.
+    before = [rescaling(1.0, (-center).tolist(), name="center"), rescaling((1 / scale).tolist(), name="scale")]
+    return before, [rescaling(scale.tolist(), center.tolist(), name="unscale")]
 
 
 def _patching(
@@ -111,7 +205,13 @@ def _time_encoding(network: Network, n_steps: int) -> list[keras.Layer]:
     ]
 
 
-def _lstm(layer: LSTMLayer, activation: str) -> keras.layers.LSTM:
-    return keras.layers.LSTM(
-        layer.units, activation=activation, return_sequences=layer.return_sequences, name=layer.name
-    )
+def _lstms(network: Network, layers: tuple[LSTMLayer, ...]) -> list[keras.layers.LSTM]:
+    return [
+        keras.layers.LSTM(
+            layer.units,
+            activation=network.activation,
+            return_sequences=layer.return_sequences,
+            name=_name(network, layer),
+        )
+        for layer in layers
+    ]

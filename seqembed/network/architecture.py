@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_TIME_FREQUENCIES = (1, 2, 4, 8)
+TIME_FREQUENCIES = (1, 2, 4, 8)
 # Shorter sequences are read timestep by timestep; longer ones in patches that leave about so many steps.
 _SHORTEST_IN_PATCHES = 40
 _STEPS_IN_PATCHES = 10
@@ -189,7 +189,7 @@ class Network:
     @property
     def n_time_features(self) -> int:
         """Number of values that give the first decoder layer the position of a step."""
-        return 0 if self.encoded_timesteps is None else 1 + 2 * len(_TIME_FREQUENCIES)
+        return 0 if self.encoded_timesteps is None else 1 + 2 * len(TIME_FREQUENCIES)
 
     def time_features(self, n_steps: int) -> np.ndarray:
         """Give the position of each step, as values that a layer can use.
@@ -219,7 +219,7 @@ class Network:
             return np.empty((n_steps, 0), np.float32)
         n_encoded_steps = self.count_steps(self.encoded_timesteps)
         position = 2 * np.arange(n_steps) / max(1, n_encoded_steps - 1) - 1
-        angles = np.pi * np.multiply.outer(position, _TIME_FREQUENCIES)
+        angles = np.pi * np.multiply.outer(position, TIME_FREQUENCIES)
         return np.column_stack([position, np.sin(angles), np.cos(angles)]).astype(np.float32)
 
     @property

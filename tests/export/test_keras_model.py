@@ -52,3 +52,76 @@ def test_a_model_that_was_never_called_exports_to_onnx(fitted, waves, tmp_path):
     (reconstruction,) = session.run(None, {session.get_inputs()[0].name: waves})
     difference = (reconstruction - fitted.reconstruct(waves)) / fitted.scale_
     assert np.abs(difference).max() < 1e-5
+
+
+def small(X, **parameters):
+    return LSTMAutoencoder(4, hidden_units=(5,), epochs=2, random_state=0, **parameters).fit(X)
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_encoder_and_decoder_stand_alone(waves, patch_size):
+    autoencoder = small(waves, patch_size=patch_size)
+    embedding = autoencoder.to_keras("encoder").predict(waves, verbose=0)
+    np.testing.assert_allclose(embedding, autoencoder.transform(waves), atol=1e-5)
+    decoded = autoencoder.to_keras("decoder").predict(embedding, verbose=0)
+    np.testing.assert_allclose(decoded, autoencoder.inverse_transform(embedding), atol=1e-5 * autoencoder.scale_.max())
+    assert autoencoder.to_keras().get_layer("embedding").output.shape == (None, 4)
+    with pytest.raises(ValueError, match="Got part='middle', expected one of 'encoder', 'decoder', 'autoencoder'"):
+        autoencoder.to_keras("middle")
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_lengths_are_an_input_where_they_differ(patch_size, tmp_path):
+    random = np.random.default_rng(0)
+    lengths = random.integers(2, 9, 20)
+    sequences = [random.normal(3, 2, (length, 2)) for length in lengths]
+    autoencoder = small(sequences, patch_size=patch_size)
+    padded = np.full((20, autoencoder.n_timesteps_, 2), 99.0)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    model = autoencoder.to_keras()
+    reconstruction = model.predict([padded, lengths], verbose=0)
+    for values, expected in zip(reconstruction, autoencoder.reconstruct(sequences), strict=True):
+        np.testing.assert_allclose(values[: len(expected)], expected, atol=1e-4)
+    embedding = autoencoder.to_keras("encoder").predict([padded, lengths], verbose=0)
+    np.testing.assert_allclose(embedding, autoencoder.transform(sequences), atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict([padded, lengths], verbose=0), reconstruction)
+
+
+def test_weights_that_keras_has_trained_come_back(waves):
+    autoencoder = small(waves)
+    before, model = autoencoder.transform(waves), autoencoder.to_keras()
+    model.compile("adam", "mse")
+    model.fit(waves, waves, epochs=2, verbose=0)
+    assert autoencoder.set_keras_weights(model) is autoencoder
+    difference = (model.predict(waves, verbose=0) - autoencoder.reconstruct(waves)) / autoencoder.scale_
+    assert np.abs(difference).max() < 1e-5
+    embedding = keras.Model(model.inputs, model.get_layer("embedding").output).predict(waves, verbose=0)
+    np.testing.assert_allclose(autoencoder.transform(waves), embedding, atol=1e-5)
+    assert np.abs(embedding - before).max() > 1e-3
+
+
+def test_weights_of_an_encoder_leave_the_decoder_as_it_was(waves):
+    autoencoder = small(waves)
+    encoder, decoder_bias = autoencoder.to_keras("encoder"), autoencoder.weights_["decoder_1/bias"]
+    encoder.get_layer("embedding").set_weights([0 * weight for weight in encoder.get_layer("embedding").get_weights()])
+    autoencoder.set_keras_weights(encoder)
+    assert not autoencoder.transform(waves).any()
+    assert autoencoder.weights_["decoder_1/bias"] is decoder_bias
+
+
+def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
+    autoencoder = small(waves)
+    before = autoencoder.weights_
+    with pytest.raises(ValueError, match="Got a Keras model with the layers dense, expected those of to_keras"):
+        autoencoder.set_keras_weights(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")]))
+    other = LSTMAutoencoder(3, hidden_units=(5,), epochs=1).fit(waves).to_keras()
+    with pytest.raises(ValueError, match="for the layer 'embedding', expected"):
+        autoencoder.set_keras_weights(other)
+    broken = autoencoder.to_keras()
+    broken.get_layer("output").set_weights([np.nan * weight for weight in broken.get_layer("output").get_weights()])
+    with pytest.raises(ValueError, match="Got weights of the layer 'output' that are not finite"):
+        autoencoder.set_keras_weights(broken)
+    assert autoencoder.weights_ is before

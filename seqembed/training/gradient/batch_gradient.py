@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 
@@ -40,6 +42,20 @@ def _look_for_tensorflow() -> None:
 # A forked child has no copy of TensorFlow's threads, and would wait for them for ever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_look_for_tensorflow)
+
+
+@functools.cache
+def _has_tensorflow() -> bool:
+    """Tell whether TensorFlow is installed; warn once if it is not."""
+    if importlib.util.find_spec("tensorflow") is not None:
+        return True
+    warnings.warn(
+        "TensorFlow, which compiles fits as long as this one, is not installed. The fit runs in NumPy, which takes "
+        "about three times as long: pip install tensorflow.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return False
 
 
 class BatchGradient:
@@ -90,9 +106,9 @@ class BatchGradient:
         pool: Executor,
     ):
         self._network = network
-        if not _tensorflow_was_forked and is_worth_compiling(
-            network, network.count_steps(n_timesteps), batch_size, n_updates
-        ):
+        n_steps = network.count_steps(n_timesteps)
+        is_long = is_worth_compiling(network, n_steps, batch_size, n_updates)
+        if is_long and not _tensorflow_was_forked and _has_tensorflow():
             # TensorFlow takes seconds and hundreds of megabytes to import.
             from seqembed.training.gradient import tensorflow_gradient
 

@@ -1,0 +1,78 @@
+"""The converter that lets skl2onnx write pipelines with an autoencoder."""
+
+from __future__ import annotations
+
+from seqembed.estimators.autoencoder import LSTMAutoencoder
+from seqembed.extras import import_extra
+
+
+def register_onnx_converter() -> None:
+    """Teach skl2onnx about `LSTMAutoencoder`, so that it converts pipelines that contain one.
+
+    The converter stays registered until the process ends. Only fits on sequences of one length are converted: a
+    pipeline has no input for lengths.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed. ``pip install "seqembed[onnx]"`` installs it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skl2onnx import convert_sklearn
+    >>> from skl2onnx.common.data_types import FloatTensorType
+    >>> from seqembed import LSTMAutoencoder, register_onnx_converter
+    >>> X, y = np.random.default_rng(0).normal(size=(20, 5, 2)), np.arange(20) % 2
+    >>> pipeline = make_pipeline(LSTMAutoencoder(2, hidden_units=(), epochs=1), LogisticRegression()).fit(X, y)
+    >>> register_onnx_converter()
+    >>> model = convert_sklearn(
+    ...     pipeline,
+    ...     initial_types=[("X", FloatTensorType([None, 5, 2]))],
+    ...     target_opset=17,
+    ...     options={id(pipeline): {"zipmap": False}},
+    ... )
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
+    """
+    skl2onnx = import_extra("skl2onnx", extra="onnx")
+    skl2onnx.update_registered_converter(LSTMAutoencoder, "SeqembedLSTMAutoencoder", _set_shape, _convert)
+
+
+def _set_shape(operator) -> None:
+    """Declare the embedding, of shape (n_samples, n_components)."""
+    types = import_extra("skl2onnx.common.data_types", extra="onnx")
+    autoencoder = operator.raw_operator
+    if not autoencoder.one_length_:
+        raise ValueError(
+            "Got an LSTMAutoencoder that was fitted on sequences of unequal lengths, expected one length, since a "
+            "pipeline has no input for lengths. Use export_onnx, whose model has one."
+        )
+    operator.outputs[0].type = types.FloatTensorType([None, autoencoder.network_.n_components])
+
+
+def _convert(scope, operator, container) -> None:
+    """Copy the nodes and the constants of the encoder under names that are free in the pipeline."""
+    helper = import_extra("onnx.helper", extra="onnx")
+    model = operator.raw_operator._onnx_model("encoder")
+    names = {"X": operator.inputs[0].full_name, "Z": operator.outputs[0].full_name}
+
+    def free(name: str) -> str:
+        if name not in names:
+            names[name] = scope.get_unique_variable_name(f"encoder_{name}")
+        return names[name]
+
+    for constant in model.graph.initializer:
+        constant.name = free(constant.name)
+        container.initializers.append(constant)
+    for node in model.graph.node:
+        container.add_node(
+            node.op_type,
+            [free(name) for name in node.input],
+            [free(name) for name in node.output],
+            op_version=model.opset_import[0].version,
+            name=scope.get_unique_operator_name(f"encoder_{node.op_type}"),
+            **{attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute},
+        )
