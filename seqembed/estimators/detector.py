@@ -11,7 +11,6 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.stats import linregress
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
-from sklearn.covariance import LedoitWolf
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -508,6 +507,9 @@ def _weights_of(residuals: np.ndarray, weighting: str | None, constant: np.ndarr
         scales = np.where(constant, _MARGIN_OF_CONSTANTS * np.nanmax(sizes, axis=0), scales)
         scales = np.where(scales > 0, scales, 1)
     if weighting == "mahalanobis":
+        # This import takes as long as that of the rest of the package.
+        from sklearn.covariance import LedoitWolf
+
         # Shrinkage makes variances more alike, which is right only for features of one scale. A missing value is no
         # deviation.
         precision = LedoitWolf(assume_centered=True).fit(np.nan_to_num(flat / scales)).precision_

@@ -59,8 +59,8 @@ def detect_events(
        geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short
        ones.
     3. A window is flagged for an event anywhere in it. So an event reaches from the first to the last row of its
-       windows that scores below the threshold, and at least half as far from typical rows as the lowest one. It is a
-       single row where no row does: a weak alarm.
+       windows that scores below the threshold, and at least half as far from typical rows as the lowest one. Of a weak
+       alarm, for which no row may do so, those count that are three quarters as far.
 
     Parameters
     ----------
@@ -201,7 +201,8 @@ def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, o
 def _extent(scores: np.ndarray, detector: ReconstructionDetector) -> tuple[int, int]:
     """Find the first and the last row of an event, of all rows that its windows cover."""
     lowest, typical = np.nanmin(scores), np.median(detector.heldout_scores_)
-    rare = np.flatnonzero(scores <= max(lowest, min(detector.offset_, (lowest + typical) / 2)))
+    far, half = typical + 0.75 * (lowest - typical), typical + 0.5 * (lowest - typical)
+    rare = np.flatnonzero(scores <= max(lowest, far, min(detector.offset_, half)))
     return int(rare[0]), int(rare[-1])
 
 
