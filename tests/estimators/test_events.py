@@ -126,3 +126,33 @@ def test_values_that_no_network_can_read_are_events(detector):
     recording = waves(300, 1)
     recording[200] = 1e200
     assert detect_events(detector, recording, TIMESTEPS).table.start.iloc[-1] in range(190, 201)
+
+
+def test_an_event_of_three_rows_is_three_rows_long(detector):
+    (event,) = detect_events(detector, with_spikes(300, 200), TIMESTEPS).table.itertuples()
+    assert (event.start, event.end) == (200, 202)
+
+
+def test_missing_values_around_a_row_leave_its_windows_to_tell(detector):
+    recording = with_spikes(300, 200)
+    recording[100:105] = np.nan
+    row_scores = detect_events(detector, recording, TIMESTEPS).row_scores
+    assert np.isfinite(row_scores).all()
+    # They are no rarer than other rows, and no more normal.
+    typical = np.median(row_scores)
+    assert (2 * typical < row_scores[100:105]).all()
+    assert (row_scores[100:105] < 0).all()
+
+
+def test_scores_of_rows_come_from_windows_and_from_the_rows_themselves(detector):
+    recording = with_spikes(60, 30)
+    row_scores = detect_events(detector, recording, TIMESTEPS).row_scores
+    windows, starts, _ = sliding_windows(recording, TIMESTEPS)
+    shares = TIMESTEPS * detector.explain(windows).timestep
+    weights = np.square(1 - np.abs(np.arange(TIMESTEPS) - 4.5) / 5.5)
+    for row in range(60):
+        steps = [(window, row - start) for window, start in enumerate(starts) if 0 <= row - start < TIMESTEPS]
+        total = sum(weights[step] for _, step in steps)
+        of_windows = sum(weights[step] * shares[window].mean() for window, step in steps) / total
+        of_row = sum(weights[step] * shares[window, step] for window, step in steps) / total
+        assert -row_scores[row] == pytest.approx(of_windows**0.8 * of_row**0.2)
