@@ -45,7 +45,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        # Checked by `_checked_units`, whose message shows the tuple to pass.
+        # Checked by `checked_units`, whose message shows the tuple to pass.
         "hidden_units": "no_validation",
         "patch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions({"tanh", "relu"})],
@@ -356,7 +356,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         return Network(
             int(n_features),
             int(self.n_components),
-            _checked_units(self.hidden_units),
+            checked_units(self.hidden_units),
             self.activation,
             bottleneck=self._bottleneck,
             encoded_timesteps=int(n_timesteps) if self.time_encoding else None,
@@ -364,7 +364,8 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         )
 
 
-def _checked_units(hidden_units) -> tuple[int, ...]:
+def checked_units(hidden_units) -> tuple[int, ...]:
+    """Return the units of hidden layers as plain integers, or raise a ValueError."""
     if isinstance(hidden_units, Integral):
         raise ValueError(f"Got hidden_units={hidden_units}, expected one number for each layer: ({hidden_units},).")
     if isinstance(hidden_units, str) or not hasattr(hidden_units, "__iter__"):

@@ -74,8 +74,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         2016). None leaves residuals in the units of the data.
     cv : int, default=5
         Number of blocks, and of networks. With more of them, each network sees more of the normal sequences, in fewer
-        epochs if those are "auto": the fit takes about twice as long as that of one network in any case. With a fixed
-        number of epochs, it takes ``cv - 1`` times as long.
+        epochs if those are "auto": from three networks on, the fit takes about twice as long as that of one network.
+        With a fixed number of epochs, it takes ``cv - 1`` times as long.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
         should be the number of neighbours on one side that share rows with a window.

@@ -6,18 +6,16 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import Bunch, gen_batches
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import counted
+from seqembed.sequences.collection import chunks, counted
 from seqembed.sequences.containers import as_numbers, column_names
 from seqembed.sequences.windows import centre_weights, pieces_without_gaps, sliding_windows
 
-# Windows that are judged at once: enough for fast arithmetic.
-_BATCH = 1024
-# The error of a row counts its neighbours within so many parts of a window, and has this weight in the row's score.
+# The error of a row is a mean over this part of a window around it, and has this weight in the row's score.
 _NEARBY, _WEIGHT_OF_ROWS = 8, 1 / 5
 
 
@@ -55,12 +53,12 @@ def detect_events(
 
     1. The detector judges windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors: that of the windows that cover it, of which those count more that have it
-       near their centre, and that of the rows around it alone, within an eighth of a window. The score is minus their
+       near their centre, and that of the rows in an eighth of a window around it alone. The score is minus their
        geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short
        ones.
     3. A window is flagged for an event anywhere in it. So an event reaches from the first to the last row of its
-       windows that scores below the threshold, and at least half as far from typical rows as the lowest one. Of a weak
-       alarm, for which no row may do so, those count that are three quarters as far.
+       windows that is three quarters as far from typical rows as the lowest one, or half as far and below the
+       threshold.
 
     Parameters
     ----------
@@ -162,7 +160,7 @@ def _scores(
     scores, weights = np.full(len(windows), np.nan), centre_weights(timesteps)
     # Sums over the windows that cover a row: of their errors and of the row's own errors, each with its weights.
     sums = np.zeros((4, n_rows))
-    for batch in gen_batches(len(windows), _BATCH):
+    for batch in chunks(len(windows), timesteps * windows.shape[2]):
         known = ~np.isnan(windows[batch])
         rows = np.flatnonzero(known.any(axis=(1, 2))) + batch.start
         if not len(rows):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
-from seqembed.estimators.base import LSTMNetworkEstimator
+from seqembed.estimators.base import LSTMNetworkEstimator, checked_units
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.estimators.saving import RECORDS
@@ -72,10 +72,14 @@ def _restored(description: dict, arrays: dict[str, np.ndarray]) -> BaseEstimator
     # Parameters that are newer than the file keep their defaults.
     estimator.set_params(**{name: _decoded(value, arrays) for name, value in description["parameters"].items()})
     estimator._validate_params()
+    if isinstance(estimator, LSTMNetworkEstimator):
+        checked_units(estimator.hidden_units)
     attributes = {name: _decoded(value, arrays) for name, value in description["attributes"].items()}
-    if attributes:
-        output = attributes.get("_sklearn_output_config", {})
+    output = attributes.pop("_sklearn_output_config", None)
+    if output is not None:
         _expect(set(output) <= {"transform"} and _are(str, output.values()), "the container of set_output")
+        estimator._sklearn_output_config = output
+    if attributes:
         _CHECKS[type(estimator)](estimator, attributes)
         vars(estimator).update(attributes)
     return estimator
@@ -84,6 +88,7 @@ def _restored(description: dict, arrays: dict[str, np.ndarray]) -> BaseEstimator
 def _decoded(value, arrays: dict[str, np.ndarray]):
     if not isinstance(value, dict):
         _expect(value is None or isinstance(value, (bool, int, float, str)), "a value")
+        _expect(not isinstance(value, int) or abs(value) < 1 << 63, "integers of 64 bits")
         return value
     _expect(len(value) == 1, "one entry that says what a value is")
     ((kind, content),) = value.items()
@@ -131,6 +136,9 @@ def _decoded_random_state(state: dict, arrays) -> np.random.RandomState:
     _expect(set(state) == {"keys", "position", "has_gauss", "gauss"} and _are(int, state["keys"]), "a random state")
     random = np.random.RandomState(0)
     keys = np.array(state["keys"], np.uint32)
+    # NumPy does not check them, and would read other memory.
+    _expect(len(keys) == 624 and type(state["position"]) is int and 0 <= state["position"] <= 624, "a random state")
+    _expect(state["has_gauss"] in (0, 1), "a random state")
     random.set_state(("MT19937", keys, state["position"], state["has_gauss"], float(state["gauss"])))
     return random
 
@@ -154,7 +162,7 @@ def _check_network_estimator(estimator: LSTMNetworkEstimator, attributes: dict) 
     """Check that the attributes of an estimator are those of a fitted one, and fit together."""
     needed = {"network_", "weights_", "history_", "feature_means_", "center_", "scale_", "one_length_", "input_ndim_"}
     needed |= {"n_timesteps_", "n_features_", "n_features_in_", "_padded_length"}
-    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "_stream", "_sklearn_output_config"}
+    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "_stream"}
     _expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
     network = attributes["network_"]
     _check_network(network)

@@ -10,7 +10,7 @@ def register_onnx_converter() -> None:
     """Teach skl2onnx about `LSTMAutoencoder`, so that it converts pipelines that contain one.
 
     The converter stays registered until the process ends. Only fits on sequences of one length are converted: a
-    pipeline has no input for lengths.
+    pipeline has no input for lengths. `target_opset` must be 17 or more.
 
     Raises
     ------
@@ -57,7 +57,19 @@ def _convert(scope, operator, container) -> None:
     """Copy the nodes and the constants of the encoder under names that are free in the pipeline."""
     helper = import_extra("onnx.helper", extra="onnx")
     model = operator.raw_operator._onnx_model("encoder")
-    names = {"X": operator.inputs[0].full_name, "Z": operator.outputs[0].full_name}
+    opset = model.opset_import[0].version
+    if container.target_opset < opset:
+        raise ValueError(f"Got target_opset={container.target_opset}, expected {opset} or more.")
+    names = {"X": scope.get_unique_variable_name("encoder_X"), "Z": operator.outputs[0].full_name}
+    # The pipeline may declare another dtype than the encoder reads.
+    container.add_node(
+        "Cast",
+        [operator.inputs[0].full_name],
+        [names["X"]],
+        op_version=opset,
+        name=scope.get_unique_operator_name("encoder_Cast"),
+        to=model.graph.input[0].type.tensor_type.elem_type,
+    )
 
     def free(name: str) -> str:
         if name not in names:
@@ -72,7 +84,7 @@ def _convert(scope, operator, container) -> None:
             node.op_type,
             [free(name) for name in node.input],
             [free(name) for name in node.output],
-            op_version=model.opset_import[0].version,
+            op_version=opset,
             name=scope.get_unique_operator_name(f"encoder_{node.op_type}"),
             **{attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute},
         )

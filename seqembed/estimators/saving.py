@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from seqembed.export.persistence import pack, write
+from seqembed.export.persistence import InvalidFileError, pack, write
 from seqembed.network.architecture import Network
 from seqembed.training.readout import Readout
 from seqembed.training.stream import StreamState
@@ -34,7 +34,7 @@ class SavableMixin:
         Raises
         ------
         TypeError
-            For parameters that such a file can't hold, such as estimators of other packages.
+            For what such a file can't hold: estimators of other packages, subclasses, attributes of your own.
         ValueError
             If names of columns and parameters take more than 1 MB.
 
@@ -50,7 +50,17 @@ class SavableMixin:
         >>> bool((load(file.getvalue()).transform(X) == autoencoder.transform(X)).all())
         True
         """
-        write(pack(*describe(self)), file)
+        data = pack(*describe(self))
+        # A file that could not be read would be lost work.
+        from seqembed.estimators.loading import load
+
+        try:
+            is_equal = type(load(data)) is type(self)
+        except InvalidFileError as error:
+            raise TypeError(f"{error} Save it by joblib.dump or skops.") from error
+        if not is_equal:
+            raise TypeError(f"Got a subclass of {type(self).__name__}. Save it by joblib.dump or skops.")
+        write(data, file)
 
 
 def describe(estimator: BaseEstimator) -> tuple[dict, dict[str, np.ndarray]]:
@@ -131,6 +141,8 @@ def _encoded_generator(generator: np.random.Generator, place: str, arrays, insid
 
 
 def _encoded_random_state(random: np.random.RandomState, place: str, arrays, inside: Callable) -> dict:
+    if random.get_state(legacy=False)["bit_generator"] != "MT19937":
+        raise TypeError(f"Got {place}= with another generator than MT19937, expected np.random.RandomState(seed).")
     _, keys, position, has_gauss, gauss = random.get_state()
     return {"random_state": {"keys": keys.tolist(), "position": position, "has_gauss": has_gauss, "gauss": gauss}}
 

@@ -63,15 +63,15 @@ def build_onnx_model(
     ['Z']
     """
     graph = _Graph(network, weights, scaling)
+    shape = ["n_samples", n_timesteps or "n_timesteps", *([network.n_features] if has_feature_axis else [])]
     if part == "decoder":
         embedding = graph.input("Z", np.float32, ["n_samples", network.n_components])
         length = graph.scalar_input("n_timesteps") if n_timesteps is None else graph.constant(np.int64(n_timesteps))
         values = graph.decoded(graph.with_a_row(embedding, np.float32), length)
     else:
-        shape = ["n_samples", n_timesteps or "n_timesteps", *([network.n_features] if has_feature_axis else [])]
         given = graph.input("X", scaling.dtype, shape)
         lengths = graph.input("lengths", np.int64, ["n_samples"]) if n_timesteps is None else None
-        sequences = given if has_feature_axis else graph.add("Unsqueeze", given, graph.constant([2]))
+        sequences = given if has_feature_axis else graph.add("Unsqueeze", given, graph.integers(2))
         steps, last_steps, length = graph.steps(graph.with_a_row(sequences, scaling.dtype), lengths)
         if part == "encoder":
             values = graph.encoded(steps, last_steps)
@@ -82,8 +82,7 @@ def build_onnx_model(
     if part == "encoder":
         return graph.model(values, "Z", np.float32, ["n_samples", network.n_components])
     if not has_feature_axis:
-        values = graph.add("Squeeze", values, graph.constant([2]))
-    shape = ["n_samples", n_timesteps or "n_timesteps", *([network.n_features] if has_feature_axis else [])]
+        values = graph.add("Squeeze", values, graph.integers(2))
     return graph.model(values, "reconstruction", scaling.dtype, shape)
 
 

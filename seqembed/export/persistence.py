@@ -31,6 +31,7 @@ FORMAT, FORMAT_VERSION = "seqembed", "1"
 # Headers are kept small, since parsing takes up to twenty times their size in memory.
 _LARGEST_HEADER = 1 << 20
 _LENGTH = struct.Struct("<Q")
+_PIECE = 1 << 24
 _NO_DIGEST = "0" * 64
 _DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _MOST_DIMENSIONS = 4
@@ -113,6 +114,8 @@ def unpack(file) -> tuple[dict, dict[str, np.ndarray]]:
     """
     with _opened(file) as stream:
         start = stream.read(_LENGTH.size)
+        if not isinstance(start, bytes):
+            raise TypeError('Got a file that was opened as text, expected open(path, "rb").')
         if len(start) < _LENGTH.size:
             raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.")
         (length,) = _LENGTH.unpack(start)
@@ -124,8 +127,12 @@ def unpack(file) -> tuple[dict, dict[str, np.ndarray]]:
         if len(header) < length:
             raise InvalidFileError(f"Got a file of {8 + len(header)} bytes, shorter than its header. Save it again.")
         metadata, n_bytes = _check_header(header)
-        # One more byte than expected tells whether the file ends there.
-        values = stream.read(n_bytes + 1)
+        # One more byte than expected tells whether the file ends there. The header may claim any number of bytes.
+        pieces, remaining = [], n_bytes + 1
+        while remaining and (piece := stream.read(min(remaining, _PIECE))):
+            pieces.append(piece)
+            remaining -= len(piece)
+        values = b"".join(pieces)
     if len(values) != n_bytes:
         more = "more" if len(values) > n_bytes else f"{len(values)}"
         raise InvalidFileError(f"Got {more} bytes after the header, expected {n_bytes}. Save the file again.")
@@ -261,7 +268,9 @@ def write(data: bytes, file) -> None:
     if fcntl is not None:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            # Not every file system can: the file itself is written.
+            with contextlib.suppress(OSError):
+                os.fsync(folder)
         finally:
             os.close(folder)
 
@@ -271,8 +280,9 @@ def _new_beside(path: Path) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.saving")
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Not every file system has locks; they only serve to clean up.
+        with contextlib.suppress(OSError):
+            _lock(descriptor)
         # Before it was locked, another process may have taken it for abandoned.
         if temporary.exists():
             return temporary, descriptor
@@ -282,7 +292,16 @@ def _new_beside(path: Path) -> tuple[Path, int]:
 def _remove_abandoned(path: Path) -> None:
     """Remove what processes left that were killed while they saved to this path."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.saving"):
-        with contextlib.suppress(OSError), open(temporary, "rb") as stream:
-            if fcntl is not None:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
+        with contextlib.suppress(OSError):
+            with open(temporary, "rb") as stream:
+                _lock(stream.fileno())
+                if fcntl is not None:
+                    temporary.unlink()
+            if fcntl is None:
+                temporary.unlink()
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file until it is closed; OSError if another process has locked it. Windows locks what is open."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

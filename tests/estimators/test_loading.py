@@ -62,6 +62,7 @@ CASES = {
     "stream": lambda: network().partial_fit(X),
     "stream without readout": lambda: network(readout_weight=0).partial_fit(X),
     "random state": lambda: network(random_state=np.random.RandomState(3), n_components=np.int64(2)).fit(X),
+    "not fitted, output": lambda: network().set_output(transform="default"),
     "not fitted": lambda: network(validation_fraction=0.1, hidden_units=np.array([3, 4])),
     "detector": lambda: ReconstructionDetector(network(LSTMReconstructor), cv=2).fit(X, [True] * 3 + [False] * 17),
     "detector of names": lambda: ReconstructionDetector(network(), cv=2).fit(FRAME),
@@ -120,6 +121,7 @@ def replaced(description, path, value):
     return changed
 
 
+RANDOM_STATE = {"keys": [0] * 624, "position": 0, "has_gauss": 0, "gauss": 0.0}
 ATTRIBUTES = ("attributes",)
 NETWORK = ("attributes", "network_", "Network")
 
@@ -139,6 +141,10 @@ NETWORK = ("attributes", "network_", "Network")
         (("parameters", "epochs"), {"list": [], "tuple": []}),
         (("parameters", "random_state"), {"generator": {"state": -1, "inc": 1, "has_uint32": 0, "uinteger": 0}}),
         (("parameters", "random_state"), {"random_state": {"keys": [1], "position": 0, "has_gauss": 0, "gauss": 0}}),
+        (("parameters", "random_state"), {"random_state": RANDOM_STATE | {"position": 1 << 30}}),
+        (("parameters", "random_state"), {"random_state": RANDOM_STATE | {"has_gauss": 2}}),
+        (("parameters", "hidden_units"), {"tuple": [{"dict": {}}]}),
+        (("parameters", "n_components"), 10**400),
         ((*ATTRIBUTES, "weights_"), None),
         ((*ATTRIBUTES, "fit"), 3),
         ((*ATTRIBUTES, "network_"), 3),

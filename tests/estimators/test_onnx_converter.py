@@ -47,3 +47,20 @@ def test_a_fit_on_unequal_lengths_is_refused():
     X = [np.zeros((3, 1)) + np.arange(3)[:, np.newaxis], np.ones((2, 1))]
     with pytest.raises(ValueError, match="a pipeline has no input for lengths"):
         converted(make_pipeline(LSTMAutoencoder(2, hidden_units=(), epochs=1)).fit(X), 3, 1)
+
+
+@pytest.mark.parametrize(("level", "dtype"), [(0, np.float32), (0, np.float64), (4.5e6, np.float64)])
+def test_sequences_of_either_dtype_are_read(level, dtype):
+    X = (np.random.default_rng(0).normal(size=(20, 6)) + level).astype(dtype)
+    pipeline = make_pipeline(LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0)).fit(X)
+    register_onnx_converter()
+    model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    np.testing.assert_allclose(session.run(None, {"X": X})[0], pipeline.transform(X), atol=1e-5)
+
+
+def test_an_old_opset_is_refused():
+    X = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    register_onnx_converter()
+    with pytest.raises(ValueError, match="Got target_opset=15, expected 17 or more"):
+        skl2onnx.to_onnx(LSTMAutoencoder(3, hidden_units=(), epochs=1).fit(X), X, target_opset=15)

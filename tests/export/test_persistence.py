@@ -140,6 +140,28 @@ def test_large_headers_take_neither_memory_nor_time(n_bytes, tmp_path):
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize("claimed", [1 << 36, 1 << 44])
+def test_a_header_that_claims_much_does_not_reserve_it(claimed, tmp_path):
+    entry = {"dtype": "F32", "shape": [claimed // 4], "data_offsets": [0, claimed]}
+    (tmp_path / "hostile").write_bytes(with_header(safetensors_header({"a": entry}), bytes(8)))
+    with pytest.raises(InvalidFileError, match="Got 8 bytes after the header"):
+        unpack(tmp_path / "hostile")
+
+
+def test_a_file_opened_as_text_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r'opened as text, expected open\(path, "rb"\)'):
+        unpack(io.StringIO("text"))
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(persistence.fcntl, "flock", fail)
+    write(DATA, tmp_path / "model")
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
 def test_a_description_that_would_not_be_read_is_not_written():
     with pytest.raises(ValueError, match="expected at most 1048576"):
         pack({"names": "x" * (1 << 20)}, {})
