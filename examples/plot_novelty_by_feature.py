@@ -33,8 +33,9 @@ faulty[0, 50:65, 4] = faulty[0, :, 4].max() * 3
 # Fit on normal recordings, then ask
 # ----------------------------------
 network = LSTMReconstructor(16, hidden_units=(32,), epochs=150, random_state=0)
-# With twenty recordings, a share of .05 would put the threshold at the largest of their errors.
-detector = ReconstructionDetector(network, contamination=0.1).fit(normal)
+# Twenty recordings are few. A share of .05 would put the threshold at the largest of their errors, and with ten blocks
+# in place of five, each network sees eighteen of them.
+detector = ReconstructionDetector(network, contamination=0.1, cv=10).fit(normal)
 flagged = (detector.predict(unseen) == -1).sum()
 print(f"unseen normal recordings flagged: {flagged} of {len(unseen)}")
 print(f"faulty recording: decision {detector.decision_function(faulty)[0]:.2f}, negative means rare")
