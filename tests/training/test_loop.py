@@ -64,8 +64,14 @@ def test_training_equals_stock_keras_training_on_the_same_batches(X):
     weights, history, *_ = train(X.__getitem__, epochs=20, batch_size=10)
     start = initial_weights(NETWORK, np.random.default_rng(0))
     model = build_keras_model(NETWORK, start, unscaled(NETWORK), n_timesteps=4)
+    # By its default, Muon would leave the layer called "embedding" to Adam.
     muon = keras.optimizers.Muon(
-        exclude_layers=["output"], weight_decay=None, adam_weight_decay=None, global_clipnorm=1.0, ns_steps=3
+        exclude_layers=["output"],
+        exclude_embeddings=False,
+        weight_decay=None,
+        adam_weight_decay=None,
+        global_clipnorm=1.0,
+        ns_steps=3,
     )
     model.compile(muon, "mse")
     for rate in history["learning_rate"]:
