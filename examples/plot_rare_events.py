@@ -32,9 +32,9 @@ windows, starts, _ = sliding_windows(rows, TIMESTEPS)
 print(f"{len(training)} windows to train on, {len(windows)} in all, each {windows.shape[1:]}")
 
 # %%
-# Three networks and a threshold
-# ------------------------------
-# Each of three networks sees all but a third of the training windows, and as many windows less beside that third as
+# Five networks and a threshold
+# -----------------------------
+# Each of five networks sees all but a fifth of the training windows, and as many windows less beside that fifth as
 # overlap with it. Its errors there give the threshold.
 detector = ReconstructionDetector(contamination=0.01, gap=TIMESTEPS - 1, random_state=0, verbose=1).fit(training)
 events = detect_events(detector, rows, TIMESTEPS)
@@ -72,6 +72,7 @@ for name, score in scores.items():
 # %%
 # The score along the recording, and the beat that was not understood
 # -------------------------------------------------------------------
+# The threshold is one of windows. The score of a row is a mean over the windows around it, and can stay above it.
 seconds = np.arange(len(rows)) * STEP / recording.sampling_rate
 figure, panels = plt.subplots(3, 1, figsize=(11, 8), layout="constrained", height_ratios=(1.3, 1, 1))
 plot_events(events, rows, seconds, panels[:2])
@@ -87,7 +88,7 @@ worst = detector.score_samples(windows).argmin()
 shown = seconds[starts[worst] : starts[worst] + TIMESTEPS]
 panels[2].plot(shown, windows[worst, :, 0], color="0.6", linewidth=3, label="recorded")
 for number, network in enumerate(detector.estimators_):
-    label = "reconstructed by three networks" if number == 0 else None
+    label = "reconstructed by five networks" if number == 0 else None
     panels[2].plot(shown, network.reconstruct(windows[[worst]])[0, :, 0], color="tab:blue", linewidth=1, label=label)
 panels[2].set(xlabel="seconds", ylabel="the rarest window", xlim=(shown[0], shown[-1]))
 panels[2].legend()
