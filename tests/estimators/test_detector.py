@@ -57,7 +57,7 @@ def sines(n_samples, random_state):
 
 def test_false_alarms_on_unseen_normal_sequences_are_as_many_as_promised():
     shares = []
-    for repeat in range(15):
+    for repeat in range(8):
         detector = ReconstructionDetector(small_network(repeat), contamination=0.1)
         detector.fit(sines(150, random_state=repeat))
         scores = detector.score_samples(sines(300, random_state=100 + repeat))
