@@ -11,7 +11,15 @@ import argparse
 
 import numpy as np
 from alternation import describe_machine
-from rare_event_peers import PCAReconstruction, fit_peers, has_matrix_profile, matrix_profile, measures, score_rows
+from rare_event_peers import (
+    PCAReconstruction,
+    fit_peers,
+    has_matrix_profile,
+    matrix_profile,
+    measures,
+    rows_in_events,
+    score_rows,
+)
 from simulated_motor import FAULTS, simulate, with_faults
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, detect_events, sliding_windows
@@ -59,9 +67,7 @@ def run(seed: int, names: list[str]) -> dict[str, dict[str, list[float]]]:
         detector.fit(training)
         for recording, is_fault, parts in tested:
             events = detect_events(detector, recording, TIMESTEPS)
-            flagged = np.zeros(N_ROWS, bool)
-            for start, end in zip(events.table["start"], events.table["end"], strict=True):
-                flagged[start : end + 1] = True
+            flagged = rows_in_events(events, N_ROWS)
             note(name, measures(is_fault, events.row_scores, TIMESTEPS))
             note(name, {"faults found": float(np.mean([flagged[part].any() for part in parts]))})
             note(name, {"other rows flagged": float(flagged[~is_fault].mean())})

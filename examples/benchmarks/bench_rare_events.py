@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 from alternation import describe_machine
-from rare_event_peers import fit_peers, has_matrix_profile, matrix_profile, measures, score_rows
+from rare_event_peers import fit_peers, has_matrix_profile, matrix_profile, measures, rows_in_events, score_rows
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, detect_events, sliding_windows
 from seqembed.datasets import load_mitdb
@@ -53,9 +53,7 @@ def main() -> None:
             ).fit(training)
             seconds = time.perf_counter() - started
             events = detect_events(detector, rows, arguments.timesteps)
-            flagged = np.zeros(len(rows), bool)
-            for start, end in zip(events.table["start"], events.table["end"], strict=True):
-                flagged[start : end + 1] = True
+            flagged = rows_in_events(events, len(rows))
             print(
                 f"{name}, seed {seed}, {seconds:.0f} s: {ranking(events.row_scores, event, arguments.timesteps)}; "
                 f"threshold of .01: {len(events.table)} found, with {flagged[event].mean():.2f} of the event's rows "

@@ -19,6 +19,7 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from seqembed import merge_windows, sliding_windows
+from seqembed.estimators.events import Events
 
 N_COMPONENTS = 32
 
@@ -69,6 +70,14 @@ def score_rows(score: Callable[[np.ndarray], np.ndarray], recording: np.ndarray,
     """Score the windows of a recording and bring the scores onto its rows."""
     windows, starts, _ = sliding_windows(recording, timesteps)
     return merge_windows(score(windows), starts, len(recording), "center", timesteps=timesteps)
+
+
+def rows_in_events(events: Events, n_rows: int) -> np.ndarray:
+    """Tell of each row whether it lies in a detected event."""
+    inside = np.zeros(n_rows, bool)
+    for start, end in zip(events.table["start"], events.table["end"], strict=True):
+        inside[start : end + 1] = True
+    return inside
 
 
 def has_matrix_profile() -> bool:

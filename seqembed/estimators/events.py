@@ -168,10 +168,11 @@ def _scores(
         errors = _explained(detector, windows[rows]).timestep
         known = known[rows - batch.start].sum(axis=2)
         scores[rows] = -errors.sum(axis=1)
+        # An error is a share in the mean over all known values of the window.
+        of_window, of_steps = np.stack([-scores[rows], np.ones(len(rows))]), errors.T * known.sum(axis=1)
         for step, weight in enumerate(weights):
-            sums[:2, starts[rows] + step] += weight * np.stack([-scores[rows], np.ones(len(rows))])
-            # An error is a share in the mean over all known values of the window.
-            sums[2:, starts[rows] + step] += weight * np.stack([errors[:, step] * known.sum(axis=1), known[:, step]])
+            sums[:2, starts[rows] + step] += weight * of_window
+            sums[2:, starts[rows] + step] += weight * np.stack([of_steps[step], known[:, step]])
     nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
     around, n_around = (np.convolve(each, nearby, "same") for each in sums[2:]) if len(nearby) else sums[2:]
     with np.errstate(invalid="ignore"):

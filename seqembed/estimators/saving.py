@@ -55,10 +55,10 @@ class SavableMixin:
         from seqembed.estimators.loading import load
 
         try:
-            is_equal = type(load(data)) is type(self)
+            is_same_class = type(load(data)) is type(self)
         except InvalidFileError as error:
             raise TypeError(f"{error} Save it by joblib.dump or skops.") from error
-        if not is_equal:
+        if not is_same_class:
             raise TypeError(f"Got a subclass of {type(self).__name__}. Save it by joblib.dump or skops.")
         write(data, file)
 
@@ -91,23 +91,25 @@ def _encoded(value, place: str, arrays: dict[str, np.ndarray]):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(value)}
-
-    def inside(name, each):
-        return _encoded(each, f"{place}/{name}", arrays)
-
     kind = type(value).__name__
     if RECORDS.get(kind) is type(value):
-        return {kind: {name: inside(name, getattr(value, name)) for name in type(value).__annotations__}}
+        return {
+            kind: _encoded_each({name: getattr(value, name) for name in type(value).__annotations__}, place, arrays)
+        }
     for types, encode in _ENCODERS.items():
         if isinstance(value, types):
-            return encode(value, place, arrays, inside)
+            return encode(value, place, arrays)
     raise TypeError(
         f"Got {place}= of type {type(value).__module__}.{kind}, which such a file can't hold. Use joblib.dump or skops "
         f"for estimators that contain objects of other packages."
     )
 
 
-def _encoded_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray], inside: Callable) -> dict:
+def _encoded_each(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:
+    return {name: _encoded(value, f"{place}/{name}", arrays) for name, value in values.items()}
+
+
+def _encoded_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray]) -> dict:
     if array.dtype in (np.float32, np.float64):
         arrays[place] = array
         return {"array": place}
@@ -116,38 +118,38 @@ def _encoded_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray],
     raise TypeError(f"Got {place}= as an array of dtype {array.dtype}, which such a file can't hold.")
 
 
-def _encoded_list(values: list, place: str, arrays: dict[str, np.ndarray], inside: Callable) -> dict:
+def _encoded_list(values: list, place: str, arrays: dict[str, np.ndarray]) -> dict:
     if values and all(isinstance(value, float) for value in values):
         arrays[place] = np.array(values)
         return {"floats": place}
-    return {"list": [inside(position, value) for position, value in enumerate(values)]}
+    return {"list": [_encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
 
 
-def _encoded_tuple(values: tuple, place: str, arrays: dict[str, np.ndarray], inside: Callable) -> dict:
-    return {"tuple": [inside(position, value) for position, value in enumerate(values)]}
+def _encoded_tuple(values: tuple, place: str, arrays: dict[str, np.ndarray]) -> dict:
+    return {"tuple": [_encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
 
 
-def _encoded_dict(values: dict, place: str, arrays: dict[str, np.ndarray], inside: Callable) -> dict:
+def _encoded_dict(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:
     if not all(isinstance(name, str) for name in values):
         raise TypeError(f"Got {place}= with keys that are no text, which such a file can't hold.")
-    return {"dict": {name: inside(name, value) for name, value in values.items()}}
+    return {"dict": _encoded_each(values, place, arrays)}
 
 
-def _encoded_generator(generator: np.random.Generator, place: str, arrays, inside: Callable) -> dict:
+def _encoded_generator(generator: np.random.Generator, place: str, arrays: dict[str, np.ndarray]) -> dict:
     state = generator.bit_generator.state
     if state["bit_generator"] != "PCG64":
         raise TypeError(f"Got {place}= with {state['bit_generator']}, expected np.random.default_rng(seed).")
     return {"generator": {**state["state"], "has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}}
 
 
-def _encoded_random_state(random: np.random.RandomState, place: str, arrays, inside: Callable) -> dict:
+def _encoded_random_state(random: np.random.RandomState, place: str, arrays: dict[str, np.ndarray]) -> dict:
     if random.get_state(legacy=False)["bit_generator"] != "MT19937":
         raise TypeError(f"Got {place}= with another generator than MT19937, expected np.random.RandomState(seed).")
     _, keys, position, has_gauss, gauss = random.get_state()
     return {"random_state": {"keys": keys.tolist(), "position": position, "has_gauss": has_gauss, "gauss": gauss}}
 
 
-def _encoded_estimator(estimator: BaseEstimator, place: str, arrays: dict[str, np.ndarray], inside: Callable) -> dict:
+def _encoded_estimator(estimator: BaseEstimator, place: str, arrays: dict[str, np.ndarray]) -> dict:
     if not isinstance(estimator, SavableMixin):
         raise TypeError(
             f"Got {place}={type(estimator).__name__}(), which such a file can't hold: it is none of seqembed's. Use "
