@@ -4,7 +4,8 @@ How many false alarms will I get?
 
 People act on alarms, so they want to know how many of them are false. We ask for a share of normal sequences that may
 be flagged, and count how many of 1,000 unseen normal ones are. With few sequences to learn from, the usual threshold
-flags up to twice as many as it should. One count depends on chance, so we take the mean of eight.
+flags more than it should, and low shares are more than doubled. One count depends on chance, so we take the mean of
+eight.
 """
 
 # %%
