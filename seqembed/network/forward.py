@@ -3,6 +3,9 @@
 All layers take a step together, so that a batch needs memory for one timestep only, which stays in the cache. A step
 of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column for
 each sequence: a gate is then contiguous in memory, and the product is faster.
+
+What is computed of a sequence does not depend on the sequences beside it, to the bit where the kernels of BLAS treat
+all columns alike: OpenBLAS's for AVX-512 do, and those for AVX2 round the last columns of a matrix in another way.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ import numpy as np
 from seqembed.network.architecture import LSTMLayer, Network
 
 _HALF = np.float32(0.5)
+# BLAS forms a sum of this many products in one go, whatever the shapes of the matrices. It cuts longer sums, in places
+# that depend on the shapes.
+_LONGEST_SUM = 320
 
 
 def encode(
@@ -59,7 +65,7 @@ def encode(
         for cell in cells:
             states = cell.step(states)
         if t + 1 in distinct_last_steps:
-            np.multiply(states.T, _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
+            np.multiply(states.T[:n_samples], _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
     return embedding
 
 
@@ -98,7 +104,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
         _Cell(first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features)
     ]
     cells += [_Cell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
-    return _outputs(network, weights, cells, [None] * n_steps)[:, :n_timesteps]
+    return _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
 
 
 def reconstruct(
@@ -147,7 +153,7 @@ def reconstruct(
         )
         for layer in network.layers
     ]
-    return _outputs(network, weights, cells, steps.transpose(1, 2, 0))
+    return _outputs(network, weights, cells, steps.transpose(1, 2, 0), n_samples)
 
 
 def squared_errors(
@@ -183,16 +189,34 @@ def squared_errors(
     return np.square(reconstruct(network, weights, sequences, lengths) - sequences)
 
 
-def _outputs(network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence) -> np.ndarray:
+def _outputs(
+    network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence, n_samples: int
+) -> np.ndarray:
     """Run cells over the inputs of each step, and the output layer on the states of the last cell."""
     output_kernel = weights["output/kernel"] * _HALF
     outputs = []
     for states in inputs:
         for cell in cells:
             states = cell.step(states)
-        outputs.append(states.T @ output_kernel + weights["output/bias"])
-    patches = np.stack(outputs, axis=1)
-    return patches.reshape(len(patches), -1, network.n_features)
+        outputs.append(_product(states.T, output_kernel) + weights["output/bias"])
+    patches = np.stack(outputs, axis=1)[:n_samples]
+    return patches.reshape(n_samples, -1, network.n_features)
+
+
+def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Multiply two matrices so that a row or a column of the product does not depend on how many others there are.
+
+    BLAS rounds in another way if one of the two matrices is a vector, and where it cuts long sums.
+    """
+    if len(first) == 1:
+        return _product(np.repeat(first, 2, axis=0), second)[:1]
+    if second.shape[1] == 1:
+        return _product(first, np.repeat(second, 2, axis=1))[:, :1]
+    product = np.matmul(first[:, :_LONGEST_SUM], second[:_LONGEST_SUM], out=out)
+    for start in range(_LONGEST_SUM, len(second), _LONGEST_SUM):
+        part = slice(start, start + _LONGEST_SUM)
+        product += first[:, part] @ second[part]
+    return product
 
 
 class _Cell:
@@ -234,18 +258,20 @@ class _Cell:
         self._biases = None
         if time_features is not None:
             kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
-            self._biases = iter(bias + time_features @ time_kernel)
+            self._biases = iter(bias + _product(time_features, time_kernel))
         n_inputs = 0 if repeated_input is not None else len(kernel)
         self._kernels = np.concatenate(
             [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
         ).T
-        self._projected = None if repeated_input is None else kernel.T @ repeated_input.T
-        self._read = np.zeros((self._kernels.shape[1], n_samples), np.float32)
+        self._projected = None if repeated_input is None else _product(kernel.T, repeated_input.T)
+        # The columns of a single sequence are doubled, see `_product`.
+        n_columns = max(2, n_samples)
+        self._read = np.zeros((self._kernels.shape[1], n_columns), np.float32)
         self._read[-1] = 1
         self._inputs, self._hidden = self._read[:n_inputs], self._read[n_inputs:-1]
-        self._cell = np.zeros((layer.units, n_samples), np.float32)
+        self._cell = np.zeros((layer.units, n_columns), np.float32)
         self._scratch = np.empty_like(self._cell)
-        self._gates = np.empty((4 * layer.units, n_samples), np.float32)
+        self._gates = np.empty((4 * layer.units, n_columns), np.float32)
         self._sigmoids = self._gates[: 3 * layer.units]
         self._i, self._f, self._o, self._g = np.split(self._gates, 4)
         self._relu = activation == "relu"
@@ -260,7 +286,7 @@ class _Cell:
             self._inputs[...] = inputs
         if self._biases is not None:
             self._kernels[:, -1] = next(self._biases)
-        np.matmul(self._kernels, self._read, out=self._gates)
+        _product(self._kernels, self._read, out=self._gates)
         if self._projected is not None:
             self._gates += self._projected
         if self._relu:
