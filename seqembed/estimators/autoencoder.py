@@ -238,17 +238,18 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences of the fitted shape. Also an array stored in chunks (zarr, h5py, dask), or an iterable of
-            batches, of which one is in memory at a time.
+            Sequences of the fitted shape. Also an array stored in chunks (zarr, h5py), or an iterable of batches, of
+            which one is in memory at a time, or a dask array.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array of shape (n_samples, n_components), default=None
-            Where to write the embeddings, such as a memory map.
+            Where to write the embeddings, such as a memory map, or an array stored in chunks (zarr, h5py).
 
         Returns
         -------
         Z : float32 array of shape (n_samples, n_components)
-            One embedding per sequence; with tanh, values between -1 and 1.
+            One embedding per sequence; with tanh, values between -1 and 1. Of a dask array, a dask array in the same
+            blocks of rows: nothing is computed yet, and the estimator travels to each worker once.
 
         Raises
         ------

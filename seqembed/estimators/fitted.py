@@ -26,8 +26,17 @@ from seqembed.sequences.collection import (
     with_feature_axis,
     without_feature_axis,
 )
+from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.lazy import compute_lazily, is_lazy
 from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling
-from seqembed.sequences.streams import batches_of, compute_by_batches
+from seqembed.sequences.streams import (
+    LISTED_RESULTS,
+    batches_of,
+    check_store,
+    compute_by_batches,
+    is_stored,
+    slices_of,
+)
 
 _PADDED = (
     "{} was fitted with lengths= on an array padded to {} timesteps, and gets such an array without: its padding is "
@@ -67,7 +76,8 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; only for sequences of one length, that of the fit.
+            Where to write the result, such as a memory map, or an array stored in chunks (zarr, h5py); only for
+            sequences of one length, that of the fit.
 
         Returns
         -------
@@ -75,7 +85,7 @@ class FittedNetworkMixin:
             The output of the network, in the units of `X`, with estimates of missing values. A list of arrays if the
             estimator was fitted on sequences of unequal lengths, or gets others than it was fitted on. float64 if
             float32 would round by more than a thousandth of a feature's scale, which is so for features far from zero:
-            4,500,000 plus or minus 0.1.
+            4,500,000 plus or minus 0.1. Of a dask array, a dask array, see `transform`.
 
         Raises
         ------
@@ -112,14 +122,15 @@ class FittedNetworkMixin:
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         out : float array, default=None
-            Where to write the result, such as a memory map; only for sequences of one length, that of the fit.
+            Where to write the result, such as a memory map, or an array stored in chunks (zarr, h5py); only for
+            sequences of one length, that of the fit.
 
         Returns
         -------
         errors : float32 array
             Of shape (n_samples,) per sequence, (n_samples, n_timesteps) per timestep, and in the layout of the
             reconstruction per value. Missing values are left out of means, and their own error is NaN. Per timestep and
-            per value, a list of arrays where the reconstruction is one.
+            per value, a list of arrays where the reconstruction is one. Of a dask array, a dask array.
 
         Raises
         ------
@@ -169,7 +180,7 @@ class FittedNetworkMixin:
         True
         """
         sums = self._compute(_sums_of_squares, X, lengths, out=None, width=(2,), dtype=np.float64)
-        squared_errors, squared_deviations = sums.sum(axis=0)
+        squared_errors, squared_deviations = np.asarray(sums.sum(axis=0))
         if squared_deviations == 0:
             return float(squared_errors == 0)
         return float(1 - squared_errors / squared_deviations)
@@ -375,33 +386,47 @@ class FittedNetworkMixin:
             run_batches(run, len(sequences), self.n_jobs, sequences.order)
             return results
 
+        are_arrays = per == "sequence" or (self.one_length_ and lengths is None)
+        if is_lazy(X) and out is None and are_arrays:
+            # A sequence of zeros of the same shape gets the errors that the others would get later.
+            self._check_sequences(np.zeros((1, *X.shape[1:])) if X.ndim > 1 else X, None)
+            of_block = partial(_compute_of_block, of_batch, per, width, dtype)
+            return compute_lazily(of_block, X, lengths, self, self._shape_of_result(per, width), dtype)
         batches = batches_of(X, lengths, self.input_ndim_)
+        if is_stored(out):
+            check_store(out, self._shape_of_result(per, width))
+            batches = slices_of(as_numbers(X, "X"), lengths) if batches is None else batches
         if batches is None:
             return compute(X, lengths, out)
         return compute_by_batches(lambda batch, out: compute(batch, None, out), batches, out)
+
+    def _shape_of_result(self, per: str, width: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what is computed of one sequence, if it is an array."""
+        if per == "sequence":
+            return width
+        has_features = per == "value" and self.input_ndim_ == 3
+        return (self.n_timesteps_, self.n_features_) if has_features else (self.n_timesteps_,)
 
     def _allocate(
         self, lengths: np.ndarray, out: np.ndarray | None, per: str, width: tuple[int, ...], dtype, *, as_array: bool
     ):
         """Allocate results: as the user gets them, and as a view or list whose rows have the axis of features."""
-        if per == "sequence":
-            results = _checked_out(out, (len(lengths), *width), dtype)
-            return results, results
-        width = (self.n_features_,) if per == "value" else ()
-        if as_array:
-            shape = (len(lengths), self.n_timesteps_, *(() if self.input_ndim_ == 2 else width))
-            results = _checked_out(out, shape, dtype)
+        if per == "sequence" or as_array:
+            results = _checked_out(out, (len(lengths), *self._shape_of_result(per, width)), dtype)
             return results, with_feature_axis(results) if per == "value" else results
         if out is not None:
-            raise ValueError(
-                "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays: "
-                "leave out= away."
-            )
+            raise ValueError(LISTED_RESULTS)
+        width = (self.n_features_,) if per == "value" else ()
         results = [np.empty((length, *width), dtype) for length in lengths]
         return self._as_fitted_layout(results) if per == "value" else results, results
 
     def _as_fitted_layout(self, values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         return without_feature_axis(values) if self.input_ndim_ == 2 else values
+
+
+def _compute_of_block(of_batch: Callable, per: str, width: tuple[int, ...], dtype, estimator, block, lengths):
+    """Compute something of a block of a dask array, on the machine that has the block."""
+    return estimator._compute(of_batch, block, lengths, None, per, width, dtype)
 
 
 def _checked_part(part: str, network: Network) -> str:

@@ -14,6 +14,9 @@ from scipy.sparse import issparse
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, counted
 from seqembed.sequences.containers import as_numbers, column_names, is_frame, listed
 
+LISTED_RESULTS = (
+    "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays: leave out= away."
+)
 _NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
 
@@ -94,7 +97,7 @@ def batches_of(X, lengths=None, ndim: int = 3) -> Iterable | None:
     if isinstance(X, (np.ndarray, MappingView)) or is_frame(X):
         return None
     if hasattr(X, "chunks") and hasattr(X, "shape"):
-        return _slices_of(X, lengths)
+        return slices_of(X, lengths)
     if not hasattr(X, "__iter__") or hasattr(X, "__getitem__") or hasattr(X, "shape"):
         return None
     if lengths is not None:
@@ -105,8 +108,32 @@ def batches_of(X, lengths=None, ndim: int = 3) -> Iterable | None:
     return map(partial(_as_batch, ndim=ndim), X)
 
 
-def _slices_of(X, lengths) -> Iterator:
-    """Yield slices of an array stored in chunks; with lengths, as lists of sequences without their padding."""
+def slices_of(X, lengths=None) -> Iterator:
+    """Cut an array into slices that are read when they are needed.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_timesteps, ...)
+        Of any kind, stored in chunks or not.
+    lengths : array-like of int of shape (n_samples,), default=None
+        Timesteps of each sequence.
+
+    Returns
+    -------
+    slices : iterator
+        Arrays of about half a million values; with lengths, lists of sequences without their padding.
+
+    Raises
+    ------
+    ValueError
+        For an array that has no rows or an unknown number of them, and for lengths that don't fit it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [len(batch) for batch in slices_of(np.zeros((5, 2, 2**17)))]
+    [2, 2, 1]
+    """
     if any(math.isnan(size) for size in X.shape):
         raise ValueError(
             f"Got X= of unknown shape {X.shape}, expected a known one. Call X.compute_chunk_sizes() first."
@@ -240,7 +267,8 @@ def compute_by_batches(
     batches : iterable
         The batches.
     out : array or None
-        Where to write the results, a row for each sequence.
+        Where to write the results, a row for each sequence. One that is stored in chunks (zarr, h5py) gets those of a
+        batch when the batch is done.
 
     Returns
     -------
@@ -261,21 +289,30 @@ def compute_by_batches(
     array([2., 2., 2.])
     """
     results, start = [], 0
+    n_rows = None if out is None else out.shape[0]
     for batch in batches:
         if out is None:
             results.append(compute(batch, None))
             continue
         n_samples = len(batch)
-        if start + n_samples > len(out):
+        if start + n_samples > n_rows:
             raise ValueError(
-                f"Got out= of {counted(len(out), 'row')} for more sequences: expected one row for each sequence."
+                f"Got out= of {counted(n_rows, 'row')} for more sequences: expected one row for each sequence."
             )
-        compute(batch, out[start : start + n_samples])
-        start += n_samples
+        rows = slice(start, start + n_samples)
+        if isinstance(out, np.ndarray):
+            compute(batch, out[rows])
+        else:
+            # A slice of what is stored is a copy.
+            computed = compute(batch, None)
+            if isinstance(computed, list):
+                raise ValueError(LISTED_RESULTS)
+            out[rows] = computed
+        start = rows.stop
     if out is not None:
-        if start < len(out):
+        if start < n_rows:
             raise ValueError(
-                f"Got out= of {counted(len(out), 'row')} for {counted(start, 'sequence')}: expected a row for each."
+                f"Got out= of {counted(n_rows, 'row')} for {counted(start, 'sequence')}: expected a row for each."
             )
         return out
     if not results:
@@ -283,3 +320,43 @@ def compute_by_batches(
     if any(isinstance(result, list) for result in results):
         return [each for result in results for each in result]
     return np.concatenate(results)
+
+
+def is_stored(out) -> bool:
+    """Tell whether results go to an array that is stored in chunks (zarr, h5py).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_stored(np.zeros(3))
+    False
+    """
+    return all(hasattr(out, name) for name in ("chunks", "shape", "dtype", "__setitem__"))
+
+
+def check_store(out, shape: tuple[int, ...]) -> None:
+    """Refuse an array that can't hold results.
+
+    Parameters
+    ----------
+    out : array stored in chunks
+        Where to write.
+    shape : tuple of int
+        Shape of the result of a sequence.
+
+    Raises
+    ------
+    ValueError
+        For another shape, and for a dtype that is not one of floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_store(np.zeros((3, 64), np.float32), shape=(64,))
+    """
+    if tuple(out.shape[1:]) != shape or np.dtype(out.dtype).kind != "f":
+        expected = ", ".join(map(str, ("n_samples", *shape)))
+        raise ValueError(
+            f"Got out= of shape {tuple(out.shape)} and dtype {out.dtype}, expected ({expected}) and float32. Make it "
+            f"so: zarr.create_array(store, shape=(n_samples, ...), dtype='float32')."
+        )

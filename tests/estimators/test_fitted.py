@@ -84,6 +84,41 @@ def test_results_go_where_the_user_wants_them(fitted, waves, tmp_path, as_batche
         np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.parametrize("kind", ["zarr", "h5py"])
+@pytest.mark.parametrize("given", [lambda X: X, list, lambda X: iter((X[:4], X[4:]))], ids=["array", "list", "batches"])
+def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
+    expected = fitted.reconstruct(waves)
+    if kind == "zarr":
+        out = pytest.importorskip("zarr").open(
+            str(tmp_path / "out.zarr"), mode="w", shape=expected.shape, chunks=(4, 7, 2), dtype="f4"
+        )
+    else:
+        out = (
+            pytest.importorskip("h5py")
+            .File(tmp_path / "out.h5", "w")
+            .create_dataset("out", expected.shape, "f4", chunks=(4, 7, 2))
+        )
+    assert fitted.reconstruct(given(waves), out=out) is out
+    np.testing.assert_array_equal(out[:], expected)
+
+
+def test_a_stored_array_that_does_not_fit_stays_as_it_is(fitted, waves, tmp_path):
+    stored = pytest.importorskip("h5py").File(tmp_path / "out.h5", "w")
+    lengths = np.arange(30) % 7 + 1
+    for name, shape, dtype, message in (
+        ("wide", (30, 5), "f4", r"Got out= of shape \(30, 5\).*expected \(n_samples, 3\)"),
+        ("whole", (30, 3), "i4", "dtype int32"),
+        ("short", (29, 3), "f4", "Got out= of 29 rows for more sequences"),
+    ):
+        out = stored.create_dataset(name, shape, dtype, chunks=True)
+        with pytest.raises(ValueError, match=message):
+            fitted.transform(waves, out=out)
+        assert not out[:].any()
+    out = stored.create_dataset("reconstruction", waves.shape, "f4", chunks=True)
+    with pytest.raises(ValueError, match="Their results are a list of arrays"):
+        fitted.reconstruct(waves, lengths, out=out)
+
+
 def test_a_univariate_result_has_no_axis_of_features_wherever_it_goes(waves, small):
     autoencoder = small().fit(waves[:, :, 0])
     out = np.empty((30, 7), np.float64)

@@ -1,0 +1,91 @@
+import os
+import signal
+import time
+
+import dask.array as da
+import numpy as np
+import pytest
+from dask.distributed import Client, LocalCluster, wait
+
+from seqembed import LSTMAutoencoder
+
+X = np.random.default_rng(0).normal(size=(500, 6, 3)).astype(np.float32)
+LENGTHS = np.random.default_rng(1).integers(1, 7, len(X))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return LSTMAutoencoder(4, hidden_units=(8,), epochs=1, random_state=0).fit(X[:50])
+
+
+@pytest.fixture(params=[1, 70, 500], ids="{} rows a block".format)
+def lazy(request):
+    return da.from_array(X, chunks=(request.param, 4, 2))
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda estimator, X: estimator.transform(X),
+        lambda estimator, X: estimator.reconstruct(X),
+        lambda estimator, X: estimator.reconstruction_error(X),
+        lambda estimator, X: estimator.reconstruction_error(X, per="timestep"),
+        lambda estimator, X: estimator.reconstruction_error(X, per="value"),
+        lambda estimator, X: estimator.transform(X, lengths=LENGTHS),
+    ],
+    ids=["embedding", "reconstruction", "error", "by timestep", "by value", "lengths"],
+)
+def test_a_dask_array_gives_a_dask_array_of_the_same_bits(compute, fitted, lazy):
+    result, expected = compute(fitted, lazy), compute(fitted, X)
+    assert isinstance(result, da.Array)
+    assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
+    assert result.chunks[0] == lazy.chunks[0]
+    np.testing.assert_array_equal(result.compute(), expected)
+
+
+def test_sequences_of_one_feature_stay_without_its_axis():
+    fitted = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(X[:50, :, 0])
+    lazy = da.from_array(X[:, :, 0], chunks=(70, 6))
+    np.testing.assert_array_equal(fitted.reconstruct(lazy).compute(), fitted.reconstruct(X[:, :, 0]))
+
+
+def test_selected_rows_of_unknown_number_are_embedded(fitted):
+    lazy = da.from_array(X, chunks=(50, 6, 3))
+    # No row of the first block.
+    chosen = np.arange(len(X)) % 3 + (np.arange(len(X)) < 50) == 0
+    selected = lazy[da.from_array(chosen, chunks=50)]
+    np.testing.assert_array_equal(fitted.transform(selected).compute(), fitted.transform(X[chosen]))
+
+
+def test_score_is_that_of_the_array(fitted, lazy):
+    assert fitted.score(lazy) == pytest.approx(fitted.score(X))
+
+
+def test_errors_come_before_anything_is_computed(fitted, lazy):
+    with pytest.raises(ValueError, match="X has 5 timesteps of 3 features"):
+        fitted.transform(lazy[:, :5])
+    with pytest.raises(ValueError, match="got a 1D array"):
+        fitted.transform(lazy[:, 0, 0])
+    with pytest.raises(ValueError, match=r"Got lengths= of shape \(3,\)"):
+        fitted.transform(lazy, lengths=[1, 2, 3])
+
+
+def test_the_estimator_is_in_the_graph_once(fitted, lazy):
+    graph = fitted.transform(lazy).__dask_graph__().to_dict()
+    holding = [task for task in graph.values() if getattr(task, "value", None) is fitted]
+    assert len(holding) == 1
+
+
+def test_a_killed_worker_changes_no_bit(fitted):
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        blocks = da.from_array(X, chunks=(10, 6, 3)).map_blocks(lambda block: (time.sleep(0.05), block)[1])
+        future = client.compute(fitted.transform(blocks))
+        victim, _ = client.run(os.getpid).values()
+        time.sleep(0.5)
+        os.kill(victim, signal.SIGKILL)
+        wait(future, timeout=60)
+        np.testing.assert_array_equal(future.result(), fitted.transform(X))
+        assert victim not in client.run(os.getpid).values()
