@@ -18,9 +18,10 @@ from seqembed.estimators.fitted import ScaledNetwork, write_rows
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
-from seqembed.sequences.collection import Sequences, checked_lengths, counted, rows_by_length
+from seqembed.sequences.collection import checked_lengths, counted, rows_by_length
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.scaling import Batch
+from seqembed.training.machines import SetShape
 from seqembed.training.recipe import Recipe
 
 
@@ -327,8 +328,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         run_batches(decode, len(embedding), self.n_jobs, order)
         return results
 
-    def _recipe(self, sequences: Sequences, network: Network, validation_fraction: float = 0.0) -> Recipe:
-        recipe = super()._recipe(sequences, network, validation_fraction)
+    def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
+        recipe = super()._recipe(shape, network, n_validation)
         return replace(recipe, readout_weight=float(self.readout_weight))
 
     @property

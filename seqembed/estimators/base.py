@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from seqembed.estimators.checkpoints import Checkpoint
 from seqembed.estimators.columns import refuse_mixed_names, remember_columns
 from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
 from seqembed.estimators.saving import SavableMixin
@@ -26,6 +27,7 @@ from seqembed.sequences.layout import hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sequences.streams import collected
 from seqembed.training.loop import TrainingResult, train
+from seqembed.training.machines import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.training.stream import StreamState, train_one_pass
 
@@ -107,7 +109,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, lengths=None):
+    def fit(self, X, y=None, *, lengths=None, checkpoint=None, communicator=None):
         """Train the network to reconstruct the sequences.
 
         Parameters
@@ -121,19 +123,29 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             Ignored; present so that the estimator fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array. By default, none is padded.
+        checkpoint : str or path-like, default=None
+            File for the state of training. It is written after every epoch, or less often if that would take more than
+            a thirtieth of the time, but at least once a minute. If the process is killed, the same call goes on from
+            it, to the same bits. It is removed at the end of training, unless Ctrl-C ended it.
+        communicator : mpi4py.MPI.Comm, default=None
+            Workers that train the same network, each on an `X` of its own: ``MPI.COMM_WORLD``. By default, they are
+            those of the ``tf.distribute.MultiWorkerMirroredStrategy`` in whose scope `fit` is called, and outside of a
+            scope this process is alone. See the notes.
 
         Returns
         -------
         self : object
-            The fitted estimator.
+            The fitted estimator, the same for each worker.
 
         Raises
         ------
         ValueError
             For a parameter out of its range, sequences that `seqembed.sequences.collection.check_sequences` refuses,
-            and lengths beside batches.
+            lengths beside batches, workers whose sequences have other features, and a checkpoint of another fit.
         FloatingPointError
             If the loss still explodes after four reductions of the learning rate.
+        ConnectionError
+            If another worker has ended, or does not answer for 45 seconds. The estimator stays as it was.
 
         Warns
         -----
@@ -143,20 +155,43 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             keeps the best weights so far.
         UserWarning
             When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.layout`.
+
+        Notes
+        -----
+        Several workers make the same updates: in each, the gradients of all are summed, weighted by the values that are
+        not missing. `batch_size` and "auto" count the sequences of all workers; an update of many workers is only worth
+        its sum if the batch is large. `random_state` and `checkpoint` of worker 0 hold; the other workers draw the
+        order and the variation of their sequences from theirs. Workers should be given about equally many sequences.
+        Those of one fit should have the same parameters.
         """
         refuse_mixed_names(X)
+        workers = find_workers(communicator)
         with collected(X, lengths, self) as sequences:
             for hint in hints(sequences, X):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
+            of_all = joint_shape(sequences.lengths, (sequences.n_features, sequences.ndim), workers)
             random = _generator(self.random_state)
-            start = self._start(sequences, random, go_on=self.warm_start)
+            start = self._start(sequences, of_all, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(sequences, start.network, self.validation_fraction)
-            result = train(start.network, start.weights, scaled, recipe, random, verbose=self.verbose)
+            recipe = self._recipe(of_all, start.network, self._count_validation(len(sequences)))
+            kept = Checkpoint(checkpoint, self, start.scaling, of_all, workers)
+            result = train(
+                start.network,
+                start.weights,
+                scaled,
+                recipe,
+                workers.own_generator(random),
+                verbose=self.verbose,
+                workers=workers,
+                resume_from=kept.read(),
+                keep=kept.write if kept.is_wanted else None,
+            )
             message = _message_of_ending(result, recipe) or _message_of_level(result, scaled)
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
+            self._remember(X, sequences, of_all, start, _padded_length(X, lengths, sequences))
+            if not result.interrupted:
+                kept.remove()
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
@@ -205,20 +240,22 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         >>> len(autoencoder.history_["loss"])
         5
         """
+        refuse_workers("partial_fit")
         first_call = not hasattr(self, "network_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._check_sequences(X, lengths)
         refuse_mixed_names(X)
         is_going_on = hasattr(self, "_stream")
         state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
-        start = self._start(sequences, state.random, go_on=True)
+        shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
+        start = self._start(sequences, shape, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
             start = start._replace(scaling=start.scaling.by_size(constant))
-        scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(sequences, start.network)
+        scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
-            self._remember(X, sequences, start, _padded_length(X, lengths, sequences))
+            self._remember(X, sequences, shape, start, _padded_length(X, lengths, sequences))
             self.history_ = {}
         self.weights_, self._stream = result.weights, result.state
         # They belong to a fit that is over now.
@@ -230,11 +267,19 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         }
         return self
 
-    def _start(self, sequences: Sequences, random: np.random.Generator, *, go_on: bool) -> ScaledNetwork:
+    def _start(
+        self,
+        sequences: Sequences,
+        shape: SetShape,
+        random: np.random.Generator,
+        *,
+        go_on: bool,
+        workers: Workers = ALONE,
+    ) -> ScaledNetwork:
         """Return the fitted network if training goes on from it, else a new one."""
-        network = self._network(sequences.n_features, sequences.n_timesteps)
+        network = self._network(sequences.n_features, shape.n_timesteps)
         if not (go_on and hasattr(self, "network_")):
-            scaling = learn_scaling(sequences, self.scale)
+            scaling = learn_scaling(sequences, self.scale, workers.gathered)
             return ScaledNetwork(network, initial_weights(network, random), scaling)
         if self.time_encoding and self.network_.encoded_timesteps:
             network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
@@ -247,18 +292,22 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             )
         return self._scaled_network
 
-    def _recipe(self, sequences: Sequences, network: Network, validation_fraction: float = 0.0) -> Recipe:
-        """Replace each "auto" by a value computed from the size of the data."""
-        n_samples = len(sequences)
-        n_validation = math.ceil(validation_fraction * n_samples)
+    def _count_validation(self, n_samples: int) -> int:
+        """Count the sequences that are held back."""
+        n_validation = math.ceil(self.validation_fraction * n_samples)
         if n_validation >= n_samples:
             raise ValueError(
-                f"Got validation_fraction={validation_fraction} with n_samples={n_samples}, which leaves no "
+                f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}, which leaves no "
                 f"sequence to train on. Use validation_fraction=0.0 or more sequences."
             )
-        automatic_rate = auto_learning_rate(sequences.n_timesteps)
+        return n_validation
+
+    def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
+        """Replace each "auto" by a value computed from the size of the data."""
+        n_samples = sum(shape.n_samples)
+        automatic_rate = auto_learning_rate(shape.n_timesteps)
         return Recipe(
-            epochs=self.count_epochs(n_samples, sequences.n_timesteps),
+            epochs=self.count_epochs(n_samples, shape.n_timesteps),
             batch_size=self._batch_size_of(n_samples, network.patch_size),
             learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
             augment=self._bottleneck if self.augment == "auto" else self.augment,
@@ -270,10 +319,12 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     def _batch_size_of(self, n_samples: int, patch_size: int) -> int:
         return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
 
-    def _remember(self, X, sequences: Sequences, start: ScaledNetwork, padded_length: int | None) -> None:
+    def _remember(
+        self, X, sequences: Sequences, shape: SetShape, start: ScaledNetwork, padded_length: int | None
+    ) -> None:
         """Set the fitted attributes other than the weights and the history."""
         remember_columns(self, X, sequences)
-        self.n_timesteps_, self.one_length_ = sequences.n_timesteps, sequences.one_length
+        self.n_timesteps_, self.one_length_ = shape.n_timesteps, shape.one_length
         self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
         # Where an array without lengths= may be one that was padded to this length.
         self._padded_length = padded_length

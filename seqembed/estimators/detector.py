@@ -21,6 +21,7 @@ from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.containers import is_missing
+from seqembed.training.machines import refuse_workers
 from seqembed.training.progress import Progress
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
@@ -192,6 +193,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
+        refuse_workers("ReconstructionDetector.fit")
         refuse_mixed_names(X)
         sequences = check_sequences(X, lengths, estimator=self)
         rare = _rare_mask(y, len(sequences))

@@ -70,11 +70,11 @@ def _restored(description: dict, arrays: dict[str, np.ndarray]) -> BaseEstimator
     _expect(description["class"] in _CLASSES, f"one of the classes {', '.join(_CLASSES)}")
     estimator = _CLASSES[description["class"]]()
     # Parameters that are newer than the file keep their defaults.
-    estimator.set_params(**{name: _decoded(value, arrays) for name, value in description["parameters"].items()})
+    estimator.set_params(**{name: decoded(value, arrays) for name, value in description["parameters"].items()})
     estimator._validate_params()
     if isinstance(estimator, LSTMNetworkEstimator):
         checked_units(estimator.hidden_units)
-    attributes = {name: _decoded(value, arrays) for name, value in description["attributes"].items()}
+    attributes = {name: decoded(value, arrays) for name, value in description["attributes"].items()}
     output = attributes.pop("_sklearn_output_config", None)
     if output is not None:
         _expect(set(output) <= {"transform"} and _are(str, output.values()), "the container of set_output")
@@ -85,7 +85,16 @@ def _restored(description: dict, arrays: dict[str, np.ndarray]) -> BaseEstimator
     return estimator
 
 
-def _decoded(value, arrays: dict[str, np.ndarray]):
+def decoded(value, arrays: dict[str, np.ndarray]):
+    """Return the value that `seqembed.estimators.saving.encoded` has described; its arrays are taken out of `arrays`.
+
+    Raises
+    ------
+    InvalidFileError
+        For what that function does not write.
+    LookupError, TypeError, ValueError, AttributeError, OverflowError
+        Likewise, from the constructors of what is described.
+    """
     if not isinstance(value, dict):
         _expect(value is None or isinstance(value, (bool, int, float, str)), "a value")
         _expect(not isinstance(value, int) or abs(value) < 1 << 63, "integers of 64 bits")
@@ -93,7 +102,7 @@ def _decoded(value, arrays: dict[str, np.ndarray]):
     _expect(len(value) == 1, "one entry that says what a value is")
     ((kind, content),) = value.items()
     if kind in RECORDS:
-        fields = {name: _decoded(each, arrays) for name, each in content.items()}
+        fields = {name: decoded(each, arrays) for name, each in content.items()}
         _expect(set(fields) <= set(RECORDS[kind].__annotations__), f"the fields of {kind}")
         return RECORDS[kind](**fields)
     _expect(kind in _DECODERS, f"no value of the kind {kind[:40]!r}")
@@ -107,7 +116,7 @@ def _decoded_float(text: str, arrays) -> float:
 
 def _decoded_list(values: list, arrays: dict[str, np.ndarray]) -> list:
     _expect(isinstance(values, list), "a list")
-    return [_decoded(value, arrays) for value in values]
+    return [decoded(value, arrays) for value in values]
 
 
 def _decoded_names(values: list, arrays) -> np.ndarray:
@@ -149,7 +158,7 @@ _DECODERS: dict[str, Callable] = {
     "floats": lambda name, arrays: arrays.pop(name).tolist(),
     "list": _decoded_list,
     "tuple": lambda values, arrays: tuple(_decoded_list(values, arrays)),
-    "dict": lambda values, arrays: {name: _decoded(value, arrays) for name, value in values.items()},
+    "dict": lambda values, arrays: {name: decoded(value, arrays) for name, value in values.items()},
     "names": _decoded_names,
     "integers": _decoded_integers,
     "generator": _decoded_generator,

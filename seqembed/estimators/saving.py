@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator
 
 from seqembed.export.persistence import InvalidFileError, pack, write
 from seqembed.network.architecture import Network
+from seqembed.training.loop import TrainingState
 from seqembed.training.readout import Readout
 from seqembed.training.stream import StreamState
 
 # Objects that are saved field by field, under the name of their class.
-RECORDS = {record.__name__: record for record in (Network, Readout, StreamState)}
+RECORDS = {record.__name__: record for record in (Network, Readout, StreamState, TrainingState)}
 
 
 class SavableMixin:
@@ -78,13 +79,28 @@ def _described(estimator: BaseEstimator, place: str, arrays: dict[str, np.ndarra
     attributes = {name: value for name, value in vars(estimator).items() if name not in parameters}
     return {
         "class": type(estimator).__name__,
-        "parameters": {name: _encoded(value, f"{place}{name}", arrays) for name, value in parameters.items()},
-        "attributes": {name: _encoded(value, f"{place}{name}", arrays) for name, value in attributes.items()},
+        "parameters": {name: encoded(value, f"{place}{name}", arrays) for name, value in parameters.items()},
+        "attributes": {name: encoded(value, f"{place}{name}", arrays) for name, value in attributes.items()},
     }
 
 
-def _encoded(value, place: str, arrays: dict[str, np.ndarray]):
-    """Say what a value is; arrays are put under the name of their place."""
+def encoded(value, place: str, arrays: dict[str, np.ndarray]):
+    """Say what a value is in what JSON knows.
+
+    Parameters
+    ----------
+    value : object
+        The value.
+    place : str
+        Where it stands, for errors and for the names of arrays.
+    arrays : dict of str to array
+        Gets the arrays.
+
+    Raises
+    ------
+    TypeError
+        For what can't be said.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -106,7 +122,7 @@ def _encoded(value, place: str, arrays: dict[str, np.ndarray]):
 
 
 def _encoded_each(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    return {name: _encoded(value, f"{place}/{name}", arrays) for name, value in values.items()}
+    return {name: encoded(value, f"{place}/{name}", arrays) for name, value in values.items()}
 
 
 def _encoded_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray]) -> dict:
@@ -122,11 +138,11 @@ def _encoded_list(values: list, place: str, arrays: dict[str, np.ndarray]) -> di
     if values and all(isinstance(value, float) for value in values):
         arrays[place] = np.array(values)
         return {"floats": place}
-    return {"list": [_encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
+    return {"list": [encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
 
 
 def _encoded_tuple(values: tuple, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    return {"tuple": [_encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
+    return {"tuple": [encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
 
 
 def _encoded_dict(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -150,7 +152,9 @@ class ScaledSequences:
         return Batch(np.where(mask, values, self.means), mask, lengths)
 
 
-def learn_scaling(sequences: Sequences, scale: str | None) -> Scaling:
+def learn_scaling(
+    sequences: Sequences, scale: str | None, gather: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Scaling:
     """Learn how to scale sequences from all their values.
 
     Parameters
@@ -159,6 +163,8 @@ def learn_scaling(sequences: Sequences, scale: str | None) -> Scaling:
         Read in chunks.
     scale : {"standard"} or None
         Whether to centre each feature and divide it by its scale, see `feature_statistics`, or leave it as it is.
+    gather : callable, default=None
+        See `feature_statistics`.
 
     Examples
     --------
@@ -167,13 +173,15 @@ def learn_scaling(sequences: Sequences, scale: str | None) -> Scaling:
     >>> learn_scaling(check_sequences([[1.0, 3.0]]), scale="standard")
     Scaling(means=array([2.]), center=array([2.]), scale=array([1.]))
     """
-    means, scales = feature_statistics(sequences)
+    means, scales = feature_statistics(sequences, gather)
     if scale is None:
         return Scaling(means, np.zeros_like(means), np.ones_like(means))
     return Scaling(means, means, scales)
 
 
-def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+def feature_statistics(
+    sequences: Sequences, gather: Callable[[np.ndarray], np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute the mean and the scale of each feature over all values that are not missing.
 
     The scale is the standard deviation, or a tenth of the largest deviation if that is more. Otherwise, a feature that
@@ -184,6 +192,9 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     ----------
     sequences : Sequences
         Read in chunks.
+    gather : callable, default=None
+        If other sequences lie on other machines: takes an array, and returns those of all machines, on a new first
+        axis.
 
     Returns
     -------
@@ -208,22 +219,12 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     >>> feature_statistics(check_sequences(np.array([[[1.0, 7.0], [3.0, 7.0]]])))
     (array([2., 7.]), array([1., 1.]))
     """
-    counts, means, squares = (np.zeros(sequences.n_features) for _ in range(3))
-    lowest, highest = np.full(sequences.n_features, np.inf), np.full(sequences.n_features, -np.inf)
     # Not StandardScaler.partial_fit, which divides by zero where a feature has no value in a whole chunk.
     with np.errstate(over="ignore", invalid="ignore"):
-        for timesteps in map(sequences.timesteps, sequences.chunks()):
-            known = True if sequences.complete else ~np.isnan(timesteps)
-            n_known = np.broadcast_to(known, timesteps.shape).sum(axis=0)
-            chunk_means = timesteps.sum(axis=0, dtype=np.float64, where=known) / np.maximum(1, n_known)
-            deviations = np.subtract(timesteps, chunk_means, dtype=np.float64)
-            steps, shares = chunk_means - means, n_known / np.maximum(1, counts + n_known)
-            means = means + steps * shares
-            squares += np.square(deviations).sum(axis=0, where=known) + np.square(steps) * counts * shares
-            counts += n_known
-            # fmin and fmax, unlike minimum and maximum, pass over NaN.
-            lowest = np.fmin(lowest, np.fmin.reduce(timesteps, axis=0))
-            highest = np.fmax(highest, np.fmax.reduce(timesteps, axis=0))
+        moments = reduce(_joint_moments, (_moments(sequences, rows) for rows in sequences.chunks()))
+        if gather is not None:
+            moments = reduce(_joint_moments, gather(moments))
+    counts, means, squares, lowest, highest = moments
     unknown = np.flatnonzero(counts == 0)
     if len(unknown):
         raise ValueError(
@@ -243,6 +244,28 @@ def feature_statistics(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     scales = np.where(highest - lowest > _ROUNDING * np.abs(means), deviations, 1.0)
     farthest = np.maximum(highest - means, means - lowest)
     return means, np.maximum(scales, farthest / _LARGEST_SCALED_VALUE)
+
+
+def _moments(sequences: Sequences, rows: slice) -> np.ndarray:
+    """Count the known values of each feature, and compute their mean, squared deviations, minimum and maximum."""
+    timesteps = sequences.timesteps(rows)
+    known = True if sequences.complete else ~np.isnan(timesteps)
+    counts = np.broadcast_to(known, timesteps.shape).sum(axis=0)
+    means = timesteps.sum(axis=0, dtype=np.float64, where=known) / np.maximum(1, counts)
+    squares = np.square(np.subtract(timesteps, means, dtype=np.float64)).sum(axis=0, where=known)
+    # fmin and fmax, unlike minimum and maximum, pass over NaN.
+    lowest = np.fmin(np.inf, np.fmin.reduce(timesteps, axis=0))
+    highest = np.fmax(-np.inf, np.fmax.reduce(timesteps, axis=0))
+    return np.array([counts, means, squares, lowest, highest])
+
+
+def _joint_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Combine the moments of two sets."""
+    counts = first[0] + second[0]
+    steps, shares = second[1] - first[1], second[0] / np.maximum(1, counts)
+    means = first[1] + steps * shares
+    squares = first[2] + second[2] + np.square(steps) * first[0] * shares
+    return np.array([counts, means, squares, np.fmin(first[3], second[3]), np.fmax(first[4], second[4])])
 
 
 def constant_features(sequences: Sequences) -> np.ndarray:

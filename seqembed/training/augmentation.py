@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqembed.sequences.scaling import Batch
+from seqembed.training.machines import ALONE, Workers
 
 _LARGEST_SHIFT = 1 / 3
 _LARGEST_WARP = 1.25
@@ -17,7 +18,7 @@ _LEAST_SHARE_OF_TIME = 0.03
 _LEAST_F_STATISTIC = 4
 
 
-def keeps_time(batch: Batch) -> bool:
+def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
     """Tell whether the sequences are aligned in time.
 
     In aligned sequences, the timestep at which something happens carries information. The sequences count as aligned if
@@ -31,6 +32,8 @@ def keeps_time(batch: Batch) -> bool:
     ----------
     batch : Batch
         Scaled training sequences, or a sample of them.
+    workers : Workers, default=ALONE
+        Each passes sequences of its own, padded to the same length. All get the same answer, that for all sequences.
 
     Returns
     -------
@@ -53,14 +56,18 @@ def keeps_time(batch: Batch) -> bool:
     False
     """
     values = np.asarray(batch.values, np.float64)
-    counts = batch.mask.sum(axis=0)
-    means = values.sum(axis=0, where=batch.mask) / np.maximum(counts, 1)
+
+    def total_of(of_timesteps):
+        return workers.total(np.ravel(of_timesteps).astype(np.float64)).reshape(values.shape[1:])
+
+    counts, sums = total_of(batch.mask.sum(axis=0)), total_of(values.sum(axis=0, where=batch.mask))
+    means = sums / np.maximum(counts, 1)
+    squares = total_of(np.square(values - means).sum(axis=0, where=batch.mask))
     known = counts >= 2
     if not known.any():
         return False
-    overall_means = values.mean(axis=(0, 1), where=batch.mask)
+    overall_means = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
     between = (counts * np.square(means - overall_means))[known].mean()
-    squares = np.square(values - means).sum(axis=0, where=batch.mask)
     within = squares[known].sum() / (counts[known] - 1).sum()
     if within == 0:
         return True

@@ -15,8 +15,9 @@ from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient.batch_gradient import BatchGradient
+from seqembed.training.machines import ALONE, Workers
 from seqembed.training.muon import Muon
-from seqembed.training.readout import Readout, learn_readout
+from seqembed.training.readout import Readout, Targets, learn_readout
 from seqembed.training.recipe import Recipe
 
 # More buckets need less padding but more compilations.
@@ -44,6 +45,8 @@ class Epoch:
         Threads to compute gradients on.
     readout : Readout, default=None
         The readout of earlier passes. By default a new one, if the recipe gives it a weight.
+    workers : Workers, default=ALONE
+        Who makes the same updates from sequences of their own. The recipe's `batch_size` is that of all together.
 
     Attributes
     ----------
@@ -82,45 +85,101 @@ class Epoch:
         random: np.random.Generator,
         pool: Executor,
         readout: Readout | None = None,
+        workers: Workers = ALONE,
     ):
-        self._sequences, self._random, self._pool = sequences, random, pool
-        self._vary = suitable_variation(sequences, rows, random) if recipe.augment else _unvaried
+        self._sequences, self._random, self._pool, self._workers = sequences, random, pool, workers
+        of_workers = workers.gathered([len(rows), sequences.lengths[rows].max()])
+        n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
+        self._vary = suitable_variation(sequences, rows, random, n_timesteps, workers) if recipe.augment else _unvaried
         if readout is None and recipe.readout_weight:
             with one_blas_thread():
-                readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight)
+                readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight, n_timesteps, workers)
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
-        self._buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), recipe.batch_size)
+        # A worker's share of a batch is its share of the sequences.
+        batch_size = max(1, round(recipe.batch_size * len(rows) / n_sequences))
+        buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
+        self.n_updates = int(workers.gathered([sum(bucket.n_batches for bucket in buckets)]).max())
+        self._buckets = cut_into(buckets, self.n_updates)
         self._gradients = [
             BatchGradient(
                 network, self.shapes, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool
             )
             for bucket in self._buckets
         ]
-        self.n_updates = sum(bucket.n_batches for bucket in self._buckets)
 
     def run(self, muon: Muon) -> EpochLosses:
         """Make a pass; return the losses of its batches, each before its update."""
-        losses, readout_losses, sizes = [], [], []
+        losses = []
         # NumPy's results depend on the number of its threads, and many small products are slower on several threads.
         # An overflow makes the loss infinite or NaN, and the caller checks the loss.
         with one_blas_thread(), np.errstate(all="ignore"):
-            for number, rows in shuffled_batches(self._buckets, self._random):
-                bucket = self._buckets[number]
-                # Rows repeat until the batch is full, since each shape would need a compilation of its own.
-                batch = self._sequences.read(np.resize(rows, bucket.batch_size), bucket.n_timesteps)
-                batch = self._vary(batch)
-                weight = value_weight(batch.mask, len(rows))
-                targets = None if self.readout is None else self.readout.targets(batch, len(rows), self._pool)
-                loss, readout_loss, gradient = self._gradients[number](
-                    muon.parameters, batch.values, batch.lengths, weight, targets
+            batches = map(self._prepared, *zip(*shuffled_batches(self._buckets, self._random), strict=True))
+            batch = next(batches)
+            counts = self._workers.total(batch.counts)
+            while batch is not None:
+                following = next(batches, None)
+                # The next batch's counts travel with this gradient, so that an update takes a single sum.
+                next_counts = np.zeros_like(counts) if following is None else following.counts
+                gradient, of_batch, next_counts = np.split(
+                    self._workers.total(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
+                    [-len(counts) - 2, -len(counts)],
                 )
                 muon.update(gradient)
-                losses.append(loss)
-                readout_losses.append(readout_loss)
-                sizes.append(len(rows))
-        means = (float(np.average(each, weights=sizes)) for each in (losses, readout_losses))
-        return EpochLosses(*means, first=losses[0])
+                losses.append((*of_batch, counts[0]))
+                batch, counts = following, next_counts
+        of_reconstruction, of_readout, sizes = np.array(losses, np.float64).T
+        means = (float(np.average(each, weights=sizes)) for each in (of_reconstruction, of_readout))
+        return EpochLosses(*means, first=float(of_reconstruction[0]))
+
+    def _prepared(self, number: int, rows: np.ndarray) -> _PreparedBatch:
+        """Read the batch of some rows of a bucket, and vary it."""
+        bucket = self._buckets[number]
+        # Rows repeat until the batch is full, since each shape would need a compilation of its own. A worker of few
+        # sequences has batches in which none counts.
+        filled = np.resize(rows if len(rows) else bucket.rows[:1], bucket.batch_size)
+        batch = self._sequences.read(filled, bucket.n_timesteps)
+        batch = self._vary(batch)
+        targets = None if self.readout is None else self.readout.targets(batch, len(rows), self._pool)
+        n_targets = 0 if targets is None else targets.weight.sum(dtype=np.float64)
+        counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
+        return _PreparedBatch(number, batch, targets, counts)
+
+    def _gradient(
+        self, parameters: np.ndarray, prepared: _PreparedBatch, counts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the gradient of a batch and its two losses, as shares of those of all workers."""
+        (n_sequences, *_), (_, n_values, n_targets) = prepared.counts, counts
+        batch, targets = prepared.batch, prepared.targets
+        weight = value_weight(batch.mask, int(n_sequences), n_values)
+        if targets is not None:
+            targets = targets._replace(weight=targets.weight * np.float32(self.readout.weight / max(1, n_targets)))
+        loss, readout_loss, gradient = self._gradients[prepared.bucket](
+            parameters, batch.values, batch.lengths, weight, targets
+        )
+        return gradient, np.array([loss, readout_loss], np.float32)
+
+
+class _PreparedBatch(NamedTuple):
+    """What an update learns from.
+
+    Parameters
+    ----------
+    bucket : int
+        Number of its bucket.
+    batch : Batch
+        Varied sequences.
+    targets : Targets or None
+        What the readout has to predict, if there is one.
+    counts : float32 array of shape (3,)
+        How many sequences, known values and known targets count. float32 counts up to 16 million exactly, and the
+        shares of larger batches to seven digits.
+    """
+
+    bucket: int
+    batch: Batch
+    targets: Targets | None
+    counts: np.ndarray
 
 
 class EpochLosses(NamedTuple):
@@ -142,14 +201,16 @@ class EpochLosses(NamedTuple):
 
 
 def suitable_variation(
-    sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator
+    sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator, n_timesteps: int, workers: Workers
 ) -> Callable[[Batch], Batch]:
     """Choose how to vary sequences: mix them in pairs if they keep time with one another, else shift them.
 
     Parameters
     ----------
-    sequences, rows, random
+    sequences, rows, random, workers
         As in `Epoch`.
+    n_timesteps : int
+        Length of the longest sequence of all workers.
 
     Returns
     -------
@@ -157,7 +218,7 @@ def suitable_variation(
         Takes a batch and returns a varied one, see `seqembed.training.augmentation`.
     """
     sample = np.sort(random.choice(rows, min(len(rows), _KEEPS_TIME_SAMPLE), replace=False))
-    if keeps_time(sequences.read(sample)):
+    if keeps_time(sequences.read(sample, n_timesteps), workers):
         return lambda batch: mixed(batch, random, sequences.means)
     return lambda batch: shifted(batch, random, sequences.means)
 
@@ -207,6 +268,23 @@ def buckets_by_length(rows: np.ndarray, lengths: np.ndarray, batch_size: int) ->
     return [Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
 
 
+def cut_into(buckets: list[Bucket], n_batches: int) -> list[Bucket]:
+    """Cut buckets into more batches, so that there are `n_batches` in all; some are empty if there are too few rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> buckets = buckets_by_length(np.arange(6), np.full(6, 7), batch_size=4)
+    >>> [(bucket.n_batches, bucket.batch_size) for bucket in cut_into(buckets, n_batches=3)]
+    [(3, 2)]
+    """
+    buckets = list(buckets)
+    for _ in range(n_batches - sum(bucket.n_batches for bucket in buckets)):
+        number = max(range(len(buckets)), key=lambda number: buckets[number].batch_size)
+        buckets[number] = buckets[number]._replace(n_batches=buckets[number].n_batches + 1)
+    return buckets
+
+
 def shuffled_batches(buckets: list[Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
     """Yield batches in random order: the number of the bucket, and the rows.
 
@@ -226,8 +304,8 @@ def shuffled_batches(buckets: list[Bucket], random: np.random.Generator) -> Iter
         yield batches[position]
 
 
-def value_weight(mask: np.ndarray, n_sequences: int) -> np.ndarray:
-    """Give equal weights, which sum to 1, to the known values of the first sequences, and 0 to all others.
+def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndarray:
+    """Give equal weights to the known values of the first sequences, and 0 to all others.
 
     Parameters
     ----------
@@ -235,6 +313,8 @@ def value_weight(mask: np.ndarray, n_sequences: int) -> np.ndarray:
         Which values are known.
     n_sequences : int
         How many sequences count; those after them only fill the batch.
+    n_values : float
+        How many values are known in all: the weights of so many sum to 1.
 
     Returns
     -------
@@ -244,9 +324,9 @@ def value_weight(mask: np.ndarray, n_sequences: int) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> value_weight(np.array([[[True], [False]], [[True], [True]]]), n_sequences=1).ravel()
+    >>> value_weight(np.array([[[True], [False]], [[True], [True]]]), n_sequences=1, n_values=1).ravel()
     array([1., 0., 0., 0.], dtype=float32)
     """
     weight = mask.astype(np.float32)
     weight[n_sequences:] = 0
-    return weight / weight.sum()
+    return weight / np.float32(n_values)

@@ -17,6 +17,7 @@ from sklearn.utils import gen_batches
 
 from seqembed.network.architecture import Network
 from seqembed.sequences.scaling import Batch, ScaledSequences
+from seqembed.training.machines import ALONE, Workers
 
 _QUANTILES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 _LAGS = (1, 2, 3, 5, 8, 13)
@@ -41,7 +42,7 @@ class Targets(NamedTuple):
     values : float32 array of shape (n_samples, n_statistics)
         Statistics of the sequences, standardised over the training set and bounded.
     weight : float32 array of the same shape
-        Weight of each squared error in the loss.
+        Weight of each squared error in the loss: from `Readout.targets`, 1 for what is known and 0 for all else.
     """
 
     values: np.ndarray
@@ -98,7 +99,7 @@ class Readout(NamedTuple):
         Returns
         -------
         targets : Targets
-            Statistics that are unknown weigh nothing; the weights of the others are equal, and sum to `weight`.
+            Statistics that are unknown weigh nothing.
         """
         shards = [Batch(*(each[rows] for each in batch)) for rows in gen_batches(len(batch.lengths), _LARGEST_SHARD)]
         compute = functools.partial(_statistics, center=self.center, scale=self.scale, n_timesteps=self.n_timesteps)
@@ -106,12 +107,16 @@ class Readout(NamedTuple):
         known = np.isfinite(statistics)
         values = np.where(known, (statistics - self.means) / self.deviations, 0)
         known[n_sequences:] = False
-        weight = known * np.float32(self.weight / max(1, known.sum()))
-        return Targets(np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), weight)
+        return Targets(np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), known.astype(np.float32))
 
 
 def learn_readout(
-    sequences: ScaledSequences, rows: np.ndarray, vary: Callable[[Batch], Batch], weight: float
+    sequences: ScaledSequences,
+    rows: np.ndarray,
+    vary: Callable[[Batch], Batch],
+    weight: float,
+    n_timesteps: int | None = None,
+    workers: Workers = ALONE,
 ) -> Readout:
     """Standardise the statistics over a sample of the training sequences, varied as in training.
 
@@ -126,6 +131,10 @@ def learn_readout(
     weight : float
         Weight of the mean squared error of the statistics, relative to the variance of the training sequences, so that
         the units of sequences that are not scaled don't matter.
+    n_timesteps : int, default=None
+        Length of the longest training sequence, by default of those of `rows`.
+    workers : Workers, default=ALONE
+        Each passes sequences of its own, and all get the readout of all of them.
 
     Returns
     -------
@@ -143,8 +152,8 @@ def learn_readout(
     >>> readout = learn_readout(sequences, np.arange(100), lambda batch: batch, weight=0.1)
     >>> with ThreadPoolExecutor() as pool:
     ...     targets = readout.targets(sequences.read(slice(0, 100)), n_sequences=100, pool=pool)
-    >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), round(float(targets.weight.sum()), 3)
-    (True, 0.1)
+    >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), targets.values.shape == targets.weight.shape
+    (True, True)
     """
     sample = rows[:: math.ceil(len(rows) / _SAMPLE)]
     batches = [
@@ -152,15 +161,20 @@ def learn_readout(
     ]
     center = sequences.means
     sums = sum(np.square(batch.values - center).sum(axis=(0, 1), dtype=float, where=batch.mask) for batch in batches)
-    scale = np.sqrt(sums / np.maximum(1, sum(batch.mask.sum(axis=(0, 1)) for batch in batches)))
+    counts = sum(batch.mask.sum(axis=(0, 1)) for batch in batches)
+    sums, counts = np.split(workers.total(np.concatenate([sums, counts])), 2)
+    scale = np.sqrt(sums / np.maximum(1, counts))
     variance = float(np.square(scale).mean())
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
-    n_timesteps = int(sequences.lengths[rows].max())
+    n_timesteps = int(sequences.lengths[rows].max()) if n_timesteps is None else n_timesteps
     statistics = np.concatenate([_statistics(batch, center, scale, n_timesteps) for batch in batches])
     known = np.isfinite(statistics)
-    counts = np.maximum(known.sum(axis=0), 1)
-    means = statistics.sum(axis=0, where=known) / counts
-    deviations = np.sqrt(np.square(statistics - means).sum(axis=0, where=known) / counts)
+    sums = statistics.sum(axis=0, dtype=np.float64, where=known)
+    sums, counts = np.split(workers.total(np.concatenate([sums, known.sum(axis=0)])), 2)
+    counts = np.maximum(counts, 1)
+    means = sums / counts
+    squares = np.square(statistics - means).sum(axis=0, where=known)
+    deviations = np.sqrt(workers.total(squares) / counts)
     deviations = np.where(deviations > _LEAST_VARIATION, deviations, 1)
     return Readout(
         n_timesteps, center, scale, means.astype(np.float32), deviations.astype(np.float32), weight * variance

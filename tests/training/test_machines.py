@@ -1,0 +1,277 @@
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from communicators import ThreadCommunicator, run_workers
+
+from seqembed import LSTMAutoencoder, ReconstructionDetector, load
+from seqembed.training import loop, machines
+from seqembed.training.machines import ALONE, Workers, find_workers
+
+TESTS = Path(__file__).parents[1]
+
+
+def sequences(n_samples=56, *, ragged, seed=0):
+    """Waves of two features, some of their values missing."""
+    random, time = np.random.default_rng(seed), np.arange(20)
+    X = []
+    for _ in range(n_samples):
+        phases = random.uniform(0, 6, 2)
+        x = np.stack([np.sin(time / 3 + phases[0]), 5 + np.cos(time / 5 + phases[1])], axis=1)
+        x[random.random(x.shape) < 0.1] = np.nan
+        X.append(x[: random.integers(5, 21) if ragged else 20].astype(np.float32))
+    return X if ragged else np.stack(X)
+
+
+def shards(X, *ends):
+    return [X[start:end] for start, end in zip((0, *ends), (*ends, len(X)), strict=True)]
+
+
+def small(**changes):
+    return LSTMAutoencoder(4, hidden_units=(8,), **({"epochs": 6, "random_state": 0} | changes))
+
+
+def fit_on_all(parts, **changes):
+    return run_workers(lambda rank, workers: small(**changes).fit(parts[rank], communicator=workers), len(parts))
+
+
+@pytest.fixture
+def parameters_by_thread(monkeypatch):
+    """The parameters after each update, by the thread that made it."""
+    recorded, update = {}, loop.Muon.update
+
+    def recording(muon, gradient):
+        update(muon, gradient)
+        recorded.setdefault(threading.get_ident(), []).append(muon.parameters.copy())
+
+    monkeypatch.setattr(loop.Muon, "update", recording)
+    return recorded
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("ends", [(35,), (9, 40)], ids=["two workers", "three workers"])
+def test_workers_take_the_steps_of_one_process_on_all_sequences(ends, ragged, parameters_by_thread):
+    X = sequences(ragged=ragged)
+    settings = {"epochs": 20, "batch_size": len(X), "augment": False}
+    fitted = fit_on_all(shards(X, *ends), **settings)
+    of_workers = list(parameters_by_thread.values())
+    parameters_by_thread.clear()
+    alone = small(**settings).fit(X)
+    (of_one,) = parameters_by_thread.values()
+    assert [len(steps) for steps in (*of_workers, of_one)] == [20] * (len(ends) + 2)
+    for steps in of_workers:
+        np.testing.assert_array_equal(steps, of_workers[0])
+    # Without the readout's biases: on a whole set their gradient is nothing but rounding, which Adam makes large.
+    of_network = slice(alone.network_.n_parameters)
+    first, one = (np.array(steps)[:, of_network] for steps in (of_workers[0], of_one))
+    np.testing.assert_allclose(first, one, atol=1e-5)
+    for each in fitted:
+        assert (each.n_iter_, each.best_epoch_) == (alone.n_iter_, alone.best_epoch_)
+        assert (each.n_timesteps_, each.one_length_) == (alone.n_timesteps_, alone.one_length_)
+        np.testing.assert_allclose(each.history_["loss"], alone.history_["loss"], rtol=1e-5)
+        np.testing.assert_allclose(each.scale_, alone.scale_)
+
+
+def assert_equal_fits(fitted):
+    first = fitted[0]
+    for each in fitted[1:]:
+        assert each.history_ == first.history_
+        assert (each.n_iter_, each.best_epoch_) == (first.n_iter_, first.best_epoch_)
+        for name, weight in each.weights_.items():
+            np.testing.assert_array_equal(weight, first.weights_[name])
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"batch_size": 5, "validation_fraction": 0.2, "patience": 2, "epochs": 30, "learning_rate": 0.2},
+        {"batch_size": 64, "patch_size": 3},
+        {"readout_weight": 0, "n_jobs": 1},
+    ],
+    ids=["defaults", "patience", "patches", "no readout"],
+)
+def test_all_workers_end_with_the_same_network(changes, ragged):
+    fitted = fit_on_all(shards(sequences(ragged=ragged), 30, 40), **changes)
+    assert_equal_fits(fitted)
+    if "patience" in changes:
+        assert fitted[0].n_iter_ < 30, "patience ended nothing: the test shows nothing"
+
+
+def test_shards_may_be_as_unequal_as_one_to_fifty():
+    assert_equal_fits(fit_on_all(shards(sequences(ragged=True), 1, 4), batch_size=4))
+
+
+def test_lengths_of_one_worker_count_for_all():
+    X = sequences(ragged=False)
+    fitted = fit_on_all([X[:30], [x[:12] for x in X[30:]]])
+    assert_equal_fits(fitted)
+    assert [(each.n_timesteps_, each.one_length_) for each in fitted] == [(20, False)] * 2
+
+
+def test_workers_keep_time_together_or_not_at_all(monkeypatch):
+    # Each shard repeats one wave: its sequences keep time with one another, those of both shards do not.
+    wave = np.sin(np.arange(40) / 6)
+    first, second = (np.repeat(sign * wave[np.newaxis], 20, axis=0) for sign in (1, -1))
+    chosen = []
+    monkeypatch.setattr("seqembed.training.epoch.mixed", lambda batch, *_: (chosen.append("mixed"), batch)[1])
+    monkeypatch.setattr("seqembed.training.epoch.shifted", lambda batch, *_: (chosen.append("shifted"), batch)[1])
+    fit_on_all([first, second], epochs=1)
+    assert set(chosen) == {"shifted"}
+
+
+def test_an_explosion_sends_all_workers_back(recwarn):
+    X = sequences(ragged=False)
+    fitted = fit_on_all(shards(X, 30), activation="relu", learning_rate=3.0, epochs=8, batch_size=8)
+    assert_equal_fits(fitted)
+    assert any("exploded" in str(warning.message) for warning in recwarn), "nothing exploded: the test shows nothing"
+
+
+def test_workers_without_a_seed_agree_too():
+    assert_equal_fits(fit_on_all(shards(sequences(ragged=False), 30), random_state=None))
+
+
+def test_sequences_of_other_features_are_refused_by_all_workers():
+    X = sequences(ragged=False)
+    errors = []
+
+    def fit(rank, workers):
+        with pytest.raises(ValueError, match="Worker 1 has sequences of 1 features in 3 dimensions") as error:
+            small().fit(X[:, :, rank:], communicator=workers)
+        errors.append(str(error.value))
+
+    run_workers(fit, 2)
+    assert errors[0] == errors[1]
+
+
+def test_one_worker_is_a_process_alone():
+    assert find_workers(ThreadCommunicator(0, 1, None, None)) is ALONE
+    assert find_workers() is ALONE
+
+
+def test_what_is_no_communicator_is_refused(waves):
+    with pytest.raises(TypeError, match=r"communicator= of type int.*MPI.COMM_WORLD"):
+        small().fit(waves, communicator=3)
+
+
+def test_only_fit_trains_on_several_machines(monkeypatch, waves):
+    monkeypatch.setattr(machines, "_workers_of_strategy", lambda: Workers(lambda vector: vector, 0, 2))
+    with pytest.raises(ValueError, match="partial_fit inside the scope"):
+        small().partial_fit(waves)
+    with pytest.raises(ValueError, match="ReconstructionDetector.fit inside the scope"):
+        ReconstructionDetector(small()).fit(waves)
+
+
+def test_generators_travel_between_workers():
+    def draw(rank, communicator):
+        own = np.random.default_rng(rank)
+        # Half of a number of 64 bits is kept for the next draw of 32.
+        own.integers(10, dtype=np.uint32)
+        copies = find_workers(communicator).generators(own)
+        return [copy.normal() for copy in copies], own.normal()
+
+    (of_all, first), (_, second) = run_workers(draw, 2)
+    assert of_all == [first, second]
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def start(engine, failure, folder):
+    """Start two workers as processes; return the ones to wait for."""
+    command = [sys.executable, "-W", "ignore"]
+    script = [str(TESTS / "worker.py"), engine, failure, str(folder)]
+    if engine == "mpi":
+        launcher = Path(sys.executable).with_name("mpiexec")
+        return [subprocess.Popen([launcher, "-n", "2", *command, "-m", "mpi4py", *script], stderr=subprocess.DEVNULL)]
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    processes = []
+    for rank in range(2):
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
+        environment = os.environ | {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        processes.append(subprocess.Popen(command + script, env=environment, stderr=subprocess.DEVNULL))
+    return processes
+
+
+def run_processes(engine, failure, folder):
+    if engine == "mpi":
+        pytest.importorskip("mpi4py")
+        if not Path(sys.executable).with_name("mpiexec").exists():
+            pytest.skip("there is no mpiexec beside this Python")
+    processes = start(engine, failure, folder)
+    try:
+        # The others end by themselves, or not at all.
+        processes[0].wait(120)
+        if failure == "none":
+            for process in processes:
+                assert process.wait(30) == 0
+    finally:
+        for process in processes:
+            process.kill()
+    result = folder / "result.0"
+    return json.loads(result.read_text()) if result.exists() else None
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "mpi"])
+def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
+    result = run_processes(engine, "none", tmp_path)
+    first, second = (load(tmp_path / f"model.{rank}") for rank in (0, 1))
+    random = np.random.default_rng(0)
+    lengths = random.integers(4, 9, 50)
+    X = [random.normal(size=(length, 2)).astype(np.float32) for length in lengths]
+    X[3][0, 1] = np.nan
+    alone = LSTMAutoencoder(4, hidden_units=(8,), batch_size=50, epochs=20, augment=False, random_state=0).fit(X)
+    assert (result["epochs"], result["best"]) == (alone.n_iter_, alone.best_epoch_)
+    for name, weight in alone.weights_.items():
+        np.testing.assert_array_equal(first.weights_[name], second.weights_[name])
+        np.testing.assert_allclose(first.weights_[name], weight, atol=1e-5)
+
+
+# Seconds within which the other worker has to end; `worker.py` waits for 5 s instead of 45 s.
+@pytest.mark.parametrize(
+    ("engine", "failure", "seconds"),
+    [("tensorflow", "killed", 5), ("tensorflow", "frozen", 15), ("tensorflow", "left", 15), ("mpi", "frozen", 15)],
+)
+def test_a_worker_that_fails_ends_the_other_with_an_error(engine, failure, seconds, tmp_path):
+    result = run_processes(engine, failure, tmp_path)
+    assert "Worker 0 of 2 got no sum from the others" in result["error"]
+    assert result["seconds"] < seconds
+
+
+def test_an_error_of_a_worker_ends_all_that_mpi_has_started(tmp_path):
+    started = time.monotonic()
+    assert run_processes("mpi", "error", tmp_path) is None
+    assert time.monotonic() - started < 30
+
+
+def test_the_launcher_of_the_example_gives_up_on_a_worker_that_never_starts(monkeypatch, tmp_path):
+    path = TESTS.parent / "examples" / "train_on_many_machines.py"
+    specification = importlib.util.spec_from_file_location("train_on_many_machines", path)
+    example = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(example)
+    processes, popen = [], subprocess.Popen
+
+    def start_one_only(command, env):
+        rank = json.loads(env["TF_CONFIG"])["task"]["index"]
+        processes.append(popen(command if rank == 0 else ["sleep", "100"], env=env, stderr=subprocess.DEVNULL))
+        return processes[-1]
+
+    monkeypatch.setattr(example.subprocess, "Popen", start_one_only)
+    monkeypatch.setattr(example, "SECONDS_TO_START", 8)
+    started = time.monotonic()
+    with pytest.raises(SystemExit, match="Not all workers had started after 8 s"):
+        example.launch(2, tmp_path)
+    assert time.monotonic() - started < 20
+    assert all(process.wait(10) for process in processes)
