@@ -3,8 +3,8 @@ Train one network on several machines
 =====================================
 
 The sequences lie on several machines, and none of them could hold all. Each machine runs the same script, with a shard
-of the sequences. In each update the gradients of all shards are summed, so that every worker ends with the same network:
-the one that a single machine would have trained on all sequences. TensorFlow's collectives make the sums.
+of the sequences. In each update the gradients of all shards are summed, so that every worker ends with the same
+network. TensorFlow's collectives make the sums.
 
 Started as it is, the script starts two workers on this machine.
 """
@@ -12,7 +12,7 @@ Started as it is, the script starts two workers on this machine.
 # %%
 # The worker
 # ----------
-# The strategy connects the workers. It has to be made before TensorFlow computes anything. Its environment variable
+# The strategy connects the workers. It has to be made before TensorFlow computes anything. The environment variable
 # ``TF_CONFIG`` says which worker this is, and where the others are.
 import json
 import os
@@ -28,39 +28,42 @@ from seqembed.datasets import load_japanese_vowels
 
 
 def make_autoencoder():
-    return LSTMAutoencoder(n_components=16, hidden_units=(32,), epochs=60, batch_size=270, random_state=0)
+    """Return the same parameters to each worker; `batch_size` counts the sequences of all of them."""
+    return LSTMAutoencoder(n_components=16, hidden_units=(32,), epochs=200, batch_size=90, random_state=0)
 
 
 def shard_of(rank):
-    """Sequences of a worker: on a cluster, read them from its own files. Those of two workers are of unequal number."""
+    """Return the sequences of a worker. On a cluster, read them from its own files; they may be of unequal number."""
     sequences = load_japanese_vowels(split="train").data
     return sequences[:180] if rank == 0 else sequences[180:]
 
 
 def work(folder):
+    """Train as one of the workers that ``TF_CONFIG`` lists."""
     import tensorflow as tf
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     rank = strategy.cluster_resolver.task_id
     (folder / f"started.{rank}").touch()
     with strategy.scope():
-        autoencoder = make_autoencoder().fit(shard_of(rank), checkpoint=folder / "checkpoint")
+        fitted = make_autoencoder().fit(shard_of(rank), checkpoint=folder / "checkpoint")
     print(
-        f"worker {rank}: {autoencoder.n_iter_} epochs, best {autoencoder.best_epoch_}, {autoencoder.history_['loss'][-1]:.6f}"
+        f"worker {rank}: {fitted.n_iter_} epochs, the best is {fitted.best_epoch_}, loss {fitted.history_['loss'][-1]}"
     )
     if rank == 0:
-        autoencoder.save(folder / "model.seqembed")
+        fitted.save(folder / "model.seqembed")
 
 
 # %%
 # The launcher
 # ------------
-# A worker that waits for one that never starts would wait inside TensorFlow for ever, and no signal but SIGKILL ends it.
-# So the launcher has a deadline. Kubernetes and Slurm have one too: ``activeDeadlineSeconds``, ``srun --wait``.
+# TensorFlow waits without end for a worker that never starts, and only SIGKILL ends this wait. So the launcher has a
+# deadline. A worker that fails later needs none: `fit` raises ConnectionError in the others.
 SECONDS_TO_START = 60
 
 
 def launch(n_workers, folder):
+    """Start workers on this machine, and wait for them."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(n_workers)]
     workers = []
     for rank in range(n_workers):
@@ -82,38 +85,45 @@ def launch(n_workers, folder):
 
 
 def free_port():
+    """Return the number of a port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
 # %%
-# Both, beside one process
-# ------------------------
+# Two workers, beside one process
+# -------------------------------
+# Each worker varies its own sequences, so the two networks differ as those of two seeds do. With ``augment=False`` and
+# one batch an epoch, they would be equal to about six digits.
 def main():
+    """Train in two workers and in one process, and compare the two networks on unseen sequences."""
     with tempfile.TemporaryDirectory() as name:
         started = time.perf_counter()
         launch(2, Path(name))
-        print(f"two workers: {time.perf_counter() - started:.0f} s, most of them to import TensorFlow twice")
+        print(f"two workers: {time.perf_counter() - started:.0f} s, in which both import TensorFlow")
         of_two = load(Path(name) / "model.seqembed")
     unseen = load_japanese_vowels(split="test").data
     of_one = make_autoencoder().fit(load_japanese_vowels(split="train").data)
-    print(f"R^2 of unseen sequences: {of_two.score(unseen):.4f}, fitted by one process {of_one.score(unseen):.4f}")
+    print(f"R^2 of unseen sequences: two workers {of_two.score(unseen):.4f}, one process {of_one.score(unseen):.4f}")
 
 
 # %%
 # On a cluster
 # ------------
-# - Start the script once on each machine, with the argument that `work` takes, and no launcher: a Kubernetes job with a
-#   completion index, or ``srun``. Put the addresses of all machines into ``TF_CONFIG``, and the machine's number into
-#   ``index``. ``tf.distribute.cluster_resolver.SlurmClusterResolver`` reads both from Slurm:
+# - Start the script once on each machine, with the argument that `work` takes, and without the launcher: an indexed job
+#   of Kubernetes, or ``srun``. ``TF_CONFIG`` holds the addresses of all machines, and the number of this one as "index".
+#   ``tf.distribute.cluster_resolver.SlurmClusterResolver`` reads both from Slurm:
 #   ``MultiWorkerMirroredStrategy(cluster_resolver=...)``.
-# - ``checkpoint=`` of worker 0 holds. Put it where a new worker 0 finds it.
+# - Set a deadline for the start: in Kubernetes a ``startupProbe`` that looks for ``started.0``, in Slurm ``timeout
+#   --signal=KILL`` around a step that only connects.
+# - The checkpoint of worker 0 holds. Put it where a new worker 0 finds it, such as a shared file system.
 # - A machine with several GPUs runs a worker for each, which sees only this one.
-# - Where MPI runs, no strategy is needed: ``fit(shard, communicator=MPI.COMM_WORLD)`` with ``from mpi4py import MPI``, and
-#   ``mpiexec -n 2 python -m mpi4py script.py``. Without ``-m mpi4py``, an error of one worker leaves the others hanging.
-# - An update should take longer than its sum: see ``benchmarks/bench_scaling_out.py``. `batch_size` counts the sequences
-#   of all workers. Workers that get twice as many make half as many updates an epoch.
+# - Where MPI runs, no strategy is needed: ``from mpi4py import MPI``, then ``fit(shard, communicator=MPI.COMM_WORLD)``.
+#   Start it by ``mpiexec -n 2 python -m mpi4py script.py``. Without ``-m mpi4py``, an error of one worker leaves the
+#   others hanging.
+# - An update should take longer than its sum: ``benchmarks/bench_scaling_out.py`` measures both. Where it does not, raise
+#   `batch_size`, which makes fewer updates an epoch.
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         work(Path(sys.argv[1]))

@@ -60,7 +60,7 @@ class Checkpoint:
         self._written, self._seconds = time.monotonic(), 0.0
 
     def read(self) -> TrainingState | None:
-        """Read the state to go on from, or None if there is none.
+        """Read the state to go on from, or None if there is none, or an empty file.
 
         Raises
         ------

@@ -167,7 +167,7 @@ def test_only_fit_trains_on_several_machines(monkeypatch, waves):
     monkeypatch.setattr(machines, "_workers_of_strategy", lambda: Workers(lambda vector: vector, 0, 2))
     with pytest.raises(ValueError, match="partial_fit inside the scope"):
         small().partial_fit(waves)
-    with pytest.raises(ValueError, match="ReconstructionDetector.fit inside the scope"):
+    with pytest.raises(ValueError, match=r"ReconstructionDetector\.fit inside the scope"):
         ReconstructionDetector(small()).fit(waves)
 
 
