@@ -47,9 +47,7 @@ def work(folder):
     (folder / f"started.{rank}").touch()
     with strategy.scope():
         fitted = make_autoencoder().fit(shard_of(rank), checkpoint=folder / "checkpoint")
-    print(
-        f"worker {rank}: {fitted.n_iter_} epochs, the best is {fitted.best_epoch_}, loss {fitted.history_['loss'][-1]}"
-    )
+    print(f"worker {rank}: epoch {fitted.best_epoch_} of {fitted.n_iter_}, loss {fitted.history_['loss'][-1]:.6f}")
     if rank == 0:
         fitted.save(folder / "model.seqembed")
 
@@ -112,8 +110,8 @@ def main():
 # On a cluster
 # ------------
 # - Start the script once on each machine, with the argument that `work` takes, and without the launcher: an indexed job
-#   of Kubernetes, or ``srun``. ``TF_CONFIG`` holds the addresses of all machines, and the number of this one as "index".
-#   ``tf.distribute.cluster_resolver.SlurmClusterResolver`` reads both from Slurm:
+#   of Kubernetes, or ``srun``. ``TF_CONFIG`` holds the addresses of all machines, and the number of this one as
+#   "index". ``tf.distribute.cluster_resolver.SlurmClusterResolver`` reads both from Slurm:
 #   ``MultiWorkerMirroredStrategy(cluster_resolver=...)``.
 # - Set a deadline for the start: in Kubernetes a ``startupProbe`` that looks for ``started.0``, in Slurm ``timeout
 #   --signal=KILL`` around a step that only connects.
@@ -122,8 +120,8 @@ def main():
 # - Where MPI runs, no strategy is needed: ``from mpi4py import MPI``, then ``fit(shard, communicator=MPI.COMM_WORLD)``.
 #   Start it by ``mpiexec -n 2 python -m mpi4py script.py``. Without ``-m mpi4py``, an error of one worker leaves the
 #   others hanging.
-# - An update should take longer than its sum: ``benchmarks/bench_scaling_out.py`` measures both. Where it does not, raise
-#   `batch_size`, which makes fewer updates an epoch.
+# - An update should take longer than its sum: ``benchmarks/bench_scaling_out.py`` measures both. Where it does not,
+#   raise `batch_size`, which makes fewer updates an epoch.
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         work(Path(sys.argv[1]))

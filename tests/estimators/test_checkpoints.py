@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from communicators import run_workers
 
-from seqembed import InvalidFileError, LSTMAutoencoder, LSTMReconstructor, load
+from seqembed import InvalidFileError, LSTMReconstructor, load
 from seqembed.estimators import base, checkpoints
 
 # How often the test with SIGKILL is repeated, each time at another moment.
@@ -178,7 +178,7 @@ def test_a_damaged_checkpoint_is_refused_and_stays(small, waves, tmp_path, fitte
     for data in (b"nothing", (tmp_path / "model").read_bytes()):
         file = tmp_path / "fit"
         file.write_bytes(data)
-        with pytest.raises(InvalidFileError, match="no checkpoint or a damaged one.*Remove it"):
+        with pytest.raises(InvalidFileError, match=r"no checkpoint or a damaged one.*Remove it"):
             small().fit(waves, checkpoint=file)
         assert file.read_bytes() == data
 
