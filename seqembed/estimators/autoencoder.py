@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.base import LSTMNetworkEstimator
@@ -20,7 +21,9 @@ from seqembed.network.architecture import Network
 from seqembed.parallel import run_batches
 from seqembed.sequences.collection import checked_lengths, counted, rows_by_length
 from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.lazy import is_lazy
 from seqembed.sequences.scaling import Batch
+from seqembed.sequences.streams import slices_of
 from seqembed.training.machines import SetShape
 from seqembed.training.recipe import Recipe
 
@@ -202,7 +205,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         )
         self.readout_weight = readout_weight
 
-    def fit_transform(self, X, y=None, *, lengths=None):
+    def fit_transform(self, X, y=None, *, lengths=None, checkpoint=None, communicator=None):
         """Fit, and embed the training sequences: ``fit(X, lengths=lengths).transform(X, lengths=lengths)``.
 
         Parameters
@@ -213,6 +216,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             Ignored; present so that the estimator fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        checkpoint, communicator : object, default=None
+            See `fit`.
 
         Returns
         -------
@@ -231,7 +236,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
                 f"Got a {type(X).__name__}, which can be read only once, expected batches that can be read twice, by "
                 f"fit and by transform. Pass what makes a new iterator each time, or call the two with one each."
             )
-        return self.fit(X, y, lengths=lengths).transform(X, lengths=lengths)
+        fitted = self.fit(X, y, lengths=lengths, checkpoint=checkpoint, communicator=communicator)
+        return fitted.transform(X, lengths=lengths)
 
     def transform(self, X, lengths=None, *, out=None):
         """Embed sequences.
@@ -250,7 +256,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         -------
         Z : float32 array of shape (n_samples, n_components)
             One embedding per sequence; with tanh, values between -1 and 1. Of a dask array, a dask array in the same
-            blocks of rows: nothing is computed yet, and the estimator travels to each worker once.
+            blocks of rows: nothing is computed yet, and the estimator travels to each worker once. After `set_output`,
+            it is computed at once.
 
         Raises
         ------
@@ -265,6 +272,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         (10, 3)
         """
         check_is_fitted(self)
+        # A container of set_output holds values.
+        if is_lazy(X) and _get_output_config("transform", self)["dense"] != "default":
+            X, lengths = slices_of(X, lengths), None
         return self._compute(_embed, X, lengths, out, width=(self.network_.n_components,))
 
     def inverse_transform(self, Z, lengths=None, *, out=None):

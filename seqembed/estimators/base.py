@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import warnings
 from dataclasses import replace
@@ -16,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from seqembed.estimators.checkpoints import Checkpoint
-from seqembed.estimators.columns import refuse_mixed_names, remember_columns
+from seqembed.estimators.columns import names_of_columns, refuse_mixed_names, remember_columns
 from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
 from seqembed.estimators.saving import SavableMixin
 from seqembed.network.architecture import Network, auto_patch_size
@@ -125,8 +126,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             Timesteps of each sequence of a padded array. By default, none is padded.
         checkpoint : str or path-like, default=None
             File for the state of training. It is written after every epoch, or less often if that would take more than
-            a thirtieth of the time, but at least once a minute. If the process is killed, the same call goes on from
-            it, to the same bits. It is removed at the end of training, unless Ctrl-C ended it.
+            a thirtieth of the time and a minute has not passed. If the process is killed, the same call goes on from
+            it, to the same bits. It is removed before `fit` returns or raises, unless Ctrl-C or a lost worker ended
+            training.
         communicator : mpi4py.MPI.Comm, default=None
             Workers that train the same network, each on an `X` of its own: ``MPI.COMM_WORLD``. By default, they are
             those of the ``tf.distribute.MultiWorkerMirroredStrategy`` in whose scope `fit` is called, and outside of a
@@ -161,8 +163,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         Several workers make the same updates: in each, the gradients of all are summed, weighted by the values that are
         not missing. `batch_size` and "auto" count the sequences of all workers; an update of many workers is only worth
         its sum if the batch is large. `random_state` and `checkpoint` of worker 0 hold; the other workers draw the
-        order and the variation of their sequences from theirs. Workers should be given about equally many sequences.
-        Those of one fit should have the same parameters.
+        order and the variation of their sequences from their own. Workers should have about equally many sequences.
+        They have to reach `fit`, and every step in it, within 45 seconds of one another. So let each read its sequences
+        before.
         """
         refuse_mixed_names(X)
         workers = find_workers(communicator)
@@ -170,32 +173,37 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             for hint in hints(sequences, X):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
-            of_all = joint_shape(sequences.lengths, (sequences.n_features, sequences.ndim), workers)
+            of_all = joint_shape(sequences.lengths, self._common_to_workers(X, sequences), workers)
             random = _generator(self.random_state)
             start = self._start(sequences, of_all, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(of_all, start.network, self._count_validation(len(sequences)))
-            kept = Checkpoint(checkpoint, self, start.scaling, of_all, workers)
-            result = train(
-                start.network,
-                start.weights,
-                scaled,
-                recipe,
-                workers.own_generator(random),
-                verbose=self.verbose,
-                workers=workers,
-                resume_from=kept.read(),
-                keep=kept.write if kept.is_wanted else None,
-            )
-            message = _message_of_ending(result, recipe) or _message_of_level(result, scaled)
-            # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, of_all, start, _padded_length(X, lengths, sequences))
-            if not result.interrupted:
+            recipe = self._recipe(of_all, start.network, self._count_validation(of_all)[workers.rank])
+            kept = Checkpoint(checkpoint, _fingerprint(self, start, recipe, of_all), workers)
+            try:
+                result = train(
+                    start.network,
+                    start.weights,
+                    scaled,
+                    recipe,
+                    workers.own_generator(random),
+                    verbose=self.verbose,
+                    workers=workers,
+                    resume_from=kept.read(),
+                    keep=kept.write if kept.is_wanted else None,
+                )
+            except FloatingPointError:
                 kept.remove()
+                raise
+            message = _message_of_ending(result, recipe) or _message_of_level(result, scaled, workers)
+            padded_length = workers.gathered([_padded_length(X, lengths, sequences) or 0]).max() or None
+            # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
+            self._remember(X, sequences, of_all, start, None if padded_length is None else int(padded_length))
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
+        if not result.interrupted:
+            kept.remove()
         if message:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
@@ -292,14 +300,31 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             )
         return self._scaled_network
 
-    def _count_validation(self, n_samples: int) -> int:
-        """Count the sequences that are held back."""
-        n_validation = math.ceil(self.validation_fraction * n_samples)
-        if n_validation >= n_samples:
-            raise ValueError(
-                f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}, which leaves no "
-                f"sequence to train on. Use validation_fraction=0.0 or more sequences."
-            )
+    def _common_to_workers(self, X, sequences: Sequences) -> dict[str, object]:
+        """Return what has to be the same for all workers of a fit."""
+        parameters = self.get_params(deep=False)
+        free = ("random_state", "n_jobs", "verbose")
+        fitted = None
+        if self.warm_start and hasattr(self, "network_"):
+            fitted = (self.network_, self.feature_means_.tolist(), self.center_.tolist(), self.scale_.tolist())
+        return {
+            "number of features": sequences.n_features,
+            "number of axes": sequences.ndim,
+            "column names": names_of_columns(X),
+            "parameters": (type(self).__name__, {name: parameters[name] for name in parameters if name not in free}),
+            "fit before": fitted,
+        }
+
+    def _count_validation(self, shape: SetShape) -> list[int]:
+        """Count the sequences that each worker holds back."""
+        n_validation = [math.ceil(self.validation_fraction * n_samples) for n_samples in shape.n_samples]
+        for rank, (n_held_back, n_samples) in enumerate(zip(n_validation, shape.n_samples, strict=True)):
+            if n_held_back >= n_samples:
+                of_worker = f" of worker {rank}" if len(n_validation) > 1 else ""
+                raise ValueError(
+                    f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}{of_worker}, which "
+                    f"leaves no sequence to train on. Use validation_fraction=0.0 or more sequences."
+                )
         return n_validation
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
@@ -450,11 +475,41 @@ def _constant_message(constant: np.ndarray) -> str:
     )
 
 
-def _message_of_level(result: TrainingResult, sequences: ScaledSequences) -> str | None:
+def _fingerprint(estimator: BaseEstimator, start: ScaledNetwork, recipe: Recipe, shape: SetShape) -> dict[str, object]:
+    """Return what tells one fit from another: settings, where it starts, and numbers that depend on all values."""
+    from seqembed import __version__
+
+    parameters = estimator.get_params(deep=False)
+    goes_on = estimator.warm_start and hasattr(estimator, "network_")
+    return {
+        "version of seqembed": __version__,
+        "class": type(estimator).__name__,
+        **{f"{name}=": _plain(value) for name, value in parameters.items() if name not in ("n_jobs", "verbose")},
+        "settings": repr(replace(recipe, n_jobs=None)),
+        "number of sequences": list(shape.n_samples),
+        "length of sequences": shape.n_timesteps,
+        "means of features": start.scaling.means.tolist(),
+        "scales of features": start.scaling.scale.tolist(),
+        "starting weights": _digest(start.weights) if goes_on else "new",
+    }
+
+
+def _plain(value: object) -> str:
+    """Return what can be compared of a parameter: of an object, such as a RandomState, only its type."""
+    is_plain = value is None or isinstance(value, (str, Real, list, tuple))
+    return repr(value) if is_plain else type(value).__name__
+
+
+def _digest(weights: dict[str, np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights.values())).hexdigest()
+
+
+def _message_of_level(result: TrainingResult, sequences: ScaledSequences, workers: Workers) -> str | None:
     """Say that the network is far worse than the means of the features, else return None."""
     if result.best_loss <= _LEAST_LOSS:
         return None
-    variance = sequences.sample_variance()
+    squares, n_values = workers.total(sequences.sample_squares())
+    variance = squares / n_values
     if result.best_loss <= _WORSE_THAN_MEANS * variance:
         return None
     return (

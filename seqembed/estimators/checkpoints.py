@@ -6,20 +6,14 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
-from sklearn.base import BaseEstimator
-
 from seqembed.estimators.saving import encoded
 from seqembed.export.persistence import InvalidFileError, pack, unpack, write
-from seqembed.sequences.scaling import Scaling
 from seqembed.training.loop import TrainingState
-from seqembed.training.machines import SetShape, Workers
+from seqembed.training.machines import Workers
 
 # Writing takes at most this share of the time, unless a minute has passed.
 _LARGEST_SHARE = 1 / 30
 _LONGEST_INTERVAL = 60
-# Parameters that don't change the result.
-_FREE_PARAMETERS = {"n_jobs", "verbose"}
 
 
 class Checkpoint:
@@ -29,12 +23,9 @@ class Checkpoint:
     ----------
     file : str, path-like or None
         Where it lies; None means that there is none. That of worker 0 holds.
-    estimator : estimator
-        What is fitted.
-    scaling : Scaling
-        How its sequences are scaled, by which other sequences are told.
-    shape : SetShape
-        How many sequences the workers have.
+    fit : dict of str to object
+        What tells this fit from others, of what `seqembed.estimators.saving.encoded` knows, by what it is called in an
+        error.
     workers : Workers
         All of them.
 
@@ -45,18 +36,18 @@ class Checkpoint:
 
     Raises
     ------
-    TypeError, FileNotFoundError
-        For what is no path, and for a folder that does not exist.
+    ValueError
+        For what is no path, a folder, and a file in a folder that does not exist. All workers get the same error.
     """
 
-    def __init__(self, file, estimator: BaseEstimator, scaling: Scaling, shape: SetShape, workers: Workers):
-        if file is not None and not isinstance(file, (str, os.PathLike)):
-            raise TypeError(f"Got checkpoint= of type {type(file).__name__}, expected a path or None.")
-        if file is not None and not Path(file).absolute().parent.is_dir():
-            raise FileNotFoundError(f"Got checkpoint={str(file)!r}, expected a file in a folder that exists.")
-        self._file, self._workers = file, workers
-        self._fit = _fingerprint(estimator, scaling, shape)
-        self.is_wanted = bool(workers.of_first(np.array([file is not None], np.float64))[0])
+    def __init__(self, file, fit: dict[str, object], workers: Workers):
+        self._file, self._fit, self._workers = file, fit, workers
+        mistake = "" if file is None else _mistake_in_path(file)
+        mistake = workers.bytes_of_first(mistake.encode()).decode()
+        if mistake:
+            raise ValueError(mistake)
+        self._name = workers.bytes_of_first(b"" if file is None else str(file).encode()).decode()
+        self.is_wanted = bool(self._name)
         self._written, self._seconds = time.monotonic(), 0.0
 
     def read(self) -> TrainingState | None:
@@ -81,9 +72,9 @@ class Checkpoint:
         try:
             description, arrays = unpack(data)
             fit, state = decoded(description["checkpoint"], arrays)
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InvalidFileError(
-                f"Got checkpoint={str(self._file)!r}, which is no checkpoint or a damaged one: {error} Remove it to "
+                f"Got checkpoint={self._name!r}, which is no checkpoint or a damaged one: {error} Remove it to "
                 f"train from the start."
             ) from error
         # What worker 0 says, so that all raise the same error.
@@ -91,7 +82,7 @@ class Checkpoint:
         differing = self._workers.bytes_of_first(", ".join(names).encode()).decode()
         if differing:
             raise ValueError(
-                f"Got checkpoint={str(self._file)!r} of another fit, which differs in {differing}. Remove it, or name "
+                f"Got checkpoint={self._name!r} of another fit, which differs in {differing}. Remove it, or name "
                 f"another file."
             )
         return state
@@ -112,18 +103,11 @@ class Checkpoint:
             Path(self._file).unlink(missing_ok=True)
 
 
-def _fingerprint(estimator: BaseEstimator, scaling: Scaling, shape: SetShape) -> dict:
-    """Return what tells one fit from another: parameters, and numbers that depend on all values."""
-    parameters = {
-        f"{name}=": repr(value) if not hasattr(value, "__dict__") else type(value).__name__
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in _FREE_PARAMETERS
-    }
-    return {
-        "class": type(estimator).__name__,
-        **parameters,
-        "number of sequences": list(shape.n_samples),
-        "length of sequences": shape.n_timesteps,
-        "means of features": scaling.means.tolist(),
-        "scales of features": scaling.scale.tolist(),
-    }
+def _mistake_in_path(file) -> str:
+    """Say what is wrong with a path, in an empty string if nothing is."""
+    if not isinstance(file, (str, os.PathLike)):
+        return f"Got checkpoint= of type {type(file).__name__}, expected a path or None."
+    path = Path(file).absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        return f"Got checkpoint={str(file)!r}, expected a file in a folder that exists: pass folder / 'checkpoint'."
+    return ""

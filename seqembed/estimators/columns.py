@@ -10,6 +10,12 @@ from seqembed.sequences.collection import Sequences
 from seqembed.sequences.containers import is_frame, listed
 
 
+def names_of_columns(X) -> list | None:
+    """Return the names of the columns of a data frame, alone or in a list, as strings; None without names."""
+    names = _get_feature_names(_named(X))
+    return None if names is None else names.tolist()
+
+
 def refuse_mixed_names(X) -> None:
     """Refuse a data frame, alone or in a list, whose column names mix strings with other types.
 

@@ -26,8 +26,7 @@ from seqembed.sequences.collection import (
     with_feature_axis,
     without_feature_axis,
 )
-from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.lazy import compute_lazily, is_lazy
+from seqembed.sequences.lazy import check_lazily, compute_lazily, is_lazy
 from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling
 from seqembed.sequences.streams import (
     LISTED_RESULTS,
@@ -35,7 +34,6 @@ from seqembed.sequences.streams import (
     check_store,
     compute_by_batches,
     is_stored,
-    slices_of,
 )
 
 _PADDED = (
@@ -369,8 +367,7 @@ class FittedNetworkMixin:
         check_is_fitted(self)
         model = self._scaled_network
 
-        def compute(X, lengths, out):
-            sequences = self._check_sequences(X, lengths)
+        def compute(sequences, out):
             as_array = self.one_length_ and bool((sequences.lengths == self.n_timesteps_).all())
             results, rows_of_results = self._allocate(sequences.lengths, out, per, width, dtype, as_array=as_array)
             scaled = ScaledSequences(sequences, model.scaling)
@@ -388,17 +385,18 @@ class FittedNetworkMixin:
 
         are_arrays = per == "sequence" or (self.one_length_ and lengths is None)
         if is_lazy(X) and out is None and are_arrays:
-            # A sequence of zeros of the same shape gets the errors that the others would get later.
-            self._check_sequences(np.zeros((1, *X.shape[1:])) if X.ndim > 1 else X, None)
+            check_lazily(self._check_sequences, X, lengths)
             of_block = partial(_compute_of_block, of_batch, per, width, dtype)
             return compute_lazily(of_block, X, lengths, self, self._shape_of_result(per, width), dtype)
         batches = batches_of(X, lengths, self.input_ndim_)
         if is_stored(out):
             check_store(out, self._shape_of_result(per, width))
-            batches = slices_of(as_numbers(X, "X"), lengths) if batches is None else batches
-        if batches is None:
-            return compute(X, lengths, out)
-        return compute_by_batches(lambda batch, out: compute(batch, None, out), batches, out)
+        if batches is not None:
+            return compute_by_batches(lambda batch, out: compute(self._check_sequences(batch), out), batches, out)
+        sequences = self._check_sequences(X, lengths)
+        if is_stored(out):
+            return compute_by_batches(compute, map(sequences.part, sequences.chunks()), out)
+        return compute(sequences, out)
 
     def _shape_of_result(self, per: str, width: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what is computed of one sequence, if it is an array."""

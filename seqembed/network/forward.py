@@ -206,7 +206,8 @@ def _outputs(
 def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Multiply two matrices so that a row or a column of the product does not depend on how many others there are.
 
-    BLAS rounds in another way if one of the two matrices is a vector, and where it cuts long sums.
+    BLAS rounds in another way if one of the two matrices is a vector, and where it cuts long sums. `out` is for
+    matrices.
     """
     if len(first) == 1:
         return _product(np.repeat(first, 2, axis=0), second)[:1]

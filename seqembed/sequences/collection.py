@@ -112,6 +112,10 @@ class Sequences:
             filled[: len(sequence)] = sequence
         return batch
 
+    def part(self, rows: slice) -> Sequences:
+        """Return some of the sequences as a collection of their own, without copying them."""
+        return Sequences(self.values[rows], self.lengths[rows], self.ndim, self.complete)
+
     def timesteps(self, rows: slice) -> np.ndarray:
         """Read some sequences as one table of shape (n_timesteps in all, n_features), without padding."""
         if isinstance(self.values, np.ndarray):

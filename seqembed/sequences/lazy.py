@@ -22,6 +22,38 @@ def is_lazy(X) -> bool:
     return type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "chunks")
 
 
+def check_lazily(check: Callable, X, lengths) -> None:
+    """Raise the errors of a dask array's shape and dtype now, not when its values are there.
+
+    Parameters
+    ----------
+    check : callable
+        Takes an array of sequences and their lengths or None; raises an error for what does not fit.
+    X : dask array of shape (n_samples, ...)
+        Sequences.
+    lengths : array-like of int of shape (n_samples,) or None
+        Timesteps of each sequence of a padded array.
+
+    Raises
+    ------
+    ValueError
+        For a shape of which more is unknown than the number of sequences, and whatever `check` raises.
+
+    Examples
+    --------
+    >>> import dask.array
+    >>> check_lazily(lambda X, lengths: print(X.shape), dask.array.ones((500, 3, 2)), None)
+    (1, 3, 2)
+    """
+    needed = X.shape if lengths is not None else X.shape[1:]
+    if any(math.isnan(size) for size in needed):
+        raise ValueError(
+            f"Got X= of unknown shape {X.shape}, expected a known one. Call X.compute_chunk_sizes() first."
+        )
+    one = np.zeros((1, *X.shape[1:]), X.dtype)
+    check(one, None if lengths is None else [X.shape[1]])
+
+
 def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[int, ...], dtype):
     """Return a dask array of what a function will compute of each block of rows.
 
@@ -31,7 +63,7 @@ def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[in
         Called with a model, an array of sequences, and their lengths or None, on the machine that has the block.
         Returns an array with a row for each sequence.
     X : dask array of shape (n_samples, ...)
-        Sequences. The number of those in a block may be unknown.
+        Sequences. Without lengths, the number of those in a block may be unknown.
     lengths : array-like of int of shape (n_samples,) or None
         Timesteps of each sequence of a padded array.
     model : object
@@ -65,10 +97,8 @@ def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[in
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     inputs = [X, tuple(range(X.ndim))]
     if lengths is not None:
-        n_samples = X.shape[0]
-        if not math.isnan(n_samples):
-            lengths = checked_lengths(lengths, n_samples, X.shape[1])
-        inputs += [array.asarray(lengths).rechunk((X.chunks[0],)), (0,)]
+        lengths = array.from_array(checked_lengths(lengths, X.shape[0], X.shape[1]), chunks=(X.chunks[0],))
+        inputs += [lengths, (0,)]
     # Axes of the results have numbers of their own, since they are not cut as those of X are.
     axes = {X.ndim + position: size for position, size in enumerate(shape)}
 

@@ -129,10 +129,14 @@ class ScaledSequences:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return self.scaling.scaled_means
 
-    def sample_variance(self) -> float:
-        """Compute the mean squared deviation from the means, as the network reads them, of up to 256 sequences."""
+    def sample_squares(self) -> np.ndarray:
+        """Sum the squared deviations from the means of up to 256 sequences, and count the values: float64, two numbers.
+
+        Values and means are those that the network reads.
+        """
         batch = self.read(np.arange(0, len(self), -(-len(self) // _VARIANCE_SAMPLE)))
-        return float(np.square(batch.values - self.means, dtype=np.float64).mean(where=batch.mask))
+        squares = np.square(batch.values - self.means, dtype=np.float64).sum(where=batch.mask)
+        return np.array([squares, batch.mask.sum()])
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
         """Read some sequences as a batch.

@@ -22,8 +22,8 @@ from seqembed.training.recipe import Recipe
 
 # More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4
-# Sequences that show whether a set keeps time: a larger sample gives the same answer.
-_KEEPS_TIME_SAMPLE = 256
+# Sequences that show whether a set keeps time, and how statistics vary: a larger sample gives the same answer.
+_KEEPS_TIME_SAMPLE, _READOUT_SAMPLE = 256, 512
 
 
 class Epoch:
@@ -54,6 +54,8 @@ class Epoch:
         What is predicted from the embedding, beside the reconstruction.
     shapes : dict of str to tuple of int
         Name and shape of every weight: those of the network, then those of the readout.
+    n_sequences : int
+        Sequences that a pass learns from, those of all workers.
     n_updates : int
         Updates of a single pass.
 
@@ -89,15 +91,20 @@ class Epoch:
     ):
         self._sequences, self._random, self._pool, self._workers = sequences, random, pool, workers
         of_workers = workers.gathered([len(rows), sequences.lengths[rows].max()])
-        n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
-        self._vary = suitable_variation(sequences, rows, random, n_timesteps, workers) if recipe.augment else _unvaried
+        self.n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
+        share = len(rows) / self.n_sequences
+        self._vary = _unvaried
+        if recipe.augment:
+            sample = random.choice(rows, min(len(rows), math.ceil(_KEEPS_TIME_SAMPLE * share)), replace=False)
+            self._vary = suitable_variation(sequences, np.sort(sample), random, n_timesteps, workers)
         if readout is None and recipe.readout_weight:
             with one_blas_thread():
-                readout = learn_readout(sequences, rows, self._vary, recipe.readout_weight, n_timesteps, workers)
+                sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
+                readout = learn_readout(sequences, sample, self._vary, recipe.readout_weight, n_timesteps, workers)
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
         # A worker's share of a batch is its share of the sequences.
-        batch_size = max(1, round(recipe.batch_size * len(rows) / n_sequences))
+        batch_size = max(1, round(recipe.batch_size * share))
         buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
         self.n_updates = int(workers.gathered([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
@@ -207,8 +214,10 @@ def suitable_variation(
 
     Parameters
     ----------
-    sequences, rows, random, workers
+    sequences, random, workers
         As in `Epoch`.
+    rows : int array
+        A sample of the rows.
     n_timesteps : int
         Length of the longest sequence of all workers.
 
@@ -217,8 +226,7 @@ def suitable_variation(
     vary : callable
         Takes a batch and returns a varied one, see `seqembed.training.augmentation`.
     """
-    sample = np.sort(random.choice(rows, min(len(rows), _KEEPS_TIME_SAMPLE), replace=False))
-    if keeps_time(sequences.read(sample, n_timesteps), workers):
+    if keeps_time(sequences.read(rows, n_timesteps), workers):
         return lambda batch: mixed(batch, random, sequences.means)
     return lambda batch: shifted(batch, random, sequences.means)
 

@@ -306,7 +306,7 @@ class _Run:
     def judge_present_weights(self) -> None:
         """Measure the present weights, and keep them if they are the best; validation has already done so."""
         if not self._recipe.n_validation:
-            stride = math.ceil(len(self._training_rows) / _LOSS_SAMPLE)
+            stride = math.ceil(self._pass.n_sequences / _LOSS_SAMPLE)
             loss = self._measure(self._muon.parameters, self._training_rows[::stride])
             self.best.offer(self._muon.parameters, loss, self.epoch)
 

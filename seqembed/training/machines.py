@@ -7,6 +7,7 @@ summed over all of them. The sums are those of an engine: TensorFlow's collectiv
 from __future__ import annotations
 
 import functools
+import hashlib
 import sys
 import time
 from collections.abc import Callable
@@ -19,8 +20,13 @@ _LONGEST_WAIT = 45
 # MPI is asked in a tight loop at first, since a sum takes a millisecond, and then in longer and longer intervals.
 _LONGEST_PAUSE = 0.01
 
-# Those that make up the state of a generator have up to 128 bits.
+# The numbers of a generator's state have up to 128 bits.
 _BYTES_OF_NUMBER = 16
+# Digests of 48 bits are exact in float64.
+_BYTES_OF_DIGEST = 6
+
+# What MPI still writes to after an error, with the communicator.
+_abandoned: list[tuple] = []
 
 _LOST = (
     "Worker {} of {} got no sum from the others in {:.0f} s: one of them has ended, hangs, or takes more than "
@@ -121,39 +127,40 @@ class SetShape(NamedTuple):
     one_length: bool
 
 
-def joint_shape(lengths: np.ndarray, layout: tuple[int, int], workers: Workers) -> SetShape:
+def joint_shape(lengths: np.ndarray, common: dict[str, object], workers: Workers) -> SetShape:
     """Describe the sequences of all workers.
 
     Parameters
     ----------
     lengths : int array of shape (n_samples,)
         Timesteps of each sequence of this worker.
-    layout : tuple of int
-        Features, and dimensions of the input, which must be the same for all.
+    common : dict of str to object
+        What must be the same for all workers, by what it is called in an error; compared by `repr`.
     workers : Workers
         All of them.
 
     Raises
     ------
     ValueError
-        If a worker has sequences of another layout.
+        If a worker has something else. All workers get the same error.
 
     Examples
     --------
     >>> import numpy as np
-    >>> joint_shape(np.array([3, 5]), (1, 3), ALONE)
+    >>> joint_shape(np.array([3, 5]), {"number of features": 1}, ALONE)
     SetShape(n_timesteps=5, n_samples=(2,), one_length=False)
     """
-    of_workers = workers.gathered([lengths.min(), lengths.max(), len(lengths), *layout]).astype(int)
-    for rank, (*_, n_features, ndim) in enumerate(of_workers.tolist()):
-        first = tuple(of_workers[0, 3:].tolist())
-        if (n_features, ndim) != first:
+    digests = [hashlib.sha256(repr(value).encode()).digest()[:_BYTES_OF_DIGEST] for value in common.values()]
+    numbers = [lengths.min(), lengths.max(), len(lengths), *(int.from_bytes(digest, "little") for digest in digests)]
+    shortest, longest, n_samples, *digests = workers.gathered(numbers).astype(np.int64).T
+    for rank in range(workers.count):
+        differing = [name for name, each in zip(common, digests, strict=True) if each[rank] != each[0]]
+        if differing:
             raise ValueError(
-                f"Worker {rank} has sequences of {n_features} features in {ndim} dimensions, but those of worker 0 "
-                f"have {first[0]} in {first[1]}. Give each worker sequences of the same features and axes."
+                f"Worker {rank} differs from worker 0 in its {' and '.join(differing)}. Give all workers the same: "
+                f"only their sequences, and random_state=, n_jobs= and verbose=, may differ."
             )
-    shortest, longest = of_workers[:, 0].min(), of_workers[:, 1].max()
-    return SetShape(int(longest), tuple(of_workers[:, 2].tolist()), bool(shortest == longest))
+    return SetShape(int(longest.max()), tuple(n_samples.tolist()), bool(shortest.min() == longest.max()))
 
 
 def find_workers(communicator=None) -> Workers:
@@ -214,17 +221,24 @@ def refuse_workers(method: str) -> None:
 
 
 def _mpi_total(communicator, vector: np.ndarray) -> np.ndarray:
+    if any(each is communicator for each, *_ in _abandoned):
+        raise ConnectionError("An earlier sum of this communicator was given up. Start all workers again.")
     vector = np.ascontiguousarray(vector)
     sums = np.empty_like(vector)
     started, pause = time.monotonic(), 0.0
     # A blocking call would wait for ever for a worker that hangs.
     request = communicator.Iallreduce(vector, sums)
-    while not request.Test():
-        waited = time.monotonic() - started
-        if waited > _LONGEST_WAIT:
-            raise ConnectionError(_LOST.format(communicator.Get_rank(), communicator.Get_size(), waited))
-        time.sleep(pause)
-        pause = min(_LONGEST_PAUSE, waited / 10)
+    try:
+        while not request.Test():
+            waited = time.monotonic() - started
+            if waited > _LONGEST_WAIT:
+                raise ConnectionError(_LOST.format(communicator.Get_rank(), communicator.Get_size(), waited))
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, waited / 10)
+    except BaseException:
+        # A worker that comes late completes the sum, and MPI then writes into these arrays.
+        _abandoned.append((communicator, request, vector, sums))
+        raise
     return sums
 
 

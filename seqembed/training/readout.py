@@ -7,7 +7,6 @@ embedding.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
@@ -29,7 +28,7 @@ _NOISE = 0.03
 _LARGEST_TARGET = 4
 # A statistic that varies less than this over the training set carries no information.
 _LEAST_VARIATION = 0.01
-_SAMPLE, _SAMPLE_BATCH = 512, 64
+_BATCH = 64
 # Sequences whose statistics one thread computes. With fewer, handing them over takes longer.
 _LARGEST_SHARD = 32
 
@@ -115,24 +114,24 @@ def learn_readout(
     rows: np.ndarray,
     vary: Callable[[Batch], Batch],
     weight: float,
-    n_timesteps: int | None = None,
+    n_timesteps: int,
     workers: Workers = ALONE,
 ) -> Readout:
-    """Standardise the statistics over a sample of the training sequences, varied as in training.
+    """Standardise the statistics over training sequences, varied as in training.
 
     Parameters
     ----------
     sequences : ScaledSequences
         All sequences.
     rows : int array
-        Rows to learn from.
+        Rows to learn from, such as a sample of those to train on.
     vary : callable
         Takes a batch and returns a varied one.
     weight : float
         Weight of the mean squared error of the statistics, relative to the variance of the training sequences, so that
         the units of sequences that are not scaled don't matter.
-    n_timesteps : int, default=None
-        Length of the longest training sequence, by default of those of `rows`.
+    n_timesteps : int
+        Length of the longest training sequence.
     workers : Workers, default=ALONE
         Each passes sequences of its own, and all get the readout of all of them.
 
@@ -149,16 +148,13 @@ def learn_readout(
     >>> from seqembed.sequences.scaling import learn_scaling
     >>> checked = check_sequences(np.random.default_rng(0).normal(size=(100, 20, 1)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
-    >>> readout = learn_readout(sequences, np.arange(100), lambda batch: batch, weight=0.1)
+    >>> readout = learn_readout(sequences, np.arange(100), lambda batch: batch, weight=0.1, n_timesteps=20)
     >>> with ThreadPoolExecutor() as pool:
     ...     targets = readout.targets(sequences.read(slice(0, 100)), n_sequences=100, pool=pool)
     >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), targets.values.shape == targets.weight.shape
     (True, True)
     """
-    sample = rows[:: math.ceil(len(rows) / _SAMPLE)]
-    batches = [
-        vary(sequences.read(sample[start : start + _SAMPLE_BATCH])) for start in range(0, len(sample), _SAMPLE_BATCH)
-    ]
+    batches = [vary(sequences.read(rows[part])) for part in gen_batches(len(rows), _BATCH)]
     center = sequences.means
     sums = sum(np.square(batch.values - center).sum(axis=(0, 1), dtype=float, where=batch.mask) for batch in batches)
     counts = sum(batch.mask.sum(axis=(0, 1)) for batch in batches)
@@ -166,7 +162,6 @@ def learn_readout(
     scale = np.sqrt(sums / np.maximum(1, counts))
     variance = float(np.square(scale).mean())
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
-    n_timesteps = int(sequences.lengths[rows].max()) if n_timesteps is None else n_timesteps
     statistics = np.concatenate([_statistics(batch, center, scale, n_timesteps) for batch in batches])
     known = np.isfinite(statistics)
     sums = statistics.sum(axis=0, dtype=np.float64, where=known)

@@ -162,6 +162,7 @@ def test_a_checkpoint_of_another_fit_is_refused(small, waves, tmp_path, killed_a
     for make, X, difference in (
         (small(epochs=6), waves, "epochs="),
         (small(epochs=5, random_state=1), waves, "random_state="),
+        (small(epochs=5), waves + 1, "means of features"),
         (small(epochs=5), waves[1:], "number of sequences, means of features, scales of features"),
         (LSTMReconstructor(3, hidden_units=(5,), epochs=5, random_state=0), waves, "class"),
     ):
@@ -189,12 +190,46 @@ def test_an_empty_file_such_as_tempfile_makes_is_no_checkpoint_yet(small, waves,
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "error", "message"),
-    [(3, TypeError, "checkpoint= of type int"), ("nowhere/fit", FileNotFoundError, "in a folder that exists")],
+    ("checkpoint", "message"),
+    [(3, "checkpoint= of type int"), ("nowhere/fit", "in a folder that exists"), (".", "in a folder that exists")],
 )
-def test_a_checkpoint_that_could_not_be_written_is_refused_before_training(small, waves, checkpoint, error, message):
-    with pytest.raises(error, match=message):
-        small().fit(waves, checkpoint=checkpoint)
+def test_a_checkpoint_that_could_not_be_written_is_refused_before_training(small, waves, checkpoint, message):
+    def fit(rank, communicator):
+        # The path of worker 0 alone counts.
+        file = checkpoint if rank == 0 else "elsewhere/fit"
+        with pytest.raises(ValueError, match=message):
+            small().fit(waves, checkpoint=file, communicator=communicator)
+
+    run_workers(fit, 2)
+
+
+def test_an_explosion_that_ends_a_fit_ends_its_checkpoint(small, waves, tmp_path):
+    waves = waves.copy()
+    waves[0, 0, 0] = 1e30
+    with pytest.raises(FloatingPointError):
+        small(scale=None, activation="relu", epochs=20).fit(waves, checkpoint=tmp_path / "fit")
+    assert not list(tmp_path.iterdir())
+
+
+def test_fits_that_follow_one_another_do_not_take_each_other_for_the_same(small, waves, tmp_path, killed_after):
+    first = small(epochs=5, warm_start=True).fit(waves)
+    killed_after(2)
+    with pytest.raises(Killed):
+        first.fit(waves, checkpoint=tmp_path / "fit")
+    killed_after(None)
+    with pytest.raises(ValueError, match="differs in starting weights"):
+        small(epochs=5, warm_start=True).fit(waves, checkpoint=tmp_path / "fit")
+    first.fit(waves, checkpoint=tmp_path / "fit")
+
+
+def test_a_random_state_that_is_an_object_does_not_tell_fits_apart(small, waves, tmp_path, killed_after):
+    whole = small(random_state=np.random.RandomState(3), epochs=5).fit(waves)
+    killed_after(2)
+    with pytest.raises(Killed):
+        small(random_state=np.random.RandomState(3), epochs=5).fit(waves, checkpoint=tmp_path / "fit")
+    killed_after(None)
+    again = small(random_state=np.random.RandomState(3), epochs=5).fit_transform(waves, checkpoint=tmp_path / "fit")
+    np.testing.assert_array_equal(again, whole.transform(waves))
 
 
 def test_ctrl_c_leaves_the_checkpoint(small, waves, tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
@@ -100,6 +101,18 @@ def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
         )
     assert fitted.reconstruct(given(waves), out=out) is out
     np.testing.assert_array_equal(out[:], expected)
+
+
+def test_columns_and_lengths_are_checked_whatever_the_results_are_written_to(tmp_path, waves, small):
+    frames = [pd.DataFrame(x, columns=["flow", "heat"]) for x in waves]
+    fitted = small().fit(frames)
+    out = pytest.importorskip("h5py").File(tmp_path / "out.h5", "w").create_dataset("out", (30, 3), "f4", chunks=True)
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.transform([frame[["heat", "flow"]] for frame in frames], out=out)
+    assert not out[:].any()
+    # Of unequal lengths.
+    shorter = [frame[: 3 + row % 4] for row, frame in enumerate(frames)]
+    np.testing.assert_array_equal(fitted.transform(shorter, out=out)[:], fitted.transform(shorter))
 
 
 def test_a_stored_array_that_does_not_fit_stays_as_it_is(fitted, waves, tmp_path):

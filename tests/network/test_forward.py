@@ -3,18 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from kernels import ALL_COLUMNS_ARE_EQUAL
 
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
 from seqembed.parallel import one_blas_thread
-
-# Kernels that round the last columns of a matrix in another way.
-KERNELS_OF_UNEQUAL_COLUMNS = {"Haswell", "Zen", "Nehalem"}
-ALL_COLUMNS_ARE_EQUAL = not any(
-    library.get("architecture") in KERNELS_OF_UNEQUAL_COLUMNS for library in threadpool_info()
-)
 
 
 def keras_parts(network, weights, n_timesteps):

@@ -6,8 +6,12 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask.distributed import Client, LocalCluster, wait
+from kernels import ALL_COLUMNS_ARE_EQUAL
 
 from seqembed import LSTMAutoencoder
+
+# See `seqembed.network.forward`: only some processors compute the same bits in batches of any size.
+pytestmark = pytest.mark.skipif(not ALL_COLUMNS_ARE_EQUAL, reason="BLAS rounds the last columns differently")
 
 X = np.random.default_rng(0).normal(size=(500, 6, 3)).astype(np.float32)
 LENGTHS = np.random.default_rng(1).integers(1, 7, len(X))
@@ -68,6 +72,24 @@ def test_errors_come_before_anything_is_computed(fitted, lazy):
         fitted.transform(lazy[:, 0, 0])
     with pytest.raises(ValueError, match=r"Got lengths= of shape \(3,\)"):
         fitted.transform(lazy, lengths=[1, 2, 3])
+    with pytest.raises(ValueError, match=r"compute_chunk_sizes\(\) first"):
+        fitted.transform(lazy[lazy[:, 0, 0] > 0], lengths=LENGTHS)
+    with pytest.raises(ValueError, match="holds text"):
+        fitted.transform(da.full((5, 6, 3), "text", dtype="U4"))
+
+
+def test_arrays_padded_further_than_those_of_the_fit_are_embedded_with_lengths(fitted):
+    longer = np.pad(X, ((0, 0), (0, 4), (0, 0)))
+    lazy = da.from_array(longer, chunks=(70, 10, 3))
+    np.testing.assert_array_equal(fitted.transform(lazy, lengths=LENGTHS).compute(), fitted.transform(X, LENGTHS))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_set_output_computes_at_once(container, lazy):
+    fitted = LSTMAutoencoder(4, hidden_units=(8,), epochs=1, random_state=0).fit(X[:50])
+    expected = fitted.transform(X)
+    frame = fitted.set_output(transform=container).transform(lazy)
+    np.testing.assert_array_equal(frame.to_numpy(), expected)
 
 
 def test_the_estimator_is_in_the_graph_once(fitted, lazy):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from communicators import ThreadCommunicator, run_workers
 
@@ -145,12 +146,70 @@ def test_sequences_of_other_features_are_refused_by_all_workers():
     errors = []
 
     def fit(rank, workers):
-        with pytest.raises(ValueError, match="Worker 1 has sequences of 1 features in 3 dimensions") as error:
+        with pytest.raises(ValueError, match="Worker 1 differs from worker 0 in its number of features") as error:
             small().fit(X[:, :, rank:], communicator=workers)
         errors.append(str(error.value))
 
     run_workers(fit, 2)
     assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize(
+    ("second", "difference"),
+    [
+        ({"epochs": 7}, "parameters"),
+        ({"scale": None}, "parameters"),
+        ({"warm_start": False}, "parameters and fit before"),
+    ],
+)
+def test_other_parameters_of_a_worker_are_refused_by_all(second, difference):
+    X = sequences(ragged=False)
+    first = small(warm_start=True).fit(X)
+
+    def fit(rank, workers):
+        estimator = first if rank == 0 else small(**({"warm_start": True} | second))
+        with pytest.raises(ValueError, match=rf"differs from worker 0 in its .*{difference.split()[-1]}"):
+            estimator.fit(X, communicator=workers)
+
+    run_workers(fit, 2)
+
+
+def test_data_frames_whose_columns_differ_between_workers_are_refused():
+    frames = [pd.DataFrame(x, columns=["flow", "heat"]) for x in sequences(ragged=False)]
+    swapped = [frame[["heat", "flow"]] for frame in frames]
+
+    def fit(rank, workers):
+        with pytest.raises(ValueError, match="differs from worker 0 in its column names"):
+            small().fit(swapped if rank else frames, communicator=workers)
+
+    run_workers(fit, 2)
+
+
+def test_a_shard_that_is_too_small_to_hold_back_from_is_named_to_all():
+    X = sequences(ragged=False)
+
+    def fit(rank, workers):
+        with pytest.raises(ValueError, match="n_samples=1 of worker 1, which leaves no sequence"):
+            small(validation_fraction=0.2).fit(X[:1] if rank else X, communicator=workers)
+
+    run_workers(fit, 2)
+
+
+def test_a_sum_that_was_given_up_is_never_followed_by_another(monkeypatch):
+    monkeypatch.setattr(machines, "_LONGEST_WAIT", 0.05)
+
+    class OneThatWaits(ThreadCommunicator):
+        def Iallreduce(self, vector, sums):
+            return self
+
+        def Test(self):
+            return False
+
+    workers = find_workers(OneThatWaits(0, 2, None, None))
+    with pytest.raises(ConnectionError, match="Worker 0 of 2 got no sum"):
+        workers.total(np.ones(3))
+    with pytest.raises(ConnectionError, match=r"given up\. Start all workers again"):
+        workers.total(np.ones(3))
 
 
 def test_one_worker_is_a_process_alone():
@@ -242,7 +301,7 @@ def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
 # Seconds within which the other worker has to end; `worker.py` waits for 5 s instead of 45 s.
 @pytest.mark.parametrize(
     ("engine", "failure", "seconds"),
-    [("tensorflow", "killed", 5), ("tensorflow", "frozen", 15), ("tensorflow", "left", 15), ("mpi", "frozen", 15)],
+    [("tensorflow", "killed", 15), ("tensorflow", "frozen", 15), ("tensorflow", "left", 15), ("mpi", "frozen", 15)],
 )
 def test_a_worker_that_fails_ends_the_other_with_an_error(engine, failure, seconds, tmp_path):
     result = run_processes(engine, failure, tmp_path)
