@@ -100,6 +100,8 @@ def embed(folder: Path) -> None:
             # What the client gets is small.
             return client.compute(lazy[:, 0].sum()).result()
 
+        # Dask has set it in this process too, where one thread is not what is to be measured.
+        os.environ.pop("OMP_NUM_THREADS", None)
         on_one_thread = copy.copy(autoencoder).set_params(n_jobs=1)
         contestants = {
             "one process": lambda: autoencoder.transform(zarr.open(small, mode="r")),
