@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import worker
 from communicators import ThreadCommunicator, run_workers
 
 from seqembed import LSTMAutoencoder, ReconstructionDetector, load
@@ -287,11 +288,7 @@ def run_processes(engine, failure, folder):
 def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
     result = run_processes(engine, "none", tmp_path)
     first, second = (load(tmp_path / f"model.{rank}") for rank in (0, 1))
-    random = np.random.default_rng(0)
-    lengths = random.integers(4, 9, 50)
-    X = [random.normal(size=(length, 2)).astype(np.float32) for length in lengths]
-    X[3][0, 1] = np.nan
-    alone = LSTMAutoencoder(4, hidden_units=(8,), batch_size=50, epochs=20, augment=False, random_state=0).fit(X)
+    alone = worker.autoencoder().fit(worker.sequences())
     assert (result["epochs"], result["best"]) == (alone.n_iter_, alone.best_epoch_)
     for name, weight in alone.weights_.items():
         np.testing.assert_array_equal(first.weights_[name], second.weights_[name])
