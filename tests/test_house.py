@@ -30,7 +30,21 @@ MAY_IMPORT_HEAVY = (
     "export/keras_model.py",
 )
 # What comes with an extra: `seqembed.extras.import_extra` imports it, and names the extra when it is missing.
-EXTRAS = ("dask", "h5py", "matplotlib", "narwhals", "onnx", "onnxruntime", "pandas", "polars", "torch", "zarr")
+EXTRAS = (
+    "constriction",
+    "dask",
+    "h5py",
+    "matplotlib",
+    "mpi4py",
+    "narwhals",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "polars",
+    "pyspark",
+    "torch",
+    "zarr",
+)
 
 
 def imports(tree, *, module_level):

@@ -1,0 +1,300 @@
+"""Blocks: some sequences as bytes, by the method that needs the fewest."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from seqembed.codec.container import InvalidStreamError, pack_numbers, unpack_numbers
+from seqembed.codec.lattice import Lattice
+from seqembed.codec.predictors import Predictor, run_predictor
+from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables
+
+# Values as they are, and their bins, both compressed by xz; predictors follow.
+RAW, BINS, FIRST_PREDICTOR = 0, 1, 2
+# xz takes longer than everything else. Predictions that need less than this share of the values' own bytes leave xz no
+# chance with the values as they are.
+_SHARE_OF_HARD_BLOCKS = 0.4
+_NEAR = 1.15
+# Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
+_ROWS = 64
+_SHORTEST_PIECE = 512
+
+
+class Method(NamedTuple):
+    """A predictor with its tables.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        What to predict with.
+    tables : Tables
+        How to code the residuals.
+    """
+
+    predictor: Predictor
+    tables: Tables
+
+
+def encode_block(
+    sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], models: list[list], *, tries_bins: bool
+) -> tuple[bytes, int]:
+    """Encode sequences by each method, and return the shortest result and the number of its method.
+
+    Parameters
+    ----------
+    sequences : list of arrays of shape (n_timesteps, n_features)
+        Of one dtype.
+    lattice : Lattice
+        Their lattice.
+    methods : list of Method
+        To choose from, beside xz.
+    models : list of list
+        The models of their tables.
+    tries_bins : bool
+        Whether xz may do well on the bins.
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    start = pack_numbers(np.array([len(lengths)]))
+    same = len(lengths) > 0 and bool((lengths == lengths[0]).all())
+    start += bytes([same]) + pack_numbers(lengths[:1] if same else lengths)
+    joined, candidates = _joined(sequences), []
+    if sum(lengths):
+        for number, (method, of_method) in enumerate(zip(methods, models, strict=True), FIRST_PREDICTOR):
+            candidates.append((_encode_residuals(joined, lengths, lattice, method, of_method), number))
+        if tries_bins or not candidates:
+            candidates.append((_encode_bins(joined, lattice), BINS))
+    if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
+        candidates.append((_compressed(_planes(joined)), RAW))
+    content, number = min(candidates, key=lambda candidate: len(candidate[0]))
+    return start + bytes([number]) + content, number
+
+
+def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method], models: list[list]) -> list[np.ndarray]:
+    """Decode what `encode_block` returned.
+
+    Raises
+    ------
+    InvalidStreamError
+        For anything else.
+    """
+    n_features = len(lattice.unit)
+    (n_sequences,), place = unpack_numbers(data, 1)
+    if place >= len(data) or n_sequences > (1 << 32):
+        raise InvalidStreamError("Got a damaged block, which ends too soon.")
+    same, place = data[place], place + 1
+    if same:
+        (length,), place = unpack_numbers(data, 1, place)
+        lengths = np.full(n_sequences, length)
+    else:
+        lengths, place = unpack_numbers(data, int(n_sequences), place)
+    if place >= len(data):
+        raise InvalidStreamError("Got a damaged block, which ends too soon.")
+    method, content = data[place], data[place + 1 :]
+    n_values = int(lengths.sum()) * n_features
+    shape = (-1, n_features)
+    try:
+        if method == RAW:
+            joined = _from_planes(_decompressed(content, n_values * np.dtype(dtype).itemsize), dtype).reshape(shape)
+        elif method == BINS:
+            joined = _decode_bins(content, n_values, dtype, lattice)
+        else:
+            number = method - FIRST_PREDICTOR
+            joined = _decode_residuals(content, lengths, dtype, lattice, methods[number], models[number])
+    except (ValueError, LookupError, ArithmeticError, lzma.LZMAError, AssertionError) as error:
+        raise InvalidStreamError(f"Got a damaged block: {error}") from error
+    return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+class Rows(NamedTuple):
+    """Sequences, or pieces of them, of similar length side by side.
+
+    Parameters
+    ----------
+    starts : int array of shape (n_rows,)
+        Where each begins among all timesteps.
+    lengths : int array of shape (n_rows,)
+        Timesteps of each, the longest first.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    def places(self) -> Iterator[tuple[int, slice, slice]]:
+        """Yield the number of each row, its part of the padded array, and its part of all timesteps."""
+        for row, (start, length) in enumerate(zip(self.starts.tolist(), self.lengths.tolist(), strict=True)):
+            yield row, slice(length), slice(start, start + length)
+
+    def padded(self, joined: np.ndarray) -> np.ndarray:
+        """Put rows of (n_timesteps, n_features) side by side, with 0 after their ends."""
+        n_timesteps = int(self.lengths[0]) if len(self.lengths) else 0
+        if (self.lengths == n_timesteps).all() and (np.diff(self.starts) == n_timesteps).all():
+            return joined.reshape(len(self.lengths), n_timesteps, -1)
+        padded = np.zeros((len(self.lengths), n_timesteps, joined.shape[1]), joined.dtype)
+        for row, inside, part in self.places():
+            padded[row, inside] = joined[part]
+        return padded
+
+    def joined(self, padded: np.ndarray) -> np.ndarray:
+        """Undo `padded`."""
+        joined = np.empty((int(self.lengths.sum()), padded.shape[2]), padded.dtype)
+        for row, inside, part in self.places():
+            joined[part] = padded[row, inside]
+        return joined
+
+
+def arrange(lengths: np.ndarray) -> Rows:
+    """Cut long sequences into pieces, so that there are enough rows, and sort them by length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> arrange(np.array([2, 5]))
+    Rows(starts=array([2, 0]), lengths=array([5, 2]))
+    """
+    longest = max(_SHORTEST_PIECE, -(-int(lengths.sum()) // _ROWS))
+    n_pieces = -(-lengths // longest)
+    starts, pieces, start = [], [], 0
+    for length, count in zip(lengths.tolist(), n_pieces.tolist(), strict=True):
+        if count:
+            size = -(-length // count)
+            first = np.arange(0, length, size)
+            starts.append(start + first)
+            pieces.append(np.minimum(size, length - first))
+        start += length
+    starts, pieces = (np.concatenate(each) if each else np.empty(0, np.int64) for each in (starts, pieces))
+    order = np.argsort(-pieces, kind="stable")
+    return Rows(starts[order], pieces[order])
+
+
+def _joined(sequences: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(sequences) if sequences else np.empty((0, 1), np.float32)
+
+
+def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:
+    """Tell whether xz of the bins comes near the predictions of a method, on typical sequences."""
+    joined, lengths = _joined(sequences), np.array([len(sequence) for sequence in sequences], np.int64)
+    predicted = _encode_residuals(joined, lengths, lattice, method, method.tables.models())
+    return len(_encode_bins(joined, lattice)) < _NEAR * len(predicted)
+
+
+def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice, method: Method, models: list) -> bytes:
+    rows = arrange(lengths)
+    integers, fits = (rows.padded(each) for each in lattice.integers(joined))
+    encoder, half = ResidualEncoder(models), lattice.units_of_bin >> 1
+
+    def exchange(t, predicted, scales):
+        active = len(predicted)
+        residuals = (integers[:active, t] - predicted + half) // lattice.units_of_bin
+        # What has no integer is as predicted, and follows as it is.
+        residuals[~fits[:active, t]] = 0
+        encoder.write(residuals.ravel(), scales.ravel())
+        return residuals
+
+    decoded = run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange)
+    content = encoder.finish()
+    exceptions = _encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
+    return pack_numbers(np.array([len(content)])) + content + exceptions
+
+
+def _decode_residuals(
+    data: bytes, lengths: np.ndarray, dtype, lattice: Lattice, method: Method, models: list
+) -> np.ndarray:
+    (n_bytes,), place = unpack_numbers(data, 1)
+    rows = arrange(lengths)
+    # A damaged length must not cost more memory than residuals of a thousandth of a bit would need.
+    n_values = int(lengths.sum()) * len(lattice.unit)
+    if n_values > 8000 * (len(data) + 64):
+        raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
+    decoder = ResidualDecoder(models, data[place : place + int(n_bytes)], n_values)
+
+    def exchange(t, predicted, scales):
+        return decoder.read(scales.ravel()).reshape(predicted.shape)
+
+    decoded = run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange)
+    values = lattice.values(rows.joined(decoded), dtype)
+    return _decode_exceptions(data[place + int(n_bytes) :], values)
+
+
+def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:
+    integers, fits = lattice.integers(joined)
+    bins = np.where(fits, (integers + (lattice.units_of_bin >> 1)) // lattice.units_of_bin, 0)
+    exceptions = _encode_exceptions(joined, lattice.values(bins * lattice.units_of_bin, joined.dtype), lattice.bound)
+    lowest = bins.min(axis=0)
+    above = bins - lowest
+    width = next(width for width in (1, 2, 4, 8) if above.max() >> (8 * width - 1) < 2)
+    # Of one feature after the other, the bytes of one significance after the other.
+    planes = _planes(above.T.astype(f"<u{width}"))
+    content = pack_numbers((np.abs(lowest) << 1) | (lowest < 0)) + bytes([width]) + _compressed(planes)
+    return pack_numbers(np.array([len(content)])) + content + exceptions
+
+
+def _decode_bins(data: bytes, n_values: int, dtype, lattice: Lattice) -> np.ndarray:
+    n_features = len(lattice.unit)
+    (n_bytes,), place = unpack_numbers(data, 1)
+    content, exceptions = data[place : place + int(n_bytes)], data[place + int(n_bytes) :]
+    signed, start = unpack_numbers(content, n_features)
+    lowest = np.where(signed & 1, -(signed >> 1), signed >> 1)
+    width = content[start]
+    planes = _decompressed(content[start + 1 :], n_values * width)
+    bins = _from_planes(planes, f"<u{width}").reshape(n_features, -1).T.astype(np.int64) + lowest
+    return _decode_exceptions(exceptions, lattice.values(bins * lattice.units_of_bin, dtype))
+
+
+def _encode_exceptions(values: np.ndarray, decoded: np.ndarray, bound: np.ndarray) -> bytes:
+    """Write the values that the bound is missed for, and those that are not finite, as they are."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = np.abs(values.astype(np.float64) - decoded.astype(np.float64))
+    # Where no error is allowed, the sign of zero counts too.
+    exact = (values == decoded) & (np.signbit(values) == np.signbit(decoded))
+    places = np.flatnonzero(~np.where(bound > 0, errors <= bound, exact))
+    if not len(places):
+        return b""
+    gaps = pack_numbers(np.diff(places, prepend=0))
+    packed = _compressed(gaps + _planes(values.ravel()[places]))
+    return pack_numbers(np.array([len(places), len(gaps)])) + packed
+
+
+def _decode_exceptions(data: bytes, values: np.ndarray) -> np.ndarray:
+    if not data:
+        return values
+    (count, n_gaps), start = unpack_numbers(data, 2)
+    if count > values.size or n_gaps > 9 * count:
+        raise InvalidStreamError(f"Got {count} exceptions for {values.size} values.")
+    content = _decompressed(data[start:], int(n_gaps + count * values.itemsize))
+    gaps, _ = unpack_numbers(content, int(count))
+    values = values.copy()
+    values.ravel()[np.cumsum(gaps)] = _from_planes(content[int(n_gaps) :], values.dtype)
+    return values
+
+
+def _planes(values: np.ndarray) -> bytes:
+    """Return the bytes of one significance of all values, then those of the next."""
+    values = np.ascontiguousarray(values)
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    return little.view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+
+
+def _from_planes(data: bytes, dtype) -> np.ndarray:
+    dtype = np.dtype(dtype)
+    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).ravel().astype(dtype)
+
+
+# Without headers and checksums: the container has its own.
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
+
+
+def _compressed(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=_FILTERS)
+
+
+def _decompressed(data: bytes, n_bytes: int) -> bytes:
+    """Decompress so many bytes, and no more."""
+    content = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS).decompress(data, n_bytes + 1)
+    if len(content) != n_bytes:
+        raise InvalidStreamError(f"Got {len(content)} bytes after decompression, expected {n_bytes}.")
+    return content

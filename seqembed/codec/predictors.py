@@ -1,0 +1,168 @@
+"""Predictors: an integer for each value, from the integers before it, and how far from it the value may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# Weights are multiples of 2 ** -16, and at most 4. Products with integers of 27 bits are then exact in float64.
+_WEIGHT_BITS = 16
+_LARGEST_WEIGHT = 1 << (_WEIGHT_BITS + 2)
+# Scales are sixteenths of a bin, ratios to what is typical are parts of 256.
+SCALE_UNITS = 16
+_RATIO_UNITS = 256
+# How fast scale and ratio follow the residuals: by a fourth, and by a sixth.
+_SCALE_MEMORY, _RATIO_MEMORY = 4, 6
+_LARGEST_RESIDUAL = 1 << 20
+# Typical scales of timesteps are drawn towards that of all of them, as if so many sequences had it.
+_PRIOR_SEQUENCES = 3
+
+
+class Predictor(NamedTuple):
+    """How a value is predicted from the timesteps before it.
+
+    Parameters
+    ----------
+    weights : int64 array of shape (n_lags * n_features, n_features)
+        Weights of the deviations from the curve at the last timesteps, the latest first, in units of 2 ** -16.
+    curve : int64 array of shape (n_curve, n_features)
+        What is expected at each timestep, or at all of them if there is one row. The last row holds for later ones.
+    typical : int64 array of shape (n_curve, n_features)
+        Typical residuals, in sixteenths of a bin.
+    rounds : bool
+        Whether predictions are centres of bins, so that decoded values lie on a fixed lattice. If not, decoded values
+        lie at whole bins from the predictions.
+    """
+
+    weights: np.ndarray
+    curve: np.ndarray
+    typical: np.ndarray
+    rounds: bool
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the numbers."""
+        return sum(each.astype(np.int32).nbytes for each in (self.weights, self.curve, self.typical))
+
+
+def run_predictor(
+    predictor: Predictor,
+    units_of_bin: np.ndarray,
+    lengths: np.ndarray,
+    exchange: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Predict timestep by timestep; encoder and decoder run the same code.
+
+    All arithmetic is that of integers, or of integers in float64 that are below 2 ** 53: every machine gets the same.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        What to predict with.
+    units_of_bin : int64 array of shape (n_features,)
+        See `seqembed.codec.lattice.Lattice`.
+    lengths : int array of shape (n_rows,)
+        Timesteps of each sequence, the longest first.
+    exchange : callable
+        Takes the timestep, the predictions of shape (n_active, n_features) and the expected sizes of residuals, in
+        sixteenths of a bin; returns the residuals, in bins. The active rows are the first ones.
+
+    Returns
+    -------
+    decoded : int64 array of shape (n_rows, n_timesteps, n_features)
+        The integers that a decoder has; 0 after the end of a sequence.
+    """
+    n_rows, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
+    n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
+    weights, half = predictor.weights.astype(np.float64), units_of_bin >> 1
+    decoded = np.zeros((n_rows, n_timesteps, n_features), np.int64)
+    deviations = np.zeros((n_rows, n_lags, n_features))
+    # A curve of one row says nothing about timesteps: the scale itself is tracked. Otherwise its ratio to the typical.
+    by_ratio = last > 0
+    state = np.empty((n_rows, n_features), np.int64)
+    state[...] = _RATIO_UNITS if by_ratio else predictor.typical[0]
+    for t in range(n_timesteps):
+        active = np.searchsorted(-lengths, -t)
+        curve, typical = predictor.curve[min(t, last)], predictor.typical[min(t, last)]
+        products = deviations[:active].reshape(active, -1) @ weights
+        predicted = curve + np.floor(products * 2.0**-_WEIGHT_BITS + 0.5).astype(np.int64)
+        if predictor.rounds:
+            predicted = units_of_bin * ((predicted + half) // units_of_bin)
+        now = state[:active]
+        residuals = exchange(t, predicted, (now * typical) // _RATIO_UNITS if by_ratio else now.copy())
+        decoded[:active, t] = predicted + residuals * units_of_bin
+        sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)
+        if by_ratio:
+            now += (_RATIO_UNITS * (sizes + 4) // (typical + 4) - now + _RATIO_MEMORY // 2) // _RATIO_MEMORY
+        else:
+            now += (sizes - now + _SCALE_MEMORY // 2) // _SCALE_MEMORY
+        deviations[:, 1:] = deviations[:, :-1]
+        deviations[:active, 0] = decoded[:active, t] - curve
+    return decoded
+
+
+def learn_predictor(
+    integers: np.ndarray,
+    lengths: np.ndarray,
+    units_of_bin: np.ndarray,
+    *,
+    n_lags: int,
+    by_timestep: bool,
+    rounds: bool,
+) -> Predictor:
+    """Learn weights by a ridge regression on the values that quantisation will leave.
+
+    Parameters
+    ----------
+    integers : int64 array of shape (n_rows, n_timesteps, n_features)
+        Training sequences, the longest first.
+    lengths : int array of shape (n_rows,)
+        Timesteps of each.
+    units_of_bin : int64 array of shape (n_features,)
+        See `seqembed.codec.lattice.Lattice`. The regression expects errors that are even within a bin, so that it does
+        not rely on digits that a decoder lacks.
+    n_lags : int
+        How many timesteps to look back. 0 holds the last value.
+    by_timestep : bool
+        Whether each timestep has an expectation of its own, for sequences that keep time with one another.
+    rounds : bool
+        See `Predictor`.
+    """
+    n_rows, n_timesteps, n_features = integers.shape
+    known = np.arange(n_timesteps) < lengths[:, np.newaxis]
+    counts = known.sum(axis=0)[:, np.newaxis]
+    if by_timestep:
+        curve = np.rint(integers.sum(axis=1 - 1, where=known[:, :, np.newaxis]) / np.maximum(1, counts))
+    else:
+        curve = np.rint(integers[known].mean(axis=0, keepdims=True))
+    curve = curve.astype(np.int64)
+    if n_lags == 0:
+        weights = np.eye(n_features) * 2.0**_WEIGHT_BITS
+    else:
+        deviations = np.where(known[:, :, np.newaxis], integers - curve, 0).astype(np.float64)
+        padded = np.concatenate([np.zeros((n_rows, n_lags, n_features)), deviations], axis=1)
+        lags = [padded[:, n_lags - 1 - lag : n_lags - 1 - lag + n_timesteps] for lag in range(n_lags)]
+        inputs = np.concatenate(lags, axis=2)[known]
+        noise = np.tile(np.square(units_of_bin) / 12.0, n_lags) * len(inputs)
+        gram = inputs.T @ inputs + np.diag(noise + 1e-6 * np.square(inputs).sum(axis=0) + 1)
+        weights = np.linalg.solve(gram, inputs.T @ deviations[known]) * 2.0**_WEIGHT_BITS
+    weights = np.clip(np.rint(weights), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
+    # The first pass, with any scale, shows which residuals are typical.
+    predictor = Predictor(weights, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
+    residuals = np.zeros(integers.shape, np.int64)
+
+    def observe(t, predicted, scales):
+        active = len(predicted)
+        residuals[:active, t] = (integers[:active, t] - predicted + (units_of_bin >> 1)) // units_of_bin
+        return residuals[:active, t]
+
+    run_predictor(predictor, units_of_bin, lengths, observe)
+    sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)
+    overall = sizes[known].mean(axis=0)
+    if by_timestep:
+        typical = (sizes.sum(axis=0) + _PRIOR_SEQUENCES * overall) / (counts + _PRIOR_SEQUENCES)
+    else:
+        typical = overall[np.newaxis]
+    return predictor._replace(typical=np.maximum(1, np.rint(typical)).astype(np.int64))

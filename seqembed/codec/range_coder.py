@@ -1,0 +1,197 @@
+"""Residuals as bytes: tables of probabilities by expected size, and a range coder."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+from seqembed.codec.predictors import SCALE_UNITS
+from seqembed.extras import import_extra
+
+# Expected sizes of residuals at which the next table begins, half an octave apart, in sixteenths of a bin.
+_LIMITS = np.unique(np.rint(SCALE_UNITS * 2.0 ** (np.arange(-8, 40) / 2)).astype(np.int64))
+# Larger residuals than this, in the table's own unit, are escapes: the rest follows elsewhere.
+_LARGEST = 40
+# With expected sizes above so many bins, the last bits of a residual are as good as random, and coded without a table.
+_LARGEST_IN_TABLE = 8
+# A table counts as much as so many residuals before any was seen.
+_PRIOR = 20
+_RESOLUTION = 1 << 16
+
+
+class Tables(NamedTuple):
+    """How frequent residuals are, by their expected size.
+
+    Parameters
+    ----------
+    frequencies : int64 array of shape (n_tables, 2 * 40 + 1)
+        Positive; proportional to the probabilities of the residuals from -40 to 40, the ends of which are escapes.
+    """
+
+    frequencies: np.ndarray
+
+    def models(self) -> list:
+        """Return the probabilities as the range coder takes them."""
+        categorical = import_extra("constriction", extra="codec").stream.model.Categorical
+        totals = self.frequencies.sum(axis=1, keepdims=True)
+        return [categorical(row, perfect=False) for row in self.frequencies / totals]
+
+    def count_bits(self, residuals: np.ndarray, scales: np.ndarray) -> float:
+        """Count the bits that residuals need in theory, without their escapes."""
+        numbers = np.searchsorted(_LIMITS, scales)
+        shifts = _SHIFTS[numbers]
+        symbols = np.clip(residuals >> shifts, -_LARGEST, _LARGEST) + _LARGEST
+        totals = self.frequencies.sum(axis=1)[numbers]
+        return float((np.log2(totals / self.frequencies[numbers, symbols]) + shifts).sum())
+
+
+def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
+    """Count residuals by their expected size.
+
+    Parameters
+    ----------
+    residuals : int64 array of shape (n_values,)
+        In bins.
+    scales : int64 array of shape (n_values,)
+        Their expected sizes, in sixteenths of a bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tables = learn_tables(np.array([0, 0, 1]), scales=np.array([16, 16, 16]))
+    >>> bool((tables.frequencies > 0).all())
+    True
+    """
+    numbers = np.searchsorted(_LIMITS, scales)
+    shifts = _shifts(numbers)
+    symbols = np.clip(residuals >> shifts, -_LARGEST, _LARGEST)
+    distances = np.abs(np.arange(-_LARGEST, _LARGEST + 1))
+    frequencies = []
+    for number in range(len(_LIMITS) + 1):
+        counts = np.bincount(symbols[numbers == number] + _LARGEST, minlength=2 * _LARGEST + 1)
+        size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_shifts(np.array([number]))[0]))
+        laplace = np.exp(-distances / max(size, 0.05))
+        weights = counts + _PRIOR * laplace / laplace.sum()
+        frequencies.append(1 + np.rint(_RESOLUTION * weights / weights.sum()).astype(np.int64))
+    return Tables(np.stack(frequencies))
+
+
+def _shifts(numbers: np.ndarray) -> np.ndarray:
+    """Count the last bits that are coded without a table, by the number of the table."""
+    sizes = _LIMITS[np.minimum(numbers, len(_LIMITS) - 1)] // (SCALE_UNITS * _LARGEST_IN_TABLE)
+    return np.where(sizes > 0, np.floor(np.log2(np.maximum(sizes, 1))).astype(np.int64) + 1, 0)
+
+
+_SHIFTS = _shifts(np.arange(len(_LIMITS) + 1))
+
+
+class ResidualEncoder:
+    """Writes residuals, a group at a time.
+
+    Parameters
+    ----------
+    models : list
+        From `Tables.models`.
+    """
+
+    def __init__(self, models: list):
+        stream = import_extra("constriction", extra="codec").stream
+        self._models, self._uniform = models, stream.model.Uniform
+        self._coder = stream.queue.RangeEncoder()
+        self._escapes: list[np.ndarray] = []
+
+    def write(self, residuals: np.ndarray, scales: np.ndarray) -> None:
+        """Write residuals whose expected sizes are known."""
+        order, groups = _grouped(scales)
+        for number, part in groups:
+            chosen = residuals[order[part]]
+            shift = int(_SHIFTS[number])
+            symbols = chosen >> shift
+            bounded = np.clip(symbols, -_LARGEST, _LARGEST)
+            self._coder.encode((bounded + _LARGEST).astype(np.int32), self._models[number])
+            if shift:
+                _code_bits(chosen & ((1 << shift) - 1), shift, self._uniform, self._coder.encode)
+            beyond = symbols[np.abs(bounded) == _LARGEST]
+            if len(beyond):
+                self._escapes.append(np.abs(beyond) - _LARGEST)
+
+    def finish(self) -> bytes:
+        """Return all that was written."""
+        words = self._coder.get_compressed().astype("<u4").tobytes()
+        escapes = np.concatenate(self._escapes).astype("<u4").tobytes() if self._escapes else b""
+        return struct.pack("<I", len(words)) + words + (zlib.compress(escapes, 9) if escapes else b"")
+
+
+class ResidualDecoder:
+    """Reads residuals, a group at a time.
+
+    Parameters
+    ----------
+    models : list
+        Those of the encoder.
+    data : bytes
+        What the encoder returned.
+    n_values : int
+        How many residuals there are, which bounds the memory of a damaged stream.
+
+    Raises
+    ------
+    ValueError
+        For data that no encoder wrote.
+    """
+
+    def __init__(self, models: list, data: bytes, n_values: int):
+        stream = import_extra("constriction", extra="codec").stream
+        self._models, self._uniform = models, stream.model.Uniform
+        (n_bytes,) = struct.unpack_from("<I", data)
+        if n_bytes % 4 or 4 + n_bytes > len(data):
+            raise ValueError(f"Got {n_bytes} bytes of residuals, expected at most {len(data) - 4}.")
+        self._coder = stream.queue.RangeDecoder(np.frombuffer(data, "<u4", n_bytes // 4, offset=4).astype(np.uint32))
+        packed = data[4 + n_bytes :]
+        escapes = zlib.decompressobj().decompress(packed, 4 * n_values) if packed else b""
+        self._escapes, self._n_escapes = np.frombuffer(escapes, "<u4").astype(np.int64), 0
+
+    def read(self, scales: np.ndarray) -> np.ndarray:
+        """Read residuals whose expected sizes are known."""
+        order, groups = _grouped(scales)
+        residuals = np.empty(len(scales), np.int64)
+        for number, part in groups:
+            n_symbols = part.stop - part.start
+            symbols = self._coder.decode(self._models[number], n_symbols).astype(np.int64) - _LARGEST
+            shift = int(_SHIFTS[number])
+            low = np.zeros(n_symbols, np.int64)
+            if shift:
+                low = _code_bits(low, shift, self._uniform, lambda bits, model: self._coder.decode(model, len(bits)))
+            ends = np.flatnonzero(np.abs(symbols) == _LARGEST)
+            if len(ends):
+                beyond = self._escapes[self._n_escapes : self._n_escapes + len(ends)]
+                if len(beyond) < len(ends):
+                    raise ValueError("Got fewer escapes than residuals that need one.")
+                self._n_escapes += len(ends)
+                symbols[ends] += np.sign(symbols[ends]) * beyond
+            residuals[order[part]] = (symbols << shift) + low
+        return residuals
+
+
+def _grouped(scales: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
+    """Sort values by their tables: the order, and the number and the part of each table that occurs."""
+    numbers = np.searchsorted(_LIMITS, scales)
+    order = np.argsort(numbers, kind="stable")
+    present, counts = np.unique(numbers, return_counts=True)
+    ends = np.cumsum(counts).tolist()
+    starts = [0, *ends[:-1]]
+    return order, [(number, slice(*ends)) for number, *ends in zip(present.tolist(), starts, ends, strict=True)]
+
+
+def _code_bits(values: np.ndarray, n_bits: int, uniform, code) -> np.ndarray:
+    """Encode or decode numbers of some bits, 12 at a time."""
+    result = np.zeros(len(values), np.int64)
+    for start in range(0, n_bits, 12):
+        width = min(12, n_bits - start)
+        part = ((values >> start) & ((1 << width) - 1)).astype(np.int32)
+        coded = code(part, uniform(1 << width))
+        result |= (part if coded is None else coded).astype(np.int64) << start
+    return result

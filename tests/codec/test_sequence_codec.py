@@ -1,0 +1,268 @@
+import os
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.exceptions import NotFittedError
+
+from seqembed import sliding_windows
+from seqembed.codec import InvalidStreamError, SequenceCodec
+from seqembed.codec.container import locate_blocks
+from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
+
+
+def waves(n_samples=40, n_timesteps=30, *, seed=0, dtype=np.float32):
+    random, time = np.random.default_rng(seed), np.arange(n_timesteps)
+    phases = random.uniform(0, 6, (n_samples, 1))
+    X = np.stack([np.sin(time / 3 + phases), 100 + np.cos(time / 5 + phases)], axis=2)
+    return (X + random.normal(0, 0.02, X.shape)).astype(dtype)
+
+
+def assert_within_bound(X, decoded, bound):
+    """Every finite value within its bound, every other one as it was; to the bit where the bound is 0."""
+    X, decoded = np.asarray(X), np.asarray(decoded)
+    assert (decoded.shape, decoded.dtype) == (X.shape, X.dtype)
+    finite = np.isfinite(X)
+    np.testing.assert_array_equal(X[~finite], decoded[~finite])
+    errors = np.abs(np.where(finite, X, 0).astype(np.float64) - np.where(finite, decoded, 0).astype(np.float64))
+    assert (errors <= bound).all()
+    exact = np.broadcast_to(bound == 0, X.shape)
+    np.testing.assert_array_equal(X[exact].tobytes(), decoded[exact].tobytes())
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return SequenceCodec(0.01).fit(waves())
+
+
+@pytest.mark.parametrize("max_error", [0.2, 0.01, 1e-4, 1e-7, 0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_every_value_keeps_its_bound(max_error, dtype):
+    X, unseen = waves(dtype=dtype), waves(seed=1, dtype=dtype)
+    codec = SequenceCodec(max_error).fit(X)
+    assert_within_bound(unseen, codec.decode(codec.encode(unseen)), codec.lattice_.bound)
+
+
+def test_a_bound_in_units_of_the_data_and_one_for_each_feature():
+    X = waves()
+    codec = SequenceCodec([0.3, 0.0], relative=False).fit(X)
+    np.testing.assert_array_equal(codec.lattice_.bound, [0.3, 0])
+    assert_within_bound(X, codec.decode(codec.encode(X)), codec.lattice_.bound)
+
+
+special = st.sampled_from([0.0, -0.0, np.nan, np.inf, -np.inf, 1e-40, 5e-324, 3.4e38, -1e300])
+
+
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    data=st.data(),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    scale=st.sampled_from([1e-20, 1e-3, 1.0, 1e6, 1e20]),
+    offset=st.sampled_from([0.0, 1.0, -1e4]),
+    max_error=st.sampled_from([0, 1e-6, 1e-3, 0.05, 0.5]),
+    decimals=st.sampled_from([None, 0, 2]),
+    seed=st.integers(0, 1000),
+)
+def test_the_bound_holds_for_any_values(data, dtype, scale, offset, max_error, decimals, seed):
+    shape = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 3)))
+    random = np.random.default_rng(seed)
+    X = random.normal(size=shape).cumsum(axis=1) + offset
+    X = X if decimals is None else X.round(decimals)
+    with np.errstate(over="ignore", under="ignore"):
+        X = (X * scale).astype(dtype)
+    X[:, :, 0] = X[0, 0, 0] if data.draw(st.booleans()) else X[:, :, 0]
+    for place in data.draw(st.lists(st.integers(0, X.size - 1), max_size=4)):
+        with np.errstate(over="ignore", under="ignore"):
+            X.ravel()[place] = data.draw(special)
+    with np.errstate(over="ignore"):
+        codec = SequenceCodec(max_error).fit(X)
+        decoded = codec.decode(codec.encode(X))
+    assert_within_bound(X, decoded, codec.lattice_.bound)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    hnp.arrays(
+        st.sampled_from([np.int8, np.int16, np.int32, np.uint8, np.int64]),
+        st.tuples(st.integers(1, 4), st.integers(1, 8)),
+    )
+)
+def test_integers_of_any_kind_come_back(X):
+    codec = SequenceCodec(0).fit(X)
+    np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
+    assert codec.decode(codec.encode(X)).dtype == X.dtype
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        waves(),
+        waves()[:, :, 0],
+        [x[: 3 + row % 20] for row, x in enumerate(waves())],
+        [x[: 3 + row % 20, 0] for row, x in enumerate(waves())],
+        waves()[:1],
+        waves()[:, :1],
+        [np.zeros((0, 2), np.float32), waves()[0]],
+    ],
+    ids=["array", "one feature", "list", "list of one feature", "one sequence", "one timestep", "an empty sequence"],
+)
+def test_the_layout_comes_back(X):
+    codec = SequenceCodec(0.01).fit(X)
+    decoded = codec.decode(codec.encode(X))
+    assert type(decoded) is type(X)
+    assert [np.shape(x) for x in decoded] == [np.shape(x) for x in X]
+
+
+@pytest.mark.parametrize("X", [np.empty((0, 30, 2), np.float32), []])
+def test_no_sequence_at_all_is_encoded_too(codec, X):
+    assert len(codec.decode(codec.encode(X))) == 0
+
+
+def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
+    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 500)
+    X = [waves(1, length)[0] for length in (2000, 3, 40, 700)]
+    codec = SequenceCodec(0.01).fit(X)
+    data = codec.encode(X)
+    assert len(locate_blocks(data)) == 2
+    for x, decoded in zip(X, codec.decode(data), strict=True):
+        assert_within_bound(x, decoded, codec.lattice_.bound)
+
+
+def test_blocks_can_be_read_alone(monkeypatch, codec):
+    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 600)
+    X = waves(seed=2)
+    data = codec.encode(X)
+    np.testing.assert_array_equal(codec.decode_block(data, 1), codec.decode(data)[10:20])
+    with pytest.raises(ValueError, match="Got block 9, expected one from 0 to 3"):
+        codec.decode_block(data, 9)
+
+
+def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
+    for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
+        train, test = load(split="train").data, load(split="test").data
+        report = SequenceCodec(0.01).fit(train).report(test)
+        alone = SequenceCodec(0.01).fit(train)
+        alone.methods_ = []
+        assert report["bytes"] < most * len(alone.encode(test))
+
+
+def test_a_report_says_what_the_bytes_are_worth():
+    X = load_ecg().data
+    codec = SequenceCodec(0.01).fit([X[: len(X) // 2]])
+    report = codec.report([X[len(X) // 2 :]])
+    assert report["bytes"] == len(codec.encode([X[len(X) // 2 :]]))
+    assert report["bits_per_value"] == pytest.approx(32 / report["ratio"])
+    assert 0 < report["rmse"] <= report["largest_error"] <= codec.lattice_.bound[0]
+    assert 1000 < report["pays_back_after"] < np.inf
+
+
+def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
+    X = (np.random.default_rng(0).integers(0, 50, (40, 30, 1)) * 0.005).astype(np.float32)
+    codec = SequenceCodec(0.004, relative=False).fit(X)
+    np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
+
+
+def test_windows_that_overlap_are_refused_with_the_remedy():
+    recording = waves(1, 300)[0]
+    windows = sliding_windows(recording, 30, stride=10).windows
+    with pytest.raises(ValueError, match=r"starts at row 10 of the one before it.*as \[recording\]"):
+        SequenceCodec().fit(windows)
+    with pytest.raises(ValueError, match="overlap"):
+        SequenceCodec().fit(waves()).encode(np.array(windows))
+    SequenceCodec().fit(sliding_windows(recording, 30, stride=30).windows)
+    # Constant sequences and repeated ones do not overlap.
+    SequenceCodec().fit(np.zeros((5, 30, 2)))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "Got no value"),
+        (np.empty((0, 3, 1)), "Got no value"),
+        (np.zeros(4), r"Got X= of shape \(4,\)"),
+        ([np.zeros((3, 2)), np.zeros((3, 1))], r"Got sequence 1 of shape \(3, 1\)"),
+        (np.array([["a", "b"]]), "holds text"),
+    ],
+)
+def test_bad_input_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        SequenceCodec().fit(X)
+
+
+@pytest.mark.parametrize("max_error", [-1, np.nan, np.inf])
+def test_bad_bounds_are_refused(max_error):
+    with pytest.raises(ValueError, match="Got max_error="):
+        SequenceCodec(max_error).fit(waves())
+
+
+def test_other_features_and_an_unfitted_codec_are_refused(codec):
+    with pytest.raises(ValueError, match="Got sequences of 1 features, but SequenceCodec was fitted on 2"):
+        codec.encode(waves()[:, :, :1])
+    with pytest.raises(NotFittedError):
+        SequenceCodec().encode(waves())
+
+
+def test_bytes_of_another_codec_are_refused(codec):
+    other = SequenceCodec(0.02).fit(waves())
+    with pytest.raises(InvalidStreamError, match="Got bytes of another codec"):
+        other.decode(codec.encode(waves()))
+
+
+def test_a_codec_travels_with_joblib(codec, tmp_path):
+    joblib.dump(codec, tmp_path / "codec")
+    X = waves(seed=3)
+    data = codec.encode(X)
+    np.testing.assert_array_equal(joblib.load(tmp_path / "codec").decode(data), codec.decode(data))
+
+
+def test_every_truncation_and_any_flipped_byte_is_noticed(codec):
+    X = waves(seed=4)
+    data = codec.encode(X)
+    for end in range(len(data)):
+        with pytest.raises(InvalidStreamError):
+            codec.decode(data[:end])
+    with pytest.raises(InvalidStreamError, match="3 bytes after the last block"):
+        codec.decode(data + b"abc")
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(data), int(os.environ.get("SEQEMBED_FLIPS", "500"))):
+        damaged = bytearray(data)
+        damaged[place] ^= int(random.integers(1, 256))
+        with pytest.raises(InvalidStreamError):
+            codec.decode(bytes(damaged))
+
+
+def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
+    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 600)
+    data = bytearray(codec.encode(waves(seed=2)))
+    data[locate_blocks(bytes(data))[2].stop - 1] ^= 1
+    with pytest.raises(InvalidStreamError, match="Block 2 is damaged"):
+        codec.decode(bytes(data))
+    assert len(codec.decode_block(bytes(data), 3)) == 10
+
+
+CODE = """
+import sys
+import joblib, numpy as np
+codec = joblib.load(sys.argv[1])
+X = np.load(sys.argv[2])
+data = codec.encode(X)
+open(sys.argv[3], "wb").write(data + codec.decode(data).tobytes())
+"""
+
+
+def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path):
+    X = waves(100, 60)
+    codec = SequenceCodec(1e-4).fit(X)
+    joblib.dump(codec, tmp_path / "codec")
+    np.save(tmp_path / "X.npy", waves(100, 60, seed=1))
+    results = set()
+    for kernel in ("Haswell", "Nehalem", "Prescott"):
+        command = [sys.executable, "-c", CODE, *(str(tmp_path / name) for name in ("codec", "X.npy", kernel))]
+        subprocess.run(command, env=os.environ | {"OPENBLAS_CORETYPE": kernel}, check=True, timeout=120)
+        results.add((tmp_path / kernel).read_bytes())
+    assert len(results) == 1
