@@ -13,12 +13,14 @@ from seqembed.codec.lattice import Lattice
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables
 
-# Values as they are, and their bins, both compressed by xz; predictors follow.
-RAW, BINS, FIRST_PREDICTOR = 0, 1, 2
+# Values as they are, the same by significance of their bytes, and their bins, all compressed by xz; predictors follow.
+RAW, RAW_PLANES, BINS, FIRST_PREDICTOR = 0, 1, 2, 3
 # xz takes longer than everything else. Predictions that need less than this share of the values' own bytes leave xz no
 # chance with the values as they are.
 _SHARE_OF_HARD_BLOCKS = 0.4
 _NEAR = 1.15
+# In a block, which has about a million values.
+_MOST_SEQUENCES = 1 << 24
 # Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
 _ROWS = 64
 _SHORTEST_PIECE = 512
@@ -39,10 +41,8 @@ class Method(NamedTuple):
     tables: Tables
 
 
-def encode_block(
-    sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], models: list[list], *, tries_bins: bool
-) -> tuple[bytes, int]:
-    """Encode sequences by each method, and return the shortest result and the number of its method.
+def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], *, tries_bins: bool) -> bytes:
+    """Encode sequences by each method, and return the shortest result.
 
     Parameters
     ----------
@@ -52,28 +52,24 @@ def encode_block(
         Their lattice.
     methods : list of Method
         To choose from, beside xz.
-    models : list of list
-        The models of their tables.
     tries_bins : bool
         Whether xz may do well on the bins.
     """
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    start = pack_numbers(np.array([len(lengths)]))
-    same = len(lengths) > 0 and bool((lengths == lengths[0]).all())
-    start += bytes([same]) + pack_numbers(lengths[:1] if same else lengths)
+    start = pack_lengths(lengths)
     joined, candidates = _joined(sequences), []
     if sum(lengths):
-        for number, (method, of_method) in enumerate(zip(methods, models, strict=True), FIRST_PREDICTOR):
-            candidates.append((_encode_residuals(joined, lengths, lattice, method, of_method), number))
+        for number, method in enumerate(methods, FIRST_PREDICTOR):
+            candidates.append((_encode_residuals(joined, lengths, lattice, method), number))
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
-        candidates.append((_compressed(_planes(joined)), RAW))
+        candidates += [(_compressed(_planes(joined)), RAW_PLANES), (_compressed(_little(joined).tobytes()), RAW)]
     content, number = min(candidates, key=lambda candidate: len(candidate[0]))
-    return start + bytes([number]) + content, number
+    return start + bytes([number]) + content
 
 
-def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method], models: list[list]) -> list[np.ndarray]:
+def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) -> list[np.ndarray]:
     """Decode what `encode_block` returned.
 
     Raises
@@ -82,31 +78,48 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method], mo
         For anything else.
     """
     n_features = len(lattice.unit)
-    (n_sequences,), place = unpack_numbers(data, 1)
-    if place >= len(data) or n_sequences > (1 << 32):
-        raise InvalidStreamError("Got a damaged block, which ends too soon.")
-    same, place = data[place], place + 1
-    if same:
-        (length,), place = unpack_numbers(data, 1, place)
-        lengths = np.full(n_sequences, length)
-    else:
-        lengths, place = unpack_numbers(data, int(n_sequences), place)
+    lengths, place = unpack_lengths(data)
     if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
     method, content = data[place], data[place + 1 :]
     n_values = int(lengths.sum()) * n_features
     shape = (-1, n_features)
     try:
-        if method == RAW:
-            joined = _from_planes(_decompressed(content, n_values * np.dtype(dtype).itemsize), dtype).reshape(shape)
+        if method in (RAW, RAW_PLANES):
+            values = _decompressed(content, n_values * np.dtype(dtype).itemsize)
+            in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
+            joined = (in_order if method == RAW else _from_planes(values, dtype)).reshape(shape)
         elif method == BINS:
             joined = _decode_bins(content, n_values, dtype, lattice)
         else:
             number = method - FIRST_PREDICTOR
-            joined = _decode_residuals(content, lengths, dtype, lattice, methods[number], models[number])
+            joined = _decode_residuals(content, lengths, dtype, lattice, methods[number])
     except (ValueError, LookupError, ArithmeticError, lzma.LZMAError, AssertionError) as error:
         raise InvalidStreamError(f"Got a damaged block: {error}") from error
     return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def pack_lengths(lengths: np.ndarray) -> bytes:
+    """Write the lengths of sequences, once if all are the same."""
+    same = len(lengths) > 0 and bool((lengths == lengths[0]).all())
+    return pack_numbers(np.array([len(lengths)])) + bytes([same]) + pack_numbers(lengths[:1] if same else lengths)
+
+
+def unpack_lengths(data: bytes) -> tuple[np.ndarray, int]:
+    """Read the lengths of sequences; also return where the next byte is.
+
+    Raises
+    ------
+    InvalidStreamError
+        For bytes that hold none.
+    """
+    (n_sequences,), place = unpack_numbers(data, 1)
+    if place >= len(data) or n_sequences > _MOST_SEQUENCES:
+        raise InvalidStreamError("Got a damaged block, which ends too soon.")
+    if not data[place]:
+        return unpack_numbers(data, int(n_sequences), place + 1)
+    (length,), place = unpack_numbers(data, 1, place + 1)
+    return np.full(int(n_sequences), length), place
 
 
 class Rows(NamedTuple):
@@ -177,20 +190,20 @@ def _joined(sequences: list[np.ndarray]) -> np.ndarray:
 def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:
     """Tell whether xz of the bins comes near the predictions of a method, on typical sequences."""
     joined, lengths = _joined(sequences), np.array([len(sequence) for sequence in sequences], np.int64)
-    predicted = _encode_residuals(joined, lengths, lattice, method, method.tables.models())
+    predicted = _encode_residuals(joined, lengths, lattice, method)
     return len(_encode_bins(joined, lattice)) < _NEAR * len(predicted)
 
 
-def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice, method: Method, models: list) -> bytes:
+def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice, method: Method) -> bytes:
     rows = arrange(lengths)
     integers, fits = (rows.padded(each) for each in lattice.integers(joined))
-    encoder, half = ResidualEncoder(models), lattice.units_of_bin >> 1
+    encoder = ResidualEncoder(method.tables.models())
 
-    def exchange(t, predicted, scales):
-        active = len(predicted)
-        residuals = (integers[:active, t] - predicted + half) // lattice.units_of_bin
+    def exchange(t, features, predicted, scales):
+        bins, part = lattice.units_of_bin[features], (slice(len(predicted)), t, features)
+        residuals = (integers[part] - predicted + (bins >> 1)) // bins
         # What has no integer is as predicted, and follows as it is.
-        residuals[~fits[:active, t]] = 0
+        residuals[~fits[part]] = 0
         encoder.write(residuals.ravel(), scales.ravel())
         return residuals
 
@@ -200,18 +213,16 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
     return pack_numbers(np.array([len(content)])) + content + exceptions
 
 
-def _decode_residuals(
-    data: bytes, lengths: np.ndarray, dtype, lattice: Lattice, method: Method, models: list
-) -> np.ndarray:
+def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice, method: Method) -> np.ndarray:
     (n_bytes,), place = unpack_numbers(data, 1)
     rows = arrange(lengths)
     # A damaged length must not cost more memory than residuals of a thousandth of a bit would need.
     n_values = int(lengths.sum()) * len(lattice.unit)
     if n_values > 8000 * (len(data) + 64):
         raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
-    decoder = ResidualDecoder(models, data[place : place + int(n_bytes)], n_values)
+    decoder = ResidualDecoder(method.tables.models(), data[place : place + int(n_bytes)], n_values)
 
-    def exchange(t, predicted, scales):
+    def exchange(t, features, predicted, scales):
         return decoder.read(scales.ravel()).reshape(predicted.shape)
 
     decoded = run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange)
@@ -271,11 +282,13 @@ def _decode_exceptions(data: bytes, values: np.ndarray) -> np.ndarray:
     return values
 
 
+def _little(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+
+
 def _planes(values: np.ndarray) -> bytes:
     """Return the bytes of one significance of all values, then those of the next."""
-    values = np.ascontiguousarray(values)
-    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return little.view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+    return _little(values).view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
 
 
 def _from_planes(data: bytes, dtype) -> np.ndarray:

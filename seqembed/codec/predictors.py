@@ -10,8 +10,8 @@ import numpy as np
 # Weights are multiples of 2 ** -16, and at most 4. Products with integers of 27 bits are then exact in float64.
 _WEIGHT_BITS = 16
 _LARGEST_WEIGHT = 1 << (_WEIGHT_BITS + 2)
-# Scales are sixteenths of a bin, ratios to what is typical are parts of 256.
-SCALE_UNITS = 16
+# Scales are 64ths of a bin, ratios to what is typical are parts of 256.
+SCALE_UNITS = 64
 _RATIO_UNITS = 256
 # How fast scale and ratio follow the residuals: by a fourth, and by a sixth.
 _SCALE_MEMORY, _RATIO_MEMORY = 4, 6
@@ -27,16 +27,20 @@ class Predictor(NamedTuple):
     ----------
     weights : int64 array of shape (n_lags * n_features, n_features)
         Weights of the deviations from the curve at the last timesteps, the latest first, in units of 2 ** -16.
+    same_step : int64 array of shape (n_features, n_features)
+        Likewise, of the features before it at the same timestep: 0 on and below the diagonal. If all are 0, features
+        are coded together, which is faster.
     curve : int64 array of shape (n_curve, n_features)
         What is expected at each timestep, or at all of them if there is one row. The last row holds for later ones.
     typical : int64 array of shape (n_curve, n_features)
-        Typical residuals, in sixteenths of a bin.
+        Typical residuals, in 64ths of a bin.
     rounds : bool
         Whether predictions are centres of bins, so that decoded values lie on a fixed lattice. If not, decoded values
         lie at whole bins from the predictions.
     """
 
     weights: np.ndarray
+    same_step: np.ndarray
     curve: np.ndarray
     typical: np.ndarray
     rounds: bool
@@ -44,14 +48,14 @@ class Predictor(NamedTuple):
     @property
     def n_bytes(self) -> int:
         """Size of the numbers."""
-        return sum(each.astype(np.int32).nbytes for each in (self.weights, self.curve, self.typical))
+        return sum(each.astype(np.int32).nbytes for each in self[:4])
 
 
 def run_predictor(
     predictor: Predictor,
     units_of_bin: np.ndarray,
     lengths: np.ndarray,
-    exchange: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+    exchange: Callable[[int, slice, np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Predict timestep by timestep; encoder and decoder run the same code.
 
@@ -66,8 +70,8 @@ def run_predictor(
     lengths : int array of shape (n_rows,)
         Timesteps of each sequence, the longest first.
     exchange : callable
-        Takes the timestep, the predictions of shape (n_active, n_features) and the expected sizes of residuals, in
-        sixteenths of a bin; returns the residuals, in bins. The active rows are the first ones.
+        Takes the timestep, some features, their predictions of shape (n_active, n_features) and the expected sizes of
+        residuals, in 64ths of a bin; returns the residuals, in bins. The active rows are the first ones.
 
     Returns
     -------
@@ -77,6 +81,8 @@ def run_predictor(
     n_rows, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
     n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
     weights, half = predictor.weights.astype(np.float64), units_of_bin >> 1
+    same_step = predictor.same_step.astype(np.float64)
+    groups = [slice(0, n_features)] if not same_step.any() else [slice(f, f + 1) for f in range(n_features)]
     decoded = np.zeros((n_rows, n_timesteps, n_features), np.int64)
     deviations = np.zeros((n_rows, n_lags, n_features))
     # A curve of one row says nothing about timesteps: the scale itself is tracked. Otherwise its ratio to the typical.
@@ -85,21 +91,26 @@ def run_predictor(
     state[...] = _RATIO_UNITS if by_ratio else predictor.typical[0]
     for t in range(n_timesteps):
         active = np.searchsorted(-lengths, -t)
-        curve, typical = predictor.curve[min(t, last)], predictor.typical[min(t, last)]
+        curve, typical, now = predictor.curve[min(t, last)], predictor.typical[min(t, last)], state[:active]
+        scales = (now * typical) // _RATIO_UNITS if by_ratio else now.copy()
         products = deviations[:active].reshape(active, -1) @ weights
-        predicted = curve + np.floor(products * 2.0**-_WEIGHT_BITS + 0.5).astype(np.int64)
-        if predictor.rounds:
-            predicted = units_of_bin * ((predicted + half) // units_of_bin)
-        now = state[:active]
-        residuals = exchange(t, predicted, (now * typical) // _RATIO_UNITS if by_ratio else now.copy())
-        decoded[:active, t] = predicted + residuals * units_of_bin
+        present, residuals = np.zeros((active, n_features)), np.empty((active, n_features), np.int64)
+        for group in groups:
+            expected = products[:, group] + (present @ same_step[:, group] if len(groups) > 1 else 0)
+            predicted = curve[group] + np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5).astype(np.int64)
+            if predictor.rounds:
+                predicted = units_of_bin[group] * ((predicted + half[group]) // units_of_bin[group])
+            residuals[:, group] = exchange(t, group, predicted, scales[:, group])
+            decoded[:active, t, group] = predicted + residuals[:, group] * units_of_bin[group]
+            present[:, group] = decoded[:active, t, group] - curve[group]
         sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)
         if by_ratio:
-            now += (_RATIO_UNITS * (sizes + 4) // (typical + 4) - now + _RATIO_MEMORY // 2) // _RATIO_MEMORY
+            ratios = _RATIO_UNITS * (sizes + SCALE_UNITS // 4) // (typical + SCALE_UNITS // 4)
+            now += (ratios - now + _RATIO_MEMORY // 2) // _RATIO_MEMORY
         else:
             now += (sizes - now + _SCALE_MEMORY // 2) // _SCALE_MEMORY
         deviations[:, 1:] = deviations[:, :-1]
-        deviations[:active, 0] = decoded[:active, t] - curve
+        deviations[:active, 0] = present
     return decoded
 
 
@@ -111,6 +122,7 @@ def learn_predictor(
     n_lags: int,
     by_timestep: bool,
     rounds: bool,
+    same_step: bool = False,
 ) -> Predictor:
     """Learn weights by a ridge regression on the values that quantisation will leave.
 
@@ -129,6 +141,8 @@ def learn_predictor(
         Whether each timestep has an expectation of its own, for sequences that keep time with one another.
     rounds : bool
         See `Predictor`.
+    same_step : bool, default=False
+        Whether features are predicted from those before them at the same timestep too.
     """
     n_rows, n_timesteps, n_features = integers.shape
     known = np.arange(n_timesteps) < lengths[:, np.newaxis]
@@ -138,25 +152,34 @@ def learn_predictor(
     else:
         curve = np.rint(integers[known].mean(axis=0, keepdims=True))
     curve = curve.astype(np.int64)
-    if n_lags == 0:
-        weights = np.eye(n_features) * 2.0**_WEIGHT_BITS
-    else:
+    weights, of_same_step = np.eye(n_features), np.zeros((n_features, n_features))
+    if n_lags:
         deviations = np.where(known[:, :, np.newaxis], integers - curve, 0).astype(np.float64)
         padded = np.concatenate([np.zeros((n_rows, n_lags, n_features)), deviations], axis=1)
         lags = [padded[:, n_lags - 1 - lag : n_lags - 1 - lag + n_timesteps] for lag in range(n_lags)]
-        inputs = np.concatenate(lags, axis=2)[known]
-        noise = np.tile(np.square(units_of_bin) / 12.0, n_lags) * len(inputs)
-        gram = inputs.T @ inputs + np.diag(noise + 1e-6 * np.square(inputs).sum(axis=0) + 1)
-        weights = np.linalg.solve(gram, inputs.T @ deviations[known]) * 2.0**_WEIGHT_BITS
-    weights = np.clip(np.rint(weights), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
+        inputs = np.concatenate([*lags, deviations], axis=2)[known]
+        noise = np.tile(np.square(units_of_bin) / 12.0, n_lags + 1) * len(inputs)
+        gram = inputs.T @ inputs
+        ridge = gram + np.diag(noise + 1e-6 * np.diag(gram) + 1)
+        n_inputs = n_lags * n_features
+        weights = np.zeros((n_inputs, n_features))
+        for feature in range(n_features):
+            used = slice(n_inputs + (feature if same_step else 0))
+            solved = np.linalg.solve(ridge[used, used], gram[used, n_inputs + feature])
+            weights[:, feature] = solved[:n_inputs]
+            of_same_step[: len(solved) - n_inputs, feature] = solved[n_inputs:]
+    weights, of_same_step = (
+        np.clip(np.rint(each * 2.0**_WEIGHT_BITS), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
+        for each in (weights, of_same_step)
+    )
     # The first pass, with any scale, shows which residuals are typical.
-    predictor = Predictor(weights, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
+    predictor = Predictor(weights, of_same_step, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
     residuals = np.zeros(integers.shape, np.int64)
 
-    def observe(t, predicted, scales):
-        active = len(predicted)
-        residuals[:active, t] = (integers[:active, t] - predicted + (units_of_bin >> 1)) // units_of_bin
-        return residuals[:active, t]
+    def observe(t, features, predicted, scales):
+        bins, part = units_of_bin[features], (slice(len(predicted)), t, features)
+        residuals[part] = (integers[part] - predicted + (bins >> 1)) // bins
+        return residuals[part]
 
     run_predictor(predictor, units_of_bin, lengths, observe)
     sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)

@@ -12,13 +12,14 @@ from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.extras import import_extra
 
 # Expected sizes of residuals at which the next table begins, half an octave apart, in sixteenths of a bin.
-_LIMITS = np.unique(np.rint(SCALE_UNITS * 2.0 ** (np.arange(-8, 40) / 2)).astype(np.int64))
+_LIMITS = np.unique(np.rint(SCALE_UNITS * 2.0 ** (np.arange(-16, 40) / 2)).astype(np.int64))
 # Larger residuals than this, in the table's own unit, are escapes: the rest follows elsewhere.
 _LARGEST = 40
 # With expected sizes above so many bins, the last bits of a residual are as good as random, and coded without a table.
 _LARGEST_IN_TABLE = 8
 # A table counts as much as so many residuals before any was seen.
 _PRIOR = 20
+_SMALLEST_SIZE, _TAIL_SIZE, _SHARE_OF_TAIL = 0.15, 4, 0.05
 _RESOLUTION = 1 << 16
 
 
@@ -73,10 +74,16 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
     for number in range(len(_LIMITS) + 1):
         counts = np.bincount(symbols[numbers == number] + _LARGEST, minlength=2 * _LARGEST + 1)
         size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_shifts(np.array([number]))[0]))
-        laplace = np.exp(-distances / max(size, 0.05))
-        weights = counts + _PRIOR * laplace / laplace.sum()
+        weights = counts + _PRIOR * _prior(distances, size)
         frequencies.append(1 + np.rint(_RESOLUTION * weights / weights.sum()).astype(np.int64))
     return Tables(np.stack(frequencies))
+
+
+def _prior(distances: np.ndarray, size: float) -> np.ndarray:
+    """Return probabilities of residuals of an expected size: Laplace's, with a heavier tail."""
+    parts = [np.exp(-distances / max(each, _SMALLEST_SIZE)) for each in (size, _TAIL_SIZE * size + _SMALLEST_SIZE)]
+    body, tail = (part / part.sum() for part in parts)
+    return (1 - _SHARE_OF_TAIL) * body + _SHARE_OF_TAIL * tail
 
 
 def _shifts(numbers: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The codec: sequences as bytes, with a bound on every error."""
+"""The codec: sequences as bytes, with a bound on every error, or at a number of bits."""
 
 from __future__ import annotations
 
@@ -8,29 +8,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.codec.blocks import Method, arrange, bins_are_short, decode_block, encode_block
+from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
 from seqembed.codec.container import Header, InvalidStreamError, block, locate_blocks, pack, unpack_header
-from seqembed.codec.lattice import learn_lattice
-from seqembed.codec.predictors import learn_predictor, run_predictor
-from seqembed.codec.range_coder import learn_tables
+from seqembed.codec.embedding_coder import learn_embedding_coder
 from seqembed.sequences.containers import as_numbers, listed
 
-# Values of a block: enough to amortise its tables, few enough for random access.
+# Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
-# Values that predictors are learned from.
-_TRAINING_VALUES = 1 << 20
-# Predictors that are tried on the training sequences, and how many of them are kept.
-_CANDIDATES = [
-    {"n_lags": n_lags, "by_timestep": by_timestep, "rounds": rounds}
-    for n_lags in (0, 1, 3, 8)
-    for by_timestep in (False, True)
-    for rounds in (False, True)
-]
-_KEPT, _NEAR = 3, 1.05
 # So many timesteps that are equal in neighbouring windows are no chance.
 _FEWEST_SHARED = 3
-# With fewer sequences, what is expected at a timestep is hearsay.
-_FEWEST_BY_TIMESTEP = 10
 
 
 class SequenceCodec(BaseEstimator):
@@ -42,21 +28,26 @@ class SequenceCodec(BaseEstimator):
     compressed by xz. Every value is decoded while it is encoded: one that misses the bound, and one that is not finite,
     is stored as it is.
 
+    Without a bound, at so many bits a sequence, it codes the embedding of each: rotated to its principal axes, with one
+    step for all of them. `decode` then returns what the network reconstructs.
+
     Parameters
     ----------
-    max_error : float or array-like of shape (n_features,), default=0.01
-        Largest error of a decoded value. 0 is lossless, to the bit.
+    estimator : LSTMAutoencoder or None, default=None
+        A fitted one, with `bits`.
+    max_error : float or array-like of shape (n_features,), default=None
+        Largest error of a decoded value. 0 is lossless, to the bit. Either this or `bits` is given.
     relative : bool, default=True
         Whether `max_error` is a share of each feature's range in the training sequences, or in their units.
+    bits : float, default=None
+        Mean number of bits of a sequence, without a bound on its error.
 
     Attributes
     ----------
-    lattice_ : seqembed.codec.lattice.Lattice
-        How values become integers; ``lattice_.bound`` has the largest error of each feature, in its units.
-    methods_ : list of seqembed.codec.blocks.Method
-        The predictors that a block is tried with.
-    tries_bins_ : bool
-        Whether xz of the rounded values came near the predictions on the training sequences, so that `encode` tries it.
+    bound_ : float64 array of shape (n_features,)
+        Largest error of each feature, in its units. Not with `bits`.
+    coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.embedding_coder.EmbeddingCoder
+        What was learned.
     n_features_in_ : int
         Number of features.
 
@@ -80,13 +71,15 @@ class SequenceCodec(BaseEstimator):
     >>> codec = SequenceCodec(max_error=0.05).fit(X[:500])
     >>> data = codec.encode(X[500:])
     >>> decoded = codec.decode(data)
-    >>> bool(np.abs(decoded - X[500:]).max() <= codec.lattice_.bound[0]), len(data) < X[500:].nbytes / 20
+    >>> bool(np.abs(decoded - X[500:]).max() <= codec.bound_[0]), len(data) < X[500:].nbytes / 20
     (True, True)
     """
 
-    def __init__(self, max_error=0.01, *, relative=True):
+    def __init__(self, estimator=None, *, max_error=None, relative=True, bits=None):
+        self.estimator = estimator
         self.max_error = max_error
         self.relative = relative
+        self.bits = bits
 
     def fit(self, X, y=None):
         """Learn from typical sequences.
@@ -106,26 +99,20 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bound that is negative or not finite, for windows that overlap, and for no value at all.
+            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for `bits` without
+            an estimator and the other way round, for windows that overlap, and for no value at all.
         """
+        self._check_parameters()
         sequences, _ = _checked(X)
         n_features = _count_features(sequences)
-        values = np.concatenate(sequences)
-        bound = self._bound(values)
-        lattice = learn_lattice(values, bound)
-        training = _sample(sequences)
-        rows = arrange(np.array([len(sequence) for sequence in training]))
-        integers, _ = lattice.integers(np.concatenate(training))
-        padded = rows.padded(integers)
-        results = []
-        for settings in _CANDIDATES:
-            if settings["by_timestep"] and len(training) < _FEWEST_BY_TIMESTEP:
-                continue
-            results.append(_learn_method(padded, rows.lengths, lattice.units_of_bin, settings))
-        results.sort(key=lambda result: result[0])
-        methods = [method for bits, method in results[:_KEPT] if bits <= _NEAR * results[0][0]]
-        self.tries_bins_ = bins_are_short(training, lattice, methods[0])
-        self.lattice_, self.methods_, self.n_features_in_ = lattice, methods, n_features
+        if self.bits is not None:
+            coder = learn_embedding_coder(self.estimator, sequences, float(self.bits))
+            vars(self).pop("bound_", None)
+        else:
+            bound = self._bound(np.concatenate(sequences))
+            coder = learn_bounded_coder(sequences, bound)
+            self.bound_ = bound
+        self.coder_, self.n_features_in_ = coder, n_features
         return self
 
     def encode(self, X) -> bytes:
@@ -154,12 +141,9 @@ class SequenceCodec(BaseEstimator):
                 f"{self.n_features_in_}. Pass sequences of the same features."
             )
         dtype = np.result_type(*{sequence.dtype for sequence in sequences}) if sequences else np.dtype(np.float32)
-        models = [method.tables.models() for method in self.methods_]
-        blocks = []
-        for part in _blocks(sequences):
-            part = [sequence.astype(dtype, copy=False) for sequence in part]
-            content, _ = encode_block(part, self.lattice_, self.methods_, models, tries_bins=self.tries_bins_)
-            blocks.append(content)
+        blocks = [
+            self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(sequences)
+        ]
         return pack(Header(layout, dtype, self._fingerprint(), self.n_features_in_, len(blocks)), blocks)
 
     def decode(self, data: bytes):
@@ -217,8 +201,7 @@ class SequenceCodec(BaseEstimator):
         places = locate_blocks(data)
         if not 0 <= number < len(places):
             raise ValueError(f"Got block {number}, expected one from 0 to {len(places) - 1}.")
-        models = [method.tables.models() for method in self.methods_]
-        return decode_block(block(data, places[number], number), header.dtype, self.lattice_, self.methods_, models)
+        return self.coder_.decode(block(data, places[number], number), header.dtype)
 
     def report(self, X) -> dict[str, float]:
         """Encode and decode sequences, and say what came of it.
@@ -232,8 +215,8 @@ class SequenceCodec(BaseEstimator):
         -------
         report : dict of str to float
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
-            the units of `X`; "codec_bytes", the size of what the codec has learned, and "pays_back_after", the number
-            of values after which that is saved beside xz of the values, infinity if never.
+            the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
+            "pays_back_after", the number of values after which that is saved beside xz of the bins; infinity if never.
         """
         data = self.encode(X)
         sequences, _ = _checked(X)
@@ -241,19 +224,35 @@ class SequenceCodec(BaseEstimator):
         values, again = (np.concatenate([each.ravel() for each in some]) for some in (sequences, decoded))
         finite = np.isfinite(values)
         errors = np.abs(values[finite].astype(np.float64) - again[finite])
-        n_bytes = sum(method.predictor.n_bytes + method.tables.frequencies.size * 4 for method in self.methods_)
-        # Without predictors, what is left is xz of the bins.
-        by_xz, _ = encode_block(sequences, self.lattice_, [], [], tries_bins=True)
-        saved = (len(by_xz) - len(data)) / values.size
-        return {
+        n_bytes = sum(numbers.size * min(4, numbers.itemsize) for numbers in self.coder_.numbers())
+        report = {
             "bytes": float(len(data)),
             "bits_per_value": 8 * len(data) / values.size,
             "ratio": values.nbytes / len(data),
             "rmse": float(np.sqrt(np.square(errors).mean())) if len(errors) else 0.0,
             "largest_error": float(errors.max(initial=0.0)),
             "codec_bytes": float(n_bytes),
-            "pays_back_after": n_bytes / saved if saved > 0 else np.inf,
         }
+        if isinstance(self.coder_, BoundedCoder):
+            saved = (self.coder_.count_bytes_of_xz(sequences) - len(data)) / values.size
+            report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
+        return report
+
+    def _check_parameters(self) -> None:
+        if (self.max_error is None) == (self.bits is None):
+            raise ValueError(
+                f"Got max_error={self.max_error} and bits={self.bits}, expected one of them: SequenceCodec("
+                f"max_error=0.01) keeps a bound, SequenceCodec(autoencoder, bits=64) a number of bits."
+            )
+        if (self.bits is None) != (self.estimator is None):
+            raise ValueError(
+                f"Got estimator={self.estimator} with bits={self.bits}, expected both or none: SequenceCodec("
+                f"autoencoder, bits=64)."
+            )
+        if self.bits is not None:
+            if not (np.isfinite(self.bits) and self.bits > 0):
+                raise ValueError(f"Got bits={self.bits}, expected a number above 0.")
+            check_is_fitted(self.estimator)
 
     def _bound(self, values: np.ndarray) -> np.ndarray:
         bound = np.broadcast_to(np.asarray(self.max_error, np.float64), (values.shape[1],))
@@ -275,27 +274,9 @@ class SequenceCodec(BaseEstimator):
 
     def _fingerprint(self) -> bytes:
         digest = hashlib.sha256()
-        for each in (*self.lattice_, *(n for m in self.methods_ for n in (*m.predictor[:3], m.tables.frequencies))):
-            digest.update(np.ascontiguousarray(each).astype(each.dtype.newbyteorder("<")).tobytes())
-        digest.update(bytes(method.predictor.rounds for method in self.methods_))
+        for numbers in self.coder_.numbers():
+            digest.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
         return digest.digest()[:8]
-
-
-def _learn_method(integers: np.ndarray, lengths: np.ndarray, units_of_bin: np.ndarray, settings: dict):
-    """Return the bits that a predictor needs on the training sequences, and the method."""
-    predictor = learn_predictor(integers, lengths, units_of_bin, **settings)
-    residuals, scales = [], []
-
-    def observe(t, predicted, expected):
-        found = (integers[: len(predicted), t] - predicted + (units_of_bin >> 1)) // units_of_bin
-        residuals.append(found.ravel())
-        scales.append(np.broadcast_to(expected, found.shape).ravel())
-        return found
-
-    run_predictor(predictor, units_of_bin, lengths, observe)
-    residuals, scales = np.concatenate(residuals), np.concatenate(scales)
-    tables = learn_tables(residuals, scales)
-    return tables.count_bits(residuals, scales), Method(predictor, tables)
 
 
 def _checked(X) -> tuple[list[np.ndarray], int]:
@@ -338,13 +319,6 @@ def _count_features(sequences: list[np.ndarray]) -> int:
     if not sequences or not sum(map(len, sequences)):
         raise ValueError("Got no value, expected sequences to learn from.")
     return sequences[0].shape[1]
-
-
-def _sample(sequences: list[np.ndarray]) -> list[np.ndarray]:
-    """Return sequences spread over all, of about a million values."""
-    n_values = sum(sequence.size for sequence in sequences)
-    stride = max(1, n_values // _TRAINING_VALUES)
-    return sequences[::stride]
 
 
 def _blocks(sequences: list[np.ndarray]):

@@ -1,0 +1,150 @@
+"""The coder with a bound on every error: what it learns, and how it codes sequences."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqembed.codec.blocks import Method, arrange, bins_are_short, decode_block, encode_block
+from seqembed.codec.lattice import Lattice, learn_lattice
+from seqembed.codec.predictors import Predictor, learn_predictor, run_predictor
+from seqembed.codec.range_coder import learn_tables
+
+# Values that predictors are learned from.
+_TRAINING_VALUES = 1 << 20
+# Predictors that are tried on the training sequences, and how many of them are kept.
+_CANDIDATES = [
+    {"n_lags": n_lags, "by_timestep": by_timestep, "rounds": rounds}
+    for n_lags in (0, 1, 3, 8)
+    for by_timestep in (False, True)
+    for rounds in (False, True)
+]
+_KEPT, _NEAR, _LEAST_GAIN = 3, 1.15, 0.98
+# Every fourth sequence, or the last fourth of each, judges predictors that were learned from the others.
+_HELD_OUT = 4
+_PARTS = (lambda end: slice(None, end), lambda end: slice(end, None))
+# With fewer sequences, what is expected at a timestep is hearsay.
+_FEWEST_BY_TIMESTEP = 10
+
+
+class BoundedCoder(NamedTuple):
+    """What was learned from typical sequences.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        How values become integers.
+    methods : list of Method
+        The predictors that a block is tried with.
+    tries_bins : bool
+        Whether xz of the rounded values came near the predictions on the training sequences, so that it is tried.
+    """
+
+    lattice: Lattice
+    methods: list[Method]
+    tries_bins: bool
+
+    def numbers(self) -> list[np.ndarray]:
+        """All numbers that decoding depends on."""
+        of_methods = [
+            each
+            for method in self.methods
+            for each in (*method.predictor[:4], np.array([method.predictor.rounds]), method.tables.frequencies)
+        ]
+        return [*self.lattice, *of_methods]
+
+    def encode(self, sequences: list[np.ndarray]) -> bytes:
+        """Encode sequences of one dtype."""
+        return encode_block(sequences, self.lattice, self.methods, tries_bins=self.tries_bins)
+
+    def decode(self, data: bytes, dtype) -> list[np.ndarray]:
+        """Decode what `encode` returned."""
+        return decode_block(data, dtype, self.lattice, self.methods)
+
+    def count_bytes_of_xz(self, sequences: list[np.ndarray]) -> int:
+        """Count the bytes that sequences take without predictors."""
+        return len(encode_block(sequences, self.lattice, [], tries_bins=True))
+
+
+def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> BoundedCoder:
+    """Learn the lattice, and the predictors that need the fewest bits on sequences that they were not learned from.
+
+    Parameters
+    ----------
+    sequences : list of arrays of shape (n_timesteps, n_features)
+        Typical ones.
+    bound : float64 array of shape (n_features,)
+        Largest error of each feature.
+    """
+    lattice = learn_lattice(np.concatenate(sequences), bound)
+    training = _sample(sequences)
+    parts = [_side_by_side(some, lattice) for some in _divided(training)]
+    candidates = [each for each in _CANDIDATES if not each["by_timestep"] or len(training) >= _FEWEST_BY_TIMESTEP]
+    bits = [_held_out_bits(*parts, lattice.units_of_bin, settings) for settings in candidates]
+    if len(bound) > 1:
+        # It takes longer, so it has to pay.
+        best = candidates[int(np.argmin(bits))] | {"same_step": True}
+        candidates.append(best)
+        bits.append(_held_out_bits(*parts, lattice.units_of_bin, best) / _LEAST_GAIN)
+    kept = [number for number in np.argsort(bits)[:_KEPT] if bits[number] <= _NEAR * min(bits)]
+    everything = _side_by_side(training, lattice)
+    methods = [_learn_method(*everything, lattice.units_of_bin, candidates[number]) for number in kept]
+    return BoundedCoder(lattice, methods, bins_are_short(training, lattice, methods[0]))
+
+
+def _side_by_side(sequences: list[np.ndarray], lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """Return the integers of sequences in rows, and the lengths of the rows."""
+    rows = arrange(np.array([len(sequence) for sequence in sequences]))
+    integers, _ = lattice.integers(np.concatenate(sequences))
+    return rows.padded(integers), rows.lengths
+
+
+def _divided(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Hold back every fourth sequence; of fewer than four, the last fourth of each."""
+    if len(sequences) >= _HELD_OUT:
+        held_out = sequences[_HELD_OUT - 1 :: _HELD_OUT]
+        return [x for row, x in enumerate(sequences, 1) if row % _HELD_OUT], held_out
+    ends = [len(sequence) * (_HELD_OUT - 1) // _HELD_OUT for sequence in sequences]
+    first, last = ([x[part(end)] for x, end in zip(sequences, ends, strict=True)] for part in _PARTS)
+    return (first, last) if sum(ends) else (sequences, sequences)
+
+
+def _learn_method(integers: np.ndarray, lengths: np.ndarray, units_of_bin: np.ndarray, settings: dict) -> Method:
+    predictor = learn_predictor(integers, lengths, units_of_bin, **settings)
+    return Method(predictor, learn_tables(*_residuals(predictor, integers, lengths, units_of_bin)))
+
+
+def _held_out_bits(
+    training: tuple[np.ndarray, np.ndarray],
+    held_out: tuple[np.ndarray, np.ndarray],
+    units_of_bin: np.ndarray,
+    settings: dict,
+) -> float:
+    """Count the bits that a predictor needs on sequences that it was not learned from."""
+    method = _learn_method(*training, units_of_bin, settings)
+    return method.tables.count_bits(*_residuals(method.predictor, *held_out, units_of_bin))
+
+
+def _residuals(
+    predictor: Predictor, integers: np.ndarray, lengths: np.ndarray, units_of_bin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals in bins, and how large they were expected to be."""
+    residuals, scales = [], []
+
+    def observe(t, features, predicted, expected):
+        bins = units_of_bin[features]
+        found = (integers[: len(predicted), t, features] - predicted + (bins >> 1)) // bins
+        residuals.append(found.ravel())
+        scales.append(expected.ravel())
+        return found
+
+    run_predictor(predictor, units_of_bin, lengths, observe)
+    return np.concatenate(residuals), np.concatenate(scales)
+
+
+def _sample(sequences: list[np.ndarray]) -> list[np.ndarray]:
+    """Return sequences spread over all, of about a million values."""
+    n_values = sum(sequence.size for sequence in sequences)
+    stride = max(1, n_values // _TRAINING_VALUES)
+    return sequences[::stride]

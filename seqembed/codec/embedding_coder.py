@@ -1,0 +1,129 @@
+"""The coder without a bound: embeddings of few bits, which the decoder of the network turns into sequences."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqembed.codec.blocks import pack_lengths, unpack_lengths
+from seqembed.codec.container import InvalidStreamError
+from seqembed.codec.predictors import SCALE_UNITS
+from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables, learn_tables
+
+# Steps between which the one that gives the wanted number of bits is looked for, in deviations of the embedding.
+_STEPS = (1e-4, 1e2)
+_HALVINGS = 40
+
+
+class EmbeddingCoder(NamedTuple):
+    """How embeddings become integers: rotated to their principal axes, with one step for all.
+
+    The step is the same for all axes, so that those of small variance get few bits or none (reverse water-filling).
+
+    Parameters
+    ----------
+    estimator : LSTMAutoencoder
+        Fitted.
+    mean : float64 array of shape (n_components,)
+        Mean of the training embeddings.
+    axes : float64 array of shape (n_components, n_components)
+        A principal axis in each row.
+    step : float
+        Distance of neighbouring integers.
+    sizes : int64 array of shape (n_components,)
+        Typical size of the integers on each axis, in 64ths.
+    tables : Tables
+        How frequent integers are.
+
+    References
+    ----------
+    T. M. Cover and J. A. Thomas, "Elements of information theory" (2006), section 10.3.3: reverse water-filling.
+    """
+
+    estimator: object
+    mean: np.ndarray
+    axes: np.ndarray
+    step: float
+    sizes: np.ndarray
+    tables: Tables
+
+    def numbers(self) -> list[np.ndarray]:
+        """All numbers that decoding depends on."""
+        return [
+            self.mean,
+            self.axes,
+            np.array([self.step]),
+            self.sizes,
+            self.tables.frequencies,
+            *self.estimator.weights_.values(),
+        ]
+
+    def encode(self, sequences: list[np.ndarray]) -> bytes:
+        """Encode sequences of one dtype."""
+        start = pack_lengths(np.array([len(sequence) for sequence in sequences], np.int64))
+        if not sequences:
+            return start
+        integers = _integers(self.estimator.transform(_as_input(self.estimator, sequences)), self)
+        encoder = ResidualEncoder(self.tables.models())
+        encoder.write(integers.ravel(), np.tile(self.sizes, len(integers)))
+        return start + encoder.finish()
+
+    def decode(self, data: bytes, dtype) -> list[np.ndarray]:
+        """Decode what `encode` returned."""
+        lengths, place = unpack_lengths(data)
+        if not len(lengths):
+            return []
+        n_values = len(lengths) * len(self.mean)
+        try:
+            decoder = ResidualDecoder(self.tables.models(), data[place:], n_values)
+            integers = decoder.read(np.tile(self.sizes, len(lengths))).reshape(len(lengths), -1)
+        except (ValueError, LookupError, AssertionError) as error:
+            raise InvalidStreamError(f"Got a damaged block: {error}") from error
+        embeddings = self.mean + (integers * self.step) @ self.axes
+        decoded = self.estimator.inverse_transform(embeddings, lengths=lengths)
+        return [np.reshape(sequence, (len(sequence), -1)).astype(dtype) for sequence in decoded]
+
+
+def learn_embedding_coder(estimator: object, sequences: list[np.ndarray], bits: float) -> EmbeddingCoder:
+    """Learn axes, step and tables from typical sequences.
+
+    Parameters
+    ----------
+    estimator : LSTMAutoencoder
+        Fitted on such sequences.
+    sequences : list of arrays of shape (n_timesteps, n_features)
+        Typical ones.
+    bits : float
+        Mean number of bits of a sequence.
+    """
+    embeddings = estimator.transform(_as_input(estimator, sequences)).astype(np.float64)
+    mean = embeddings.mean(axis=0)
+    _, _, axes = np.linalg.svd(embeddings - mean, full_matrices=True)
+    # The same signs on every machine.
+    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, np.newaxis]
+    spread = float(embeddings.std())
+    low, high = (spread * step for step in _STEPS)
+    for _ in range(_HALVINGS):
+        step = np.sqrt(low * high)
+        coder = _with_step(estimator, embeddings, mean, axes, step)
+        scales = np.tile(coder.sizes, len(embeddings))
+        needed = coder.tables.count_bits(_integers(embeddings, coder).ravel(), scales) / len(embeddings)
+        low, high = (step, high) if needed > bits else (low, step)
+    return coder
+
+
+def _with_step(estimator: object, embeddings: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float):
+    coder = EmbeddingCoder(estimator, mean, axes, float(step), np.ones(len(mean), np.int64), None)
+    integers = _integers(embeddings, coder)
+    sizes = np.maximum(1, np.rint(SCALE_UNITS * np.abs(integers).mean(axis=0))).astype(np.int64)
+    return coder._replace(sizes=sizes, tables=learn_tables(integers.ravel(), np.tile(sizes, len(integers))))
+
+
+def _integers(embeddings: np.ndarray, coder: EmbeddingCoder) -> np.ndarray:
+    return np.rint((embeddings - coder.mean) @ coder.axes.T / coder.step).astype(np.int64)
+
+
+def _as_input(estimator: object, sequences: list[np.ndarray]) -> list[np.ndarray]:
+    """Return sequences in the layout that the estimator was fitted on."""
+    return [sequence[:, 0] for sequence in sequences] if estimator.input_ndim_ == 2 else sequences
