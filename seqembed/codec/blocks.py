@@ -13,12 +13,15 @@ from seqembed.codec.lattice import Lattice
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables
 
-# Values as they are, the same by significance of their bytes, and their bins, all compressed by xz; predictors follow.
+# One feature's values after the other's, all values by significance of their bytes, the bins, all three compressed by
+# xz; predictors follow.
 RAW, RAW_PLANES, BINS, FIRST_PREDICTOR = 0, 1, 2, 3
 # xz takes longer than everything else. Predictions that need less than this share of the values' own bytes leave xz no
 # chance with the values as they are.
 _SHARE_OF_HARD_BLOCKS = 0.4
 _NEAR = 1.15
+# So many sequences of a block show which method is the best for all of them, where there are many more.
+_SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
 # In a block, which has about a million values.
 _MOST_SEQUENCES = 1 << 24
 # Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
@@ -59,12 +62,13 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
     start = pack_lengths(lengths)
     joined, candidates = _joined(sequences), []
     if sum(lengths):
-        for number, method in enumerate(methods, FIRST_PREDICTOR):
-            candidates.append((_encode_residuals(joined, lengths, lattice, method), number))
+        for number in _promising(sequences, lattice, methods):
+            content = _encode_residuals(joined, lengths, lattice, methods[number])
+            candidates.append((content, FIRST_PREDICTOR + number))
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
-        candidates += [(_compressed(_planes(joined)), RAW_PLANES), (_compressed(_little(joined).tobytes()), RAW)]
+        candidates += [(_compressed(_planes(joined)), RAW_PLANES), (_compressed(_little(joined.T).tobytes()), RAW)]
     content, number = min(candidates, key=lambda candidate: len(candidate[0]))
     return start + bytes([number]) + content
 
@@ -87,8 +91,11 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
     try:
         if method in (RAW, RAW_PLANES):
             values = _decompressed(content, n_values * np.dtype(dtype).itemsize)
-            in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
-            joined = (in_order if method == RAW else _from_planes(values, dtype)).reshape(shape)
+            if method == RAW:
+                in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
+                joined = np.ascontiguousarray(in_order.reshape(n_features, -1).T)
+            else:
+                joined = _from_planes(values, dtype).reshape(shape)
         elif method == BINS:
             joined = _decode_bins(content, n_values, dtype, lattice)
         else:
@@ -185,6 +192,16 @@ def arrange(lengths: np.ndarray) -> Rows:
 
 def _joined(sequences: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(sequences) if sequences else np.empty((0, 1), np.float32)
+
+
+def _promising(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method]) -> list[int]:
+    """Return the methods that are worth a try: all for few sequences, else the best for a sample of them."""
+    if len(methods) < 2 or len(sequences) < _FEWEST_SEQUENCES_TO_SAMPLE:
+        return list(range(len(methods)))
+    sample = sequences[:: len(sequences) // _SAMPLE]
+    joined, lengths = _joined(sample), np.array([len(sequence) for sequence in sample], np.int64)
+    sizes = [len(_encode_residuals(joined, lengths, lattice, method)) for method in methods]
+    return [int(np.argmin(sizes))]
 
 
 def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:

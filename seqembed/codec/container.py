@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAGIC, VERSION = b"SEQC", 1
+MAGIC, VERSION = b"SEQC", 0
 _HEADER = struct.Struct("<4sBBBx8sII")
 _BLOCK = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")

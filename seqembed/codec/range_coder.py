@@ -185,9 +185,12 @@ class ResidualDecoder:
 
 def _grouped(scales: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
     """Sort values by their tables: the order, and the number and the part of each table that occurs."""
-    numbers = np.searchsorted(_LIMITS, scales)
+    # Small integers are sorted in a single pass.
+    numbers = np.searchsorted(_LIMITS, scales).astype(np.uint8)
     order = np.argsort(numbers, kind="stable")
-    present, counts = np.unique(numbers, return_counts=True)
+    counts = np.bincount(numbers)
+    present = np.flatnonzero(counts)
+    counts = counts[present]
     ends = np.cumsum(counts).tolist()
     starts = [0, *ends[:-1]]
     return order, [(number, slice(*ends)) for number, *ends in zip(present.tolist(), starts, ends, strict=True)]

@@ -99,8 +99,8 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for `bits` without
-            an estimator and the other way round, for windows that overlap, and for no value at all.
+            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for one of `bits`
+            and `estimator` without the other, for windows that overlap, and for no value at all.
         """
         self._check_parameters()
         sequences, _ = _checked(X)
@@ -264,7 +264,9 @@ class SequenceCodec(BaseEstimator):
         lowest = np.where(finite, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
         highest = np.where(finite, values, -np.inf).max(axis=0, initial=-np.inf).astype(np.float64)
         # A half each, since the whole may exceed the largest float.
-        return np.where(highest > lowest, bound * (highest / 2 - lowest / 2) * 2, 0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            bounds = bound * (highest / 2 - lowest / 2) * 2
+        return np.where((highest > lowest) & np.isfinite(bounds), bounds, 0)
 
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
