@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ import numpy as np
 from seqembed.codec.container import InvalidStreamError, pack_numbers, unpack_numbers
 from seqembed.codec.lattice import Lattice
 from seqembed.codec.predictors import Predictor, run_predictor
-from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables
+from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
 
 # One feature's values after the other's, all values by significance of their bytes, the bins, all three compressed by
 # xz; predictors follow.
@@ -22,11 +24,25 @@ _SHARE_OF_HARD_BLOCKS = 0.4
 _NEAR = 1.15
 # So many sequences of a block show which method is the best for all of them, where there are many more.
 _SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
-# In a block, which has about a million values.
-_MOST_SEQUENCES = 1 << 24
+# Neither xz nor the tables make less of a value.
+_MOST_VALUES_OF_BYTE = 8000
+# What damaged bytes raise in the libraries.
+DAMAGE = (
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 # Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
 _ROWS = 64
 _SHORTEST_PIECE = 512
+# Rows side by side take at most so many times the memory of their values.
+_MOST_PADDING = 4
 
 
 class Method(NamedTuple):
@@ -83,6 +99,7 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
     """
     n_features = len(lattice.unit)
     lengths, place = unpack_lengths(data)
+    check_size(data, int(lengths.sum()) * n_features)
     if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
     method, content = data[place], data[place + 1 :]
@@ -101,7 +118,7 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
         else:
             number = method - FIRST_PREDICTOR
             joined = _decode_residuals(content, lengths, dtype, lattice, methods[number])
-    except (ValueError, LookupError, ArithmeticError, lzma.LZMAError, AssertionError) as error:
+    except DAMAGE as error:
         raise InvalidStreamError(f"Got a damaged block: {error}") from error
     return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
@@ -121,12 +138,27 @@ def unpack_lengths(data: bytes) -> tuple[np.ndarray, int]:
         For bytes that hold none.
     """
     (n_sequences,), place = unpack_numbers(data, 1)
-    if place >= len(data) or n_sequences > _MOST_SEQUENCES:
+    if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
-    if not data[place]:
-        return unpack_numbers(data, int(n_sequences), place + 1)
-    (length,), place = unpack_numbers(data, 1, place + 1)
-    return np.full(int(n_sequences), length), place
+    if data[place]:
+        (length,), place = unpack_numbers(data, 1, place + 1)
+        check_size(data, int(n_sequences) * max(1, int(length)))
+        return np.full(int(n_sequences), length), place
+    lengths, place = unpack_numbers(data, min(int(n_sequences), len(data)), place + 1)
+    check_size(data, sum(lengths.tolist()))
+    return lengths, place
+
+
+def check_size(data: bytes, n_values: int) -> None:
+    """Refuse a block that claims more values than its bytes can hold, which would take unbounded memory.
+
+    Raises
+    ------
+    InvalidStreamError
+        For such a block.
+    """
+    if n_values > _MOST_VALUES_OF_BYTE * (len(data) + 64):
+        raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
 
 
 class Rows(NamedTuple):
@@ -175,8 +207,13 @@ def arrange(lengths: np.ndarray) -> Rows:
     >>> arrange(np.array([2, 5]))
     Rows(starts=array([2, 0]), lengths=array([5, 2]))
     """
-    longest = max(_SHORTEST_PIECE, -(-int(lengths.sum()) // _ROWS))
+    total = int(lengths.sum())
+    longest = max(_SHORTEST_PIECE, -(-total // _ROWS))
     n_pieces = -(-lengths // longest)
+    # A long sequence beside many short ones would make all rows long.
+    while longest > 1 and int(n_pieces.sum()) * min(longest, int(lengths.max(initial=0))) > _MOST_PADDING * total:
+        longest //= 2
+        n_pieces = -(-lengths // longest)
     starts, pieces, start = [], [], 0
     for length, count in zip(lengths.tolist(), n_pieces.tolist(), strict=True):
         if count:
@@ -219,8 +256,8 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
     def exchange(t, features, predicted, scales):
         bins, part = lattice.units_of_bin[features], (slice(len(predicted)), t, features)
         residuals = (integers[part] - predicted + (bins >> 1)) // bins
-        # What has no integer is as predicted, and follows as it is.
-        residuals[~fits[part]] = 0
+        # What has no integer, or is far from any prediction, is as predicted, and follows as it is.
+        residuals[~fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
         encoder.write(residuals.ravel(), scales.ravel())
         return residuals
 
@@ -233,10 +270,7 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
 def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice, method: Method) -> np.ndarray:
     (n_bytes,), place = unpack_numbers(data, 1)
     rows = arrange(lengths)
-    # A damaged length must not cost more memory than residuals of a thousandth of a bit would need.
     n_values = int(lengths.sum()) * len(lattice.unit)
-    if n_values > 8000 * (len(data) + 64):
-        raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
     decoder = ResidualDecoder(method.tables.models(), data[place : place + int(n_bytes)], n_values)
 
     def exchange(t, features, predicted, scales):
@@ -274,16 +308,25 @@ def _decode_bins(data: bytes, n_values: int, dtype, lattice: Lattice) -> np.ndar
 
 def _encode_exceptions(values: np.ndarray, decoded: np.ndarray, bound: np.ndarray) -> bytes:
     """Write the values that the bound is missed for, and those that are not finite, as they are."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        errors = np.abs(values.astype(np.float64) - decoded.astype(np.float64))
     # Where no error is allowed, the sign of zero counts too.
-    exact = (values == decoded) & (np.signbit(values) == np.signbit(decoded))
-    places = np.flatnonzero(~np.where(bound > 0, errors <= bound, exact))
+    exact = (values == decoded) & ((values != 0) | (np.signbit(values) == np.signbit(decoded)))
+    places = np.flatnonzero(~np.where(bound > 0, _are_near(values, decoded, bound), exact))
     if not len(places):
         return b""
     gaps = pack_numbers(np.diff(places, prepend=0))
     packed = _compressed(gaps + _planes(values.ravel()[places]))
     return pack_numbers(np.array([len(places), len(gaps)])) + packed
+
+
+def _are_near(values: np.ndarray, decoded: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.abs(values.astype(np.float64) - decoded.astype(np.float64)) <= bound
+    # float64 can't hold integers of 64 bits, and differences of signed ones exceed their range.
+    higher, lower = (np.ascontiguousarray(f(values, decoded)) for f in (np.maximum, np.minimum))
+    unsigned = np.dtype(f"u{values.itemsize}")
+    most = np.array([int(min(each, np.iinfo(unsigned).max)) for each in bound.tolist()], np.uint64)
+    return (higher.view(unsigned) - lower.view(unsigned)).astype(np.uint64) <= most
 
 
 def _decode_exceptions(data: bytes, values: np.ndarray) -> np.ndarray:

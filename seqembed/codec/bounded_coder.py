@@ -12,7 +12,7 @@ from seqembed.codec.predictors import Predictor, learn_predictor, run_predictor
 from seqembed.codec.range_coder import learn_tables
 
 # Values that predictors are learned from.
-_TRAINING_VALUES = 1 << 20
+_TRAINING_VALUES, _SHORTEST = 1 << 20, 512
 # Predictors that are tried on the training sequences, and how many of them are kept.
 _CANDIDATES = [
     {"n_lags": n_lags, "by_timestep": by_timestep, "rounds": rounds}
@@ -24,6 +24,8 @@ _KEPT, _NEAR, _LEAST_GAIN = 3, 1.15, 0.98
 # Every fourth sequence, or the last fourth of each, judges predictors that were learned from the others.
 _HELD_OUT = 4
 _PARTS = (lambda end: slice(None, end), lambda end: slice(end, None))
+# A regression takes the cube of its inputs. One for each feature takes as many times longer.
+_MOST_INPUTS, _MOST_FEATURES_OF_SAME_STEP = 512, 32
 # With fewer sequences, what is expected at a timestep is hearsay.
 _FEWEST_BY_TIMESTEP = 10
 
@@ -77,12 +79,18 @@ def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> Bound
     bound : float64 array of shape (n_features,)
         Largest error of each feature.
     """
+    sequences = [sequence for sequence in sequences if len(sequence)]
     lattice = learn_lattice(np.concatenate(sequences), bound)
     training = _sample(sequences)
     parts = [_side_by_side(some, lattice) for some in _divided(training)]
-    candidates = [each for each in _CANDIDATES if not each["by_timestep"] or len(training) >= _FEWEST_BY_TIMESTEP]
+    candidates = [
+        each
+        for each in _CANDIDATES
+        if (len(training) >= _FEWEST_BY_TIMESTEP or not each["by_timestep"])
+        and each["n_lags"] * len(bound) <= _MOST_INPUTS
+    ]
     bits = [_held_out_bits(*parts, lattice.units_of_bin, settings) for settings in candidates]
-    if len(bound) > 1:
+    if 1 < len(bound) <= _MOST_FEATURES_OF_SAME_STEP:
         # It takes longer, so it has to pay.
         best = candidates[int(np.argmin(bits))] | {"same_step": True}
         candidates.append(best)
@@ -146,5 +154,7 @@ def _residuals(
 def _sample(sequences: list[np.ndarray]) -> list[np.ndarray]:
     """Return sequences spread over all, of about a million values."""
     n_values = sum(sequence.size for sequence in sequences)
-    stride = max(1, n_values // _TRAINING_VALUES)
-    return sequences[::stride]
+    chosen = sequences[:: max(1, n_values // _TRAINING_VALUES)]
+    longest = max(1, _TRAINING_VALUES // (len(chosen) * sequences[0].shape[1]))
+    # Of the few that are longer than their share, the start.
+    return [sequence[: max(longest, _SHORTEST)] for sequence in chosen]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 MAGIC, VERSION = b"SEQC", 0
-_HEADER = struct.Struct("<4sBBBx8sII")
+_HEADER = struct.Struct("<4sBBBx8sIII")
+_N_LAYOUTS = 4
 _BLOCK = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")
 _DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
@@ -34,14 +35,17 @@ class Header(NamedTuple):
         Of the values.
     fingerprint : bytes
         Eight bytes that tell the fitted codec from others.
-    n_features, n_blocks : int
-        Their numbers.
+    n_features, n_timesteps : int
+        Shape of a sequence; in a list, the second is 0.
+    n_blocks : int
+        Number of blocks.
     """
 
     layout: int
     dtype: np.dtype
     fingerprint: bytes
     n_features: int
+    n_timesteps: int
     n_blocks: int
 
 
@@ -51,13 +55,13 @@ def pack(header: Header, blocks: list[bytes]) -> bytes:
     Examples
     --------
     >>> import numpy as np
-    >>> header = Header(1, np.dtype("f4"), b"12345678", n_features=2, n_blocks=1)
+    >>> header = Header(1, np.dtype("f4"), b"12345678", n_features=2, n_timesteps=3, n_blocks=1)
     >>> data = pack(header, [b"block"])
     >>> unpack_header(data) == header, [block(data, where) for where in locate_blocks(data)]
     (True, [b'block'])
     """
     code = _DTYPES.index(np.dtype(header.dtype).newbyteorder("<").str.replace("|", "<"))
-    start = _HEADER.pack(MAGIC, VERSION, header.layout, code, header.fingerprint, header.n_features, len(blocks))
+    start = _HEADER.pack(MAGIC, VERSION, header.layout, code, header.fingerprint, *header[3:5], len(blocks))
     parts = [start, _CHECKSUM.pack(zlib.crc32(start))]
     for each in blocks:
         parts += [_BLOCK.pack(len(each), zlib.crc32(each)), each]
@@ -74,14 +78,31 @@ def unpack_header(data: bytes) -> Header:
     """
     if len(data) < _HEADER.size + _CHECKSUM.size:
         raise InvalidStreamError(f"Got {len(data)} bytes, fewer than a header has. Pass all that encode returned.")
-    magic, version, layout, code, fingerprint, n_features, n_blocks = _HEADER.unpack_from(data)
+    magic, version, layout, code, fingerprint, *sizes = _HEADER.unpack_from(data)
     if magic != MAGIC:
         raise InvalidStreamError(f"Got bytes that start with {magic!r}, expected {MAGIC!r}: encode did not write them.")
     if zlib.crc32(data[: _HEADER.size]) != _CHECKSUM.unpack_from(data, _HEADER.size)[0]:
         raise InvalidStreamError("Got a damaged header: its checksum does not match. Encode the sequences again.")
     if version != VERSION:
         raise InvalidStreamError(f"Got version {version}, expected {VERSION}: pip install -U seqembed may read it.")
-    return Header(layout, np.dtype(_DTYPES[code]), fingerprint, n_features, n_blocks)
+    if layout >= _N_LAYOUTS or code >= len(_DTYPES):
+        raise InvalidStreamError(f"Got layout {layout} and dtype {code}, which this version does not have.")
+    return Header(layout, np.dtype(_DTYPES[code]), fingerprint, *sizes)
+
+
+def check_dtype(dtype: np.dtype) -> None:
+    """Refuse a dtype that the header has no number for.
+
+    Raises
+    ------
+    ValueError
+        For such a dtype.
+    """
+    if np.dtype(dtype).newbyteorder("<").str.replace("|", "<") not in _DTYPES:
+        raise ValueError(
+            f"Got values of dtype {dtype}, expected floats of 16 to 64 bits or integers. Pass X.astype(np.float64), or "
+            f"X.astype(np.uint8) for truth values."
+        )
 
 
 def locate_blocks(data: bytes) -> list[slice]:

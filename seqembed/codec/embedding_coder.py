@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.codec.blocks import pack_lengths, unpack_lengths
+from seqembed.codec.blocks import DAMAGE, pack_lengths, unpack_lengths
 from seqembed.codec.container import InvalidStreamError
 from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables, learn_tables
@@ -14,6 +14,7 @@ from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables,
 # Steps between which the one that gives the wanted number of bits is looked for, in deviations of the embedding.
 _STEPS = (1e-4, 1e2)
 _HALVINGS = 40
+_LEAST_SPREAD = 1e-9
 
 
 class EmbeddingCoder(NamedTuple):
@@ -72,13 +73,15 @@ class EmbeddingCoder(NamedTuple):
     def decode(self, data: bytes, dtype) -> list[np.ndarray]:
         """Decode what `encode` returned."""
         lengths, place = unpack_lengths(data)
-        if not len(lengths):
+        if not len(lengths) or lengths.min() < 1:
+            if lengths.any():
+                raise InvalidStreamError("Got a damaged block with sequences of no timestep.")
             return []
         n_values = len(lengths) * len(self.mean)
         try:
             decoder = ResidualDecoder(self.tables.models(), data[place:], n_values)
             integers = decoder.read(np.tile(self.sizes, len(lengths))).reshape(len(lengths), -1)
-        except (ValueError, LookupError, AssertionError) as error:
+        except DAMAGE as error:
             raise InvalidStreamError(f"Got a damaged block: {error}") from error
         embeddings = self.mean + (integers * self.step) @ self.axes
         decoded = self.estimator.inverse_transform(embeddings, lengths=lengths)
@@ -99,10 +102,11 @@ def learn_embedding_coder(estimator: object, sequences: list[np.ndarray], bits: 
     """
     embeddings = estimator.transform(_as_input(estimator, sequences)).astype(np.float64)
     mean = embeddings.mean(axis=0)
-    _, _, axes = np.linalg.svd(embeddings - mean, full_matrices=True)
+    _, columns = np.linalg.eigh((embeddings - mean).T @ (embeddings - mean))
+    axes = columns.T[::-1].copy()
     # The same signs on every machine.
     axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, np.newaxis]
-    spread = float(embeddings.std())
+    spread = max(float(embeddings.std()), _LEAST_SPREAD)
     low, high = (spread * step for step in _STEPS)
     for _ in range(_HALVINGS):
         step = np.sqrt(low * high)

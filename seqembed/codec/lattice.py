@@ -49,8 +49,14 @@ class Lattice(NamedTuple):
 
     def values(self, integers: np.ndarray, dtype) -> np.ndarray:
         """Return the values of integers of shape (..., n_features)."""
+        values, dtype = self.center + self.unit * integers, np.dtype(dtype)
+        if dtype.kind != "f":
+            # What a cast does with values that are out of range depends on the processor.
+            limits = np.iinfo(dtype)
+            highest = float(limits.max) if limits.bits <= 32 else np.nextafter(float(limits.max), 0)
+            values = np.clip(np.rint(values), float(limits.min), highest)
         with np.errstate(over="ignore"):
-            return (self.center + self.unit * integers).astype(dtype)
+            return values.astype(dtype)
 
 
 def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
@@ -83,15 +89,15 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
         largest = float(np.abs(known).max()) if len(known) else 0.0
         if step is not None and largest / step <= LARGEST_INTEGER:
             unit[feature] = step
-            units_of_bin[feature] = 2 * min(int(allowed / step * (1 + 1e-9)), LARGEST_INTEGER) + 1
+            units_of_bin[feature] = 2 * int(min(allowed / step * (1 + 1e-9), LARGEST_INTEGER)) + 1
         elif allowed > 0 and len(known):
             center[feature] = float(np.median(known))
             # What the cast to the data's dtype may add.
             rounding = float(np.spacing(known.dtype.type(largest))) / 2 if known.dtype.kind == "f" else 0.0
             remaining = max(allowed - rounding, allowed / 2)
             reach = float(np.abs(known - known.dtype.type(center[feature])).max())
-            affordable = int(LARGEST_INTEGER / 4 * 2 * remaining / reach) if reach > 0 else _UNITS_OF_BIN
-            units = max(1, min(_UNITS_OF_BIN, affordable))
+            affordable = LARGEST_INTEGER / 2 * (remaining / reach) if reach > 0 else _UNITS_OF_BIN
+            units = max(1, int(min(_UNITS_OF_BIN, affordable)))
             units -= 1 - units % 2
             units_of_bin[feature], unit[feature] = units, 2 * remaining / units
     return Lattice(center, unit, units_of_bin, np.asarray(bound, np.float64))

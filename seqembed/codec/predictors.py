@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Weights are multiples of 2 ** -16, and at most 4. Products with integers of 27 bits are then exact in float64.
+# Weights are multiples of 2 ** -16. The sum of those of a prediction times deviations of 28 bits is exact in float64.
 _WEIGHT_BITS = 16
-_LARGEST_WEIGHT = 1 << (_WEIGHT_BITS + 2)
+_LARGEST_DEVIATION = 1 << 28
+_LARGEST_SUM_OF_WEIGHTS = (1 << (53 - 28)) - 1
 # Scales are 64ths of a bin, ratios to what is typical are parts of 256.
 SCALE_UNITS = 64
 _RATIO_UNITS = 256
@@ -97,12 +98,14 @@ def run_predictor(
         present, residuals = np.zeros((active, n_features)), np.empty((active, n_features), np.int64)
         for group in groups:
             expected = products[:, group] + (present @ same_step[:, group] if len(groups) > 1 else 0)
-            predicted = curve[group] + np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5).astype(np.int64)
+            expected = np.clip(np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5), -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
+            predicted = curve[group] + expected.astype(np.int64)
             if predictor.rounds:
                 predicted = units_of_bin[group] * ((predicted + half[group]) // units_of_bin[group])
             residuals[:, group] = exchange(t, group, predicted, scales[:, group])
             decoded[:active, t, group] = predicted + residuals[:, group] * units_of_bin[group]
-            present[:, group] = decoded[:active, t, group] - curve[group]
+            deviation = decoded[:active, t, group] - curve[group]
+            present[:, group] = np.clip(deviation, -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
         sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)
         if by_ratio:
             ratios = _RATIO_UNITS * (sizes + SCALE_UNITS // 4) // (typical + SCALE_UNITS // 4)
@@ -163,15 +166,18 @@ def learn_predictor(
         ridge = gram + np.diag(noise + 1e-6 * np.diag(gram) + 1)
         n_inputs = n_lags * n_features
         weights = np.zeros((n_inputs, n_features))
-        for feature in range(n_features):
-            used = slice(n_inputs + (feature if same_step else 0))
-            solved = np.linalg.solve(ridge[used, used], gram[used, n_inputs + feature])
-            weights[:, feature] = solved[:n_inputs]
-            of_same_step[: len(solved) - n_inputs, feature] = solved[n_inputs:]
-    weights, of_same_step = (
-        np.clip(np.rint(each * 2.0**_WEIGHT_BITS), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
-        for each in (weights, of_same_step)
-    )
+        if same_step:
+            for feature in range(n_features):
+                used = slice(n_inputs + feature)
+                solved = np.linalg.solve(ridge[used, used], gram[used, n_inputs + feature])
+                weights[:, feature] = solved[:n_inputs]
+                of_same_step[:feature, feature] = solved[n_inputs:]
+        else:
+            weights = np.linalg.solve(ridge[:n_inputs, :n_inputs], gram[:n_inputs, n_inputs:])
+    weights, of_same_step = (each * 2.0**_WEIGHT_BITS for each in (weights, of_same_step))
+    sums = np.abs(weights).sum(axis=0) + np.abs(of_same_step).sum(axis=0)
+    factors = np.minimum(1, _LARGEST_SUM_OF_WEIGHTS / 2 / np.maximum(sums, 1))
+    weights, of_same_step = (np.rint(each * factors).astype(np.int64) for each in (weights, of_same_step))
     # The first pass, with any scale, shows which residuals are typical.
     predictor = Predictor(weights, of_same_step, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
     residuals = np.zeros(integers.shape, np.int64)

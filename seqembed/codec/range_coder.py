@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from typing import NamedTuple
@@ -11,8 +12,10 @@ import numpy as np
 from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.extras import import_extra
 
-# Expected sizes of residuals at which the next table begins, half an octave apart, in sixteenths of a bin.
-_LIMITS = np.unique(np.rint(SCALE_UNITS * 2.0 ** (np.arange(-16, 40) / 2)).astype(np.int64))
+# Expected sizes of residuals at which the next table begins, half an octave apart, in 64ths of a bin.
+_LIMITS = np.unique([(math.isqrt(4 << half_octaves) + 1) // 2 for half_octaves in range(52)])
+# Residuals are smaller, so that escapes have four bytes.
+LARGEST_RESIDUAL = 1 << 30
 # Larger residuals than this, in the table's own unit, are escapes: the rest follows elsewhere.
 _LARGEST = 40
 # With expected sizes above so many bins, the last bits of a residual are as good as random, and coded without a table.
@@ -57,7 +60,7 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
     residuals : int64 array of shape (n_values,)
         In bins.
     scales : int64 array of shape (n_values,)
-        Their expected sizes, in sixteenths of a bin.
+        Their expected sizes, in 64ths of a bin.
 
     Examples
     --------
@@ -67,13 +70,13 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
     True
     """
     numbers = np.searchsorted(_LIMITS, scales)
-    shifts = _shifts(numbers)
+    shifts = _SHIFTS[numbers]
     symbols = np.clip(residuals >> shifts, -_LARGEST, _LARGEST)
     distances = np.abs(np.arange(-_LARGEST, _LARGEST + 1))
     frequencies = []
     for number in range(len(_LIMITS) + 1):
         counts = np.bincount(symbols[numbers == number] + _LARGEST, minlength=2 * _LARGEST + 1)
-        size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_shifts(np.array([number]))[0]))
+        size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_SHIFTS[number]))
         weights = counts + _PRIOR * _prior(distances, size)
         frequencies.append(1 + np.rint(_RESOLUTION * weights / weights.sum()).astype(np.int64))
     return Tables(np.stack(frequencies))
@@ -86,13 +89,12 @@ def _prior(distances: np.ndarray, size: float) -> np.ndarray:
     return (1 - _SHARE_OF_TAIL) * body + _SHARE_OF_TAIL * tail
 
 
-def _shifts(numbers: np.ndarray) -> np.ndarray:
+def _shift(number: int) -> int:
     """Count the last bits that are coded without a table, by the number of the table."""
-    sizes = _LIMITS[np.minimum(numbers, len(_LIMITS) - 1)] // (SCALE_UNITS * _LARGEST_IN_TABLE)
-    return np.where(sizes > 0, np.floor(np.log2(np.maximum(sizes, 1))).astype(np.int64) + 1, 0)
+    return int(_LIMITS[min(number, len(_LIMITS) - 1)] // (SCALE_UNITS * _LARGEST_IN_TABLE)).bit_length()
 
 
-_SHIFTS = _shifts(np.arange(len(_LIMITS) + 1))
+_SHIFTS = np.array([_shift(number) for number in range(len(_LIMITS) + 1)])
 
 
 class ResidualEncoder:
@@ -158,7 +160,7 @@ class ResidualDecoder:
             raise ValueError(f"Got {n_bytes} bytes of residuals, expected at most {len(data) - 4}.")
         self._coder = stream.queue.RangeDecoder(np.frombuffer(data, "<u4", n_bytes // 4, offset=4).astype(np.uint32))
         packed = data[4 + n_bytes :]
-        escapes = zlib.decompressobj().decompress(packed, 4 * n_values) if packed else b""
+        escapes = zlib.decompressobj().decompress(packed, max(1, 4 * n_values)) if packed else b""
         self._escapes, self._n_escapes = np.frombuffer(escapes, "<u4").astype(np.int64), 0
 
     def read(self, scales: np.ndarray) -> np.ndarray:

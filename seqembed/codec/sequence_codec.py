@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import itertools
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
-from seqembed.codec.container import Header, InvalidStreamError, block, locate_blocks, pack, unpack_header
+from seqembed.codec.container import (
+    Header,
+    InvalidStreamError,
+    block,
+    check_dtype,
+    locate_blocks,
+    pack,
+    unpack_header,
+)
 from seqembed.codec.embedding_coder import learn_embedding_coder
 from seqembed.sequences.containers import as_numbers, listed
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
-# So many timesteps that are equal in neighbouring windows are no chance.
-_FEWEST_SHARED = 3
+# Windows that are compared with one another. So many distinct values that they share are no chance.
+_COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
 
 class SequenceCodec(BaseEstimator):
@@ -105,8 +115,12 @@ class SequenceCodec(BaseEstimator):
         self._check_parameters()
         sequences, _ = _checked(X)
         n_features = _count_features(sequences)
+        if n_features == 0 or not sum(map(len, sequences)):
+            raise ValueError("Got no value, expected sequences to learn from.")
+        _refuse_overlap(sequences)
         if self.bits is not None:
-            coder = learn_embedding_coder(self.estimator, sequences, float(self.bits))
+            # A later fit of the estimator must not change what old bytes mean.
+            coder = learn_embedding_coder(copy.deepcopy(self.estimator), sequences, float(self.bits))
             vars(self).pop("bound_", None)
         else:
             bound = self._bound(np.concatenate(sequences))
@@ -126,7 +140,7 @@ class SequenceCodec(BaseEstimator):
         Returns
         -------
         data : bytes
-            What `decode` reads. The same on every machine.
+            What `decode` reads. With `max_error`, the same on every machine.
 
         Raises
         ------
@@ -140,11 +154,14 @@ class SequenceCodec(BaseEstimator):
                 f"Got sequences of {_count_features(sequences)} features, but SequenceCodec was fitted on "
                 f"{self.n_features_in_}. Pass sequences of the same features."
             )
-        dtype = np.result_type(*{sequence.dtype for sequence in sequences}) if sequences else np.dtype(np.float32)
+        _refuse_overlap(sequences)
+        dtype = _common_dtype(sequences, X)
         blocks = [
             self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(sequences)
         ]
-        return pack(Header(layout, dtype, self._fingerprint(), self.n_features_in_, len(blocks)), blocks)
+        n_timesteps = np.shape(X)[1] if layout % 2 else 0
+        header = Header(layout, dtype, self._fingerprint(), self.n_features_in_, n_timesteps, len(blocks))
+        return pack(header, blocks)
 
     def decode(self, data: bytes):
         """Decompress sequences.
@@ -168,13 +185,15 @@ class SequenceCodec(BaseEstimator):
         check_is_fitted(self)
         header = self._checked_header(data)
         sequences = []
-        for number in range(header.n_blocks):
-            sequences += self.decode_block(data, number)
+        for number, place in enumerate(locate_blocks(data)):
+            sequences += self.coder_.decode(block(data, place, number), header.dtype)
         if header.layout % 2 == 0:
             return sequences if header.layout == 0 else [sequence[:, 0] for sequence in sequences]
-        if not sequences:
-            return np.empty((0, 1, self.n_features_in_)[: 3 if header.layout == 1 else 2], header.dtype)
-        stacked = np.stack(sequences)
+        if any(len(sequence) != header.n_timesteps for sequence in sequences):
+            raise InvalidStreamError(f"Got sequences of other lengths than {header.n_timesteps}, that of the array.")
+        stacked = np.empty((len(sequences), header.n_timesteps, self.n_features_in_), header.dtype)
+        for row, sequence in zip(stacked, sequences, strict=True):
+            row[:] = sequence
         return stacked if header.layout == 1 else stacked[:, :, 0]
 
     def decode_block(self, data: bytes, number: int) -> list[np.ndarray]:
@@ -252,6 +271,8 @@ class SequenceCodec(BaseEstimator):
         if self.bits is not None:
             if not (np.isfinite(self.bits) and self.bits > 0):
                 raise ValueError(f"Got bits={self.bits}, expected a number above 0.")
+            if not hasattr(self.estimator, "inverse_transform"):
+                raise ValueError(f"Got estimator={self.estimator}, expected a fitted LSTMAutoencoder.")
             check_is_fitted(self.estimator)
 
     def _bound(self, values: np.ndarray) -> np.ndarray:
@@ -270,7 +291,7 @@ class SequenceCodec(BaseEstimator):
 
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
-        if header.fingerprint != self._fingerprint():
+        if header.fingerprint != self._fingerprint() or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
         return header
 
@@ -288,7 +309,6 @@ def _checked(X) -> tuple[list[np.ndarray], int]:
         values = as_numbers(X, "X")
         if values.ndim not in (2, 3):
             raise ValueError(f"Got X= of shape {values.shape}, expected (n_samples, n_timesteps[, n_features]).")
-        _refuse_overlap(values)
         return list(values if values.ndim == 3 else values[:, :, np.newaxis]), 1 if values.ndim == 3 else 3
     arrays = [as_numbers(each, f"sequence {position}") for position, each in enumerate(X)]
     for position, array in enumerate(arrays):
@@ -302,25 +322,42 @@ def _checked(X) -> tuple[list[np.ndarray], int]:
     return arrays, 0
 
 
-def _refuse_overlap(values: np.ndarray) -> None:
+def _refuse_overlap(sequences: list[np.ndarray]) -> None:
     """Refuse windows that share values: the recording holds each of them once."""
-    n_timesteps = values.shape[1]
-    if len(values) < 3:
+    windows = sequences[:_COMPARED]
+    if len(windows) < _FEWEST_COMPARED or any(window.shape != windows[0].shape for window in windows):
         return
-    for shift in range(1, n_timesteps - _FEWEST_SHARED + 1):
-        shared = values[1:3, : n_timesteps - shift]
-        varies = (shared != shared[:, :1]).any(axis=1).all()
-        if varies and np.array_equal(values[:2, shift:], shared):
+    first, second = windows[:2]
+    if not len(first) or np.array_equal(first, second):
+        return
+    for shift in (1 + np.flatnonzero((first[1:] == second[0]).all(axis=1))).tolist():
+        shared = first[shift:]
+        if len(np.unique(shared)) < _FEWEST_DISTINCT:
+            return
+        if all(np.array_equal(left[shift:], right[: len(shared)]) for left, right in itertools.pairwise(windows)):
             raise ValueError(
                 f"Got windows that overlap: each starts at row {shift} of the one before it. Encode the recording that "
                 f"they come from, as [recording], and cut the windows after decoding."
             )
 
 
+def _common_dtype(sequences: list[np.ndarray], X) -> np.dtype:
+    """Return a dtype that holds all values."""
+    if not sequences:
+        return X.dtype if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" else np.dtype(np.float32)
+    dtypes = {sequence.dtype for sequence in sequences}
+    dtype = np.result_type(*dtypes)
+    check_dtype(dtype)
+    if dtype.kind == "f" and any(each.kind in "iu" and each.itemsize == np.dtype(np.int64).itemsize for each in dtypes):
+        raise ValueError(
+            f"Got sequences of {len(dtypes)} dtypes, of which float64 can't hold all values, expected one dtype. Pass "
+            f"[x.astype(np.float64) for x in X] if it may round."
+        )
+    return dtype
+
+
 def _count_features(sequences: list[np.ndarray]) -> int:
-    if not sequences or not sum(map(len, sequences)):
-        raise ValueError("Got no value, expected sequences to learn from.")
-    return sequences[0].shape[1]
+    return sequences[0].shape[1] if sequences else 0
 
 
 def _blocks(sequences: list[np.ndarray]):

@@ -1,6 +1,8 @@
+import contextlib
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import joblib
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.exceptions import NotFittedError
 
-from seqembed import sliding_windows
+from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.container import locate_blocks
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
@@ -192,6 +194,77 @@ def test_windows_that_overlap_are_refused_with_the_remedy():
 def test_bad_input_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
         SequenceCodec(max_error=0.01).fit(X)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+@pytest.mark.parametrize("bound", [0, 3, 100])
+def test_integers_that_float64_cannot_hold_keep_their_bound(dtype, bound):
+    X = (np.random.default_rng(0).integers(0, 1000, (20, 30, 1)) + 2**60).astype(dtype)
+    codec = SequenceCodec(max_error=bound, relative=False).fit(X)
+    decoded = codec.decode(codec.encode(X))
+    assert decoded.dtype == dtype
+    assert max(abs(int(x) - int(y)) for x, y in zip(X.ravel(), decoded.ravel(), strict=True)) <= bound
+
+
+def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
+    growing = np.cumprod(np.full(60, 1.05))
+    X = growing + np.random.default_rng(0).normal(0, 1e-3, (40, 60))
+    codec = SequenceCodec(max_error=1e-4).fit(X)
+    recording = np.concatenate([growing, np.full(400, np.nan), growing])
+    (decoded,) = codec.decode(codec.encode([recording]))
+    assert_within_bound(recording, decoded, codec.bound_)
+    for method in codec.coder_.methods:
+        alone = codec.coder_._replace(methods=[method], tries_bins=False)
+        (again,) = alone.decode(alone.encode([recording[:, np.newaxis]]), np.float64)
+        assert_within_bound(recording[:, np.newaxis], again, codec.bound_)
+
+
+def test_one_long_sequence_beside_many_short_ones_takes_no_more_memory_than_its_share():
+    random = np.random.default_rng(0)
+    X = [random.normal(size=(length, 1)) for length in (100_000, *[5] * 20_000)]
+    codec = SequenceCodec(max_error=0.05).fit(X[:2000])
+    tracemalloc.start()
+    data = codec.encode(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * sum(x.nbytes for x in X)
+    for x, decoded in zip(X, codec.decode(data), strict=True):
+        assert_within_bound(x, decoded, codec.bound_)
+
+
+def test_forty_features_and_training_sequences_that_are_empty():
+    X = np.random.default_rng(0).normal(size=(30, 20, 40)).cumsum(axis=1)
+    codec = SequenceCodec(max_error=0.01).fit([*X[:3], X[0][:0], *X[3:]])
+    assert_within_bound(X, codec.decode(codec.encode(X)), codec.bound_)
+
+
+@pytest.mark.parametrize("kind", ["bound", "bits"])
+def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind):
+    X, random = waves(seed=5), np.random.default_rng(0)
+    if kind == "bound":
+        codec = SequenceCodec(max_error=0.01).fit(X)
+    else:
+        autoencoder = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(X)
+        codec = SequenceCodec(autoencoder, bits=16).fit(X)
+    content = codec.coder_.encode(list(X))
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), random.integers(1, 4)):
+            damaged[place] = random.integers(256)
+        with contextlib.suppress(InvalidStreamError):
+            codec.coder_.decode(bytes(damaged[: random.integers(1, len(content) + 1)]), X.dtype)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((3, 4), bool), "Got values of dtype bool"),
+        ([np.zeros((3, 1), np.int64), np.zeros((3, 1), np.float32)], "float64 can't hold all values"),
+    ],
+)
+def test_dtypes_that_would_not_come_back_are_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        SequenceCodec(max_error=0).fit(waves(10, 4)[:, :, :1]).encode(X)
 
 
 @pytest.mark.parametrize("max_error", [-1, np.nan, np.inf])
