@@ -89,6 +89,12 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
     return start + bytes([number]) + content
 
 
+def kind_of_block(data: bytes) -> str:
+    """Return "raw", "bins" or "predicted", for the method of an encoded block."""
+    _, place = unpack_lengths(data)
+    return "raw" if data[place] <= RAW_PLANES else "bins" if data[place] == BINS else "predicted"
+
+
 def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) -> list[np.ndarray]:
     """Decode what `encode_block` returned.
 

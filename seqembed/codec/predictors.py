@@ -46,11 +46,6 @@ class Predictor(NamedTuple):
     typical: np.ndarray
     rounds: bool
 
-    @property
-    def n_bytes(self) -> int:
-        """Size of the numbers."""
-        return sum(each.astype(np.int32).nbytes for each in self[:4])
-
 
 def run_predictor(
     predictor: Predictor,
@@ -151,7 +146,7 @@ def learn_predictor(
     known = np.arange(n_timesteps) < lengths[:, np.newaxis]
     counts = known.sum(axis=0)[:, np.newaxis]
     if by_timestep:
-        curve = np.rint(integers.sum(axis=1 - 1, where=known[:, :, np.newaxis]) / np.maximum(1, counts))
+        curve = np.rint(integers.sum(axis=0, where=known[:, :, np.newaxis]) / np.maximum(1, counts))
     else:
         curve = np.rint(integers[known].mean(axis=0, keepdims=True))
     curve = curve.astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from seqembed.codec.blocks import kind_of_block
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
 from seqembed.codec.container import (
     Header,
@@ -235,7 +236,9 @@ class SequenceCodec(BaseEstimator):
         report : dict of str to float
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
             the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz of the bins; infinity if never.
+            "pays_back_after", the number of values after which that is saved beside xz of the bins, infinity if never, and
+            the shares of blocks that are coded as they are, as bins by xz, and as predicted: "share_raw", "share_bins",
+            "share_predicted".
         """
         data = self.encode(X)
         sequences, _ = _checked(X)
@@ -255,6 +258,8 @@ class SequenceCodec(BaseEstimator):
         if isinstance(self.coder_, BoundedCoder):
             saved = (self.coder_.count_bytes_of_xz(sequences) - len(data)) / values.size
             report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
+            kinds = [kind_of_block(block(data, place)) for place in locate_blocks(data)]
+            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in ("raw", "bins", "predicted")}
         return report
 
     def _check_parameters(self) -> None:

@@ -161,6 +161,9 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert report["bits_per_value"] == pytest.approx(32 / report["ratio"])
     assert 0 < report["rmse"] <= report["largest_error"] <= codec.bound_[0]
     assert 1000 < report["pays_back_after"] < np.inf
+    assert [report[f"share_{kind}"] for kind in ("raw", "bins", "predicted")] == [0, 0, 1]
+    noise = np.random.default_rng(0).normal(size=(50, 40, 1))
+    assert SequenceCodec(max_error=0).fit(noise).report(noise)["share_raw"] == 1
 
 
 def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
