@@ -236,9 +236,9 @@ class SequenceCodec(BaseEstimator):
         report : dict of str to float
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
             the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz of the bins, infinity if never, and
-            the shares of blocks that are coded as they are, as bins by xz, and as predicted: "share_raw", "share_bins",
-            "share_predicted".
+            "pays_back_after", the number of values after which that is saved beside xz of the bins, infinity if never,
+            and the shares of blocks that are coded as they are, as bins by xz, and as predicted: "share_raw",
+            "share_bins", "share_predicted".
         """
         data = self.encode(X)
         sequences, _ = _checked(X)
