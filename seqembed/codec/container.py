@@ -16,6 +16,7 @@ _HEADER = struct.Struct("<4sBBBx8sIII")
 _N_LAYOUTS = 4
 _BLOCK = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")
+_PIECE = 1 << 24
 _DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
 
 
@@ -126,6 +127,52 @@ def locate_blocks(data: bytes) -> list[slice]:
     if start != len(data):
         raise InvalidStreamError(f"Got {len(data) - start} bytes after the last block, expected none.")
     return places
+
+
+def read_one(stream) -> bytes:
+    """Read the bytes of one collection from a file that may hold several, one after the other.
+
+    Parameters
+    ----------
+    stream : binary file object
+        It is left where the next collection begins.
+
+    Returns
+    -------
+    data : bytes
+        What `pack` returned; empty at the end of the file.
+
+    Raises
+    ------
+    InvalidStreamError
+        If the file ends too soon.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> data = pack(Header(0, np.dtype("f4"), b"12345678", n_features=2, n_timesteps=0, n_blocks=1), [b"block"])
+    >>> file = io.BytesIO(data + data)
+    >>> [len(read_one(file)) - len(data) for _ in "ab"], read_one(file)
+    ([0, 0], b'')
+    """
+    start = stream.read(_HEADER.size + _CHECKSUM.size)
+    if not start:
+        return b""
+    pieces = [start]
+    for number in range(unpack_header(start).n_blocks):
+        head = stream.read(_BLOCK.size)
+        if len(head) < _BLOCK.size:
+            raise InvalidStreamError(f"Got a file that ends before block {number}. Encode the sequences again.")
+        pieces.append(head)
+        remaining, _ = _BLOCK.unpack(head)
+        # A damaged length may claim gigabytes.
+        while remaining:
+            pieces.append(stream.read(min(remaining, _PIECE)))
+            remaining -= len(pieces[-1])
+            if not pieces[-1]:
+                raise InvalidStreamError(f"Got a file that ends within block {number}. Encode the sequences again.")
+    return b"".join(pieces)
 
 
 def block(data: bytes, place: slice, number: int = 0) -> bytes:

@@ -19,6 +19,7 @@ from seqembed.codec.container import (
     check_dtype,
     locate_blocks,
     pack,
+    read_one,
     unpack_header,
 )
 from seqembed.codec.embedding_coder import learn_embedding_coder
@@ -222,6 +223,40 @@ class SequenceCodec(BaseEstimator):
         if not 0 <= number < len(places):
             raise ValueError(f"Got block {number}, expected one from 0 to {len(places) - 1}.")
         return self.coder_.decode(block(data, places[number], number), header.dtype)
+
+    def decode_batches(self, file):
+        """Decompress what several calls of `encode` have written into a file, one after the other.
+
+        Parameters
+        ----------
+        file : binary file object
+            Such as ``open(path, "rb")``. One batch is in memory at a time.
+
+        Yields
+        ------
+        X : array or list of arrays
+            Each batch as it was encoded.
+
+        Raises
+        ------
+        seqembed.codec.InvalidStreamError
+            See `decode`; when the damaged batch is reached.
+
+        Examples
+        --------
+        >>> import io
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
+        >>> codec, file = SequenceCodec(max_error=0.01).fit(X), io.BytesIO()
+        >>> for batch in (X[:10], X[10:]):
+        ...     _ = file.write(codec.encode(batch))
+        >>> _ = file.seek(0)
+        >>> [decoded.shape for decoded in codec.decode_batches(file)]
+        [(10, 20, 2), (20, 20, 2)]
+        """
+        check_is_fitted(self)
+        while data := read_one(file):
+            yield self.decode(data)
 
     def report(self, X) -> dict[str, float]:
         """Encode and decode sequences, and say what came of it.

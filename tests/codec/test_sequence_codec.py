@@ -1,4 +1,5 @@
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -142,6 +143,22 @@ def test_blocks_can_be_read_alone(monkeypatch, codec):
     np.testing.assert_array_equal(codec.decode_block(data, 1), codec.decode(data)[10:20])
     with pytest.raises(ValueError, match="Got block 9, expected one from 0 to 3"):
         codec.decode_block(data, 9)
+
+
+def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
+    batches = [waves(seed=6), [x[:7] for x in waves(seed=7)]]
+    with open(tmp_path / "batches", "wb") as file:
+        for batch in batches:
+            file.write(codec.encode(batch))
+    with open(tmp_path / "batches", "rb") as file:
+        for batch, decoded in zip(batches, codec.decode_batches(file), strict=True):
+            np.testing.assert_array_equal(decoded, codec.decode(codec.encode(batch)))
+    data = (tmp_path / "batches").read_bytes()
+    for end in range(len(codec.encode(batches[0])) + 1, len(data), 7):
+        readable = codec.decode_batches(io.BytesIO(data[:end]))
+        next(readable)
+        with pytest.raises(InvalidStreamError):
+            next(readable)
 
 
 def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
