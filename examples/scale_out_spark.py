@@ -94,8 +94,8 @@ compare("Spark, one row a sequence", lambda: collect(rows.mapInPandas(embed_batc
 # One row a timestep
 # ------------------
 # The rows are in any order, and the sequences have 50 to 100 timesteps. Spark has to bring the rows of a sequence
-# together. ``groupBy("id")`` would make one group of each sequence. A group costs about 10 ms, however small it is, so
-# that this was ten to fifteen times slower here. We group by a hash of the id: 64 buckets, about 80 sequences in each.
+# together. ``groupBy("id")`` would make one group of each sequence. A group costs some milliseconds, however small it
+# is, so that this would take many times longer. We group by a hash of the id, into 64 buckets of many sequences.
 sequences = [sequence[:length] for sequence, length in zip(X, rng.integers(50, 101, size=len(X)), strict=True)]
 lengths = [len(sequence) for sequence in sequences]
 table = pd.DataFrame(np.concatenate(sequences), columns=features)
