@@ -85,7 +85,10 @@ def measure(name: str, train: list, test: list) -> None:
             kept = max((each / np.maximum(codec.bound_, np.finfo(float).tiny)).max() for each in errors)
         else:
             kept = 0.0
-        peers = of_peers(np.concatenate(test), codec)
+        # Of unequal lengths, all need the lengths too.
+        lengths = np.array([len(x) for x in test], np.uint16)
+        of_lengths = len(lzma.compress(lengths.tobytes())) if len(set(lengths.tolist())) > 1 else 0
+        peers = {peer: size + of_lengths for peer, size in of_peers(np.concatenate(test), codec).items()}
         best = min(peers, key=peers.get)
         shown = ", ".join(f"{peer} {8 * size / n_values:.3f}" for peer, size in peers.items())
         print(

@@ -24,6 +24,8 @@ _SHARE_OF_HARD_BLOCKS = 0.4
 _NEAR = 1.15
 # So many sequences of a block show which method is the best for all of them, where there are many more.
 _SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
+# How lengths of sequences are written. Two numbers more say how many bytes compressed ones have.
+_EACH, _SAME, _COMPRESSED, _SIZES = 0, 1, 2, 4
 # Neither xz nor the tables make less of a value.
 _MOST_VALUES_OF_BYTE = 8000
 # What damaged bytes raise in the libraries.
@@ -130,9 +132,15 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
 
 
 def pack_lengths(lengths: np.ndarray) -> bytes:
-    """Write the lengths of sequences, once if all are the same."""
-    same = len(lengths) > 0 and bool((lengths == lengths[0]).all())
-    return pack_numbers(np.array([len(lengths)])) + bytes([same]) + pack_numbers(lengths[:1] if same else lengths)
+    """Write the lengths of sequences: once if all are the same, else the length of each, compressed if that helps."""
+    start = pack_numbers(np.array([len(lengths)]))
+    if len(lengths) and bool((lengths == lengths[0]).all()):
+        return start + bytes([_SAME]) + pack_numbers(lengths[:1])
+    numbers = pack_numbers(lengths)
+    packed = _compressed(numbers)
+    if len(packed) + _SIZES < len(numbers):
+        return start + bytes([_COMPRESSED]) + pack_numbers(np.array([len(packed), len(numbers)])) + packed
+    return start + bytes([_EACH]) + numbers
 
 
 def unpack_lengths(data: bytes) -> tuple[np.ndarray, int]:
@@ -146,11 +154,22 @@ def unpack_lengths(data: bytes) -> tuple[np.ndarray, int]:
     (n_sequences,), place = unpack_numbers(data, 1)
     if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
-    if data[place]:
-        (length,), place = unpack_numbers(data, 1, place + 1)
+    form, place = data[place], place + 1
+    if form == _SAME:
+        (length,), place = unpack_numbers(data, 1, place)
         check_size(data, int(n_sequences) * max(1, int(length)))
         return np.full(int(n_sequences), length), place
-    lengths, place = unpack_numbers(data, min(int(n_sequences), len(data)), place + 1)
+    check_size(data, int(n_sequences))
+    if form == _COMPRESSED:
+        (n_packed, n_bytes), place = unpack_numbers(data, 2, place)
+        check_size(data, int(n_bytes))
+        try:
+            numbers = _decompressed(data[place : place + int(n_packed)], int(n_bytes))
+        except lzma.LZMAError as error:
+            raise InvalidStreamError(f"Got a damaged block: {error}") from error
+        (lengths, _), place = unpack_numbers(numbers, int(n_sequences)), place + int(n_packed)
+    else:
+        lengths, place = unpack_numbers(data, int(n_sequences), place)
     check_size(data, sum(lengths.tolist()))
     return lengths, place
 
@@ -364,7 +383,7 @@ def _from_planes(data: bytes, dtype) -> np.ndarray:
 
 
 # Without headers and checksums: the container has its own.
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 23, "pb": 0}]
 
 
 def _compressed(data: bytes) -> bytes:
