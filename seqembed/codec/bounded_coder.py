@@ -11,22 +11,24 @@ from seqembed.codec.lattice import Lattice, learn_lattice
 from seqembed.codec.predictors import Predictor, learn_predictor, run_predictor
 from seqembed.codec.range_coder import learn_tables
 
-# Values that predictors are learned from.
+# Values that predictors are learned from, and the timesteps that are left of a sequence at least.
 _TRAINING_VALUES, _SHORTEST = 1 << 20, 512
-# Predictors that are tried on the training sequences, and how many of them are kept.
+# Predictors that are tried on the training sequences.
 _CANDIDATES = [
     {"n_lags": n_lags, "by_timestep": by_timestep, "rounds": rounds}
     for n_lags in (0, 1, 3, 8)
     for by_timestep in (False, True)
     for rounds in (False, True)
 ]
-_KEPT, _NEAR, _LEAST_GAIN = 3, 1.15, 0.98
+# So many are kept, if they need at most so many times the bits of the best.
+_KEPT, _NEAR = 3, 1.15
+# The slower predictions from the same timestep have to bring the bits down to this share.
+_LEAST_GAIN = 0.98
 # Every fourth sequence, or the last fourth of each, judges predictors that were learned from the others.
 _HELD_OUT = 4
-_PARTS = (lambda end: slice(None, end), lambda end: slice(end, None))
 # A regression takes the cube of its inputs. One for each feature takes as many times longer.
 _MOST_INPUTS, _MOST_FEATURES_OF_SAME_STEP = 512, 32
-# With fewer sequences, what is expected at a timestep is hearsay.
+# With fewer sequences, the mean of a timestep is mostly chance.
 _FEWEST_BY_TIMESTEP = 10
 
 
@@ -114,7 +116,8 @@ def _divided(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.nda
         held_out = sequences[_HELD_OUT - 1 :: _HELD_OUT]
         return [x for row, x in enumerate(sequences, 1) if row % _HELD_OUT], held_out
     ends = [len(sequence) * (_HELD_OUT - 1) // _HELD_OUT for sequence in sequences]
-    first, last = ([x[part(end)] for x, end in zip(sequences, ends, strict=True)] for part in _PARTS)
+    first = [sequence[:end] for sequence, end in zip(sequences, ends, strict=True)]
+    last = [sequence[end:] for sequence, end in zip(sequences, ends, strict=True)]
     return (first, last) if sum(ends) else (sequences, sequences)
 
 
