@@ -21,6 +21,7 @@ from alternation import describe_machine, median_seconds
 from pcodec import ChunkConfig, standalone
 
 from seqembed.codec import SequenceCodec
+from seqembed.codec.lattice import nearest_bins
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 
 BOUNDS = (0.1, 0.01, 0.001, 0)
@@ -108,7 +109,7 @@ def of_peers(values: np.ndarray, codec: SequenceCodec) -> dict[str, int]:
     """Return the bytes that each peer needs for values of shape (n_values, n_features) within the same bounds."""
     lattice = codec.coder_.lattice
     integers, _ = lattice.integers(values)
-    bins = (integers + (lattice.units_of_bin >> 1)) // lattice.units_of_bin
+    bins = nearest_bins(integers, lattice.units_of_bin)
     lossless = not lattice.bound.any()
     if lossless:
         orders = [np.ascontiguousarray(values), np.ascontiguousarray(values.T)]

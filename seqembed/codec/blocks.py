@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.codec.container import InvalidStreamError, pack_numbers, unpack_numbers
-from seqembed.codec.lattice import Lattice
+from seqembed.codec.lattice import Lattice, nearest_bins
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
 
@@ -76,7 +76,7 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
     tries_bins : bool
         Whether xz may do well on the bins.
     """
-    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    lengths = lengths_of(sequences)
     start = pack_lengths(lengths)
     joined, candidates = _joined(sequences), []
     if sum(lengths):
@@ -107,12 +107,11 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
     """
     n_features = len(lattice.unit)
     lengths, place = unpack_lengths(data)
-    check_size(data, int(lengths.sum()) * n_features)
+    n_values = int(lengths.sum()) * n_features
+    check_size(data, n_values)
     if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
     method, content = data[place], data[place + 1 :]
-    n_values = int(lengths.sum()) * n_features
-    shape = (-1, n_features)
     try:
         if method in (RAW, RAW_PLANES):
             values = _decompressed(content, n_values * np.dtype(dtype).itemsize)
@@ -120,7 +119,7 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
                 in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
                 joined = np.ascontiguousarray(in_order.reshape(n_features, -1).T)
             else:
-                joined = _from_planes(values, dtype).reshape(shape)
+                joined = _from_planes(values, dtype).reshape(-1, n_features)
         elif method == BINS:
             joined = _decode_bins(content, n_values, dtype, lattice)
         else:
@@ -129,6 +128,11 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
     except DAMAGE as error:
         raise InvalidStreamError(f"Got a damaged block: {error}") from error
     return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def lengths_of(sequences: list[np.ndarray]) -> np.ndarray:
+    """Return the timesteps of each sequence."""
+    return np.array([len(sequence) for sequence in sequences], np.int64)
 
 
 def pack_lengths(lengths: np.ndarray) -> bytes:
@@ -261,14 +265,14 @@ def _promising(sequences: list[np.ndarray], lattice: Lattice, methods: list[Meth
     if len(methods) < 2 or len(sequences) < _FEWEST_SEQUENCES_TO_SAMPLE:
         return list(range(len(methods)))
     sample = sequences[:: len(sequences) // _SAMPLE]
-    joined, lengths = _joined(sample), np.array([len(sequence) for sequence in sample], np.int64)
+    joined, lengths = _joined(sample), lengths_of(sample)
     sizes = [len(_encode_residuals(joined, lengths, lattice, method)) for method in methods]
     return [int(np.argmin(sizes))]
 
 
 def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:
     """Tell whether xz of the bins comes near the predictions of a method, on typical sequences."""
-    joined, lengths = _joined(sequences), np.array([len(sequence) for sequence in sequences], np.int64)
+    joined, lengths = _joined(sequences), lengths_of(sequences)
     predicted = _encode_residuals(joined, lengths, lattice, method)
     return len(_encode_bins(joined, lattice)) < _NEAR * len(predicted)
 
@@ -279,8 +283,8 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
     encoder = ResidualEncoder(method.tables.models())
 
     def exchange(t, features, predicted, scales):
-        bins, part = lattice.units_of_bin[features], (slice(len(predicted)), t, features)
-        residuals = (integers[part] - predicted + (bins >> 1)) // bins
+        part = slice(len(predicted)), t, features
+        residuals = nearest_bins(integers[part] - predicted, lattice.units_of_bin[features])
         # What has no integer, or is far from any prediction, is as predicted, and follows as it is.
         residuals[~fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
         encoder.write(residuals.ravel(), scales.ravel())
@@ -308,7 +312,7 @@ def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice,
 
 def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:
     integers, fits = lattice.integers(joined)
-    bins = np.where(fits, (integers + (lattice.units_of_bin >> 1)) // lattice.units_of_bin, 0)
+    bins = np.where(fits, nearest_bins(integers, lattice.units_of_bin), 0)
     exceptions = _encode_exceptions(joined, lattice.values(bins * lattice.units_of_bin, joined.dtype), lattice.bound)
     lowest = bins.min(axis=0)
     above = bins - lowest

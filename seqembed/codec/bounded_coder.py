@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.codec.blocks import Method, arrange, bins_are_short, decode_block, encode_block
-from seqembed.codec.lattice import Lattice, learn_lattice
+from seqembed.codec.blocks import Method, arrange, bins_are_short, decode_block, encode_block, lengths_of
+from seqembed.codec.lattice import Lattice, learn_lattice, nearest_bins
 from seqembed.codec.predictors import Predictor, learn_predictor, run_predictor
 from seqembed.codec.range_coder import learn_tables
 
@@ -105,7 +105,7 @@ def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> Bound
 
 def _side_by_side(sequences: list[np.ndarray], lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """Return the integers of sequences in rows, and the lengths of the rows."""
-    rows = arrange(np.array([len(sequence) for sequence in sequences]))
+    rows = arrange(lengths_of(sequences))
     integers, _ = lattice.integers(np.concatenate(sequences))
     return rows.padded(integers), rows.lengths
 
@@ -144,8 +144,7 @@ def _residuals(
     residuals, scales = [], []
 
     def observe(t, features, predicted, expected):
-        bins = units_of_bin[features]
-        found = (integers[: len(predicted), t, features] - predicted + (bins >> 1)) // bins
+        found = nearest_bins(integers[: len(predicted), t, features] - predicted, units_of_bin[features])
         residuals.append(found.ravel())
         scales.append(expected.ravel())
         return found

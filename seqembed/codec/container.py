@@ -61,7 +61,7 @@ def pack(header: Header, blocks: list[bytes]) -> bytes:
     >>> unpack_header(data) == header, [block(data, where) for where in locate_blocks(data)]
     (True, [b'block'])
     """
-    code = _DTYPES.index(np.dtype(header.dtype).newbyteorder("<").str.replace("|", "<"))
+    code = _DTYPES.index(_little_endian(header.dtype))
     start = _HEADER.pack(MAGIC, VERSION, header.layout, code, header.fingerprint, *header[3:5], len(blocks))
     parts = [start, _CHECKSUM.pack(zlib.crc32(start))]
     for each in blocks:
@@ -99,11 +99,16 @@ def check_dtype(dtype: np.dtype) -> None:
     ValueError
         For such a dtype.
     """
-    if np.dtype(dtype).newbyteorder("<").str.replace("|", "<") not in _DTYPES:
+    if _little_endian(dtype) not in _DTYPES:
         raise ValueError(
             f"Got values of dtype {dtype}, expected floats of 16 to 64 bits or integers. Pass X.astype(np.float64), or "
             f"X.astype(np.uint8) for truth values."
         )
+
+
+def _little_endian(dtype) -> str:
+    """Return the name of a dtype as `_DTYPES` has it."""
+    return np.dtype(dtype).newbyteorder("<").str.replace("|", "<")
 
 
 def locate_blocks(data: bytes) -> list[slice]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.codec.blocks import DAMAGE, pack_lengths, unpack_lengths
+from seqembed.codec.blocks import DAMAGE, lengths_of, pack_lengths, unpack_lengths
 from seqembed.codec.container import InvalidStreamError
 from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables, learn_tables
@@ -62,7 +62,7 @@ class EmbeddingCoder(NamedTuple):
 
     def encode(self, sequences: list[np.ndarray]) -> bytes:
         """Encode sequences of one dtype."""
-        start = pack_lengths(np.array([len(sequence) for sequence in sequences], np.int64))
+        start = pack_lengths(lengths_of(sequences))
         if not sequences:
             return start
         integers = _integers(self.estimator.transform(_as_input(self.estimator, sequences)), self)

@@ -8,7 +8,7 @@ import numpy as np
 
 # Without a step of the data's own, a bin has so many units, so that predictions can lie between the bins' centres.
 _UNITS_OF_BIN = 255
-# Integers of this size times weights of 18 bits, summed over a few hundred, are exact in float64.
+# Larger integers could not be predicted in float64 exactly, see `seqembed.codec.predictors`.
 LARGEST_INTEGER = 1 << 27
 # Values that are sorted to look for a step.
 _SAMPLE = 1 << 18
@@ -57,6 +57,18 @@ class Lattice(NamedTuple):
             values = np.clip(np.rint(values), float(limits.min), highest)
         with np.errstate(over="ignore"):
             return values.astype(dtype)
+
+
+def nearest_bins(distances: np.ndarray, units_of_bin: np.ndarray) -> np.ndarray:
+    """Round distances in units to whole bins, an odd number of units each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nearest_bins(np.array([-2, -1, 1, 2, 4]), units_of_bin=np.array([3]))
+    array([-1,  0,  0,  1,  1])
+    """
+    return (distances + (units_of_bin >> 1)) // units_of_bin
 
 
 def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:

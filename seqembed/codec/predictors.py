@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqembed.codec.lattice import nearest_bins
+
 # Weights are multiples of 2 ** -16. The sum of those of a prediction times deviations of 28 bits is exact in float64.
 _WEIGHT_BITS = 16
 _LARGEST_DEVIATION = 1 << 28
@@ -76,8 +78,7 @@ def run_predictor(
     """
     n_rows, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
     n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
-    weights, half = predictor.weights.astype(np.float64), units_of_bin >> 1
-    same_step = predictor.same_step.astype(np.float64)
+    weights, same_step = (each.astype(np.float64) for each in (predictor.weights, predictor.same_step))
     groups = [slice(0, n_features)] if not same_step.any() else [slice(f, f + 1) for f in range(n_features)]
     decoded = np.zeros((n_rows, n_timesteps, n_features), np.int64)
     deviations = np.zeros((n_rows, n_lags, n_features))
@@ -96,7 +97,7 @@ def run_predictor(
             expected = np.clip(np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5), -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
             predicted = curve[group] + expected.astype(np.int64)
             if predictor.rounds:
-                predicted = units_of_bin[group] * ((predicted + half[group]) // units_of_bin[group])
+                predicted = units_of_bin[group] * nearest_bins(predicted, units_of_bin[group])
             residuals[:, group] = exchange(t, group, predicted, scales[:, group])
             decoded[:active, t, group] = predicted + residuals[:, group] * units_of_bin[group]
             deviation = decoded[:active, t, group] - curve[group]
@@ -178,8 +179,8 @@ def learn_predictor(
     residuals = np.zeros(integers.shape, np.int64)
 
     def observe(t, features, predicted, scales):
-        bins, part = units_of_bin[features], (slice(len(predicted)), t, features)
-        residuals[part] = (integers[part] - predicted + (bins >> 1)) // bins
+        part = slice(len(predicted)), t, features
+        residuals[part] = nearest_bins(integers[part] - predicted, units_of_bin[features])
         return residuals[part]
 
     run_predictor(predictor, units_of_bin, lengths, observe)

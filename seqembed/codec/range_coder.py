@@ -45,11 +45,9 @@ class Tables(NamedTuple):
 
     def count_bits(self, residuals: np.ndarray, scales: np.ndarray) -> float:
         """Count the bits that residuals need in theory, without their escapes."""
-        numbers = np.searchsorted(_LIMITS, scales)
-        shifts = _SHIFTS[numbers]
-        symbols = np.clip(residuals >> shifts, -_LARGEST, _LARGEST) + _LARGEST
+        numbers, symbols = _tables_and_symbols(residuals, scales)
         totals = self.frequencies.sum(axis=1)[numbers]
-        return float((np.log2(totals / self.frequencies[numbers, symbols]) + shifts).sum())
+        return float((np.log2(totals / self.frequencies[numbers, symbols]) + _SHIFTS[numbers]).sum())
 
 
 def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
@@ -69,17 +67,21 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
     >>> bool((tables.frequencies > 0).all())
     True
     """
-    numbers = np.searchsorted(_LIMITS, scales)
-    shifts = _SHIFTS[numbers]
-    symbols = np.clip(residuals >> shifts, -_LARGEST, _LARGEST)
+    numbers, symbols = _tables_and_symbols(residuals, scales)
     distances = np.abs(np.arange(-_LARGEST, _LARGEST + 1))
     frequencies = []
     for number in range(len(_LIMITS) + 1):
-        counts = np.bincount(symbols[numbers == number] + _LARGEST, minlength=2 * _LARGEST + 1)
+        counts = np.bincount(symbols[numbers == number], minlength=2 * _LARGEST + 1)
         size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_SHIFTS[number]))
         weights = counts + _PRIOR * _prior(distances, size)
         frequencies.append(1 + np.rint(_RESOLUTION * weights / weights.sum()).astype(np.int64))
     return Tables(np.stack(frequencies))
+
+
+def _tables_and_symbols(residuals: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each residual's table, and its column there."""
+    numbers = np.searchsorted(_LIMITS, scales)
+    return numbers, np.clip(residuals >> _SHIFTS[numbers], -_LARGEST, _LARGEST) + _LARGEST
 
 
 def _prior(distances: np.ndarray, size: float) -> np.ndarray:

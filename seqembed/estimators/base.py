@@ -195,9 +195,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
                 kept.remove()
                 raise
             message = _message_of_ending(result, recipe) or _message_of_level(result, scaled, workers)
-            padded_length = workers.gathered([_padded_length(X, lengths, sequences) or 0]).max() or None
+            padded_length = int(workers.gathered([_padded_length(X, lengths, sequences) or 0]).max()) or None
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, of_all, start, None if padded_length is None else int(padded_length))
+            self._remember(X, sequences, of_all, start, padded_length)
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
