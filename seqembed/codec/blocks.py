@@ -5,15 +5,17 @@ from __future__ import annotations
 import lzma
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from seqembed.codec.container import InvalidStreamError, pack_numbers, unpack_numbers
+from seqembed.codec.contexts import in_context
 from seqembed.codec.lattice import Lattice, nearest_bins
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
+from seqembed.codec.residual_network import ResidualNetwork
 
 # One feature's values after the other's, all values by significance of their bytes, the bins, all three compressed by
 # xz; predictors follow.
@@ -56,10 +58,13 @@ class Method(NamedTuple):
         What to predict with.
     tables : Tables
         How to code the residuals.
+    network : ResidualNetwork or None, default=None
+        Codes them better than the tables, and slower.
     """
 
     predictor: Predictor
     tables: Tables
+    network: ResidualNetwork | None = None
 
 
 def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], *, tries_bins: bool) -> bytes:
@@ -282,15 +287,30 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
     integers, fits = (rows.padded(each) for each in lattice.integers(joined))
     encoder = ResidualEncoder(method.tables.models())
 
-    def exchange(t, features, predicted, scales):
+    def find(t, features, predicted):
         part = slice(len(predicted)), t, features
         residuals = nearest_bins(integers[part] - predicted, lattice.units_of_bin[features])
         # What has no integer, or is far from any prediction, is as predicted, and follows as it is.
         residuals[~fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
-        encoder.write(residuals.ravel(), scales.ravel())
         return residuals
 
-    decoded = run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange)
+    if method.network is None:
+
+        def exchange(t, features, predicted, scales):
+            residuals = find(t, features, predicted)
+            encoder.write(residuals.ravel(), scales.ravel())
+            return residuals
+
+    else:
+        frequencies = method.network.prepared()
+
+        def exchange_in_context(t, feature, predicted, scales, inputs):
+            residuals = find(t, feature, predicted)
+            encoder.write_by(frequencies(inputs, feature), residuals, scales)
+            return residuals
+
+        exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
+    decoded = _run(method, lattice, rows, exchange)
     content = encoder.finish()
     exceptions = _encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
     return pack_numbers(np.array([len(content)])) + content + exceptions
@@ -301,13 +321,26 @@ def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice,
     rows = arrange(lengths)
     n_values = int(lengths.sum()) * len(lattice.unit)
     decoder = ResidualDecoder(method.tables.models(), data[place : place + int(n_bytes)], n_values)
+    if method.network is None:
 
-    def exchange(t, features, predicted, scales):
-        return decoder.read(scales.ravel()).reshape(predicted.shape)
+        def exchange(t, features, predicted, scales):
+            return decoder.read(scales.ravel()).reshape(predicted.shape)
 
-    decoded = run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange)
+    else:
+        frequencies = method.network.prepared()
+
+        def exchange_in_context(t, feature, predicted, scales, inputs):
+            return decoder.read_by(frequencies(inputs, feature), scales)
+
+        exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
+    decoded = _run(method, lattice, rows, exchange)
     values = lattice.values(rows.joined(decoded), dtype)
     return _decode_exceptions(data[place + int(n_bytes) :], values)
+
+
+def _run(method: Method, lattice: Lattice, rows: Rows, exchange: Callable) -> np.ndarray:
+    one_by_one = method.network is not None
+    return run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange, one_by_one=one_by_one)
 
 
 def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.codec.blocks import Method, arrange, bins_are_short, decode_block, encode_block, lengths_of
+from seqembed.codec.contexts import in_context
 from seqembed.codec.lattice import Lattice, learn_lattice, nearest_bins
 from seqembed.codec.predictors import Predictor, learn_predictor, run_predictor
-from seqembed.codec.range_coder import learn_tables
+from seqembed.codec.range_coder import learn_tables, symbols_of
+from seqembed.codec.residual_network import ResidualNetwork, learn_residual_network
 
 # Values that predictors are learned from, and the timesteps that are left of a sequence at least.
 _TRAINING_VALUES, _SHORTEST = 1 << 20, 512
@@ -24,6 +26,8 @@ _CANDIDATES = [
 _KEPT, _NEAR = 3, 1.15
 # The slower predictions from the same timestep have to bring the bits down to this share.
 _LEAST_GAIN = 0.98
+# A network is slower than tables, so it has to pay too. Learning takes seconds from so many values.
+_LEAST_GAIN_OF_NETWORK, _VALUES_FOR_NETWORK, _FEWEST_VALUES_FOR_NETWORK = 0.97, 50_000, 1000
 # Every fourth sequence, or the last fourth of each, judges predictors that were learned from the others.
 _HELD_OUT = 4
 # A regression takes the cube of its inputs. One for each feature takes as many times longer.
@@ -54,7 +58,12 @@ class BoundedCoder(NamedTuple):
         of_methods = [
             each
             for method in self.methods
-            for each in (*method.predictor[:4], np.array([method.predictor.rounds]), method.tables.frequencies)
+            for each in (
+                *method.predictor[:4],
+                np.array([method.predictor.rounds]),
+                method.tables.frequencies,
+                *(method.network or ()),
+            )
         ]
         return [*self.lattice, *of_methods]
 
@@ -100,6 +109,9 @@ def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> Bound
     kept = [number for number in np.argsort(bits)[:_KEPT] if bits[number] <= _NEAR * min(bits)]
     everything = _side_by_side(training, lattice)
     methods = [_learn_method(*everything, lattice.units_of_bin, candidates[number]) for number in kept]
+    if _network_pays(*parts, lattice.units_of_bin, candidates[kept[0]]):
+        best = methods[0]
+        methods.insert(0, best._replace(network=_learn_network(best.predictor, *everything, lattice.units_of_bin)))
     return BoundedCoder(lattice, methods, bins_are_short(training, lattice, methods[0]))
 
 
@@ -151,6 +163,56 @@ def _residuals(
 
     run_predictor(predictor, units_of_bin, lengths, observe)
     return np.concatenate(residuals), np.concatenate(scales)
+
+
+def _network_pays(
+    training: tuple[np.ndarray, np.ndarray],
+    held_out: tuple[np.ndarray, np.ndarray],
+    units_of_bin: np.ndarray,
+    settings: dict,
+) -> bool:
+    """Tell whether a network needs far fewer bits than tables, on sequences that both were not learned from."""
+    method = _learn_method(*training, units_of_bin, settings)
+    network = _learn_network(method.predictor, *training, units_of_bin)
+    if network is None:
+        return False
+    seen = _in_context(method.predictor, *held_out, units_of_bin)
+    return network.count_bits(*seen) < _LEAST_GAIN_OF_NETWORK * method.tables.count_bits(seen.residuals, seen.scales)
+
+
+def _learn_network(
+    predictor: Predictor, integers: np.ndarray, lengths: np.ndarray, units_of_bin: np.ndarray
+) -> ResidualNetwork | None:
+    """Return a network, or None where there is too little to learn from."""
+    seen = _in_context(predictor, integers, lengths, units_of_bin)
+    symbols = symbols_of(seen.residuals, seen.scales)
+    if len(symbols) < _FEWEST_VALUES_FOR_NETWORK or (symbols == symbols[0]).all():
+        return None
+    return learn_residual_network(seen.inputs, seen.features, symbols)
+
+
+class _Seen(NamedTuple):
+    """Residuals with their contexts, features, and expected sizes."""
+
+    inputs: np.ndarray
+    features: np.ndarray
+    residuals: np.ndarray
+    scales: np.ndarray
+
+
+def _in_context(predictor: Predictor, integers: np.ndarray, lengths: np.ndarray, units_of_bin: np.ndarray) -> _Seen:
+    every = -(-int(lengths.sum()) * len(units_of_bin) // _VALUES_FOR_NETWORK)
+    integers, lengths = integers[::every], lengths[::every]
+    seen = []
+
+    def observe(t, feature, predicted, scales, inputs):
+        residuals = nearest_bins(integers[: len(predicted), t, feature] - predicted, units_of_bin[feature])
+        seen.append((inputs, np.full(len(residuals), feature), residuals, scales))
+        return residuals
+
+    exchange = in_context(units_of_bin, len(lengths), observe)
+    run_predictor(predictor, units_of_bin, lengths, exchange, one_by_one=True)
+    return _Seen(*map(np.concatenate, zip(*seen, strict=True)))
 
 
 def _sample(sequences: list[np.ndarray]) -> list[np.ndarray]:

@@ -54,6 +54,8 @@ def run_predictor(
     units_of_bin: np.ndarray,
     lengths: np.ndarray,
     exchange: Callable[[int, slice, np.ndarray, np.ndarray], np.ndarray],
+    *,
+    one_by_one: bool = False,
 ) -> np.ndarray:
     """Predict timestep by timestep; encoder and decoder run the same code.
 
@@ -70,6 +72,8 @@ def run_predictor(
     exchange : callable
         Takes the timestep, some features, their predictions of shape (n_active, n_features) and the expected sizes of
         residuals, in 64ths of a bin; returns the residuals, in bins. The active rows are the first ones.
+    one_by_one : bool, default=False
+        Whether `exchange` takes one feature after the other even if they don't depend on each other, which is slower.
 
     Returns
     -------
@@ -79,7 +83,8 @@ def run_predictor(
     n_rows, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
     n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
     weights, same_step = (each.astype(np.float64) for each in (predictor.weights, predictor.same_step))
-    groups = [slice(0, n_features)] if not same_step.any() else [slice(f, f + 1) for f in range(n_features)]
+    depend = bool(same_step.any())
+    groups = [slice(f, f + 1) for f in range(n_features)] if depend or one_by_one else [slice(0, n_features)]
     decoded = np.zeros((n_rows, n_timesteps, n_features), np.int64)
     deviations = np.zeros((n_rows, n_lags, n_features))
     # A curve of one row says nothing about timesteps: the scale itself is tracked. Otherwise its ratio to the typical.
@@ -93,7 +98,7 @@ def run_predictor(
         products = deviations[:active].reshape(active, -1) @ weights
         present, residuals = np.zeros((active, n_features)), np.empty((active, n_features), np.int64)
         for group in groups:
-            expected = products[:, group] + (present @ same_step[:, group] if len(groups) > 1 else 0)
+            expected = products[:, group] + (present @ same_step[:, group] if depend else 0)
             expected = np.clip(np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5), -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
             predicted = curve[group] + expected.astype(np.int64)
             if predictor.rounds:

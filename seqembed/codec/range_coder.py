@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import struct
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
+from seqembed.codec.container import pack_numbers, unpack_numbers
 from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.extras import import_extra
 
@@ -16,8 +16,8 @@ from seqembed.extras import import_extra
 _LIMITS = np.unique([(math.isqrt(4 << half_octaves) + 1) // 2 for half_octaves in range(52)])
 # Residuals are smaller, so that escapes have four bytes.
 LARGEST_RESIDUAL = 1 << 30
-# Larger residuals than this, in the table's own unit, are escapes: the rest follows elsewhere.
-_LARGEST = 40
+# Symbols from this one on, to both sides of 0, are escapes: the rest follows elsewhere.
+LARGEST_SYMBOL = 40
 # With expected sizes above so many bins, the last bits of a residual are as good as random, and coded without a table.
 _LARGEST_IN_TABLE = 8
 # A table counts as much as so many residuals before any was seen.
@@ -68,10 +68,10 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
     True
     """
     numbers, symbols = _tables_and_symbols(residuals, scales)
-    distances = np.abs(np.arange(-_LARGEST, _LARGEST + 1))
+    distances = np.abs(np.arange(-LARGEST_SYMBOL, LARGEST_SYMBOL + 1))
     frequencies = []
     for number in range(len(_LIMITS) + 1):
-        counts = np.bincount(symbols[numbers == number], minlength=2 * _LARGEST + 1)
+        counts = np.bincount(symbols[numbers == number], minlength=2 * LARGEST_SYMBOL + 1)
         size = _LIMITS[min(number, len(_LIMITS) - 1)] / SCALE_UNITS / (1 << int(_SHIFTS[number]))
         weights = counts + _PRIOR * _prior(distances, size)
         frequencies.append(1 + np.rint(_RESOLUTION * weights / weights.sum()).astype(np.int64))
@@ -80,8 +80,22 @@ def learn_tables(residuals: np.ndarray, scales: np.ndarray) -> Tables:
 
 def _tables_and_symbols(residuals: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each residual's table, and its column there."""
-    numbers = np.searchsorted(_LIMITS, scales)
-    return numbers, np.clip(residuals >> _SHIFTS[numbers], -_LARGEST, _LARGEST) + _LARGEST
+    return tables_of(scales), symbols_of(residuals, scales) + LARGEST_SYMBOL
+
+
+def tables_of(scales: np.ndarray) -> np.ndarray:
+    """Return the number of the table for each expected size, in 64ths of a bin."""
+    return np.searchsorted(_LIMITS, scales)
+
+
+def bits_after_symbols(scales: np.ndarray) -> np.ndarray:
+    """Count the last bits of each residual, which are coded without a table."""
+    return _SHIFTS[tables_of(scales)]
+
+
+def symbols_of(residuals: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Return the part of each residual that is coded by its probability."""
+    return np.clip(residuals >> bits_after_symbols(scales), -LARGEST_SYMBOL, LARGEST_SYMBOL)
 
 
 def _prior(distances: np.ndarray, size: float) -> np.ndarray:
@@ -110,7 +124,8 @@ class ResidualEncoder:
 
     def __init__(self, models: list):
         stream = import_extra("constriction", extra="codec").stream
-        self._models, self._uniform = models, stream.model.Uniform
+        self._models, self._of_each = models, stream.model.Categorical(perfect=False)
+        self._uniform = stream.model.Uniform
         self._coder = stream.queue.RangeEncoder()
         self._escapes: list[np.ndarray] = []
 
@@ -118,22 +133,37 @@ class ResidualEncoder:
         """Write residuals whose expected sizes are known."""
         order, groups = _grouped(scales)
         for number, part in groups:
-            chosen = residuals[order[part]]
-            shift = int(_SHIFTS[number])
-            symbols = chosen >> shift
-            bounded = np.clip(symbols, -_LARGEST, _LARGEST)
-            self._coder.encode((bounded + _LARGEST).astype(np.int32), self._models[number])
-            if shift:
-                _code_bits(chosen & ((1 << shift) - 1), shift, self._uniform, self._coder.encode)
-            beyond = symbols[np.abs(bounded) == _LARGEST]
-            if len(beyond):
-                self._escapes.append(np.abs(beyond) - _LARGEST)
+            self._write(residuals[order[part]], _SHIFTS[number], LARGEST_SYMBOL, self._models[number])
+
+    def write_by(self, frequencies: np.ndarray, residuals: np.ndarray, scales: np.ndarray) -> None:
+        """Write residuals of which each has probabilities of its own.
+
+        Parameters
+        ----------
+        frequencies : float64 array of shape (n_values, n_symbols)
+            Proportional to the probabilities of symbols.
+        residuals : int64 array of shape (n_values,)
+            In bins.
+        scales : int64 array of shape (n_values,)
+            Their expected sizes, which say how many bits of a residual come after its symbol.
+        """
+        self._write(residuals, bits_after_symbols(scales), frequencies.shape[1] // 2, self._of_each, frequencies)
+
+    def _write(self, residuals: np.ndarray, shifts: np.ndarray, largest: int, *model) -> None:
+        symbols = residuals >> shifts
+        bounded = np.clip(symbols, -largest, largest)
+        self._coder.encode((bounded + largest).astype(np.int32), *model)
+        for shift, chosen in _by_shift(shifts):
+            _code_bits(residuals[chosen] & ((1 << shift) - 1), shift, self._uniform, self._coder.encode)
+        beyond = symbols[np.abs(bounded) == largest]
+        if len(beyond):
+            self._escapes.append(np.abs(beyond) - largest)
 
     def finish(self) -> bytes:
         """Return all that was written."""
-        words = self._coder.get_compressed().astype("<u4").tobytes()
+        words = self._coder.get_compressed().astype("<u4")
         escapes = np.concatenate(self._escapes).astype("<u4").tobytes() if self._escapes else b""
-        return struct.pack("<I", len(words)) + words + (zlib.compress(escapes, 9) if escapes else b"")
+        return pack_numbers(np.array([len(words)])) + words.tobytes() + (zlib.compress(escapes, 9) if escapes else b"")
 
 
 class ResidualDecoder:
@@ -156,12 +186,14 @@ class ResidualDecoder:
 
     def __init__(self, models: list, data: bytes, n_values: int):
         stream = import_extra("constriction", extra="codec").stream
-        self._models, self._uniform = models, stream.model.Uniform
-        (n_bytes,) = struct.unpack_from("<I", data)
-        if n_bytes % 4 or 4 + n_bytes > len(data):
-            raise ValueError(f"Got {n_bytes} bytes of residuals, expected at most {len(data) - 4}.")
-        self._coder = stream.queue.RangeDecoder(np.frombuffer(data, "<u4", n_bytes // 4, offset=4).astype(np.uint32))
-        packed = data[4 + n_bytes :]
+        self._models, self._of_each = models, stream.model.Categorical(perfect=False)
+        self._uniform = stream.model.Uniform
+        (n_words,), start = unpack_numbers(data, 1)
+        end = start + 4 * int(n_words)
+        if end > len(data):
+            raise ValueError(f"Got {len(data) - start} bytes of residuals, expected {4 * n_words}.")
+        self._coder = stream.queue.RangeDecoder(np.frombuffer(data[start:end], "<u4").astype(np.uint32))
+        packed = data[end:]
         escapes = zlib.decompressobj().decompress(packed, max(1, 4 * n_values)) if packed else b""
         self._escapes, self._n_escapes = np.frombuffer(escapes, "<u4").astype(np.int64), 0
 
@@ -170,27 +202,45 @@ class ResidualDecoder:
         order, groups = _grouped(scales)
         residuals = np.empty(len(scales), np.int64)
         for number, part in groups:
-            n_symbols = part.stop - part.start
-            symbols = self._coder.decode(self._models[number], n_symbols).astype(np.int64) - _LARGEST
-            shift = int(_SHIFTS[number])
-            low = np.zeros(n_symbols, np.int64)
-            if shift:
-                low = _code_bits(low, shift, self._uniform, lambda bits, model: self._coder.decode(model, len(bits)))
-            ends = np.flatnonzero(np.abs(symbols) == _LARGEST)
-            if len(ends):
-                beyond = self._escapes[self._n_escapes : self._n_escapes + len(ends)]
-                if len(beyond) < len(ends):
-                    raise ValueError("Got fewer escapes than residuals that need one.")
-                self._n_escapes += len(ends)
-                symbols[ends] += np.sign(symbols[ends]) * beyond
-            residuals[order[part]] = (symbols << shift) + low
+            symbols = self._coder.decode(self._models[number], part.stop - part.start)
+            residuals[order[part]] = self._completed(symbols, _SHIFTS[number], LARGEST_SYMBOL)
         return residuals
+
+    def read_by(self, frequencies: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Read residuals of which each has probabilities of its own, see `ResidualEncoder.write_by`."""
+        symbols = self._coder.decode(self._of_each, frequencies)
+        return self._completed(symbols, bits_after_symbols(scales), frequencies.shape[1] // 2)
+
+    def _completed(self, symbols: np.ndarray, shifts: np.ndarray, largest: int) -> np.ndarray:
+        """Read what comes after symbols, and return residuals."""
+        symbols = symbols.astype(np.int64) - largest
+        residuals = symbols << shifts
+        for shift, chosen in _by_shift(shifts):
+            zeros = np.zeros(len(residuals[chosen]), np.int64)
+            residuals[chosen] += _code_bits(
+                zeros, shift, self._uniform, lambda bits, model: self._coder.decode(model, len(bits))
+            )
+        ends = np.flatnonzero(np.abs(symbols) == largest)
+        if len(ends):
+            beyond = self._escapes[self._n_escapes : self._n_escapes + len(ends)]
+            if len(beyond) < len(ends):
+                raise ValueError("Got fewer escapes than residuals that need one.")
+            self._n_escapes += len(ends)
+            residuals[ends] += (np.sign(symbols[ends]) * beyond) << (shifts if np.ndim(shifts) == 0 else shifts[ends])
+        return residuals
+
+
+def _by_shift(shifts: np.ndarray) -> list[tuple[int, np.ndarray | slice]]:
+    """Return each number of bits that come after symbols, and which symbols they come after."""
+    if np.ndim(shifts) == 0:
+        return [(int(shifts), slice(None))] if shifts else []
+    return [(shift, np.flatnonzero(shifts == shift)) for shift in np.unique(shifts).tolist() if shift]
 
 
 def _grouped(scales: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
     """Sort values by their tables: the order, and the number and the part of each table that occurs."""
     # Small integers are sorted in a single pass.
-    numbers = np.searchsorted(_LIMITS, scales).astype(np.uint8)
+    numbers = tables_of(scales).astype(np.uint8)
     order = np.argsort(numbers, kind="stable")
     counts = np.bincount(numbers)
     present = np.flatnonzero(counts)

@@ -1,0 +1,185 @@
+"""A small network that tells the distribution of a residual from its context."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from seqembed.codec.range_coder import LARGEST_SYMBOL, bits_after_symbols, symbols_of
+
+# Inputs are multiples of 1/32 of their deviations, kernels of 1/256, hidden values of 1/16.
+_INPUT_UNITS, _KERNEL_UNITS, _HIDDEN_UNITS = 32, 256, 16
+_LARGEST_INPUT, _LARGEST_HIDDEN = 4 * _INPUT_UNITS, 1023
+# Whole numbers below this are exact in float32.
+_EXACT_IN_FLOAT32 = 1 << 24
+# Probabilities are powers of two, in steps of 1/64 octave, down to 20 octaves below the most probable residual.
+_STEPS_OF_OCTAVE, _OCTAVES = 64, 20
+# In units of 2 ** -20: no residual is impossible.
+_LEAST = 8
+# The mean of so many networks is better than any of them.
+_N_NETWORKS, _HIDDEN, _EPOCHS = 3, 32, 30
+_MOST_FEATURES = 32
+_LEAST_DEVIATION = 2.0**-10
+
+
+class ResidualNetwork(NamedTuple):
+    """A network of one hidden layer, in whole numbers: every machine gets the same probabilities.
+
+    Parameters
+    ----------
+    means, factors : float32 arrays of shape (n_inputs,)
+        What is subtracted from inputs, and what they are then multiplied with.
+    kernel : int64 array of shape (n_inputs, n_hidden)
+        Of the hidden layer, whose activation is relu.
+    biases : int64 array of shape (n_features, n_hidden)
+        Those of each feature; a single row holds for all.
+    output_kernel : int64 array of shape (n_hidden, n_symbols)
+        Of the output layer. Its outputs are logarithms of base 2.
+    output_bias : int64 array of shape (n_symbols,)
+        An odd number of symbols; the one in the middle is 0. The first and the last are escapes.
+    """
+
+    means: np.ndarray
+    factors: np.ndarray
+    kernel: np.ndarray
+    biases: np.ndarray
+    output_kernel: np.ndarray
+    output_bias: np.ndarray
+
+    def count_bits(
+        self, inputs: np.ndarray, features: np.ndarray, residuals: np.ndarray, scales: np.ndarray
+    ) -> float:
+        """Count the bits that residuals need in theory, without their escapes."""
+        frequencies_of, bits = self.prepared(), float(bits_after_symbols(scales).sum())
+        largest = len(self.output_bias) // 2
+        columns = np.clip(symbols_of(residuals, scales), -largest, largest) + largest
+        for feature in np.unique(features).tolist():
+            rows = np.flatnonzero(features == feature)
+            frequencies = frequencies_of(inputs[rows], feature)
+            shares = frequencies[np.arange(len(rows)), columns[rows]] / frequencies.sum(axis=1)
+            bits -= float(np.log2(shares).sum())
+        return bits
+
+    def prepared(self) -> Callable[[np.ndarray, int], np.ndarray]:
+        """Return a function from contexts to probabilities.
+
+        It takes float32 inputs of shape (n_values, n_inputs), from `seqembed.codec.contexts.Contexts`, and the feature
+        that they belong to. It returns whole numbers of shape (n_values, n_symbols), float64, proportional to the
+        probabilities of the symbols.
+        """
+        multiply = _exact_product(self.kernel, _LARGEST_INPUT)
+        multiply_hidden = _exact_product(self.output_kernel, _LARGEST_HIDDEN)
+        biases, output_bias = self.biases.astype(np.float64), self.output_bias.astype(np.float64)
+
+        def frequencies(inputs: np.ndarray, feature: int) -> np.ndarray:
+            hidden = multiply(_scaled(inputs, self.means, self.factors)) + biases[min(feature, len(biases) - 1)]
+            hidden = np.floor(hidden * (_HIDDEN_UNITS / (_INPUT_UNITS * _KERNEL_UNITS)))
+            logits = multiply_hidden(np.clip(hidden, 0, _LARGEST_HIDDEN)) + output_bias
+            below = logits.max(axis=1, keepdims=True) - logits
+            steps = (below * (_STEPS_OF_OCTAVE / (_HIDDEN_UNITS * _KERNEL_UNITS))).astype(np.int64)
+            return _POWERS[np.minimum(steps, len(_POWERS) - 1)]
+
+        return frequencies
+
+
+def _scaled(inputs: np.ndarray, means: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip((inputs - means) * factors, -_LARGEST_INPUT, _LARGEST_INPUT))
+
+
+def _exact_product(kernel: np.ndarray, largest: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a product of whole numbers with a kernel, which is exact in whatever order BLAS sums."""
+    is_small = largest * int(np.abs(kernel).sum(axis=0).max(initial=0)) < _EXACT_IN_FLOAT32
+    dtype = np.float32 if is_small else np.float64
+    kernel = kernel.astype(dtype)
+    return lambda values: values.astype(dtype, copy=False) @ kernel
+
+
+def _powers() -> np.ndarray:
+    of_octave = [
+        int((Decimal(2) ** (_OCTAVES - Decimal(step) / _STEPS_OF_OCTAVE)).to_integral_value())
+        for step in range(_STEPS_OF_OCTAVE)
+    ]
+    return np.array([(power >> octave) + _LEAST for octave in range(_OCTAVES) for power in of_octave], np.float64)
+
+
+_POWERS = _powers()
+
+
+def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np.ndarray) -> ResidualNetwork:
+    """Learn from residuals and their contexts.
+
+    Parameters
+    ----------
+    inputs : float32 array of shape (n_values, n_inputs)
+        From `seqembed.codec.contexts.Contexts`.
+    features : int array of shape (n_values,)
+        The features that they belong to.
+    symbols : int64 array of shape (n_values,)
+        What came, see `seqembed.codec.range_coder.symbols_of`. There are at least two different ones.
+
+    Returns
+    -------
+    network : ResidualNetwork
+        Of as many symbols as occurred.
+    """
+    largest = min(LARGEST_SYMBOL, int(np.abs(symbols).max()) + 1)
+    means = inputs.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviations = inputs.std(axis=0, dtype=np.float64)
+    factors = np.where(deviations > 0, _INPUT_UNITS / np.maximum(deviations, _LEAST_DEVIATION), 0).astype(np.float32)
+    n_features = int(features.max()) + 1
+    n_features = n_features if n_features <= _MOST_FEATURES else 1
+    of_features = np.eye(n_features)[np.minimum(features, n_features - 1)]
+    scaled = np.concatenate([_scaled(inputs, means, factors) / _INPUT_UNITS, of_features], axis=1)
+    networks = [_trained(scaled, symbols, seed) for seed in range(_N_NETWORKS)]
+    n_inputs = len(means)
+    kernel = np.concatenate([network.coefs_[0] for network in networks], axis=1)
+    biases = np.concatenate([network.intercepts_[0] for network in networks]) + kernel[n_inputs:]
+    known = networks[0].classes_ + largest
+    octaves = np.log2(np.e) / _N_NETWORKS
+    output_kernel = np.zeros((kernel.shape[1], 2 * largest + 1))
+    parts = [_softmax_weights(network) for network in networks]
+    output_kernel[:, known] = octaves * np.concatenate([part for part, _ in parts])
+    output_bias = np.full(2 * largest + 1, -float(_OCTAVES))
+    output_bias[known] = octaves * sum(bias for _, bias in parts)
+    return ResidualNetwork(
+        means,
+        factors,
+        _whole(kernel[:n_inputs], _KERNEL_UNITS),
+        _whole(biases, _INPUT_UNITS * _KERNEL_UNITS),
+        _whole(output_kernel, _KERNEL_UNITS),
+        _whole(output_bias, _HIDDEN_UNITS * _KERNEL_UNITS),
+    )
+
+
+def _trained(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifier:
+    network = MLPClassifier(
+        (_HIDDEN,),
+        alpha=0.1,
+        batch_size=min(256, len(inputs)),
+        learning_rate_init=5e-3,
+        max_iter=_EPOCHS,
+        n_iter_no_change=_EPOCHS,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        # It ends after so many epochs, as it should.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return network.fit(inputs, symbols)
+
+
+def _softmax_weights(network: MLPClassifier) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the output layer, one column for each class. Of two, scikit-learn has the second alone."""
+    kernel, bias = network.coefs_[1], network.intercepts_[1]
+    if len(network.classes_) > 2:
+        return kernel, bias
+    return np.concatenate([np.zeros_like(kernel), kernel], axis=1), np.concatenate([[0], bias])
+
+
+def _whole(values: np.ndarray, units: int) -> np.ndarray:
+    return np.rint(values * units).astype(np.int64)
