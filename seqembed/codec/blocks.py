@@ -16,14 +16,16 @@ from seqembed.codec.lattice import Lattice, nearest_bins
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
 from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.extras import import_extra
 
-# One feature's values after the other's, all values by significance of their bytes, the bins, all three compressed by
-# xz; predictors follow.
-RAW, RAW_PLANES, BINS, FIRST_PREDICTOR = 0, 1, 2, 3
+# Values by xz and by pcodec, and bins by xz; predictors follow.
+RAW, RAW_NUMBERS, BINS, FIRST_PREDICTOR = 0, 1, 2, 3
 # xz takes longer than everything else. Predictions that need less than this share of the values' own bytes leave xz no
 # chance with the values as they are.
 _SHARE_OF_HARD_BLOCKS = 0.4
 _NEAR = 1.15
+# The best that pcodec has.
+_LEVEL_OF_PCODEC = 12
 # So many sequences of a block show which method is the best for all of them, where there are many more.
 _SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
 # How lengths of sequences are written. Two numbers more say how many bytes compressed ones have.
@@ -38,6 +40,7 @@ DAMAGE = (
     TypeError,
     AssertionError,
     MemoryError,
+    RuntimeError,
     struct.error,
     zlib.error,
     lzma.LZMAError,
@@ -91,7 +94,9 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
-        candidates += [(_compressed(_planes(joined)), RAW_PLANES), (_compressed(_little(joined.T).tobytes()), RAW)]
+        candidates.append((_compressed(_little(joined.T).tobytes()), RAW))
+        if joined.itemsize > 1:
+            candidates.append((_encode_numbers(joined), RAW_NUMBERS))
     content, number = min(candidates, key=lambda candidate: len(candidate[0]))
     return start + bytes([number]) + content
 
@@ -99,7 +104,7 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
 def kind_of_block(data: bytes) -> str:
     """Return "raw", "bins" or "predicted", for the method of an encoded block."""
     _, place = unpack_lengths(data)
-    return "raw" if data[place] <= RAW_PLANES else "bins" if data[place] == BINS else "predicted"
+    return "raw" if data[place] <= RAW_NUMBERS else "bins" if data[place] == BINS else "predicted"
 
 
 def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) -> list[np.ndarray]:
@@ -118,13 +123,12 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
         raise InvalidStreamError("Got a damaged block, which ends too soon.")
     method, content = data[place], data[place + 1 :]
     try:
-        if method in (RAW, RAW_PLANES):
+        if method == RAW:
             values = _decompressed(content, n_values * np.dtype(dtype).itemsize)
-            if method == RAW:
-                in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
-                joined = np.ascontiguousarray(in_order.reshape(n_features, -1).T)
-            else:
-                joined = _from_planes(values, dtype).reshape(-1, n_features)
+            in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
+            joined = np.ascontiguousarray(in_order.reshape(n_features, -1).T)
+        elif method == RAW_NUMBERS:
+            joined = _decode_numbers(content, int(lengths.sum()), n_features, dtype)
         elif method == BINS:
             joined = _decode_bins(content, n_values, dtype, lattice)
         else:
@@ -336,6 +340,26 @@ def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice,
     decoded = _run(method, lattice, rows, exchange)
     values = lattice.values(rows.joined(decoded), dtype)
     return _decode_exceptions(data[place + int(n_bytes) :], values)
+
+
+def _encode_numbers(joined: np.ndarray) -> bytes:
+    pcodec = import_extra("pcodec", extra="codec")
+    config = pcodec.ChunkConfig(compression_level=_LEVEL_OF_PCODEC)
+    in_order = np.ascontiguousarray(joined.T, joined.dtype.newbyteorder("="))
+    columns = [pcodec.standalone.simple_compress(column, config) for column in in_order]
+    return pack_numbers(np.array([len(column) for column in columns])) + b"".join(columns)
+
+
+def _decode_numbers(data: bytes, n_timesteps: int, n_features: int, dtype) -> np.ndarray:
+    pcodec = import_extra("pcodec", extra="codec")
+    sizes, start = unpack_numbers(data, n_features)
+    columns = np.empty((n_features, n_timesteps), np.dtype(dtype).newbyteorder("="))
+    for column, end in zip(columns, (start + np.cumsum(sizes)).tolist(), strict=True):
+        progress = pcodec.standalone.simple_decompress_into(data[start:end], column)
+        if progress.n_processed != n_timesteps or not progress.finished:
+            raise InvalidStreamError(f"Got {progress.n_processed} values of a feature, expected {n_timesteps}.")
+        start = end
+    return np.ascontiguousarray(columns.T)
 
 
 def _run(method: Method, lattice: Lattice, rows: Rows, exchange: Callable) -> np.ndarray:

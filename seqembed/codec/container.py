@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
-MAGIC, VERSION = b"SEQC", 0
-_HEADER = struct.Struct("<4sBBBx8sIII")
+MAGIC, VERSION = b"SEQC", 1
 _N_LAYOUTS = 4
-_BLOCK = struct.Struct("<II")
+# Magic, version, layout, dtype and fingerprint; three numbers follow.
+_START = struct.Struct("<4sBBB8s")
 _CHECKSUM = struct.Struct("<I")
 _PIECE = 1 << 24
+# A number has at most so many bytes.
+_LONGEST_NUMBER = 9
 _DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
 
 
@@ -62,10 +65,11 @@ def pack(header: Header, blocks: list[bytes]) -> bytes:
     (True, [b'block'])
     """
     code = _DTYPES.index(_little_endian(header.dtype))
-    start = _HEADER.pack(MAGIC, VERSION, header.layout, code, header.fingerprint, *header[3:5], len(blocks))
+    start = _START.pack(MAGIC, VERSION, header.layout, code, header.fingerprint)
+    start += pack_numbers(np.array([*header[3:5], len(blocks)]))
     parts = [start, _CHECKSUM.pack(zlib.crc32(start))]
     for each in blocks:
-        parts += [_BLOCK.pack(len(each), zlib.crc32(each)), each]
+        parts += [pack_numbers(np.array([len(each)])), _CHECKSUM.pack(zlib.crc32(each)), each]
     return b"".join(parts)
 
 
@@ -77,18 +81,41 @@ def unpack_header(data: bytes) -> Header:
     InvalidStreamError
         For bytes that are no header, and for a version that this seqembed does not know.
     """
-    if len(data) < _HEADER.size + _CHECKSUM.size:
-        raise InvalidStreamError(f"Got {len(data)} bytes, fewer than a header has. Pass all that encode returned.")
-    magic, version, layout, code, fingerprint, *sizes = _HEADER.unpack_from(data)
+    return _read_header(io.BytesIO(data))[0]
+
+
+def _read_header(stream, start: bytes = b"") -> tuple[Header, bytes]:
+    """Read a header, of which some bytes may be read already; also return its bytes."""
+    start += stream.read(_START.size - len(start))
+    if len(start) < _START.size:
+        raise InvalidStreamError(f"Got {len(start)} bytes, fewer than a header has. Pass all that encode returned.")
+    magic, version, layout, code, fingerprint = _START.unpack(start)
     if magic != MAGIC:
         raise InvalidStreamError(f"Got bytes that start with {magic!r}, expected {MAGIC!r}: encode did not write them.")
-    if zlib.crc32(data[: _HEADER.size]) != _CHECKSUM.unpack_from(data, _HEADER.size)[0]:
-        raise InvalidStreamError("Got a damaged header: its checksum does not match. Encode the sequences again.")
     if version != VERSION:
         raise InvalidStreamError(f"Got version {version}, expected {VERSION}: pip install -U seqembed may read it.")
+    sizes = []
+    for _ in range(3):
+        number, packed = _read_number(stream, "the header")
+        sizes.append(number)
+        start += packed
+    checksum = stream.read(_CHECKSUM.size)
+    if len(checksum) < _CHECKSUM.size or zlib.crc32(start) != _CHECKSUM.unpack(checksum)[0]:
+        raise InvalidStreamError("Got a damaged header: its checksum does not match. Encode the sequences again.")
     if layout >= _N_LAYOUTS or code >= len(_DTYPES):
         raise InvalidStreamError(f"Got layout {layout} and dtype {code}, which this version does not have.")
-    return Header(layout, np.dtype(_DTYPES[code]), fingerprint, *sizes)
+    return Header(layout, np.dtype(_DTYPES[code]), fingerprint, *sizes), start + checksum
+
+
+def _read_number(stream, where: str) -> tuple[int, bytes]:
+    """Read a number byte by byte; also return its bytes."""
+    packed = b""
+    while not packed or packed[-1] >= 128:
+        piece = stream.read(1)
+        if not piece or len(packed) == _LONGEST_NUMBER:
+            raise InvalidStreamError(f"Got bytes that end within {where}. Pass all that encode returned.")
+        packed += piece
+    return int(unpack_numbers(packed, 1)[0][0]), packed
 
 
 def check_dtype(dtype: np.dtype) -> None:
@@ -112,25 +139,24 @@ def _little_endian(dtype) -> str:
 
 
 def locate_blocks(data: bytes) -> list[slice]:
-    """Find the blocks without reading them.
+    """Find the blocks, each with its checksum before it, without reading them.
 
     Raises
     ------
     InvalidStreamError
         If the bytes end too soon, or go on after the last block.
     """
-    n_blocks = unpack_header(data).n_blocks
-    places, start = [], _HEADER.size + _CHECKSUM.size
-    for number in range(n_blocks):
-        if start + _BLOCK.size > len(data):
-            raise InvalidStreamError(f"Got bytes that end before block {number} of {n_blocks}. Pass all of them.")
-        n_bytes, _ = _BLOCK.unpack_from(data, start)
-        if start + _BLOCK.size + n_bytes > len(data):
-            raise InvalidStreamError(f"Got bytes that end within block {number} of {n_blocks}. Pass all of them.")
-        places.append(slice(start, start + _BLOCK.size + n_bytes))
-        start = places[-1].stop
-    if start != len(data):
-        raise InvalidStreamError(f"Got {len(data) - start} bytes after the last block, expected none.")
+    stream = io.BytesIO(data)
+    places = []
+    for number in range(_read_header(stream)[0].n_blocks):
+        n_bytes, _ = _read_number(stream, f"block {number}")
+        start = stream.tell()
+        if start + _CHECKSUM.size + n_bytes > len(data):
+            raise InvalidStreamError(f"Got bytes that end within block {number}. Pass all that encode returned.")
+        places.append(slice(start, start + _CHECKSUM.size + n_bytes))
+        stream.seek(places[-1].stop)
+    if stream.tell() != len(data):
+        raise InvalidStreamError(f"Got {len(data) - stream.tell()} bytes after the last block, expected none.")
     return places
 
 
@@ -161,16 +187,15 @@ def read_one(stream) -> bytes:
     >>> [len(read_one(file)) - len(data) for _ in "ab"], read_one(file)
     ([0, 0], b'')
     """
-    start = stream.read(_HEADER.size + _CHECKSUM.size)
-    if not start:
+    first = stream.read(1)
+    if not first:
         return b""
+    header, start = _read_header(stream, first)
     pieces = [start]
-    for number in range(unpack_header(start).n_blocks):
-        head = stream.read(_BLOCK.size)
-        if len(head) < _BLOCK.size:
-            raise InvalidStreamError(f"Got a file that ends before block {number}. Encode the sequences again.")
-        pieces.append(head)
-        remaining, _ = _BLOCK.unpack(head)
+    for number in range(header.n_blocks):
+        remaining, packed = _read_number(stream, f"block {number}")
+        pieces.append(packed)
+        remaining += _CHECKSUM.size
         # A damaged length may claim gigabytes.
         while remaining:
             pieces.append(stream.read(min(remaining, _PIECE)))
@@ -188,9 +213,9 @@ def block(data: bytes, place: slice, number: int = 0) -> bytes:
     InvalidStreamError
         If its checksum does not match.
     """
-    n_bytes, checksum = _BLOCK.unpack_from(data, place.start)
-    content = data[place.start + _BLOCK.size : place.stop]
-    if len(content) != n_bytes or zlib.crc32(content) != checksum:
+    (checksum,) = _CHECKSUM.unpack_from(data, place.start)
+    content = data[place.start + _CHECKSUM.size : place.stop]
+    if zlib.crc32(content) != checksum:
         raise InvalidStreamError(f"Block {number} is damaged: its checksum does not match. Other blocks can be read.")
     return content
 
