@@ -110,8 +110,14 @@ def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> Bound
     everything = _side_by_side(training, lattice)
     methods = [_learn_method(*everything, lattice.units_of_bin, candidates[number]) for number in kept]
     if _network_pays(*parts, lattice.units_of_bin, candidates[kept[0]]):
-        best = methods[0]
-        methods.insert(0, best._replace(network=_learn_network(best.predictor, *everything, lattice.units_of_bin)))
+        # The tables of the best follow sequences that are unlike those learned from.
+        methods = [
+            *(
+                method._replace(network=_learn_network(method.predictor, *everything, lattice.units_of_bin))
+                for method in methods
+            ),
+            methods[0],
+        ]
     return BoundedCoder(lattice, methods, bins_are_short(training, lattice, methods[0]))
 
 

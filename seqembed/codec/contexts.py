@@ -16,8 +16,7 @@ _N_BEFORE = 3
 # The sign of a larger residual tells no more. Its size is an input of its own.
 _LARGEST_SIGNED = 9
 _LARGEST_SIZE = (1 << 16) - 1
-# Larger inputs are as good as this one, which float32 holds exactly.
-_LARGEST_INPUT = 1 << 20
+_LARGEST_RESIDUAL = 1 << 20
 # How fast mean sizes follow: by a fourth, and by a sixteenth.
 _FAST, _SLOW = 4, 16
 _PARTS_OF_BIN = 32
@@ -59,7 +58,7 @@ def in_context(units_of_bin: np.ndarray, n_rows: int, exchange: Callable) -> Cal
 class Contexts:
     """What encoder and decoder both know before each residual of sequences side by side.
 
-    All inputs are integers: every machine gets the same.
+    All is computed in integers: every machine gets the same inputs.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ class Contexts:
         Returns
         -------
         inputs : float32 array of shape (n_active, N_INPUTS)
-            Whole numbers.
+            Integers, those of more than 24 bits rounded.
         """
         n_active, here, units = len(predicted), _N_BEFORE + feature, self._units_of_bin[feature]
         if feature == 0:
@@ -116,15 +115,14 @@ class Contexts:
             np.abs(remainders)[:, np.newaxis],
             nearest[:, np.newaxis],
             (nearest - bins[1, :, here])[:, np.newaxis],
-            np.clip(neighbours, -_LARGEST_SIGNED, _LARGEST_SIGNED),
+            _signed(neighbours),
             _half_octaves(np.abs(neighbours)),
             _half_octaves(np.abs(residuals[:, _N_BEFORE:here]).sum(axis=1, keepdims=True)),
             bins[0, :, here - 1 : here],
         ]
         inputs = np.empty((n_active, N_INPUTS), np.float32)
         inputs[:, :_N_PAST] = self._past[:n_active, feature]
-        present = np.concatenate(present, axis=1)
-        np.clip(present, -_LARGEST_INPUT, _LARGEST_INPUT, out=inputs[:, _N_PAST:], casting="unsafe")
+        inputs[:, _N_PAST:] = np.concatenate(present, axis=1)
         return inputs
 
     def after(self, feature: int, residuals: np.ndarray, decoded: np.ndarray) -> None:
@@ -149,29 +147,33 @@ class Contexts:
         inside = slice(_N_BEFORE, -1)
         residuals, bins = self._residuals[1:, :n_active], self._bins[1:, :n_active]
         lags = np.moveaxis(residuals[:, :, inside], 0, -1)
-        sizes = SCALE_UNITS * np.minimum(np.abs(lags[..., 0]), _LARGEST_INPUT)
+        sizes = SCALE_UNITS * np.minimum(np.abs(lags[..., 0]), _LARGEST_RESIDUAL)
         fast, slow, total = (each[:n_active] for each in (self._fast, self._slow, self._sum))
         fast += (sizes - fast + _FAST // 2) // _FAST
         slow += (sizes - slow + _SLOW // 2) // _SLOW
         total += sizes
         of_all = [np.broadcast_to(each.sum(axis=1, keepdims=True), fast.shape) for each in (sizes, fast, slow)]
-        times = np.array([min(t, _LARGEST_INPUT), _half_octaves(np.array(t))])
+        times = np.array([t, _half_octaves(np.array(t))])
         past = [
-            np.clip(lags, -_LARGEST_SIGNED, _LARGEST_SIGNED),
+            _signed(lags),
             _half_octaves(np.abs(lags)),
-            np.clip(_neighbours(residuals[0]), -_LARGEST_SIGNED, _LARGEST_SIGNED),
+            _signed(_neighbours(residuals[0])),
             bins[0, :, inside, np.newaxis],
             (bins[0] - bins[1])[:, inside, np.newaxis],
             _neighbours(bins[0]),
             _half_octaves(np.stack([fast, slow, total // max(1, t), *of_all], axis=-1)),
             np.broadcast_to(times, (*fast.shape, 2)),
         ]
-        np.clip(np.concatenate(past, axis=-1), -_LARGEST_INPUT, _LARGEST_INPUT, out=self._past[:n_active], casting="unsafe")
+        self._past[:n_active] = np.concatenate(past, axis=-1)
 
 
 def _neighbours(values: np.ndarray) -> np.ndarray:
     """Return the features before and after each."""
     return np.stack([values[:, _N_BEFORE - 1 : -2], values[:, _N_BEFORE + 1 :]], axis=-1)
+
+
+def _signed(residuals: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(residuals, -_LARGEST_SIGNED), _LARGEST_SIGNED)
 
 
 def _half_octaves(sizes: np.ndarray) -> np.ndarray:

@@ -73,31 +73,42 @@ class ResidualNetwork(NamedTuple):
         that they belong to. It returns whole numbers of shape (n_values, n_symbols), float64, proportional to the
         probabilities of the symbols.
         """
-        multiply = _exact_product(self.kernel, _LARGEST_INPUT)
-        multiply_hidden = _exact_product(self.output_kernel, _LARGEST_HIDDEN)
-        biases, output_bias = self.biases.astype(np.float64), self.output_bias.astype(np.float64)
+        hidden_layer = _exact_layer(self.kernel, self.biases, _LARGEST_INPUT)
+        output_layer = _exact_layer(self.output_kernel, self.output_bias[np.newaxis], _LARGEST_HIDDEN)
 
         def frequencies(inputs: np.ndarray, feature: int) -> np.ndarray:
-            hidden = multiply(_scaled(inputs, self.means, self.factors)) + biases[min(feature, len(biases) - 1)]
-            hidden = np.floor(hidden * (_HIDDEN_UNITS / (_INPUT_UNITS * _KERNEL_UNITS)))
-            logits = multiply_hidden(np.clip(hidden, 0, _LARGEST_HIDDEN)) + output_bias
-            below = logits.max(axis=1, keepdims=True) - logits
-            steps = (below * (_STEPS_OF_OCTAVE / (_HIDDEN_UNITS * _KERNEL_UNITS))).astype(np.int64)
-            return _POWERS[np.minimum(steps, len(_POWERS) - 1)]
+            hidden = hidden_layer(_scaled(inputs, self.means, self.factors), feature)
+            hidden *= _HIDDEN_UNITS / (_INPUT_UNITS * _KERNEL_UNITS)
+            np.floor(np.minimum(np.maximum(hidden, 0, out=hidden), _LARGEST_HIDDEN, out=hidden), out=hidden)
+            logits = output_layer(hidden, 0)
+            # The maximum of rows is faster over columns.
+            below = logits.T.copy().max(axis=0)[:, np.newaxis] - logits
+            below *= _STEPS_OF_OCTAVE / (_HIDDEN_UNITS * _KERNEL_UNITS)
+            return _POWERS.take(np.minimum(below, len(_POWERS) - 1, out=below).astype(np.intp))
 
         return frequencies
 
 
+def _exact_layer(kernel: np.ndarray, biases: np.ndarray, largest: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Return a layer for whole numbers, which is exact in whatever order BLAS sums."""
+    most = largest * int(np.abs(kernel).sum(axis=0).max(initial=0)) + int(np.abs(biases).max(initial=0))
+    dtype = np.float32 if most < _EXACT_IN_FLOAT32 else np.float64
+    kernel, biases = kernel.astype(dtype), biases.astype(dtype)
+    last = len(biases) - 1
+
+    def layer(values: np.ndarray, feature: int) -> np.ndarray:
+        product = values.astype(dtype, copy=False) @ kernel
+        product += biases[min(feature, last)]
+        return product
+
+    return layer
+
+
 def _scaled(inputs: np.ndarray, means: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip((inputs - means) * factors, -_LARGEST_INPUT, _LARGEST_INPUT))
-
-
-def _exact_product(kernel: np.ndarray, largest: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a product of whole numbers with a kernel, which is exact in whatever order BLAS sums."""
-    is_small = largest * int(np.abs(kernel).sum(axis=0).max(initial=0)) < _EXACT_IN_FLOAT32
-    dtype = np.float32 if is_small else np.float64
-    kernel = kernel.astype(dtype)
-    return lambda values: values.astype(dtype, copy=False) @ kernel
+    values = inputs - means
+    values *= factors
+    np.minimum(np.maximum(values, -_LARGEST_INPUT, out=values), _LARGEST_INPUT, out=values)
+    return np.rint(values, out=values)
 
 
 def _powers() -> np.ndarray:
@@ -134,7 +145,7 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
     factors = np.where(deviations > 0, _INPUT_UNITS / np.maximum(deviations, _LEAST_DEVIATION), 0).astype(np.float32)
     n_features = int(features.max()) + 1
     n_features = n_features if n_features <= _MOST_FEATURES else 1
-    of_features = np.eye(n_features)[np.minimum(features, n_features - 1)]
+    of_features = np.eye(n_features, dtype=np.float32)[np.minimum(features, n_features - 1)]
     scaled = np.concatenate([_scaled(inputs, means, factors) / _INPUT_UNITS, of_features], axis=1)
     networks = [_trained(scaled, symbols, seed) for seed in range(_N_NETWORKS)]
     n_inputs = len(means)
