@@ -53,21 +53,18 @@ _MOST_PADDING = 4
 
 
 class Method(NamedTuple):
-    """A predictor with its tables.
+    """A predictor, and how its residuals are coded.
 
     Parameters
     ----------
     predictor : Predictor
         What to predict with.
-    tables : Tables
-        How to code the residuals.
-    network : ResidualNetwork or None, default=None
-        Codes them better than the tables, and slower.
+    distribution : Tables or ResidualNetwork
+        What residuals are coded by. The network needs fewer bytes, and takes longer.
     """
 
     predictor: Predictor
-    tables: Tables
-    network: ResidualNetwork | None = None
+    distribution: Tables | ResidualNetwork
 
 
 def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], *, tries_bins: bool) -> bytes:
@@ -289,7 +286,7 @@ def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method
 def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice, method: Method) -> bytes:
     rows = arrange(lengths)
     integers, fits = (rows.padded(each) for each in lattice.integers(joined))
-    encoder = ResidualEncoder(method.tables.models())
+    encoder = ResidualEncoder()
 
     def find(t, features, predicted):
         part = slice(len(predicted)), t, features
@@ -298,15 +295,16 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
         residuals[~fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
         return residuals
 
-    if method.network is None:
+    if isinstance(method.distribution, Tables):
+        models = method.distribution.models()
 
         def exchange(t, features, predicted, scales):
             residuals = find(t, features, predicted)
-            encoder.write(residuals.ravel(), scales.ravel())
+            encoder.write(models, residuals.ravel(), scales.ravel())
             return residuals
 
     else:
-        frequencies = method.network.prepared()
+        frequencies = method.distribution.prepared()
 
         def exchange_in_context(t, feature, predicted, scales, inputs):
             residuals = find(t, feature, predicted)
@@ -324,14 +322,15 @@ def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice,
     (n_bytes,), place = unpack_numbers(data, 1)
     rows = arrange(lengths)
     n_values = int(lengths.sum()) * len(lattice.unit)
-    decoder = ResidualDecoder(method.tables.models(), data[place : place + int(n_bytes)], n_values)
-    if method.network is None:
+    decoder = ResidualDecoder(data[place : place + int(n_bytes)], n_values)
+    if isinstance(method.distribution, Tables):
+        models = method.distribution.models()
 
         def exchange(t, features, predicted, scales):
-            return decoder.read(scales.ravel()).reshape(predicted.shape)
+            return decoder.read(models, scales.ravel()).reshape(predicted.shape)
 
     else:
-        frequencies = method.network.prepared()
+        frequencies = method.distribution.prepared()
 
         def exchange_in_context(t, feature, predicted, scales, inputs):
             return decoder.read_by(frequencies(inputs, feature), scales)
@@ -363,7 +362,7 @@ def _decode_numbers(data: bytes, n_timesteps: int, n_features: int, dtype) -> np
 
 
 def _run(method: Method, lattice: Lattice, rows: Rows, exchange: Callable) -> np.ndarray:
-    one_by_one = method.network is not None
+    one_by_one = isinstance(method.distribution, ResidualNetwork)
     return run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange, one_by_one=one_by_one)
 
 

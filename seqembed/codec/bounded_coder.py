@@ -58,12 +58,7 @@ class BoundedCoder(NamedTuple):
         of_methods = [
             each
             for method in self.methods
-            for each in (
-                *method.predictor[:4],
-                np.array([method.predictor.rounds]),
-                method.tables.frequencies,
-                *(method.network or ()),
-            )
+            for each in (*method.predictor[:4], np.array([method.predictor.rounds]), *method.distribution)
         ]
         return [*self.lattice, *of_methods]
 
@@ -113,7 +108,7 @@ def learn_bounded_coder(sequences: list[np.ndarray], bound: np.ndarray) -> Bound
         # The tables of the best follow sequences that are unlike those learned from.
         methods = [
             *(
-                method._replace(network=_learn_network(method.predictor, *everything, lattice.units_of_bin))
+                Method(method.predictor, _learn_network(method.predictor, *everything, lattice.units_of_bin))
                 for method in methods
             ),
             methods[0],
@@ -152,7 +147,7 @@ def _held_out_bits(
 ) -> float:
     """Count the bits that a predictor needs on sequences that it was not learned from."""
     method = _learn_method(*training, units_of_bin, settings)
-    return method.tables.count_bits(*_residuals(method.predictor, *held_out, units_of_bin))
+    return method.distribution.count_bits(*_residuals(method.predictor, *held_out, units_of_bin))
 
 
 def _residuals(
@@ -183,7 +178,9 @@ def _network_pays(
     if network is None:
         return False
     seen = _in_context(method.predictor, *held_out, units_of_bin)
-    return network.count_bits(*seen) < _LEAST_GAIN_OF_NETWORK * method.tables.count_bits(seen.residuals, seen.scales)
+    return network.count_bits(*seen) < _LEAST_GAIN_OF_NETWORK * method.distribution.count_bits(
+        seen.residuals, seen.scales
+    )
 
 
 def _learn_network(

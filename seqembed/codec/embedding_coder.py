@@ -66,8 +66,8 @@ class EmbeddingCoder(NamedTuple):
         if not sequences:
             return start
         integers = _integers(self.estimator.transform(_as_input(self.estimator, sequences)), self)
-        encoder = ResidualEncoder(self.tables.models())
-        encoder.write(integers.ravel(), np.tile(self.sizes, len(integers)))
+        encoder = ResidualEncoder()
+        encoder.write(self.tables.models(), integers.ravel(), np.tile(self.sizes, len(integers)))
         return start + encoder.finish()
 
     def decode(self, data: bytes, dtype) -> list[np.ndarray]:
@@ -79,8 +79,8 @@ class EmbeddingCoder(NamedTuple):
             return []
         n_values = len(lengths) * len(self.mean)
         try:
-            decoder = ResidualDecoder(self.tables.models(), data[place:], n_values)
-            integers = decoder.read(np.tile(self.sizes, len(lengths))).reshape(len(lengths), -1)
+            decoder = ResidualDecoder(data[place:], n_values)
+            integers = decoder.read(self.tables.models(), np.tile(self.sizes, len(lengths))).reshape(len(lengths), -1)
         except DAMAGE as error:
             raise InvalidStreamError(f"Got a damaged block: {error}") from error
         embeddings = self.mean + (integers * self.step) @ self.axes

@@ -114,26 +114,27 @@ _SHIFTS = np.array([_shift(number) for number in range(len(_LIMITS) + 1)])
 
 
 class ResidualEncoder:
-    """Writes residuals, a group at a time.
+    """Writes residuals, a group at a time."""
 
-    Parameters
-    ----------
-    models : list
-        From `Tables.models`.
-    """
-
-    def __init__(self, models: list):
+    def __init__(self):
         stream = import_extra("constriction", extra="codec").stream
-        self._models, self._of_each = models, stream.model.Categorical(perfect=False)
-        self._uniform = stream.model.Uniform
+        self._of_each, self._uniform = stream.model.Categorical(perfect=False), stream.model.Uniform
         self._coder = stream.queue.RangeEncoder()
         self._escapes: list[np.ndarray] = []
 
-    def write(self, residuals: np.ndarray, scales: np.ndarray) -> None:
-        """Write residuals whose expected sizes are known."""
+    def write(self, models: list, residuals: np.ndarray, scales: np.ndarray) -> None:
+        """Write residuals by the tables of their expected sizes.
+
+        Parameters
+        ----------
+        models : list
+            From `Tables.models`.
+        residuals, scales : int64 arrays of shape (n_values,)
+            Residuals in bins, and their expected sizes.
+        """
         order, groups = _grouped(scales)
         for number, part in groups:
-            self._write(residuals[order[part]], _SHIFTS[number], LARGEST_SYMBOL, self._models[number])
+            self._write(residuals[order[part]], _SHIFTS[number], LARGEST_SYMBOL, models[number])
 
     def write_by(self, frequencies: np.ndarray, residuals: np.ndarray, scales: np.ndarray) -> None:
         """Write residuals of which each has probabilities of its own.
@@ -171,8 +172,6 @@ class ResidualDecoder:
 
     Parameters
     ----------
-    models : list
-        Those of the encoder.
     data : bytes
         What the encoder returned.
     n_values : int
@@ -184,10 +183,9 @@ class ResidualDecoder:
         For data that no encoder wrote.
     """
 
-    def __init__(self, models: list, data: bytes, n_values: int):
+    def __init__(self, data: bytes, n_values: int):
         stream = import_extra("constriction", extra="codec").stream
-        self._models, self._of_each = models, stream.model.Categorical(perfect=False)
-        self._uniform = stream.model.Uniform
+        self._of_each, self._uniform = stream.model.Categorical(perfect=False), stream.model.Uniform
         (n_words,), start = unpack_numbers(data, 1)
         end = start + 4 * int(n_words)
         if end > len(data):
@@ -197,12 +195,12 @@ class ResidualDecoder:
         escapes = zlib.decompressobj().decompress(packed, max(1, 4 * n_values)) if packed else b""
         self._escapes, self._n_escapes = np.frombuffer(escapes, "<u4").astype(np.int64), 0
 
-    def read(self, scales: np.ndarray) -> np.ndarray:
-        """Read residuals whose expected sizes are known."""
+    def read(self, models: list, scales: np.ndarray) -> np.ndarray:
+        """Read residuals by the tables of their expected sizes, see `ResidualEncoder.write`."""
         order, groups = _grouped(scales)
         residuals = np.empty(len(scales), np.int64)
         for number, part in groups:
-            symbols = self._coder.decode(self._models[number], part.stop - part.start)
+            symbols = self._coder.decode(models[number], part.stop - part.start)
             residuals[order[part]] = self._completed(symbols, _SHIFTS[number], LARGEST_SYMBOL)
         return residuals
 

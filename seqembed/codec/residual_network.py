@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from seqembed.codec.range_coder import LARGEST_SYMBOL, bits_after_symbols, symbols_of
@@ -23,7 +21,7 @@ _STEPS_OF_OCTAVE, _OCTAVES = 64, 20
 # In units of 2 ** -20: no residual is impossible.
 _LEAST = 8
 # The mean of so many networks is better than any of them.
-_N_NETWORKS, _HIDDEN, _EPOCHS = 3, 32, 30
+_N_NETWORKS, _HIDDEN, _EPOCHS = 3, 32, 20
 _MOST_FEATURES = 32
 _LEAST_DEVIATION = 2.0**-10
 
@@ -52,9 +50,7 @@ class ResidualNetwork(NamedTuple):
     output_kernel: np.ndarray
     output_bias: np.ndarray
 
-    def count_bits(
-        self, inputs: np.ndarray, features: np.ndarray, residuals: np.ndarray, scales: np.ndarray
-    ) -> float:
+    def count_bits(self, inputs: np.ndarray, features: np.ndarray, residuals: np.ndarray, scales: np.ndarray) -> float:
         """Count the bits that residuals need in theory, without their escapes."""
         frequencies_of, bits = self.prepared(), float(bits_after_symbols(scales).sum())
         largest = len(self.output_bias) // 2
@@ -174,14 +170,13 @@ def _trained(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifie
         alpha=0.1,
         batch_size=min(256, len(inputs)),
         learning_rate_init=5e-3,
-        max_iter=_EPOCHS,
-        n_iter_no_change=_EPOCHS,
-        random_state=seed,
+        # Epochs that go on with one another need an object.
+        random_state=np.random.RandomState(seed),
     )
-    with warnings.catch_warnings():
-        # It ends after so many epochs, as it should.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return network.fit(inputs, symbols)
+    classes = np.unique(symbols)
+    for _ in range(_EPOCHS):
+        network.partial_fit(inputs, symbols, classes=classes)
+    return network
 
 
 def _softmax_weights(network: MLPClassifier) -> tuple[np.ndarray, np.ndarray]:

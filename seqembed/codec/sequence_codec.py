@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.blocks import kind_of_block
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
+from seqembed.codec.codec_file import describe, restored
 from seqembed.codec.container import (
     Header,
     InvalidStreamError,
@@ -22,7 +23,10 @@ from seqembed.codec.container import (
     read_one,
     unpack_header,
 )
-from seqembed.codec.embedding_coder import learn_embedding_coder
+from seqembed.codec.embedding_coder import EmbeddingCoder, learn_embedding_coder
+from seqembed.export.persistence import InvalidFileError, write
+from seqembed.export.persistence import pack as pack_file
+from seqembed.export.persistence import unpack as unpack_file
 from seqembed.sequences.containers import as_numbers, listed
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
@@ -65,8 +69,8 @@ class SequenceCodec(BaseEstimator):
 
     Notes
     -----
-    The codec is needed to decode: keep it beside the bytes, for instance with joblib. `report` has its size. Windows
-    that overlap should be coded as the recording that they come from.
+    The codec is needed to decode: keep it beside the bytes, see `save`. `report` has its size. Windows that overlap
+    should be coded as the recording that they come from.
 
     References
     ----------
@@ -128,7 +132,7 @@ class SequenceCodec(BaseEstimator):
             bound = self._bound(np.concatenate(sequences))
             coder = learn_bounded_coder(sequences, bound)
             self.bound_ = bound
-        self.coder_, self.n_features_in_ = coder, n_features
+        self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, _fingerprint(coder)
         return self
 
     def encode(self, X) -> bytes:
@@ -162,7 +166,7 @@ class SequenceCodec(BaseEstimator):
             self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(sequences)
         ]
         n_timesteps = np.shape(X)[1] if layout % 2 else 0
-        header = Header(layout, dtype, self._fingerprint(), self.n_features_in_, n_timesteps, len(blocks))
+        header = Header(layout, dtype, self._fingerprint, self.n_features_in_, n_timesteps, len(blocks))
         return pack(header, blocks)
 
     def decode(self, data: bytes):
@@ -297,6 +301,75 @@ class SequenceCodec(BaseEstimator):
             report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in ("raw", "bins", "predicted")}
         return report
 
+    def save(self, file) -> None:
+        """Write what was learned into one file, from which `load` makes an equal codec.
+
+        The file is a safetensors file, as those of the estimators: reading it runs no code. Later versions of seqembed
+        read it, and decode what this codec encodes.
+
+        Parameters
+        ----------
+        file : str, path-like or binary file object
+            Where to write. A file of that name is replaced, and never half written.
+
+        Examples
+        --------
+        >>> import io
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
+        >>> codec, file = SequenceCodec(max_error=0.01).fit(X), io.BytesIO()
+        >>> codec.save(file)
+        >>> bool((SequenceCodec.load(file.getvalue()).decode(codec.encode(X)) == codec.decode(codec.encode(X))).all())
+        True
+        """
+        check_is_fitted(self)
+        description, arrays = describe(self.coder_)
+        max_error = None if self.max_error is None else np.asarray(self.max_error, np.float64).tolist()
+        bits = None if self.bits is None else float(self.bits)
+        description |= {
+            "class": type(self).__name__,
+            "parameters": {"max_error": max_error, "relative": bool(self.relative), "bits": bits},
+            "n_features": self.n_features_in_,
+            "fingerprint": self._fingerprint.hex(),
+        }
+        write(pack_file(description, arrays), file)
+
+    @classmethod
+    def load(cls, file, estimator=None) -> SequenceCodec:
+        """Read a codec that `save` has written.
+
+        Parameters
+        ----------
+        file : str, path-like, bytes or binary file object
+            What `save` wrote.
+        estimator : LSTMAutoencoder or None, default=None
+            For a codec with `bits`, the estimator that it was made with, which its file does not hold.
+
+        Returns
+        -------
+        codec : SequenceCodec
+            Fitted.
+
+        Raises
+        ------
+        seqembed.export.persistence.InvalidFileError
+            For anything else, and for another estimator.
+        """
+        description, arrays = unpack_file(file)
+        names = {"class", "parameters", "n_features", "fingerprint"}
+        if description.get("class") != cls.__name__ or not names <= set(description):
+            raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")
+        coder = restored(description, arrays, estimator)
+        codec = cls(
+            estimator, **{name: description["parameters"].get(name) for name in ("max_error", "relative", "bits")}
+        )
+        codec.coder_, codec.n_features_in_, codec._fingerprint = coder, description["n_features"], _fingerprint(coder)
+        if codec._fingerprint.hex() != description["fingerprint"]:
+            raise InvalidFileError("Got another estimator than the codec was fitted with, or a file that was changed.")
+        if isinstance(codec.coder_, BoundedCoder):
+            codec.bound_ = codec.coder_.lattice.bound
+        return codec
+
     def _check_parameters(self) -> None:
         if (self.max_error is None) == (self.bits is None):
             raise ValueError(
@@ -331,15 +404,16 @@ class SequenceCodec(BaseEstimator):
 
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
-        if header.fingerprint != self._fingerprint() or header.n_features != self.n_features_in_:
+        if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
         return header
 
-    def _fingerprint(self) -> bytes:
-        digest = hashlib.sha256()
-        for numbers in self.coder_.numbers():
-            digest.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
-        return digest.digest()[:8]
+
+def _fingerprint(coder: BoundedCoder | EmbeddingCoder) -> bytes:
+    digest = hashlib.sha256()
+    for numbers in coder.numbers():
+        digest.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
+    return digest.digest()[:8]
 
 
 def _checked(X) -> tuple[list[np.ndarray], int]:

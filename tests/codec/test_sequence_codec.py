@@ -16,6 +16,8 @@ from sklearn.exceptions import NotFittedError
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.container import locate_blocks
+from seqembed.codec.range_coder import Tables
+from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
 
 
@@ -36,6 +38,18 @@ def assert_within_bound(X, decoded, bound):
     assert (errors <= bound).all()
     exact = np.broadcast_to(bound == 0, X.shape)
     np.testing.assert_array_equal(X[exact].tobytes(), decoded[exact].tobytes())
+
+
+def bursts(n_samples=60, n_timesteps=40, *, seed=0):
+    """Steps that are large for a while: what they are like is told by those before, and by the other feature's."""
+    random = np.random.default_rng(seed)
+    size = np.where(random.random((n_samples, n_timesteps // 8)) < 0.3, 8.0, 0.5).repeat(8, axis=1)
+    return (random.normal(size=(n_samples, n_timesteps, 2)) * size[:, :, np.newaxis]).cumsum(axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def bursts_codec():
+    return SequenceCodec(max_error=0.02).fit(bursts())
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +178,9 @@ def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
 def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
     for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
         train, test = load(split="train").data, load(split="test").data
-        report = SequenceCodec(max_error=0.01).fit(train).report(test)
+        codec = SequenceCodec(max_error=0.01).fit(train)
+        report, by_xz = codec.report(test), codec.coder_.count_bytes_of_xz(list(test))
         assert report["pays_back_after"] < np.inf
-        by_xz = SequenceCodec(max_error=0.01).fit(train).coder_.count_bytes_of_xz(list(test))
         assert report["bytes"] < most * by_xz
 
 
@@ -258,11 +272,15 @@ def test_forty_features_and_training_sequences_that_are_empty():
     assert_within_bound(X, codec.decode(codec.encode(X)), codec.bound_)
 
 
-@pytest.mark.parametrize("kind", ["bound", "bits"])
-def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind):
+@pytest.mark.parametrize("kind", ["bound", "network", "lossless", "bits"])
+def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bursts_codec):
     X, random = waves(seed=5), np.random.default_rng(0)
     if kind == "bound":
         codec = SequenceCodec(max_error=0.01).fit(X)
+    elif kind == "network":
+        X, codec = bursts(seed=1), bursts_codec
+    elif kind == "lossless":
+        codec = SequenceCodec(max_error=0).fit(X)
     else:
         autoencoder = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(X)
         codec = SequenceCodec(autoencoder, bits=16).fit(X)
@@ -304,6 +322,28 @@ def test_bytes_of_another_codec_are_refused(codec):
     other = SequenceCodec(max_error=0.02).fit(waves())
     with pytest.raises(InvalidStreamError, match="Got bytes of another codec"):
         other.decode(codec.encode(waves()))
+
+
+def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_codec, codec):
+    X = bursts(seed=1)
+    decoded = bursts_codec.decode(bursts_codec.encode(X))
+    assert_within_bound(X, decoded, bursts_codec.bound_)
+    with_networks, tables = bursts_codec.coder_.methods[:-1], bursts_codec.coder_.methods[-1:]
+    assert all(isinstance(method.distribution, ResidualNetwork) for method in with_networks)
+    assert isinstance(tables[0].distribution, Tables)
+    sizes = [len(bursts_codec.coder_._replace(methods=methods).encode(list(X))) for methods in (with_networks, tables)]
+    assert sizes[0] < 0.97 * sizes[1]
+    noise = np.random.default_rng(0).normal(size=(60, 40, 2)).cumsum(axis=1)
+    of_noise = SequenceCodec(max_error=0.01).fit(noise)
+    assert all(isinstance(method.distribution, Tables) for method in of_noise.coder_.methods)
+
+
+def test_sequences_unlike_those_learned_from_keep_their_bound(bursts_codec):
+    for X in (1e6 * bursts(seed=2), bursts(seed=3)[:, ::-1], np.full((3, 9, 2), np.nan, np.float32), bursts(1, 4000)):
+        for method in bursts_codec.coder_.methods:
+            alone = bursts_codec.coder_._replace(methods=[method], tries_bins=False)
+            for x, decoded in zip(X, alone.decode(alone.encode(list(X)), X.dtype), strict=True):
+                assert_within_bound(x, decoded, bursts_codec.bound_)
 
 
 def test_a_codec_travels_with_joblib(codec, tmp_path):
@@ -348,11 +388,11 @@ open(sys.argv[3], "wb").write(data + codec.decode(data).tobytes())
 """
 
 
-def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path):
-    X = waves(100, 60)
-    codec = SequenceCodec(max_error=1e-4).fit(X)
+@pytest.mark.parametrize(("sequences", "max_error"), [(waves, 1e-4), (bursts, 0.02)])
+def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, sequences, max_error):
+    codec = SequenceCodec(max_error=max_error).fit(sequences(100, 64))
     joblib.dump(codec, tmp_path / "codec")
-    np.save(tmp_path / "X.npy", waves(100, 60, seed=1))
+    np.save(tmp_path / "X.npy", sequences(100, 64, seed=1))
     results = set()
     for kernel in ("Haswell", "Nehalem", "Prescott"):
         command = [sys.executable, "-c", CODE, *(str(tmp_path / name) for name in ("codec", "X.npy", kernel))]

@@ -1,0 +1,93 @@
+import io
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from seqembed import LSTMAutoencoder, load
+from seqembed.codec import SequenceCodec
+from seqembed.export.persistence import InvalidFileError, pack, unpack
+
+OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
+
+
+def walks(seed=0):
+    return np.random.default_rng(seed).normal(size=(30, 12, 2)).cumsum(axis=1)
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    return LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(walks())
+
+
+def saved(codec):
+    file = io.BytesIO()
+    codec.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_files_of_every_version_decode_as_they_did(path):
+    estimator = load(path.parent / "autoencoder.seqembed") if path.stem == "embedding" else None
+    codec = SequenceCodec.load(path.with_suffix(".seqembed"), estimator)
+    decoded, expected = np.concatenate(list(codec.decode(path.read_bytes()))), np.load(path.with_suffix(".npy"))
+    assert decoded.dtype == expected.dtype
+    if path.stem == "embedding":
+        # Floats of the network, which differ between processors.
+        np.testing.assert_allclose(decoded, expected, atol=1e-4)
+    else:
+        np.testing.assert_array_equal(decoded, expected)
+
+
+def test_there_is_a_file_of_every_way_of_coding():
+    assert {path.stem for path in OLD_FILES} >= {"network", "tables", "bins", "xz", "pcodec", "embedding"}
+
+
+@pytest.mark.parametrize("parameters", [{"max_error": 0.01}, {"max_error": [0, 0.5], "relative": False}])
+def test_a_codec_comes_back_from_its_file(parameters, tmp_path):
+    codec = SequenceCodec(**parameters).fit(walks())
+    codec.save(tmp_path / "codec.seqembed")
+    again = SequenceCodec.load(tmp_path / "codec.seqembed")
+    assert again.get_params() == codec.get_params()
+    assert joblib.hash(again.coder_) == joblib.hash(codec.coder_)
+    np.testing.assert_array_equal(again.bound_, codec.bound_)
+    data = codec.encode(walks(1))
+    assert again.encode(walks(1)) == data
+    np.testing.assert_array_equal(again.decode(data), codec.decode(data))
+
+
+def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
+    codec = SequenceCodec(autoencoder, bits=16).fit(walks())
+    file, data = saved(codec), codec.encode(walks(1))
+    np.testing.assert_array_equal(SequenceCodec.load(file, autoencoder).decode(data), codec.decode(data))
+    with pytest.raises(InvalidFileError, match=r"without its estimator: pass load\(file, estimator\)"):
+        SequenceCodec.load(file)
+    other = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=1).fit(walks())
+    with pytest.raises(InvalidFileError, match="Got another estimator"):
+        SequenceCodec.load(file, other)
+
+
+def test_other_files_are_refused(autoencoder):
+    with pytest.raises(InvalidFileError, match="holds no codec"):
+        SequenceCodec.load(saved(autoencoder))
+    file = saved(SequenceCodec(max_error=0.01).fit(walks()))
+    with pytest.raises(InvalidFileError):
+        load(file)
+    description, arrays = unpack(file)
+    with pytest.raises(InvalidFileError, match="Got a codec of version 2, expected 1"):
+        SequenceCodec.load(pack(description | {"codec_version": 2}, arrays))
+    for missing in ("fingerprint", "rounds", "parameters", "tries_bins"):
+        less = {name: value for name, value in description.items() if name != missing}
+        with pytest.raises(InvalidFileError, match="holds no codec"):
+            SequenceCodec.load(pack(less, arrays))
+    for missing in ("unit", "0/weights", "0/frequencies"):
+        less = {name: value for name, value in arrays.items() if name != missing}
+        with pytest.raises(InvalidFileError, match="holds no codec"):
+            SequenceCodec.load(pack(description, less))
+
+
+def test_a_file_of_changed_numbers_is_refused():
+    description, arrays = unpack(saved(SequenceCodec(max_error=0.01).fit(walks())))
+    with pytest.raises(InvalidFileError, match="a file that was changed"):
+        SequenceCodec.load(pack(description, arrays | {"unit": arrays["unit"] * 2}))
