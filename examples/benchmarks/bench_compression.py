@@ -3,7 +3,7 @@
 Each codec learns from the training part and compresses the test part of a set; sizes are those of real bytes, headers
 included. A bound is a share of each feature's range in the training part. Beside `SequenceCodec` stand zstd and xz of
 values rounded to the same bins, pcodec of the same, and SZ3, each the best of several settings and of two orders of the
-axes. zfp, which needs several times as many bits, is left out. ``--data FOLDER`` adds the sets of ``.npz`` files in a
+axes. zfp, which needs several times as many bits, is left out. Beside each line stands the size of the saved codec. ``--data FOLDER`` adds the sets of ``.npz`` files in a
 folder, see `labelled_sets.py`, or long recordings with an array called "series". Speeds are megabytes of float32 a
 second, the median of some calls, on one thread.
 """
@@ -11,6 +11,7 @@ second, the median of some calls, on one thread.
 from __future__ import annotations
 
 import argparse
+import io
 import lzma
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pcodec import ChunkConfig, standalone
 
 from seqembed.codec import SequenceCodec
 from seqembed.codec.lattice import nearest_bins
+from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 
 BOUNDS = (0.1, 0.01, 0.001, 0)
@@ -38,9 +40,18 @@ def main() -> None:
     for name, (train, test) in sets.items():
         if not arguments.sets or name in arguments.sets:
             measure(name, train, test)
-    walks = np.random.default_rng(0).normal(size=(20_000, 50, 6)).cumsum(axis=1).astype(np.float32)
-    codec = SequenceCodec(max_error=0.01).fit(walks[:2000])
-    print(f"speed, 20000 random walks of 50 timesteps and 6 features: {speeds(codec, walks, codec.encode(walks))}")
+    random = np.random.default_rng(0)
+    steps = random.normal(size=(20_000, 50, 6)).astype(np.float32)
+    # Steps that are large now and then are foreseen better by a network, which takes longer.
+    sizes = np.where(random.random((20_000, 5, 1)) < 0.3, 8, 0.5).repeat(10, axis=1).astype(np.float32)
+    for name, X in {"random walks": steps, "with bursts": steps * sizes}.items():
+        walks = X.cumsum(axis=1)
+        codec = SequenceCodec(max_error=0.01).fit(walks[:2000])
+        n_networks = sum(isinstance(method.distribution, ResidualNetwork) for method in codec.coder_.methods)
+        print(
+            f"speed, 20000 {name} of 50 timesteps and 6 features, {n_networks} networks: "
+            f"{speeds(codec, walks, codec.encode(walks))}"
+        )
 
 
 def packaged_sets() -> dict[str, tuple[list, list]]:
@@ -94,8 +105,16 @@ def measure(name: str, train: list, test: list) -> None:
         shown = ", ".join(f"{peer} {8 * size / n_values:.3f}" for peer, size in peers.items())
         print(
             f"  {100 * bound:4.1f} %: {8 * len(data) / n_values:6.3f} bits a value, {len(data) / peers[best]:.2f} of "
-            f"{best} ({shown}); largest error {kept:.3f} of the bound; {speeds(codec, test, data)}"
+            f"{best} ({shown}); largest error {kept:.3f} of the bound; codec {codec_bytes(codec) / 1000:.0f} kB; "
+            f"{speeds(codec, test, data)}"
         )
+
+
+def codec_bytes(codec: SequenceCodec) -> int:
+    """Count the bytes of a saved codec."""
+    file = io.BytesIO()
+    codec.save(file)
+    return len(file.getvalue())
 
 
 def speeds(codec: SequenceCodec, sequences: list, data: bytes) -> str:

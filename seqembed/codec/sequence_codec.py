@@ -376,10 +376,12 @@ class SequenceCodec(BaseEstimator):
                 f"Got max_error={self.max_error} and bits={self.bits}, expected one of them: SequenceCodec("
                 f"max_error=0.01) keeps a bound, SequenceCodec(autoencoder, bits=64) a number of bits."
             )
-        if (self.bits is None) != (self.estimator is None):
+        if self.bits is not None and self.estimator is None:
+            raise ValueError("Got bits= without estimator=, expected both: SequenceCodec(autoencoder, bits=64).")
+        if self.bits is None and self.estimator is not None:
             raise ValueError(
-                f"Got estimator={self.estimator} with bits={self.bits}, expected both or none: SequenceCodec("
-                f"autoencoder, bits=64)."
+                f"Got estimator= with max_error={self.max_error}, expected one of them. With a bound, an embedding takes "
+                f"more bits than it saves: pass SequenceCodec(max_error={self.max_error})."
             )
         if self.bits is not None:
             if not (np.isfinite(self.bits) and self.bits > 0):
