@@ -40,9 +40,10 @@ class SequenceCodec(BaseEstimator):
 
     `fit` learns, from typical sequences, the step of each feature's own (integers and decimals hide in floats), how a
     value follows from the timesteps before it, and how far off these predictions are. `encode` predicts each value,
-    rounds what is left to what the bound allows, and codes it by its probability. Where that does not pay, a block is
-    compressed by xz. Every value is decoded while it is encoded: one that misses the bound, and one that is not finite,
-    is stored as it is.
+    rounds what is left to what the bound allows, and codes it by its probability. Tables have the probabilities of what
+    is left, by how large it was of late; small networks foresee them from more, and are learned where they save 3 % of
+    the bits, which takes some seconds. A block that is smaller so is compressed by xz or pcodec. Every value is decoded
+    while it is encoded: one that misses the bound, and one that is not finite, is stored as it is.
 
     Without a bound, at so many bits a sequence, it codes the embedding of each: rotated to its principal axes, with one
     step for all of them. `decode` then returns what the network reconstructs.
