@@ -3,8 +3,10 @@
 Each codec learns from the training part and compresses the test part of a set; sizes are those of real bytes, headers
 included. A bound is a share of each feature's range in the training part. Beside `SequenceCodec` stand zstd and xz of
 values rounded to the same bins, pcodec of the same, and SZ3, each the best of several settings and of two orders of the
-axes. zfp, which needs several times as many bits, is left out. Beside each line stands the size of the saved codec. ``--data FOLDER`` adds the sets of ``.npz`` files in a
-folder, see `labelled_sets.py`, or long recordings with an array called "series". Speeds are megabytes of float32 a
+axes. zfp, which needs several times as many bits, is left out. Beside each line stands the size of the saved codec.
+``--data FOLDER`` adds the sets of ``.npz`` files in a
+folder, see `labelled_sets.py`, or long recordings with an array called "series". ``--embeddings`` also fits an
+autoencoder to each set of windows, and gives it to the codec. Speeds are megabytes of float32 a
 second, the median of some calls, on one thread.
 """
 
@@ -21,6 +23,7 @@ import zstandard
 from alternation import describe_machine, median_seconds
 from pcodec import ChunkConfig, standalone
 
+from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
 from seqembed.codec.lattice import nearest_bins
 from seqembed.codec.residual_network import ResidualNetwork
@@ -33,6 +36,7 @@ def main() -> None:
     """Read the command line and print a table for each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of .npz files")
+    parser.add_argument("--embeddings", action="store_true", help="help the codec with those of an autoencoder too")
     parser.add_argument("--sets", nargs="+", help="names of the sets to measure; by default all")
     arguments = parser.parse_args()
     print(describe_machine(("numpy", "constriction", "zstandard", "pcodec", "pysz")))
@@ -40,6 +44,8 @@ def main() -> None:
     for name, (train, test) in sets.items():
         if not arguments.sets or name in arguments.sets:
             measure(name, train, test)
+            if arguments.embeddings and len(train) > 1:
+                measure_embeddings(train, test)
     random = np.random.default_rng(0)
     steps = random.normal(size=(20_000, 50, 6)).astype(np.float32)
     # Steps that are large now and then are foreseen better by a network, which takes longer.
@@ -107,6 +113,19 @@ def measure(name: str, train: list, test: list) -> None:
             f"  {100 * bound:4.1f} %: {8 * len(data) / n_values:6.3f} bits a value, {len(data) / peers[best]:.2f} of "
             f"{best} ({shown}); largest error {kept:.3f} of the bound; codec {codec_bytes(codec) / 1000:.0f} kB; "
             f"{speeds(codec, test, data)}"
+        )
+
+
+def measure_embeddings(train: list, test: list) -> None:
+    """Print how many bits the embeddings of a default autoencoder save."""
+    n_values, autoencoder = sum(x.size for x in test), LSTMAutoencoder(random_state=0).fit(train)
+    for bound in (0.1, 0.05, 0.01):
+        codecs = [SequenceCodec(each, max_error=bound).fit(train) for each in (None, autoencoder)]
+        without, data = (codec.encode(test) for codec in codecs)
+        print(
+            f"  {100 * bound:4.1f} % with embeddings: {8 * len(data) / n_values:6.3f} bits a value, "
+            f"{len(data) / len(without):.3f} of {8 * len(without) / n_values:.3f}; "
+            f"codec {codec_bytes(codecs[1]) / 1000:.0f} kB; {speeds(codecs[1], test, data)}"
         )
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.codec.container import InvalidStreamError, pack_numbers, unpack_numbers
+from seqembed.codec.container import DAMAGE, InvalidStreamError, pack_numbers, unpack_numbers
 from seqembed.codec.contexts import in_context
 from seqembed.codec.lattice import Lattice, nearest_bins
+from seqembed.codec.lengths import check_size, lengths_of, pack_lengths, unpack_lengths
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
+from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.xz import compressed, decompressed
 from seqembed.extras import import_extra
 
 # Values by xz and by pcodec, and bins by xz; predictors follow.
@@ -28,23 +28,6 @@ _NEAR = 1.15
 _LEVEL_OF_PCODEC = 12
 # So many sequences of a block show which method is the best for all of them, where there are many more.
 _SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
-# How lengths of sequences are written. Two numbers more say how many bytes compressed ones have.
-_EACH, _SAME, _COMPRESSED, _SIZES = 0, 1, 2, 4
-# Neither xz nor the tables make less of a value.
-_MOST_VALUES_OF_BYTE = 8000
-# What damaged bytes raise in the libraries.
-DAMAGE = (
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    TypeError,
-    AssertionError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
 # Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
 _ROWS = 64
 _SHORTEST_PIECE = 512
@@ -67,7 +50,14 @@ class Method(NamedTuple):
     distribution: Tables | ResidualNetwork
 
 
-def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method], *, tries_bins: bool) -> bytes:
+def encode_block(
+    sequences: list[np.ndarray],
+    lattice: Lattice,
+    methods: list[Method],
+    *,
+    tries_bins: bool,
+    reconstructor: Reconstructor | None = None,
+) -> bytes:
     """Encode sequences by each method, and return the shortest result.
 
     Parameters
@@ -80,31 +70,44 @@ def encode_block(sequences: list[np.ndarray], lattice: Lattice, methods: list[Me
         To choose from, beside xz.
     tries_bins : bool
         Whether xz may do well on the bins.
+    reconstructor : Reconstructor or None, default=None
+        For methods that use a reconstruction.
     """
     lengths = lengths_of(sequences)
     start = pack_lengths(lengths)
     joined, candidates = _joined(sequences), []
     if sum(lengths):
-        for number in _promising(sequences, lattice, methods):
-            content = _encode_residuals(joined, lengths, lattice, methods[number])
+        can_embed = _can_embed(sequences, reconstructor)
+        numbers = [number for number, method in enumerate(methods) if can_embed or not needs_reconstruction(method)]
+        for number, content in _encoded_by_promising(sequences, lattice, methods, numbers, reconstructor):
             candidates.append((content, FIRST_PREDICTOR + number))
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
-        candidates.append((_compressed(_little(joined.T).tobytes()), RAW))
+        candidates.append((compressed(_little(joined.T).tobytes()), RAW))
         if joined.itemsize > 1:
             candidates.append((_encode_numbers(joined), RAW_NUMBERS))
     content, number = min(candidates, key=lambda candidate: len(candidate[0]))
     return start + bytes([number]) + content
 
 
-def kind_of_block(data: bytes) -> str:
-    """Return "raw", "bins" or "predicted", for the method of an encoded block."""
+def kind_of_block(data: bytes, methods: list[Method]) -> str:
+    """Return "raw", "bins", "predicted" or "reconstructed", for the method of an encoded block."""
     _, place = unpack_lengths(data)
-    return "raw" if data[place] <= RAW_NUMBERS else "bins" if data[place] == BINS else "predicted"
+    number = data[place] - FIRST_PREDICTOR
+    if number < 0:
+        return "bins" if data[place] == BINS else "raw"
+    return "reconstructed" if needs_reconstruction(methods[number]) else "predicted"
 
 
-def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) -> list[np.ndarray]:
+def needs_reconstruction(method: Method) -> bool:
+    """Tell whether a method predicts from embeddings too."""
+    return len(method.predictor.of_reconstruction) > 0
+
+
+def decode_block(
+    data: bytes, dtype, lattice: Lattice, methods: list[Method], reconstructor: Reconstructor | None = None
+) -> list[np.ndarray]:
     """Decode what `encode_block` returned.
 
     Raises
@@ -121,7 +124,7 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
     method, content = data[place], data[place + 1 :]
     try:
         if method == RAW:
-            values = _decompressed(content, n_values * np.dtype(dtype).itemsize)
+            values = decompressed(content, n_values * np.dtype(dtype).itemsize)
             in_order = np.frombuffer(values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
             joined = np.ascontiguousarray(in_order.reshape(n_features, -1).T)
         elif method == RAW_NUMBERS:
@@ -130,70 +133,10 @@ def decode_block(data: bytes, dtype, lattice: Lattice, methods: list[Method]) ->
             joined = _decode_bins(content, n_values, dtype, lattice)
         else:
             number = method - FIRST_PREDICTOR
-            joined = _decode_residuals(content, lengths, dtype, lattice, methods[number])
+            joined = _decode_residuals(content, lengths, dtype, lattice, methods[number], reconstructor)
     except DAMAGE as error:
         raise InvalidStreamError(f"Got a damaged block: {error}") from error
     return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
-
-
-def lengths_of(sequences: list[np.ndarray]) -> np.ndarray:
-    """Return the timesteps of each sequence."""
-    return np.array([len(sequence) for sequence in sequences], np.int64)
-
-
-def pack_lengths(lengths: np.ndarray) -> bytes:
-    """Write the lengths of sequences: once if all are the same, else the length of each, compressed if that helps."""
-    start = pack_numbers(np.array([len(lengths)]))
-    if len(lengths) and bool((lengths == lengths[0]).all()):
-        return start + bytes([_SAME]) + pack_numbers(lengths[:1])
-    numbers = pack_numbers(lengths)
-    packed = _compressed(numbers)
-    if len(packed) + _SIZES < len(numbers):
-        return start + bytes([_COMPRESSED]) + pack_numbers(np.array([len(packed), len(numbers)])) + packed
-    return start + bytes([_EACH]) + numbers
-
-
-def unpack_lengths(data: bytes) -> tuple[np.ndarray, int]:
-    """Read the lengths of sequences; also return where the next byte is.
-
-    Raises
-    ------
-    InvalidStreamError
-        For bytes that hold none.
-    """
-    (n_sequences,), place = unpack_numbers(data, 1)
-    if place >= len(data):
-        raise InvalidStreamError("Got a damaged block, which ends too soon.")
-    form, place = data[place], place + 1
-    if form == _SAME:
-        (length,), place = unpack_numbers(data, 1, place)
-        check_size(data, int(n_sequences) * max(1, int(length)))
-        return np.full(int(n_sequences), length), place
-    check_size(data, int(n_sequences))
-    if form == _COMPRESSED:
-        (n_packed, n_bytes), place = unpack_numbers(data, 2, place)
-        check_size(data, int(n_bytes))
-        try:
-            numbers = _decompressed(data[place : place + int(n_packed)], int(n_bytes))
-        except lzma.LZMAError as error:
-            raise InvalidStreamError(f"Got a damaged block: {error}") from error
-        (lengths, _), place = unpack_numbers(numbers, int(n_sequences)), place + int(n_packed)
-    else:
-        lengths, place = unpack_numbers(data, int(n_sequences), place)
-    check_size(data, sum(lengths.tolist()))
-    return lengths, place
-
-
-def check_size(data: bytes, n_values: int) -> None:
-    """Refuse a block that claims more values than its bytes can hold, which would take unbounded memory.
-
-    Raises
-    ------
-    InvalidStreamError
-        For such a block.
-    """
-    if n_values > _MOST_VALUES_OF_BYTE * (len(data) + 64):
-        raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
 
 
 class Rows(NamedTuple):
@@ -266,14 +209,49 @@ def _joined(sequences: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(sequences) if sequences else np.empty((0, 1), np.float32)
 
 
-def _promising(sequences: list[np.ndarray], lattice: Lattice, methods: list[Method]) -> list[int]:
-    """Return the methods that are worth a try: all for few sequences, else the best for a sample of them."""
-    if len(methods) < 2 or len(sequences) < _FEWEST_SEQUENCES_TO_SAMPLE:
-        return list(range(len(methods)))
-    sample = sequences[:: len(sequences) // _SAMPLE]
-    joined, lengths = _joined(sample), lengths_of(sample)
-    sizes = [len(_encode_residuals(joined, lengths, lattice, method)) for method in methods]
-    return [int(np.argmin(sizes))]
+def _can_embed(sequences: list[np.ndarray], reconstructor: Reconstructor | None) -> bool:
+    if reconstructor is None or reconstructor.coder.estimator is None:
+        return False
+    return all(len(sequence) > 0 and bool(np.isfinite(sequence).all()) for sequence in sequences)
+
+
+def _encoded_by_promising(
+    sequences: list[np.ndarray],
+    lattice: Lattice,
+    methods: list[Method],
+    numbers: list[int],
+    reconstructor: Reconstructor | None,
+) -> list[tuple[int, bytes]]:
+    """Encode by all of some methods, or many sequences by the one that is the best for a sample of them."""
+    if len(numbers) > 1 and len(sequences) >= _FEWEST_SEQUENCES_TO_SAMPLE:
+        sample = sequences[:: len(sequences) // _SAMPLE]
+        sizes = [len(content) for _, content in _encoded_by(sample, lattice, methods, numbers, reconstructor)]
+        numbers = [numbers[int(np.argmin(sizes))]]
+    return _encoded_by(sequences, lattice, methods, numbers, reconstructor)
+
+
+def _encoded_by(
+    sequences: list[np.ndarray],
+    lattice: Lattice,
+    methods: list[Method],
+    numbers: list[int],
+    reconstructor: Reconstructor | None,
+) -> list[tuple[int, bytes]]:
+    lengths, joined, embedded = lengths_of(sequences), _joined(sequences), None
+    if any(needs_reconstruction(methods[number]) for number in numbers):
+        integers = reconstructor.embed(sequences)
+        embedded = (
+            reconstructor.coder.encode_integers(integers),
+            _reconstructed(integers, lengths, lattice, reconstructor),
+        )
+    return [(number, _encode_residuals(joined, lengths, lattice, methods[number], embedded)) for number in numbers]
+
+
+def _reconstructed(
+    integers: np.ndarray, lengths: np.ndarray, lattice: Lattice, reconstructor: Reconstructor
+) -> np.ndarray:
+    """Return the integers of what embeddings are decoded to, one sequence after the other."""
+    return lattice.integers(reconstructor.reconstruct(integers, lengths))[0]
 
 
 def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:
@@ -283,8 +261,17 @@ def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method
     return len(_encode_bins(joined, lattice)) < _NEAR * len(predicted)
 
 
-def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice, method: Method) -> bytes:
-    rows = arrange(lengths)
+def _encode_residuals(
+    joined: np.ndarray,
+    lengths: np.ndarray,
+    lattice: Lattice,
+    method: Method,
+    embedded: tuple[bytes, np.ndarray] | None = None,
+) -> bytes:
+    """Encode by a method, which may need embeddings as bytes and what they are decoded to."""
+    rows, start, reconstruction = arrange(lengths), b"", None
+    if needs_reconstruction(method):
+        start, reconstruction = pack_numbers(np.array([len(embedded[0])])) + embedded[0], rows.padded(embedded[1])
     integers, fits = (rows.padded(each) for each in lattice.integers(joined))
     encoder = ResidualEncoder()
 
@@ -312,15 +299,27 @@ def _encode_residuals(joined: np.ndarray, lengths: np.ndarray, lattice: Lattice,
             return residuals
 
         exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
-    decoded = _run(method, lattice, rows, exchange)
+    decoded = _run(method, lattice, rows, exchange, reconstruction)
     content = encoder.finish()
     exceptions = _encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
-    return pack_numbers(np.array([len(content)])) + content + exceptions
+    return start + pack_numbers(np.array([len(content)])) + content + exceptions
 
 
-def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice, method: Method) -> np.ndarray:
+def _decode_residuals(
+    data: bytes,
+    lengths: np.ndarray,
+    dtype,
+    lattice: Lattice,
+    method: Method,
+    reconstructor: Reconstructor | None,
+) -> np.ndarray:
+    rows, reconstruction = arrange(lengths), None
+    if needs_reconstruction(method):
+        (n_bytes,), place = unpack_numbers(data, 1)
+        end = place + int(n_bytes)
+        integers = reconstructor.coder.decode_integers(data[place:end], len(lengths))
+        reconstruction, data = rows.padded(_reconstructed(integers, lengths, lattice, reconstructor)), data[end:]
     (n_bytes,), place = unpack_numbers(data, 1)
-    rows = arrange(lengths)
     n_values = int(lengths.sum()) * len(lattice.unit)
     decoder = ResidualDecoder(data[place : place + int(n_bytes)], n_values)
     if isinstance(method.distribution, Tables):
@@ -336,7 +335,7 @@ def _decode_residuals(data: bytes, lengths: np.ndarray, dtype, lattice: Lattice,
             return decoder.read_by(frequencies(inputs, feature), scales)
 
         exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
-    decoded = _run(method, lattice, rows, exchange)
+    decoded = _run(method, lattice, rows, exchange, reconstruction)
     values = lattice.values(rows.joined(decoded), dtype)
     return _decode_exceptions(data[place + int(n_bytes) :], values)
 
@@ -361,9 +360,17 @@ def _decode_numbers(data: bytes, n_timesteps: int, n_features: int, dtype) -> np
     return np.ascontiguousarray(columns.T)
 
 
-def _run(method: Method, lattice: Lattice, rows: Rows, exchange: Callable) -> np.ndarray:
-    one_by_one = isinstance(method.distribution, ResidualNetwork)
-    return run_predictor(method.predictor, lattice.units_of_bin, rows.lengths, exchange, one_by_one=one_by_one)
+def _run(
+    method: Method, lattice: Lattice, rows: Rows, exchange: Callable, reconstruction: np.ndarray | None
+) -> np.ndarray:
+    return run_predictor(
+        method.predictor,
+        lattice.units_of_bin,
+        rows.lengths,
+        exchange,
+        reconstruction=reconstruction,
+        one_by_one=isinstance(method.distribution, ResidualNetwork),
+    )
 
 
 def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:
@@ -375,7 +382,7 @@ def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:
     width = next(width for width in (1, 2, 4, 8) if above.max() >> (8 * width - 1) < 2)
     # Of one feature after the other, the bytes of one significance after the other.
     planes = _planes(above.T.astype(f"<u{width}"))
-    content = pack_numbers((np.abs(lowest) << 1) | (lowest < 0)) + bytes([width]) + _compressed(planes)
+    content = pack_numbers((np.abs(lowest) << 1) | (lowest < 0)) + bytes([width]) + compressed(planes)
     return pack_numbers(np.array([len(content)])) + content + exceptions
 
 
@@ -386,7 +393,7 @@ def _decode_bins(data: bytes, n_values: int, dtype, lattice: Lattice) -> np.ndar
     signed, start = unpack_numbers(content, n_features)
     lowest = np.where(signed & 1, -(signed >> 1), signed >> 1)
     width = content[start]
-    planes = _decompressed(content[start + 1 :], n_values * width)
+    planes = decompressed(content[start + 1 :], n_values * width)
     bins = _from_planes(planes, f"<u{width}").reshape(n_features, -1).T.astype(np.int64) + lowest
     return _decode_exceptions(exceptions, lattice.values(bins * lattice.units_of_bin, dtype))
 
@@ -399,7 +406,7 @@ def _encode_exceptions(values: np.ndarray, decoded: np.ndarray, bound: np.ndarra
     if not len(places):
         return b""
     gaps = pack_numbers(np.diff(places, prepend=0))
-    packed = _compressed(gaps + _planes(values.ravel()[places]))
+    packed = compressed(gaps + _planes(values.ravel()[places]))
     return pack_numbers(np.array([len(places), len(gaps)])) + packed
 
 
@@ -420,7 +427,7 @@ def _decode_exceptions(data: bytes, values: np.ndarray) -> np.ndarray:
     (count, n_gaps), start = unpack_numbers(data, 2)
     if count > values.size or n_gaps > 9 * count:
         raise InvalidStreamError(f"Got {count} exceptions for {values.size} values.")
-    content = _decompressed(data[start:], int(n_gaps + count * values.itemsize))
+    content = decompressed(data[start:], int(n_gaps + count * values.itemsize))
     gaps, _ = unpack_numbers(content, int(count))
     values = values.copy()
     values.ravel()[np.cumsum(gaps)] = _from_planes(content[int(n_gaps) :], values.dtype)
@@ -440,19 +447,3 @@ def _from_planes(data: bytes, dtype) -> np.ndarray:
     dtype = np.dtype(dtype)
     planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
     return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).ravel().astype(dtype)
-
-
-# Without headers and checksums: the container has its own.
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 23, "pb": 0}]
-
-
-def _compressed(data: bytes) -> bytes:
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=_FILTERS)
-
-
-def _decompressed(data: bytes, n_bytes: int) -> bytes:
-    """Decompress so many bytes, and no more."""
-    content = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS).decompress(data, n_bytes + 1)
-    if len(content) != n_bytes:
-        raise InvalidStreamError(f"Got {len(content)} bytes after decompression, expected {n_bytes}.")
-    return content

@@ -10,17 +10,19 @@ from seqembed.codec.embedding_coder import EmbeddingCoder
 from seqembed.codec.lattice import Lattice
 from seqembed.codec.predictors import Predictor
 from seqembed.codec.range_coder import Tables
+from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer
 from seqembed.export.persistence import InvalidFileError
 
 # Of the files. Decoding must not change for any of them.
 _VERSION = 1
-# Dtypes of arrays that are not float64, by their names.
+# Dtypes of arrays that are not float64, by the last part of their names.
 _DTYPES = dict.fromkeys(("means", "factors"), np.float32) | dict.fromkeys(
     (
         "units_of_bin",
-        *("weights", "same_step", "curve", "typical"),
-        *("kernel", "biases", "output_kernel", "output_bias"),
+        *("weights", "same_step", "of_reconstruction", "curve", "typical"),
+        *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias"),
         *("frequencies", "sizes"),
     ),
     np.int64,
@@ -29,19 +31,32 @@ _DTYPES = dict.fromkeys(("means", "factors"), np.float32) | dict.fromkeys(
 
 def describe(coder: BoundedCoder | EmbeddingCoder) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the description of a coder, and its arrays by name."""
-    description = {"codec_version": _VERSION}
+    description, arrays = {"codec_version": _VERSION}, {}
     if isinstance(coder, EmbeddingCoder):
-        arrays = {name: getattr(coder, name) for name in ("mean", "axes", "sizes")}
-        arrays |= coder.tables._asdict()
-        return description | {"step": coder.step}, {name: _short(array) for name, array in arrays.items()}
-    arrays, rounds = dict(coder.lattice._asdict()), []
-    for number, method in enumerate(coder.methods):
-        parts = method.predictor._asdict()
-        rounds.append(bool(parts.pop("rounds")))
-        parts |= method.distribution._asdict()
-        arrays |= {f"{number}/{name}": array for name, array in parts.items()}
-    description |= {"tries_bins": coder.tries_bins, "rounds": rounds}
+        _describe_embedding(coder, description, arrays)
+    else:
+        arrays |= coder.lattice._asdict()
+        description |= {"tries_bins": coder.tries_bins, "rounds": [method.predictor.rounds for method in coder.methods]}
+        for number, method in enumerate(coder.methods):
+            parts = method.predictor._asdict() | method.distribution._asdict()
+            arrays |= {f"{number}/{name}": part for name, part in parts.items() if name != "rounds"}
+        if coder.reconstructor is not None:
+            decoder = coder.reconstructor.decoder
+            _describe_embedding(coder.reconstructor.coder, description, arrays)
+            description |= {"patch_size": decoder.patch_size, "relu": decoder.relu, "n_layers": len(decoder.layers)}
+            for number, layer in enumerate(decoder.layers):
+                arrays |= {f"layer {number}/{name}": part for name, part in layer._asdict().items()}
+            arrays |= {f"decoder/{name}": getattr(decoder, name) for name in _OF_DECODER}
     return description, {name: _short(array) for name, array in arrays.items()}
+
+
+_OF_EMBEDDING, _OF_DECODER = ("mean", "axes", "sizes"), ("output_kernel", "output_bias", "center", "scale")
+
+
+def _describe_embedding(coder: EmbeddingCoder, description: dict, arrays: dict[str, np.ndarray]) -> None:
+    description["step"] = coder.step
+    arrays |= {f"embedding/{name}": getattr(coder, name) for name in _OF_EMBEDDING}
+    arrays["embedding/frequencies"] = coder.tables.frequencies
 
 
 def _short(array: np.ndarray) -> np.ndarray:
@@ -51,7 +66,9 @@ def _short(array: np.ndarray) -> np.ndarray:
     return short if (short.astype(np.float64) == array).all() else array.astype(np.float64)
 
 
-def restored(description: dict, arrays: dict[str, np.ndarray], estimator: object) -> BoundedCoder | EmbeddingCoder:
+def restored(
+    description: dict, arrays: dict[str, np.ndarray], estimator: object | None
+) -> BoundedCoder | EmbeddingCoder:
     """Undo `describe`.
 
     Raises
@@ -66,15 +83,14 @@ def restored(description: dict, arrays: dict[str, np.ndarray], estimator: object
         )
     arrays = {name: array.astype(_DTYPES.get(name.rpartition("/")[2], np.float64)) for name, array in arrays.items()}
     try:
-        if "step" in description:
+        if description["parameters"]["bits"] is not None:
             if estimator is None:
                 raise InvalidFileError("Got a codec of embeddings without its estimator: pass load(file, estimator).")
-            parts = [arrays[name] for name in EmbeddingCoder._fields[1:3]]
-            return EmbeddingCoder(
-                estimator, *parts, float(description["step"]), arrays["sizes"], Tables(arrays["frequencies"])
-            )
+            return _embedding_coder(description, arrays, estimator)
         methods = [_method(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
-        return BoundedCoder(Lattice(*_fields(Lattice, arrays, "")), methods, bool(description["tries_bins"]))
+        reconstructor = _reconstructor(description, arrays, estimator) if "step" in description else None
+        lattice = Lattice(*_fields(Lattice, arrays, ""))
+        return BoundedCoder(lattice, methods, bool(description["tries_bins"]), reconstructor)
     except (LookupError, TypeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
 
@@ -83,6 +99,19 @@ def _method(arrays: dict[str, np.ndarray], place: str, rounds: bool) -> Method:
     distribution = ResidualNetwork if f"{place}kernel" in arrays else Tables
     predictor = Predictor(*_fields(Predictor, arrays, place), rounds=bool(rounds))
     return Method(predictor, distribution(*_fields(distribution, arrays, place)))
+
+
+def _embedding_coder(description: dict, arrays: dict[str, np.ndarray], estimator: object | None) -> EmbeddingCoder:
+    mean, axes, sizes = (arrays[f"embedding/{name}"] for name in _OF_EMBEDDING)
+    tables = Tables(arrays["embedding/frequencies"])
+    return EmbeddingCoder(estimator, mean, axes, float(description["step"]), sizes, tables)
+
+
+def _reconstructor(description: dict, arrays: dict[str, np.ndarray], estimator: object | None) -> Reconstructor:
+    layers = [WholeLayer(*_fields(WholeLayer, arrays, f"layer {number}/")) for number in range(description["n_layers"])]
+    numbers = (arrays[f"decoder/{name}"] for name in _OF_DECODER)
+    decoder = WholeDecoder(layers, *numbers, int(description["patch_size"]), bool(description["relu"]))
+    return Reconstructor(_embedding_coder(description, arrays, estimator), decoder)
 
 
 def _fields(record: type, arrays: dict[str, np.ndarray], place: str) -> list[np.ndarray]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import zlib
 from typing import NamedTuple
@@ -21,6 +22,20 @@ _PIECE = 1 << 24
 # A number has at most so many bytes.
 _LONGEST_NUMBER = 9
 _DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
+
+# What damaged bytes raise in the libraries.
+DAMAGE = (
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AssertionError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 class InvalidStreamError(ValueError):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.codec.blocks import DAMAGE, lengths_of, pack_lengths, unpack_lengths
-from seqembed.codec.container import InvalidStreamError
+from seqembed.codec.container import DAMAGE, InvalidStreamError
+from seqembed.codec.lengths import lengths_of, pack_lengths, unpack_lengths
 from seqembed.codec.predictors import SCALE_UNITS
 from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables, learn_tables
 
@@ -51,24 +51,35 @@ class EmbeddingCoder(NamedTuple):
 
     def numbers(self) -> list[np.ndarray]:
         """All numbers that decoding depends on."""
-        return [
-            self.mean,
-            self.axes,
-            np.array([self.step]),
-            self.sizes,
-            self.tables.frequencies,
-            *self.estimator.weights_.values(),
-        ]
+        return [*self.own_numbers(), *self.estimator.weights_.values()]
+
+    def own_numbers(self) -> list[np.ndarray]:
+        """Return the same without those of the network."""
+        return [self.mean, self.axes, np.array([self.step]), self.sizes, self.tables.frequencies]
 
     def encode(self, sequences: list[np.ndarray]) -> bytes:
         """Encode sequences of one dtype."""
         start = pack_lengths(lengths_of(sequences))
-        if not sequences:
-            return start
-        integers = _integers(self.estimator.transform(_as_input(self.estimator, sequences)), self)
+        return start + self.encode_integers(self.integers(sequences)) if sequences else start
+
+    def integers(self, sequences: list[np.ndarray]) -> np.ndarray:
+        """Round the embeddings of sequences, to an int64 array of shape (n_samples, n_components)."""
+        return _integers(self.estimator.transform(_as_input(self.estimator, sequences)), self)
+
+    def count_bits(self, integers: np.ndarray) -> float:
+        """Count the bits that rounded embeddings need in theory."""
+        return self.tables.count_bits(integers.ravel(), np.tile(self.sizes, len(integers)))
+
+    def encode_integers(self, integers: np.ndarray) -> bytes:
+        """Encode rounded embeddings."""
         encoder = ResidualEncoder()
         encoder.write(self.tables.models(), integers.ravel(), np.tile(self.sizes, len(integers)))
-        return start + encoder.finish()
+        return encoder.finish()
+
+    def decode_integers(self, data: bytes, n_samples: int) -> np.ndarray:
+        """Undo `encode_integers`."""
+        decoder = ResidualDecoder(data, n_samples * len(self.mean))
+        return decoder.read(self.tables.models(), np.tile(self.sizes, n_samples)).reshape(n_samples, -1)
 
     def decode(self, data: bytes, dtype) -> list[np.ndarray]:
         """Decode what `encode` returned."""
@@ -77,10 +88,8 @@ class EmbeddingCoder(NamedTuple):
             if lengths.any():
                 raise InvalidStreamError("Got a damaged block with sequences of no timestep.")
             return []
-        n_values = len(lengths) * len(self.mean)
         try:
-            decoder = ResidualDecoder(data[place:], n_values)
-            integers = decoder.read(self.tables.models(), np.tile(self.sizes, len(lengths))).reshape(len(lengths), -1)
+            integers = self.decode_integers(data[place:], len(lengths))
         except DAMAGE as error:
             raise InvalidStreamError(f"Got a damaged block: {error}") from error
         embeddings = self.mean + (integers * self.step) @ self.axes
@@ -111,8 +120,7 @@ def learn_embedding_coder(estimator: object, sequences: list[np.ndarray], bits: 
     for _ in range(_HALVINGS):
         step = np.sqrt(low * high)
         coder = _with_step(estimator, embeddings, mean, axes, step)
-        scales = np.tile(coder.sizes, len(embeddings))
-        needed = coder.tables.count_bits(_integers(embeddings, coder).ravel(), scales) / len(embeddings)
+        needed = coder.count_bits(_integers(embeddings, coder)) / len(embeddings)
         low, high = (step, high) if needed > bits else (low, step)
     return coder
 

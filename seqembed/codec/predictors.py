@@ -33,6 +33,9 @@ class Predictor(NamedTuple):
     same_step : int64 array of shape (n_features, n_features)
         Likewise, of the features before it at the same timestep: 0 on and below the diagonal. If all are 0, features
         are coded together, which is faster.
+    of_reconstruction : int64 array of shape (3 * n_features, n_features)
+        Likewise, of the deviations of a reconstruction from the curve at the same timestep, the one before and the one
+        after. Without rows, the predictor needs no reconstruction.
     curve : int64 array of shape (n_curve, n_features)
         What is expected at each timestep, or at all of them if there is one row. The last row holds for later ones.
     typical : int64 array of shape (n_curve, n_features)
@@ -44,6 +47,7 @@ class Predictor(NamedTuple):
 
     weights: np.ndarray
     same_step: np.ndarray
+    of_reconstruction: np.ndarray
     curve: np.ndarray
     typical: np.ndarray
     rounds: bool
@@ -55,6 +59,7 @@ def run_predictor(
     lengths: np.ndarray,
     exchange: Callable[[int, slice, np.ndarray, np.ndarray], np.ndarray],
     *,
+    reconstruction: np.ndarray | None = None,
     one_by_one: bool = False,
 ) -> np.ndarray:
     """Predict timestep by timestep; encoder and decoder run the same code.
@@ -72,6 +77,8 @@ def run_predictor(
     exchange : callable
         Takes the timestep, some features, their predictions of shape (n_active, n_features) and the expected sizes of
         residuals, in 64ths of a bin; returns the residuals, in bins. The active rows are the first ones.
+    reconstruction : int64 array of shape (n_rows, n_timesteps, n_features), default=None
+        Of the sequences, for a predictor that needs one.
     one_by_one : bool, default=False
         Whether `exchange` takes one feature after the other even if they don't depend on each other, which is slower.
 
@@ -82,7 +89,9 @@ def run_predictor(
     """
     n_rows, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
     n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
-    weights, same_step = (each.astype(np.float64) for each in (predictor.weights, predictor.same_step))
+    weights, same_step, of_reconstruction = (each.astype(np.float64) for each in predictor[:3])
+    if len(of_reconstruction):
+        reconstruction = _reconstruction_inputs(reconstruction, predictor.curve, lengths)
     depend = bool(same_step.any())
     groups = [slice(f, f + 1) for f in range(n_features)] if depend or one_by_one else [slice(0, n_features)]
     decoded = np.zeros((n_rows, n_timesteps, n_features), np.int64)
@@ -96,6 +105,8 @@ def run_predictor(
         curve, typical, now = predictor.curve[min(t, last)], predictor.typical[min(t, last)], state[:active]
         scales = (now * typical) // _RATIO_UNITS if by_ratio else now.copy()
         products = deviations[:active].reshape(active, -1) @ weights
+        if len(of_reconstruction):
+            products += reconstruction[:active, t] @ of_reconstruction
         present, residuals = np.zeros((active, n_features)), np.empty((active, n_features), np.int64)
         for group in groups:
             expected = products[:, group] + (present @ same_step[:, group] if depend else 0)
@@ -118,6 +129,17 @@ def run_predictor(
     return decoded
 
 
+def _reconstruction_inputs(reconstruction: np.ndarray, curve: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return deviations from the curve now, one timestep before and one after, within each sequence."""
+    times = np.arange(reconstruction.shape[1])
+    deviations = reconstruction - curve[np.minimum(times, len(curve) - 1)]
+    before = deviations[:, np.maximum(times - 1, 0)]
+    after = deviations[:, np.minimum(times + 1, len(times) - 1)]
+    after = np.where((times + 1 < lengths[:, np.newaxis])[:, :, np.newaxis], after, deviations)
+    inputs = np.concatenate([deviations, before, after], axis=2)
+    return np.clip(inputs, -_LARGEST_DEVIATION, _LARGEST_DEVIATION).astype(np.float64)
+
+
 def learn_predictor(
     integers: np.ndarray,
     lengths: np.ndarray,
@@ -127,6 +149,7 @@ def learn_predictor(
     by_timestep: bool,
     rounds: bool,
     same_step: bool = False,
+    reconstruction: np.ndarray | None = None,
 ) -> Predictor:
     """Learn weights by a ridge regression on the values that quantisation will leave.
 
@@ -147,6 +170,8 @@ def learn_predictor(
         See `Predictor`.
     same_step : bool, default=False
         Whether features are predicted from those before them at the same timestep too.
+    reconstruction : int64 array of shape (n_rows, n_timesteps, n_features), default=None
+        What else to predict from. It needs lags.
     """
     n_rows, n_timesteps, n_features = integers.shape
     known = np.arange(n_timesteps) < lengths[:, np.newaxis]
@@ -157,15 +182,20 @@ def learn_predictor(
         curve = np.rint(integers[known].mean(axis=0, keepdims=True))
     curve = curve.astype(np.int64)
     weights, of_same_step = np.eye(n_features), np.zeros((n_features, n_features))
+    of_reconstruction = np.zeros((0, n_features))
     if n_lags:
         deviations = np.where(known[:, :, np.newaxis], integers - curve, 0).astype(np.float64)
         padded = np.concatenate([np.zeros((n_rows, n_lags, n_features)), deviations], axis=1)
         lags = [padded[:, n_lags - 1 - lag : n_lags - 1 - lag + n_timesteps] for lag in range(n_lags)]
+        if reconstruction is not None:
+            lags.append(_reconstruction_inputs(reconstruction, curve, lengths))
         inputs = np.concatenate([*lags, deviations], axis=2)[known]
-        noise = np.tile(np.square(units_of_bin) / 12.0, n_lags + 1) * len(inputs)
+        # A reconstruction is known as it is.
+        noise, n_inputs = np.zeros(inputs.shape[1]), inputs.shape[1] - n_features
+        noise[: n_lags * n_features] = np.tile(np.square(units_of_bin) / 12.0, n_lags)
+        noise[n_inputs:] = np.square(units_of_bin) / 12.0
         gram = inputs.T @ inputs
-        ridge = gram + np.diag(noise + 1e-6 * np.diag(gram) + 1)
-        n_inputs = n_lags * n_features
+        ridge = gram + np.diag(noise * len(inputs) + 1e-6 * np.diag(gram) + 1)
         weights = np.zeros((n_inputs, n_features))
         if same_step:
             for feature in range(n_features):
@@ -175,12 +205,13 @@ def learn_predictor(
                 of_same_step[:feature, feature] = solved[n_inputs:]
         else:
             weights = np.linalg.solve(ridge[:n_inputs, :n_inputs], gram[:n_inputs, n_inputs:])
-    weights, of_same_step = (each * 2.0**_WEIGHT_BITS for each in (weights, of_same_step))
-    sums = np.abs(weights).sum(axis=0) + np.abs(of_same_step).sum(axis=0)
-    factors = np.minimum(1, _LARGEST_SUM_OF_WEIGHTS / 2 / np.maximum(sums, 1))
-    weights, of_same_step = (np.rint(each * factors).astype(np.int64) for each in (weights, of_same_step))
+        weights, of_reconstruction = np.split(weights, [n_lags * n_features])
+    parts = weights, of_same_step, of_reconstruction
+    sums = sum(np.abs(part * 2.0**_WEIGHT_BITS).sum(axis=0) for part in parts)
+    factors = 2.0**_WEIGHT_BITS * np.minimum(1, _LARGEST_SUM_OF_WEIGHTS / 2 / np.maximum(sums, 1))
+    parts = [np.rint(part * factors).astype(np.int64) for part in parts]
     # The first pass, with any scale, shows which residuals are typical.
-    predictor = Predictor(weights, of_same_step, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
+    predictor = Predictor(*parts, curve, np.full(curve.shape, SCALE_UNITS, np.int64), rounds)
     residuals = np.zeros(integers.shape, np.int64)
 
     def observe(t, features, predicted, scales):
@@ -188,7 +219,7 @@ def learn_predictor(
         residuals[part] = nearest_bins(integers[part] - predicted, units_of_bin[features])
         return residuals[part]
 
-    run_predictor(predictor, units_of_bin, lengths, observe)
+    run_predictor(predictor, units_of_bin, lengths, observe, reconstruction=reconstruction)
     sizes = SCALE_UNITS * np.minimum(np.abs(residuals), _LARGEST_RESIDUAL)
     overall = sizes[known].mean(axis=0)
     if by_timestep:

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.codec.blocks import kind_of_block
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
 from seqembed.codec.codec_file import describe, restored
 from seqembed.codec.container import (
@@ -31,6 +30,7 @@ from seqembed.sequences.containers import as_numbers, listed
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
+_KINDS = ("raw", "bins", "predicted", "reconstructed")
 # Windows that are compared with one another. So many distinct values that they share are no chance.
 _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
@@ -51,7 +51,8 @@ class SequenceCodec(BaseEstimator):
     Parameters
     ----------
     estimator : LSTMAutoencoder or None, default=None
-        A fitted one, with `bits`.
+        A fitted one. `bits` needs it. With `max_error`, its embeddings are tried as a further help to predictions. They
+        pay where few numbers describe a window of many values.
     max_error : float or array-like of shape (n_features,), default=None
         Largest error of a decoded value. 0 is lossless, to the bit. Either this or `bits` is given.
     relative : bool, default=True
@@ -116,8 +117,8 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for one of `bits`
-            and `estimator` without the other, for windows that overlap, and for no value at all.
+            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for `bits`
+            without `estimator`, for windows that overlap, and for no value at all.
         """
         self._check_parameters()
         sequences, _ = _checked(X)
@@ -125,13 +126,14 @@ class SequenceCodec(BaseEstimator):
         if n_features == 0 or not sum(map(len, sequences)):
             raise ValueError("Got no value, expected sequences to learn from.")
         _refuse_overlap(sequences)
+        # A later fit of the estimator must not change what old bytes mean.
+        estimator = copy.deepcopy(self.estimator)
         if self.bits is not None:
-            # A later fit of the estimator must not change what old bytes mean.
-            coder = learn_embedding_coder(copy.deepcopy(self.estimator), sequences, float(self.bits))
+            coder = learn_embedding_coder(estimator, sequences, float(self.bits))
             vars(self).pop("bound_", None)
         else:
             bound = self._bound(np.concatenate(sequences))
-            coder = learn_bounded_coder(sequences, bound)
+            coder = learn_bounded_coder(sequences, bound, estimator)
             self.bound_ = bound
         self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, _fingerprint(coder)
         return self
@@ -147,7 +149,8 @@ class SequenceCodec(BaseEstimator):
         Returns
         -------
         data : bytes
-            What `decode` reads. With `max_error`, the same on every machine.
+            What `decode` reads. With `max_error` alone, the same on every machine; with an estimator too, what they are
+            decoded to is the same on every machine.
 
         Raises
         ------
@@ -277,8 +280,8 @@ class SequenceCodec(BaseEstimator):
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
             the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
             "pays_back_after", the number of values after which that is saved beside xz of the bins, infinity if never,
-            and the shares of blocks that are coded as they are, as bins by xz, and as predicted: "share_raw",
-            "share_bins", "share_predicted".
+            and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
+            help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
         """
         data = self.encode(X)
         sequences, _ = _checked(X)
@@ -298,8 +301,8 @@ class SequenceCodec(BaseEstimator):
         if isinstance(self.coder_, BoundedCoder):
             saved = (self.coder_.count_bytes_of_xz(sequences) - len(data)) / values.size
             report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
-            kinds = [kind_of_block(block(data, place)) for place in locate_blocks(data)]
-            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in ("raw", "bins", "predicted")}
+            kinds = [self.coder_.kind(block(data, place)) for place in locate_blocks(data)]
+            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in _KINDS}
         return report
 
     def save(self, file) -> None:
@@ -344,7 +347,8 @@ class SequenceCodec(BaseEstimator):
         file : str, path-like, bytes or binary file object
             What `save` wrote.
         estimator : LSTMAutoencoder or None, default=None
-            For a codec with `bits`, the estimator that it was made with, which its file does not hold.
+            The one that the codec was fitted with. Its file holds none. With `bits`, nothing works without it; with
+            `max_error`, encoding does without embeddings.
 
         Returns
         -------
@@ -379,14 +383,9 @@ class SequenceCodec(BaseEstimator):
             )
         if self.bits is not None and self.estimator is None:
             raise ValueError("Got bits= without estimator=, expected both: SequenceCodec(autoencoder, bits=64).")
-        if self.bits is None and self.estimator is not None:
-            raise ValueError(
-                f"Got estimator= with max_error={self.max_error}, expected one of them. With a bound, an embedding takes "
-                f"more bits than it saves: pass SequenceCodec(max_error={self.max_error})."
-            )
-        if self.bits is not None:
-            if not (np.isfinite(self.bits) and self.bits > 0):
-                raise ValueError(f"Got bits={self.bits}, expected a number above 0.")
+        if self.bits is not None and not (np.isfinite(self.bits) and self.bits > 0):
+            raise ValueError(f"Got bits={self.bits}, expected a number above 0.")
+        if self.estimator is not None:
             if not hasattr(self.estimator, "inverse_transform"):
                 raise ValueError(f"Got estimator={self.estimator}, expected a fitted LSTMAutoencoder.")
             check_is_fitted(self.estimator)

@@ -7,6 +7,7 @@ import pytest
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import SequenceCodec
+from seqembed.datasets import load_italy_power
 from seqembed.export.persistence import InvalidFileError, pack, unpack
 
 OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
@@ -41,7 +42,15 @@ def test_files_of_every_version_decode_as_they_did(path):
 
 
 def test_there_is_a_file_of_every_way_of_coding():
-    assert {path.stem for path in OLD_FILES} >= {"network", "tables", "bins", "xz", "pcodec", "embedding"}
+    assert {path.stem for path in OLD_FILES} >= {
+        "network",
+        "tables",
+        "bins",
+        "xz",
+        "pcodec",
+        "reconstruction",
+        "embedding",
+    }
 
 
 @pytest.mark.parametrize("parameters", [{"max_error": 0.01}, {"max_error": [0, 0.5], "relative": False}])
@@ -66,6 +75,19 @@ def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
     other = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=1).fit(walks())
     with pytest.raises(InvalidFileError, match="Got another estimator"):
         SequenceCodec.load(file, other)
+
+
+def test_a_codec_with_reconstructions_decodes_without_its_estimator():
+    estimator, days = load(OLD_FILES[0].parent / "autoencoder.seqembed"), load_italy_power(split="test").data
+    codec = SequenceCodec(estimator, max_error=0.1).fit(load_italy_power(split="train").data)
+    with_estimator, without = SequenceCodec.load(saved(codec), estimator), SequenceCodec.load(saved(codec))
+    data = codec.encode(days)
+    assert with_estimator.encode(days) == data
+    np.testing.assert_array_equal(without.decode(data), codec.decode(data))
+    again = without.encode(days)
+    assert len(data) < 0.95 * len(again)
+    np.testing.assert_array_equal(codec.decode(again), without.decode(again))
+    assert [each.report(days)["share_reconstructed"] for each in (codec, without)] == [1, 0]
 
 
 def test_other_files_are_refused(autoencoder):

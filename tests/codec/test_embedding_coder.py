@@ -62,7 +62,7 @@ def test_damage_is_noticed(fitted, days):
         ({}, "Got max_error=None and bits=None, expected one of them"),
         ({"max_error": 0.1, "bits": 8}, "expected one of them"),
         ({"bits": 8}, "Got bits= without estimator=, expected both"),
-        ({"estimator": 1, "max_error": 0.1}, r"pass SequenceCodec\(max_error=0.1\)"),
+        ({"estimator": 1, "max_error": 0.1}, "Got estimator=1, expected a fitted LSTMAutoencoder"),
         ({"estimator": 1, "bits": -1}, "Got bits=-1, expected a number above 0"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
 from seqembed.codec.container import VERSION
+from seqembed.datasets import load_italy_power
 
 FOLDER = Path(__file__).parent / f"version_{VERSION}"
 
@@ -25,7 +26,8 @@ def main() -> None:
     noise = random.integers(0, 256, (600, 1), np.uint8)
     with_gaps = bursts[:10].copy()
     with_gaps[3, 5:9], with_gaps[4, 0, 0] = np.nan, np.inf
-    autoencoder = LSTMAutoencoder(3, hidden_units=(), epochs=5, random_state=0).fit(walks)
+    days, others = (load_italy_power(split=split).data for split in ("train", "test"))
+    autoencoder = LSTMAutoencoder(8, hidden_units=(32,), epochs=300, random_state=0).fit(days)
     autoencoder.save(FOLDER / "autoencoder.seqembed")
     cases = {
         "network": (SequenceCodec(max_error=0.02).fit(bursts), with_gaps),
@@ -33,7 +35,8 @@ def main() -> None:
         "bins": (SequenceCodec(max_error=0.01).fit([letters]), [letters]),
         "xz": (SequenceCodec(max_error=0).fit([noise]), [noise]),
         "pcodec": (SequenceCodec(max_error=0).fit(walks), walks),
-        "embedding": (SequenceCodec(autoencoder, bits=16).fit(walks), walks),
+        "reconstruction": (SequenceCodec(autoencoder, max_error=0.1).fit(days), others[:300]),
+        "embedding": (SequenceCodec(autoencoder, bits=16).fit(days), others[:50]),
     }
     for name, (codec, X) in cases.items():
         codec.save(FOLDER / f"{name}.seqembed")
