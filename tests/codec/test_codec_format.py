@@ -1,0 +1,69 @@
+"""The page of the format: a second decoder that follows it decodes what the codec encodes."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from naive_decoder import NaiveDecoder
+
+from seqembed.codec import SequenceCodec
+
+OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
+
+
+def assert_decoded_alike(codec, X):
+    """Return the methods of the blocks."""
+    file, data = io.BytesIO(), codec.encode(X)
+    codec.save(file)
+    decoded, methods = NaiveDecoder(file.getvalue()).decode(data)
+    expected = np.concatenate(list(codec.decode(data)))
+    assert decoded.dtype == expected.dtype
+    assert decoded.tobytes() == expected.tobytes()
+    return methods
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_old_files_are_decoded_by_what_the_page_says(path):
+    if path.stem == "embedding":
+        pytest.skip("the network is in floats")
+    decoded, _ = NaiveDecoder(path.with_suffix(".seqembed").read_bytes()).decode(path.read_bytes())
+    np.testing.assert_array_equal(decoded, np.load(path.with_suffix(".npy")))
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    dtype=st.sampled_from([np.float16, np.float32, np.float64, np.int8, np.int32, np.uint16, np.int64]),
+    max_error=st.sampled_from([0, 1e-5, 1e-3, 0.05]),
+    n_features=st.integers(1, 4),
+    keeps_time=st.booleans(),
+    unlike=st.sampled_from([1.0, 30.0, np.nan]),
+    seed=st.integers(0, 1000),
+)
+def test_any_values_are_decoded_by_what_the_page_says(dtype, max_error, n_features, keeps_time, unlike, seed):
+    random = np.random.default_rng(seed)
+    shape = (14, 11, n_features)
+    X = 20 * random.normal(size=(1 if keeps_time else 14, *shape[1:])).cumsum(axis=1) + random.normal(size=shape)
+    # Features follow from one another.
+    X = X.cumsum(axis=2)
+    codec = SequenceCodec(max_error=max_error).fit(X[:12].astype(dtype))
+    others = X[12:]
+    others[:, 2:7] *= unlike if np.dtype(dtype).kind == "f" else 1
+    assert_decoded_alike(codec, [x[: 11 - row] for row, x in enumerate(others.astype(dtype))])
+
+
+def test_long_sequences_are_cut_as_the_page_says():
+    random = np.random.default_rng(0)
+    recording = random.normal(size=(2999, 2)).cumsum(axis=0)
+    codec = SequenceCodec(max_error=0.001).fit([recording])
+    assert all(method >= 3 for method in assert_decoded_alike(codec, [recording[::-1], recording[:700], recording[:0]]))
+
+
+def test_large_residuals_and_escapes_are_as_the_page_says():
+    random = np.random.default_rng(1)
+    X = random.normal(size=(40, 20, 2)).cumsum(axis=1)
+    codec = SequenceCodec(max_error=1e-6).fit(X)
+    X[::3, 7] *= 50
+    assert_decoded_alike(codec, X)
