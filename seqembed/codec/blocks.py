@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from seqembed.codec.byte_order import as_planes, from_planes, little_endian
 from seqembed.codec.container import DAMAGE, InvalidStreamError, pack_numbers, unpack_numbers
 from seqembed.codec.contexts import in_context
+from seqembed.codec.exact_values import decode_exceptions, encode_exceptions
 from seqembed.codec.lattice import Lattice, nearest_bins
 from seqembed.codec.lengths import check_size, lengths_of, pack_lengths, unpack_lengths
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
 from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.rows import Rows, arrange
 from seqembed.codec.xz import compressed, decompressed
 from seqembed.extras import import_extra
 
@@ -28,11 +31,6 @@ _NEAR = 1.15
 _LEVEL_OF_PCODEC = 12
 # So many sequences of a block show which method is the best for all of them, where there are many more.
 _SAMPLE, _FEWEST_SEQUENCES_TO_SAMPLE = 64, 512
-# Fewer rows than this leave a processor idle between two timesteps: long sequences are cut into pieces.
-_ROWS = 64
-_SHORTEST_PIECE = 512
-# Rows side by side take at most so many times the memory of their values.
-_MOST_PADDING = 4
 
 
 class Method(NamedTuple):
@@ -84,7 +82,7 @@ def encode_block(
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
-        candidates.append((compressed(_little(joined.T).tobytes()), RAW))
+        candidates.append((compressed(little_endian(joined.T).tobytes()), RAW))
         if joined.itemsize > 1:
             candidates.append((_encode_numbers(joined), RAW_NUMBERS))
     content, number = min(candidates, key=lambda candidate: len(candidate[0]))
@@ -137,72 +135,6 @@ def decode_block(
     except DAMAGE as error:
         raise InvalidStreamError(f"Got a damaged block: {error}") from error
     return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
-
-
-class Rows(NamedTuple):
-    """Sequences, or pieces of them, of similar length side by side.
-
-    Parameters
-    ----------
-    starts : int array of shape (n_rows,)
-        Where each begins among all timesteps.
-    lengths : int array of shape (n_rows,)
-        Timesteps of each, the longest first.
-    """
-
-    starts: np.ndarray
-    lengths: np.ndarray
-
-    def places(self) -> Iterator[tuple[int, slice, slice]]:
-        """Yield the number of each row, its part of the padded array, and its part of all timesteps."""
-        for row, (start, length) in enumerate(zip(self.starts.tolist(), self.lengths.tolist(), strict=True)):
-            yield row, slice(length), slice(start, start + length)
-
-    def padded(self, joined: np.ndarray) -> np.ndarray:
-        """Put rows of (n_timesteps, n_features) side by side, with 0 after their ends."""
-        n_timesteps = int(self.lengths[0]) if len(self.lengths) else 0
-        if (self.lengths == n_timesteps).all() and (np.diff(self.starts) == n_timesteps).all():
-            return joined.reshape(len(self.lengths), n_timesteps, -1)
-        padded = np.zeros((len(self.lengths), n_timesteps, joined.shape[1]), joined.dtype)
-        for row, inside, part in self.places():
-            padded[row, inside] = joined[part]
-        return padded
-
-    def joined(self, padded: np.ndarray) -> np.ndarray:
-        """Undo `padded`."""
-        joined = np.empty((int(self.lengths.sum()), padded.shape[2]), padded.dtype)
-        for row, inside, part in self.places():
-            joined[part] = padded[row, inside]
-        return joined
-
-
-def arrange(lengths: np.ndarray) -> Rows:
-    """Cut long sequences into pieces, so that there are enough rows, and sort them by length.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> arrange(np.array([2, 5]))
-    Rows(starts=array([2, 0]), lengths=array([5, 2]))
-    """
-    total = int(lengths.sum())
-    longest = max(_SHORTEST_PIECE, -(-total // _ROWS))
-    n_pieces = -(-lengths // longest)
-    # A long sequence beside many short ones would make all rows long.
-    while longest > 1 and int(n_pieces.sum()) * min(longest, int(lengths.max(initial=0))) > _MOST_PADDING * total:
-        longest //= 2
-        n_pieces = -(-lengths // longest)
-    starts, pieces, start = [], [], 0
-    for length, count in zip(lengths.tolist(), n_pieces.tolist(), strict=True):
-        if count:
-            size = -(-length // count)
-            first = np.arange(0, length, size)
-            starts.append(start + first)
-            pieces.append(np.minimum(size, length - first))
-        start += length
-    starts, pieces = (np.concatenate(each) if each else np.empty(0, np.int64) for each in (starts, pieces))
-    order = np.argsort(-pieces, kind="stable")
-    return Rows(starts[order], pieces[order])
 
 
 def _joined(sequences: list[np.ndarray]) -> np.ndarray:
@@ -301,7 +233,7 @@ def _encode_residuals(
         exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
     decoded = _run(method, lattice, rows, exchange, reconstruction)
     content = encoder.finish()
-    exceptions = _encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
+    exceptions = encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
     return start + pack_numbers(np.array([len(content)])) + content + exceptions
 
 
@@ -337,7 +269,7 @@ def _decode_residuals(
         exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
     decoded = _run(method, lattice, rows, exchange, reconstruction)
     values = lattice.values(rows.joined(decoded), dtype)
-    return _decode_exceptions(data[place + int(n_bytes) :], values)
+    return decode_exceptions(data[place + int(n_bytes) :], values)
 
 
 def _encode_numbers(joined: np.ndarray) -> bytes:
@@ -376,12 +308,12 @@ def _run(
 def _encode_bins(joined: np.ndarray, lattice: Lattice) -> bytes:
     integers, fits = lattice.integers(joined)
     bins = np.where(fits, nearest_bins(integers, lattice.units_of_bin), 0)
-    exceptions = _encode_exceptions(joined, lattice.values(bins * lattice.units_of_bin, joined.dtype), lattice.bound)
+    exceptions = encode_exceptions(joined, lattice.values(bins * lattice.units_of_bin, joined.dtype), lattice.bound)
     lowest = bins.min(axis=0)
     above = bins - lowest
     width = next(width for width in (1, 2, 4, 8) if above.max() >> (8 * width - 1) < 2)
     # Of one feature after the other, the bytes of one significance after the other.
-    planes = _planes(above.T.astype(f"<u{width}"))
+    planes = as_planes(above.T.astype(f"<u{width}"))
     content = pack_numbers((np.abs(lowest) << 1) | (lowest < 0)) + bytes([width]) + compressed(planes)
     return pack_numbers(np.array([len(content)])) + content + exceptions
 
@@ -394,56 +326,5 @@ def _decode_bins(data: bytes, n_values: int, dtype, lattice: Lattice) -> np.ndar
     lowest = np.where(signed & 1, -(signed >> 1), signed >> 1)
     width = content[start]
     planes = decompressed(content[start + 1 :], n_values * width)
-    bins = _from_planes(planes, f"<u{width}").reshape(n_features, -1).T.astype(np.int64) + lowest
-    return _decode_exceptions(exceptions, lattice.values(bins * lattice.units_of_bin, dtype))
-
-
-def _encode_exceptions(values: np.ndarray, decoded: np.ndarray, bound: np.ndarray) -> bytes:
-    """Write the values that the bound is missed for, and those that are not finite, as they are."""
-    # Where no error is allowed, the sign of zero counts too.
-    exact = (values == decoded) & ((values != 0) | (np.signbit(values) == np.signbit(decoded)))
-    places = np.flatnonzero(~np.where(bound > 0, _are_near(values, decoded, bound), exact))
-    if not len(places):
-        return b""
-    gaps = pack_numbers(np.diff(places, prepend=0))
-    packed = compressed(gaps + _planes(values.ravel()[places]))
-    return pack_numbers(np.array([len(places), len(gaps)])) + packed
-
-
-def _are_near(values: np.ndarray, decoded: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.abs(values.astype(np.float64) - decoded.astype(np.float64)) <= bound
-    # float64 can't hold integers of 64 bits, and differences of signed ones exceed their range.
-    higher, lower = (np.ascontiguousarray(f(values, decoded)) for f in (np.maximum, np.minimum))
-    unsigned = np.dtype(f"u{values.itemsize}")
-    most = np.array([int(min(each, np.iinfo(unsigned).max)) for each in bound.tolist()], np.uint64)
-    return (higher.view(unsigned) - lower.view(unsigned)).astype(np.uint64) <= most
-
-
-def _decode_exceptions(data: bytes, values: np.ndarray) -> np.ndarray:
-    if not data:
-        return values
-    (count, n_gaps), start = unpack_numbers(data, 2)
-    if count > values.size or n_gaps > 9 * count:
-        raise InvalidStreamError(f"Got {count} exceptions for {values.size} values.")
-    content = decompressed(data[start:], int(n_gaps + count * values.itemsize))
-    gaps, _ = unpack_numbers(content, int(count))
-    values = values.copy()
-    values.ravel()[np.cumsum(gaps)] = _from_planes(content[int(n_gaps) :], values.dtype)
-    return values
-
-
-def _little(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
-
-
-def _planes(values: np.ndarray) -> bytes:
-    """Return the bytes of one significance of all values, then those of the next."""
-    return _little(values).view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
-
-
-def _from_planes(data: bytes, dtype) -> np.ndarray:
-    dtype = np.dtype(dtype)
-    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).ravel().astype(dtype)
+    bins = from_planes(planes, f"<u{width}").reshape(n_features, -1).T.astype(np.int64) + lowest
+    return decode_exceptions(exceptions, lattice.values(bins * lattice.units_of_bin, dtype))

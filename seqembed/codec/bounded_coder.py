@@ -8,7 +8,6 @@ import numpy as np
 
 from seqembed.codec.blocks import (
     Method,
-    arrange,
     bins_are_short,
     decode_block,
     encode_block,
@@ -19,6 +18,7 @@ from seqembed.codec.lattice import Lattice, learn_lattice
 from seqembed.codec.lengths import lengths_of
 from seqembed.codec.method_search import Aligned, Found, held_out_bits, learn_methods, search_settings
 from seqembed.codec.reconstructor import Reconstructor, learn_reconstructor
+from seqembed.codec.rows import arrange
 
 # Values that predictors are learned from, and the timesteps that are left of a sequence at least.
 _TRAINING_VALUES, _SHORTEST = 1 << 20, 512
