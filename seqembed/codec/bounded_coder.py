@@ -17,8 +17,9 @@ from seqembed.codec.embedding_coder import learn_embedding_coder
 from seqembed.codec.lattice import Lattice, learn_lattice
 from seqembed.codec.lengths import lengths_of
 from seqembed.codec.method_search import Aligned, Found, held_out_bits, learn_methods, search_settings
-from seqembed.codec.reconstructor import Reconstructor, learn_reconstructor
+from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.rows import arrange
+from seqembed.codec.whole_decoder import learn_whole_decoder
 
 # Values that predictors are learned from, and the timesteps that are left of a sequence at least.
 _TRAINING_VALUES, _SHORTEST = 1 << 20, 512
@@ -110,9 +111,10 @@ def _with_reconstruction(
     """Learn methods that predict from embeddings of few bits too, if that pays."""
     units_of_bin, divided = lattice.units_of_bin, _divided(sequences)
     settings = [each for each in found.settings if each["n_lags"]]
-    n_timesteps, most, best = max(map(len, sequences)), _LEAST_GAIN * found.bits, None
+    decoder = learn_whole_decoder(estimator, max(map(len, sequences)))
+    most, best = _LEAST_GAIN * found.bits, None
     for bits in _BITS_OF_EMBEDDING if settings else ():
-        reconstructor = learn_reconstructor(learn_embedding_coder(estimator, sequences, bits), n_timesteps)
+        reconstructor = Reconstructor(learn_embedding_coder(estimator, sequences, bits), decoder)
         parts = [_aligned(some, lattice, reconstructor) for some in divided]
         needed = min(held_out_bits(*parts, units_of_bin, each) for each in settings)
         needed += reconstructor.coder.count_bits(reconstructor.embed(divided[1]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.codec.embedding_coder import EmbeddingCoder
-from seqembed.codec.whole_decoder import WholeDecoder, learn_whole_decoder
+from seqembed.codec.whole_decoder import WholeDecoder
 
 # The mean and the axes of embeddings have 24 fractional bits, embeddings 12.
 _AXIS_BITS, _EMBEDDING_BITS = 24, 12
@@ -70,16 +70,3 @@ class Reconstructor(NamedTuple):
                 joined[starts[row] : starts[row] + lengths[row]] = sequence[: lengths[row]]
             first += len(rows)
         return joined
-
-
-def learn_reconstructor(coder: EmbeddingCoder, n_timesteps: int) -> Reconstructor:
-    """Round the network of a coder of embeddings.
-
-    Parameters
-    ----------
-    coder : EmbeddingCoder
-        With its estimator.
-    n_timesteps : int
-        Length of the longest sequence.
-    """
-    return Reconstructor(coder, learn_whole_decoder(coder.estimator, n_timesteps))

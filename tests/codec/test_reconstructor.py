@@ -10,7 +10,8 @@ import pytest
 from seqembed import load
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.embedding_coder import learn_embedding_coder
-from seqembed.codec.reconstructor import learn_reconstructor
+from seqembed.codec.reconstructor import Reconstructor
+from seqembed.codec.whole_decoder import learn_whole_decoder
 from seqembed.datasets import load_italy_power
 
 FILES = Path(__file__).parent / "files" / "version_1"
@@ -64,7 +65,7 @@ def test_sequences_that_have_no_embedding_keep_their_bound_too(codec, days):
 
 def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder, days):
     coder = learn_embedding_coder(autoencoder, list(days[:50]), 16)
-    reconstructor = learn_reconstructor(coder, 24)
+    reconstructor = Reconstructor(coder, learn_whole_decoder(autoencoder, 24))
     sequences = [np.tile(days[row], (3, 1))[: 1 + 7 * row % 60] for row in range(300)]
     lengths = np.array([len(sequence) for sequence in sequences])
     integers = reconstructor.embed(sequences)
@@ -76,7 +77,9 @@ def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder
 
 
 def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days):
-    reconstructor = learn_reconstructor(learn_embedding_coder(autoencoder, list(days[:50]), 16), 24)
+    reconstructor = Reconstructor(
+        learn_embedding_coder(autoencoder, list(days[:50]), 16), learn_whole_decoder(autoencoder, 24)
+    )
     lengths = np.array([8_000, *[5] * 4000])
     tracemalloc.start()
     reconstructor.reconstruct(np.zeros((len(lengths), 8), np.int64), lengths)
