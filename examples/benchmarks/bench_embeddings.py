@@ -127,7 +127,8 @@ def measure_keras(train: np.ndarray, test: np.ndarray, data: LabelledSet, epochs
 def measure_pca(train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, data: LabelledSet) -> tuple:
     """As many components as the embedding has, or as the data allow."""
     started = time.perf_counter()
-    pca = PCA(min(64, *train.shape)).fit(train)
+    # One component less than sequences: what is left of them after their mean has no more.
+    pca = PCA(min(64, len(train) - 1, train.shape[1])).fit(train)
     seconds = time.perf_counter() - started
     reconstruction = pca.inverse_transform(pca.transform(test)).reshape(scaled_test.shape)
     return explained(reconstruction, scaled_test), *probe(pca.transform(train), pca.transform(test), data), seconds
