@@ -33,7 +33,7 @@ pipeline = make_pipeline(LSTMAutoencoder(random_state=0, verbose=1), StandardSca
 pipeline.fit(train.data, train.target)
 autoencoder = pipeline["lstmautoencoder"]
 
-# 40 recordings differ from their mean in at most 39 components. A 40th would be rounding, scaled to the size of the others.
+# 40 recordings differ from their mean in at most 39 components. A 40th would be rounding, scaled up like the others.
 flatten = FunctionTransformer(lambda X: X.reshape(len(X), -1))
 pca = make_pipeline(flatten, PCA(min(64, len(train.data) - 1)), StandardScaler(), LogisticRegression())
 pca.fit(train.data, train.target)

@@ -89,7 +89,9 @@ def measure(
     if not without_keras:
         report("Keras", 64, rows, [measure_keras(*scaled, data, epochs, seed) for seed in range(n_seeds)])
     flat = [np.nan_to_num(part).reshape(len(part), -1) for part in scaled]
-    report("PCA", min(64, *flat[0].shape), rows, [measure_pca(*flat, scaled[1], data)])
+    # n sequences differ from their mean in n - 1 components. One more would be rounding, which the probe scales up.
+    n_components = min(64, len(data.train) - 1, flat[0].shape[1])
+    report("PCA", n_components, rows, [measure_pca(*flat, scaled[1], n_components, data)])
     report("catch22", len(catch22(data.train[0])), rows, [measure_features(catch22, data)])
     if importlib.util.find_spec("aeon") and longest >= MINIROCKET_LEAST:
         report("MiniRocket", MINIROCKET_WIDTH, rows, [measure_minirocket(*scaled, data)])
@@ -124,11 +126,12 @@ def measure_keras(train: np.ndarray, test: np.ndarray, data: LabelledSet, epochs
     return explained(reconstruction, test), *probe(embedding, unseen, data), seconds
 
 
-def measure_pca(train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, data: LabelledSet) -> tuple:
+def measure_pca(
+    train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, n_components: int, data: LabelledSet
+) -> tuple:
     """As many components as the embedding has, or as the data allow."""
     started = time.perf_counter()
-    # One component less than sequences: what is left of them after their mean has no more.
-    pca = PCA(min(64, len(train) - 1, train.shape[1])).fit(train)
+    pca = PCA(n_components).fit(train)
     seconds = time.perf_counter() - started
     reconstruction = pca.inverse_transform(pca.transform(test)).reshape(scaled_test.shape)
     return explained(reconstruction, scaled_test), *probe(pca.transform(train), pca.transform(test), data), seconds
