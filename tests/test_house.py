@@ -40,6 +40,7 @@ EXTRAS = (
     "onnx",
     "onnxruntime",
     "pandas",
+    "pcodec",
     "polars",
     "pyspark",
     "torch",
