@@ -65,7 +65,7 @@ def encode_block(
     lattice : Lattice
         Their lattice.
     methods : list of Method
-        To choose from, beside xz.
+        To choose from, beside xz and pcodec.
     tries_bins : bool
         Whether xz may do well on the bins.
     reconstructor : Reconstructor or None, default=None
@@ -273,19 +273,19 @@ def _decode_residuals(
 
 
 def _encode_numbers(joined: np.ndarray) -> bytes:
-    pcodec = import_extra("pcodec", extra="codec")
-    config = pcodec.ChunkConfig(compression_level=_LEVEL_OF_PCODEC)
+    standalone = import_extra("pcodec.standalone", extra="codec")
+    config = import_extra("pcodec", extra="codec").ChunkConfig(compression_level=_LEVEL_OF_PCODEC)
     in_order = np.ascontiguousarray(joined.T, joined.dtype.newbyteorder("="))
-    columns = [pcodec.standalone.simple_compress(column, config) for column in in_order]
+    columns = [standalone.simple_compress(column, config) for column in in_order]
     return pack_numbers(np.array([len(column) for column in columns])) + b"".join(columns)
 
 
 def _decode_numbers(data: bytes, n_timesteps: int, n_features: int, dtype) -> np.ndarray:
-    pcodec = import_extra("pcodec", extra="codec")
+    standalone = import_extra("pcodec.standalone", extra="codec")
     sizes, start = unpack_numbers(data, n_features)
     columns = np.empty((n_features, n_timesteps), np.dtype(dtype).newbyteorder("="))
     for column, end in zip(columns, (start + np.cumsum(sizes)).tolist(), strict=True):
-        progress = pcodec.standalone.simple_decompress_into(data[start:end], column)
+        progress = standalone.simple_decompress_into(data[start:end], column)
         if progress.n_processed != n_timesteps or not progress.finished:
             raise InvalidStreamError(f"Got {progress.n_processed} values of a feature, expected {n_timesteps}.")
         start = end

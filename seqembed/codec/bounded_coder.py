@@ -72,8 +72,8 @@ class BoundedCoder(NamedTuple):
         """Tell how a block is coded, see `seqembed.codec.blocks.kind_of_block`."""
         return kind_of_block(data, self.methods)
 
-    def count_bytes_of_xz(self, sequences: list[np.ndarray]) -> int:
-        """Count the bytes that sequences take without predictors."""
+    def count_bytes_without_predictors(self, sequences: list[np.ndarray]) -> int:
+        """Count the bytes that sequences take by xz and pcodec."""
         return len(encode_block(sequences, self.lattice, [], tries_bins=True))
 
 

@@ -1,4 +1,4 @@
-"""What a codec has learned as a description, of what JSON knows, and arrays: the two parts of a file."""
+"""The file of a codec: its description and its arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer
 from seqembed.export.persistence import InvalidFileError
 
-# Of the files. Decoding must not change for any of them.
+# Bytes of every version have to be decoded for ever.
 _VERSION = 1
 # Dtypes of arrays that are not float64, by the last part of their names.
 _DTYPES = dict.fromkeys(("means", "factors"), np.float32) | dict.fromkeys(
@@ -87,11 +87,17 @@ def restored(
             if estimator is None:
                 raise InvalidFileError("Got a codec of embeddings without its estimator: pass load(file, estimator).")
             return _embedding_coder(description, arrays, estimator)
+        if description["n_features"] != len(arrays["unit"]):
+            raise InvalidFileError(
+                f"Got {description['n_features']} features, and {len(arrays['unit'])} in the arrays."
+            )
         methods = [_method(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
         reconstructor = _reconstructor(description, arrays, estimator) if "step" in description else None
         lattice = Lattice(*_fields(Lattice, arrays, ""))
         return BoundedCoder(lattice, methods, bool(description["tries_bins"]), reconstructor)
-    except (LookupError, TypeError) as error:
+    except InvalidFileError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
 
 
@@ -103,6 +109,8 @@ def _method(arrays: dict[str, np.ndarray], place: str, rounds: bool) -> Method:
 
 def _embedding_coder(description: dict, arrays: dict[str, np.ndarray], estimator: object | None) -> EmbeddingCoder:
     mean, axes, sizes = (arrays[f"embedding/{name}"] for name in _OF_EMBEDDING)
+    if estimator is not None and estimator.network_.n_components != len(mean):
+        raise InvalidFileError("Got another estimator than the codec was fitted with: its embedding has another size.")
     tables = Tables(arrays["embedding/frequencies"])
     return EmbeddingCoder(estimator, mean, axes, float(description["step"]), sizes, tables)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 MAGIC, VERSION = b"SEQC", 1
 _N_LAYOUTS = 4
+_LARGEST_SIZE = 1 << 32
 # Magic, version, layout, dtype and fingerprint; three numbers follow.
 _START = struct.Struct("<4sBBB8s")
 _CHECKSUM = struct.Struct("<I")
@@ -108,7 +109,8 @@ def _read_header(stream, start: bytes = b"") -> tuple[Header, bytes]:
     if magic != MAGIC:
         raise InvalidStreamError(f"Got bytes that start with {magic!r}, expected {MAGIC!r}: encode did not write them.")
     if version != VERSION:
-        raise InvalidStreamError(f"Got version {version}, expected {VERSION}: pip install -U seqembed may read it.")
+        remedy = "pip install -U seqembed may read it" if version > VERSION else "no released seqembed wrote it"
+        raise InvalidStreamError(f"Got version {version}, expected {VERSION}: {remedy}.")
     sizes = []
     for _ in range(3):
         number, packed = _read_number(stream, "the header")
@@ -119,6 +121,10 @@ def _read_header(stream, start: bytes = b"") -> tuple[Header, bytes]:
         raise InvalidStreamError("Got a damaged header: its checksum does not match. Encode the sequences again.")
     if layout >= _N_LAYOUTS or code >= len(_DTYPES):
         raise InvalidStreamError(f"Got layout {layout} and dtype {code}, which this version does not have.")
+    if max(sizes) >= _LARGEST_SIZE or (layout >= 2 and sizes[0] != 1):
+        raise InvalidStreamError(
+            f"Got features, timesteps and blocks {sizes} in layout {layout}, which no codec wrote."
+        )
     return Header(layout, np.dtype(_DTYPES[code]), fingerprint, *sizes), start + checksum
 
 
@@ -229,7 +235,7 @@ def block(data: bytes, place: slice, number: int = 0) -> bytes:
         If its checksum does not match.
     """
     (checksum,) = _CHECKSUM.unpack_from(data, place.start)
-    content = data[place.start + _CHECKSUM.size : place.stop]
+    content = bytes(data[place.start + _CHECKSUM.size : place.stop])
     if zlib.crc32(content) != checksum:
         raise InvalidStreamError(f"Block {number} is damaged: its checksum does not match. Other blocks can be read.")
     return content

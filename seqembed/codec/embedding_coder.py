@@ -15,6 +15,8 @@ from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, Tables,
 _STEPS = (1e-4, 1e2)
 _HALVINGS = 40
 _LEAST_SPREAD = 1e-9
+# Escapes have 32 bits.
+_LARGEST_STEP = 1 << 30
 
 
 class EmbeddingCoder(NamedTuple):
@@ -51,7 +53,15 @@ class EmbeddingCoder(NamedTuple):
 
     def numbers(self) -> list[np.ndarray]:
         """All numbers that decoding depends on."""
-        return [*self.own_numbers(), *self.estimator.weights_.values()]
+        network, estimator = self.estimator.network_, self.estimator
+        settings = (
+            network.n_components,
+            network.patch_size,
+            network.encoded_timesteps or 0,
+            network.activation == "relu",
+        )
+        of_network = np.array(settings, np.int64), estimator.feature_means_, estimator.center_, estimator.scale_
+        return [*self.own_numbers(), *of_network, *estimator.weights_.values()]
 
     def own_numbers(self) -> list[np.ndarray]:
         """Return the same without those of the network."""
@@ -133,7 +143,8 @@ def _with_step(estimator: object, embeddings: np.ndarray, mean: np.ndarray, axes
 
 
 def _integers(embeddings: np.ndarray, coder: EmbeddingCoder) -> np.ndarray:
-    return np.rint((embeddings - coder.mean) @ coder.axes.T / coder.step).astype(np.int64)
+    steps = np.nan_to_num(np.rint((embeddings - coder.mean) @ coder.axes.T / coder.step))
+    return np.clip(steps, -_LARGEST_STEP, _LARGEST_STEP).astype(np.int64)
 
 
 def _as_input(estimator: object, sequences: list[np.ndarray]) -> list[np.ndarray]:

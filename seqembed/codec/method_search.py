@@ -26,8 +26,8 @@ _KEPT, _NEAR = 3, 1.15
 _LEAST_GAIN = 0.98
 # A network is slower than tables, so it has to pay too. Learning takes seconds from so many values.
 _LEAST_GAIN_OF_NETWORK, _VALUES_FOR_NETWORK, _FEWEST_VALUES_FOR_NETWORK = 0.97, 50_000, 1000
-# A regression takes the cube of its inputs. One for each feature takes as many times longer.
-_MOST_INPUTS, _MOST_FEATURES_OF_SAME_STEP = 512, 32
+# A regression takes the cube of its inputs. What takes features one by one takes as many times longer.
+_MOST_INPUTS, _MOST_FEATURES_ONE_BY_ONE = 512, 32
 # With fewer sequences, the mean of a timestep is mostly chance.
 _FEWEST_BY_TIMESTEP = 10
 
@@ -83,7 +83,7 @@ def search_settings(training: Aligned, held_out: Aligned, units_of_bin: np.ndarr
         and each["n_lags"] * n_features <= _MOST_INPUTS
     ]
     bits = [held_out_bits(training, held_out, units_of_bin, settings) for settings in candidates]
-    if 1 < n_features <= _MOST_FEATURES_OF_SAME_STEP:
+    if 1 < n_features <= _MOST_FEATURES_ONE_BY_ONE:
         # It takes longer, so it has to pay.
         best = candidates[int(np.argmin(bits))] | {"same_step": True}
         candidates.append(best)
@@ -122,10 +122,13 @@ def learn_methods(
     methods = [_learn_method(everything, units_of_bin, each) for each in settings]
     if not _network_pays(training, held_out, units_of_bin, settings[0]):
         return methods
-    predictors = [method.predictor for method in methods]
-    with_networks = [Method(each, _learn_network(each, everything, units_of_bin)) for each in predictors]
+    networks = [_learn_network(method.predictor, everything, units_of_bin) for method in methods]
+    with_networks = [
+        method if network is None else Method(method.predictor, network)
+        for method, network in zip(methods, networks, strict=True)
+    ]
     # Tables follow sequences that are unlike those learned from.
-    return [*with_networks, methods[0]]
+    return with_networks if networks[0] is None else [*with_networks, methods[0]]
 
 
 def _learn_method(some: Aligned, units_of_bin: np.ndarray, settings: dict) -> Method:
@@ -151,6 +154,8 @@ def _residuals(predictor: Predictor, some: Aligned, units_of_bin: np.ndarray) ->
 
 def _network_pays(training: Aligned, held_out: Aligned, units_of_bin: np.ndarray, settings: dict) -> bool:
     """Tell whether a network needs far fewer bits than tables, on sequences that both were not learned from."""
+    if len(units_of_bin) > _MOST_FEATURES_ONE_BY_ONE:
+        return False
     method = _learn_method(training, units_of_bin, settings)
     network = _learn_network(method.predictor, training, units_of_bin)
     if network is None:

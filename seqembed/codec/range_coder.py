@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -134,29 +135,38 @@ class ResidualEncoder:
         """
         order, groups = _grouped(scales)
         for number, part in groups:
-            self._write(residuals[order[part]], _SHIFTS[number], LARGEST_SYMBOL, models[number])
+            chosen, shift = residuals[order[part]], _SHIFTS[number]
+            symbols = chosen >> shift
+            columns = np.clip(symbols, -LARGEST_SYMBOL, LARGEST_SYMBOL) + LARGEST_SYMBOL
+            self._coder.encode(columns.astype(np.int32), models[number])
+            self._write_what_follows(chosen, symbols, shift, LARGEST_SYMBOL)
 
-    def write_by(self, frequencies: np.ndarray, residuals: np.ndarray, scales: np.ndarray) -> None:
+    def write_by(self, frequencies: Iterable[np.ndarray], residuals: np.ndarray, scales: np.ndarray) -> None:
         """Write residuals of which each has probabilities of its own.
 
         Parameters
         ----------
-        frequencies : float64 array of shape (n_values, n_symbols)
+        frequencies : iterable of float64 arrays of shape (some values, n_symbols)
             Proportional to the probabilities of symbols.
         residuals : int64 array of shape (n_values,)
             In bins.
         scales : int64 array of shape (n_values,)
             Their expected sizes, which say how many bits of a residual come after its symbol.
         """
-        self._write(residuals, bits_after_symbols(scales), frequencies.shape[1] // 2, self._of_each, frequencies)
-
-    def _write(self, residuals: np.ndarray, shifts: np.ndarray, largest: int, *model) -> None:
+        shifts, start = bits_after_symbols(scales), 0
         symbols = residuals >> shifts
-        bounded = np.clip(symbols, -largest, largest)
-        self._coder.encode((bounded + largest).astype(np.int32), *model)
+        for some in frequencies:
+            largest, end = some.shape[1] // 2, start + len(some)
+            columns = np.clip(symbols[start:end], -largest, largest) + largest
+            self._coder.encode(columns.astype(np.int32), self._of_each, some)
+            start = end
+        self._write_what_follows(residuals, symbols, shifts, largest)
+
+    def _write_what_follows(self, residuals: np.ndarray, symbols: np.ndarray, shifts: np.ndarray, largest: int) -> None:
+        """Write the last bits of residuals, and keep the escapes."""
         for shift, chosen in _by_shift(shifts):
             _code_bits(residuals[chosen] & ((1 << shift) - 1), shift, self._uniform, self._coder.encode)
-        beyond = symbols[np.abs(bounded) == largest]
+        beyond = symbols[np.abs(symbols) >= largest]
         if len(beyond):
             self._escapes.append(np.abs(beyond) - largest)
 
@@ -204,10 +214,13 @@ class ResidualDecoder:
             residuals[order[part]] = self._completed(symbols, _SHIFTS[number], LARGEST_SYMBOL)
         return residuals
 
-    def read_by(self, frequencies: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    def read_by(self, frequencies: Iterable[np.ndarray], scales: np.ndarray) -> np.ndarray:
         """Read residuals of which each has probabilities of its own, see `ResidualEncoder.write_by`."""
-        symbols = self._coder.decode(self._of_each, frequencies)
-        return self._completed(symbols, bits_after_symbols(scales), frequencies.shape[1] // 2)
+        symbols = []
+        for some in frequencies:
+            symbols.append(self._coder.decode(self._of_each, some))
+            largest = some.shape[1] // 2
+        return self._completed(np.concatenate(symbols), bits_after_symbols(scales), largest)
 
     def _completed(self, symbols: np.ndarray, shifts: np.ndarray, largest: int) -> np.ndarray:
         """Read what comes after symbols, and return residuals."""

@@ -11,6 +11,7 @@ from seqembed.codec.whole_decoder import WholeDecoder
 
 # The mean and the axes of embeddings have 24 fractional bits, embeddings 12.
 _AXIS_BITS, _EMBEDDING_BITS = 24, 12
+_LARGEST_EMBEDDING = 1 << 10
 # Sequences of similar lengths that are reconstructed at once, and how many timesteps they may have.
 _BATCH, _TIMESTEPS_OF_BATCH = 128, 1 << 17
 
@@ -36,12 +37,14 @@ class Reconstructor(NamedTuple):
             *self.coder.own_numbers(),
             *(numbers for layer in decoder.layers for numbers in layer),
             *(decoder.output_kernel, decoder.output_bias, decoder.center, decoder.scale),
-            np.array([decoder.patch_size, decoder.relu]),
+            np.array([decoder.patch_size, decoder.relu], np.int64),
         ]
 
     def embed(self, sequences: list[np.ndarray]) -> np.ndarray:
         """Return the rounded embeddings of sequences, int64 of shape (n_samples, n_components)."""
-        return self.coder.integers(sequences)
+        # So that sums are exact. The decoder bounds embeddings to less.
+        largest = max(1, int(_LARGEST_EMBEDDING / self.coder.step))
+        return np.clip(self.coder.integers(sequences), -largest, largest)
 
     def reconstruct(self, integers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Return what rounded embeddings are decoded to.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ _LEAST = 8
 # The mean of so many networks is better than any of them.
 _N_NETWORKS, _HIDDEN, _EPOCHS = 3, 32, 20
 _MOST_FEATURES = 32
+# More contexts at once leave the cache.
+_ROWS = 2048
 _LEAST_DEVIATION = 2.0**-10
 
 
@@ -57,22 +59,26 @@ class ResidualNetwork(NamedTuple):
         columns = np.clip(symbols_of(residuals, scales), -largest, largest) + largest
         for feature in np.unique(features).tolist():
             rows = np.flatnonzero(features == feature)
-            frequencies = frequencies_of(inputs[rows], feature)
+            frequencies = np.concatenate(list(frequencies_of(inputs[rows], feature)))
             shares = frequencies[np.arange(len(rows)), columns[rows]] / frequencies.sum(axis=1)
             bits -= float(np.log2(shares).sum())
         return bits
 
-    def prepared(self) -> Callable[[np.ndarray, int], np.ndarray]:
+    def prepared(self) -> Callable[[np.ndarray, int], Iterator[np.ndarray]]:
         """Return a function from contexts to probabilities.
 
         It takes float32 inputs of shape (n_values, n_inputs), from `seqembed.codec.contexts.Contexts`, and the feature
-        that they belong to. It returns whole numbers of shape (n_values, n_symbols), float64, proportional to the
-        probabilities of the symbols.
+        that they belong to. It yields arrays of shape (some values, n_symbols): whole numbers, float64, proportional to
+        the probabilities of the symbols.
         """
         hidden_layer = _exact_layer(self.kernel, self.biases, _LARGEST_INPUT)
         output_layer = _exact_layer(self.output_kernel, self.output_bias[np.newaxis], _LARGEST_HIDDEN)
 
-        def frequencies(inputs: np.ndarray, feature: int) -> np.ndarray:
+        def frequencies(inputs: np.ndarray, feature: int) -> Iterator[np.ndarray]:
+            for start in range(0, len(inputs), _ROWS):
+                yield of_rows(inputs[start : start + _ROWS], feature)
+
+        def of_rows(inputs: np.ndarray, feature: int) -> np.ndarray:
             hidden = hidden_layer(_scaled(inputs, self.means, self.factors), feature)
             hidden *= _HIDDEN_UNITS / (_INPUT_UNITS * _KERNEL_UNITS)
             np.floor(np.minimum(np.maximum(hidden, 0, out=hidden), _LARGEST_HIDDEN, out=hidden), out=hidden)
@@ -108,10 +114,12 @@ def _scaled(inputs: np.ndarray, means: np.ndarray, factors: np.ndarray) -> np.nd
 
 
 def _powers() -> np.ndarray:
-    of_octave = [
-        int((Decimal(2) ** (_OCTAVES - Decimal(step) / _STEPS_OF_OCTAVE)).to_integral_value())
-        for step in range(_STEPS_OF_OCTAVE)
-    ]
+    # Whatever context the caller has.
+    with localcontext(Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[])):
+        of_octave = [
+            int((Decimal(2) ** (_OCTAVES - Decimal(step) / _STEPS_OF_OCTAVE)).to_integral_value())
+            for step in range(_STEPS_OF_OCTAVE)
+        ]
     return np.array([(power >> octave) + _LEAST for octave in range(_OCTAVES) for power in of_octave], np.float64)
 
 
@@ -174,8 +182,9 @@ def _trained(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifie
         random_state=np.random.RandomState(seed),
     )
     classes = np.unique(symbols)
-    for _ in range(_EPOCHS):
-        network.partial_fit(inputs, symbols, classes=classes)
+    with np.errstate(under="ignore"):
+        for _ in range(_EPOCHS):
+            network.partial_fit(inputs, symbols, classes=classes)
     return network
 
 

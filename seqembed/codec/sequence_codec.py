@@ -42,8 +42,8 @@ class SequenceCodec(BaseEstimator):
     value follows from the timesteps before it, and how far off these predictions are. `encode` predicts each value,
     rounds what is left to what the bound allows, and codes it by its probability. Tables have the probabilities of what
     is left, by how large it was of late; small networks foresee them from more, and are learned where they save 3 % of
-    the bits, which takes some seconds. A block that is smaller so is compressed by xz or pcodec. Every value is decoded
-    while it is encoded: one that misses the bound, and one that is not finite, is stored as it is.
+    the bits, which takes some seconds. A block for which xz or pcodec need fewer bytes is compressed by them. Every
+    value is decoded while it is encoded: one that misses the bound, and one that is not finite, is stored as it is.
 
     Without a bound, at so many bits a sequence, it codes the embedding of each: rotated to its principal axes, with one
     step for all of them. `decode` then returns what the network reconstructs.
@@ -149,8 +149,7 @@ class SequenceCodec(BaseEstimator):
         Returns
         -------
         data : bytes
-            What `decode` reads. With `max_error` alone, the same on every machine; with an estimator too, what they are
-            decoded to is the same on every machine.
+            What `decode` reads. With `max_error`, every machine decodes the same values from them.
 
         Raises
         ------
@@ -226,6 +225,7 @@ class SequenceCodec(BaseEstimator):
         seqembed.codec.InvalidStreamError
             See `decode`.
         """
+        check_is_fitted(self)
         header = self._checked_header(data)
         places = locate_blocks(data)
         if not 0 <= number < len(places):
@@ -279,12 +279,14 @@ class SequenceCodec(BaseEstimator):
         report : dict of str to float
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
             the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz of the bins, infinity if never,
+            "pays_back_after", the number of values after which that is saved beside xz and pcodec, infinity if never,
             and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
             help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
         """
-        data = self.encode(X)
         sequences, _ = _checked(X)
+        if not sum(sequence.size for sequence in sequences):
+            raise ValueError("Got no value, expected sequences to report on.")
+        data = self.encode(X)
         decoded, _ = _checked(self.decode(data))
         values, again = (np.concatenate([each.ravel() for each in some]) for some in (sequences, decoded))
         finite = np.isfinite(values)
@@ -299,7 +301,7 @@ class SequenceCodec(BaseEstimator):
             "codec_bytes": float(n_bytes),
         }
         if isinstance(self.coder_, BoundedCoder):
-            saved = (self.coder_.count_bytes_of_xz(sequences) - len(data)) / values.size
+            saved = (self.coder_.count_bytes_without_predictors(sequences) - len(data)) / values.size
             report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
             kinds = [self.coder_.kind(block(data, place)) for place in locate_blocks(data)]
             report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in _KINDS}
@@ -358,13 +360,14 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         seqembed.export.persistence.InvalidFileError
-            For anything else, and for another estimator.
+            A `ValueError`, for anything else, and with `bits` for another estimator.
         """
         description, arrays = unpack_file(file)
         names = {"class", "parameters", "n_features", "fingerprint"}
         if description.get("class") != cls.__name__ or not names <= set(description):
             raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")
-        coder = restored(description, arrays, estimator)
+        # A later fit of the estimator must not change what old bytes mean.
+        coder = restored(description, arrays, copy.deepcopy(estimator))
         codec = cls(
             estimator, **{name: description["parameters"].get(name) for name in ("max_error", "relative", "bits")}
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -164,9 +164,8 @@ def _tanh(sums: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _table_of_tanh() -> np.ndarray:
-    # The last digit of math.tanh depends on the machine.
-    with localcontext() as context:
-        context.prec = 20
+    # The last digit of math.tanh depends on the machine, and decimals on the caller's context.
+    with localcontext(Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[])):
         powers = [(Decimal(-2 * step) / _STEPS_OF_TANH).exp() for step in range(_LARGEST_IN_TANH * _STEPS_OF_TANH + 1)]
         positive = [int(_ONE * (1 - power) / (1 + power) + Decimal("0.5")) for power in powers]
     return np.array([*(-value for value in positive[:0:-1]), *positive], np.float64)

@@ -1,12 +1,17 @@
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import SequenceCodec
+from seqembed.codec.container import VERSION
+from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.datasets import load_italy_power
 from seqembed.export.persistence import InvalidFileError, pack, unpack
 
@@ -41,16 +46,25 @@ def test_files_of_every_version_decode_as_they_did(path):
         np.testing.assert_array_equal(decoded, expected)
 
 
-def test_there_is_a_file_of_every_way_of_coding():
-    assert {path.stem for path in OLD_FILES} >= {
-        "network",
-        "tables",
-        "bins",
-        "xz",
-        "pcodec",
-        "reconstruction",
-        "embedding",
-    }
+def test_there_is_a_file_of_every_way_of_coding_in_every_version():
+    names = {"network", "tables", "bins", "xz", "pcodec", "reconstruction", "embedding"}
+    for version in range(1, VERSION + 1):
+        assert {path.stem for path in OLD_FILES if path.parent.name == f"version_{version}"} >= names
+
+
+def test_the_arithmetic_of_the_caller_changes_nothing():
+    code = """
+import decimal, sys
+decimal.setcontext(decimal.Context(prec=4, rounding=decimal.ROUND_DOWN, traps=[decimal.Inexact]))
+from seqembed.codec import SequenceCodec
+for name in ("network", "reconstruction"):
+    path = sys.argv[1] + "/" + name
+    decoded = SequenceCodec.load(path + ".seqembed").decode(open(path + ".seqc", "rb").read())
+    sys.stdout.buffer.write(b"".join(x.tobytes() for x in decoded))
+"""
+    folder = OLD_FILES[0].parent
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True, timeout=120)
+    assert done.stdout == b"".join(np.load(folder / f"{name}.npy").tobytes() for name in ("network", "reconstruction"))
 
 
 @pytest.mark.parametrize("parameters", [{"max_error": 0.01}, {"max_error": [0, 0.5], "relative": False}])
@@ -66,6 +80,25 @@ def test_a_codec_comes_back_from_its_file(parameters, tmp_path):
     np.testing.assert_array_equal(again.decode(data), codec.decode(data))
 
 
+def test_a_codec_with_networks_comes_back_from_its_file():
+    random = np.random.default_rng(0)
+    sizes = np.where(random.random((40, 5)) < 0.3, 8.0, 0.5).repeat(8, axis=1)
+    X = (random.normal(size=(40, 40)) * sizes).cumsum(axis=1)
+    codec = SequenceCodec(max_error=0.02).fit(X)
+    assert isinstance(codec.coder_.methods[0].distribution, ResidualNetwork)
+    assert SequenceCodec.load(saved(codec)).encode(X) == codec.encode(X)
+
+
+def test_a_later_fit_of_the_estimator_changes_nothing(autoencoder):
+    estimator = clone(autoencoder).fit(walks())
+    codec = SequenceCodec(estimator, bits=16).fit(walks())
+    data, loaded = codec.encode(walks(1)), SequenceCodec.load(saved(codec), estimator)
+    expected = codec.decode(data)
+    estimator.fit(walks(2))
+    np.testing.assert_array_equal(codec.decode(data), expected)
+    np.testing.assert_array_equal(loaded.decode(data), expected)
+
+
 def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
     codec = SequenceCodec(autoencoder, bits=16).fit(walks())
     file, data = saved(codec), codec.encode(walks(1))
@@ -73,8 +106,12 @@ def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
     with pytest.raises(InvalidFileError, match=r"without its estimator: pass load\(file, estimator\)"):
         SequenceCodec.load(file)
     other = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=1).fit(walks())
-    with pytest.raises(InvalidFileError, match="Got another estimator"):
-        SequenceCodec.load(file, other)
+    smaller = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(walks())
+    # Its weights are the same.
+    scaled = clone(autoencoder).fit(8 * walks())
+    for another in (other, smaller, scaled):
+        with pytest.raises(InvalidFileError, match="Got another estimator"):
+            SequenceCodec.load(file, another)
 
 
 def test_a_codec_with_reconstructions_decodes_without_its_estimator():
@@ -103,6 +140,9 @@ def test_other_files_are_refused(autoencoder):
         less = {name: value for name, value in description.items() if name != missing}
         with pytest.raises(InvalidFileError, match="holds no codec"):
             SequenceCodec.load(pack(less, arrays))
+    for wrong in ({"n_features": 3}, {"parameters": None}, {"rounds": 5}):
+        with pytest.raises(InvalidFileError):
+            SequenceCodec.load(pack(description | wrong, arrays))
     for missing in ("unit", "0/weights", "0/frequencies"):
         less = {name: value for name, value in arrays.items() if name != missing}
         with pytest.raises(InvalidFileError, match="holds no codec"):

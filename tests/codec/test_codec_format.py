@@ -29,8 +29,17 @@ def assert_decoded_alike(codec, X):
 def test_old_files_are_decoded_by_what_the_page_says(path):
     if path.stem == "embedding":
         pytest.skip("the network is in floats")
-    decoded, _ = NaiveDecoder(path.with_suffix(".seqembed").read_bytes()).decode(path.read_bytes())
+    decoder = NaiveDecoder(path.with_suffix(".seqembed").read_bytes())
+    decoded, methods = decoder.decode(path.read_bytes())
     np.testing.assert_array_equal(decoded, np.load(path.with_suffix(".npy")))
+    # Each file is coded in the way that it is named for.
+    raw = {"xz": 0, "pcodec": 1, "bins": 2}
+    if path.stem in raw:
+        assert methods == [raw[path.stem]]
+    else:
+        (number,) = (method - 3 for method in methods)
+        assert (f"{number}/kernel" in decoder.arrays) == (path.stem == "network")
+        assert (len(decoder.arrays[f"{number}/of_reconstruction"]) > 0) == (path.stem == "reconstruction")
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqembed import load
+from seqembed import LSTMAutoencoder, load
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.embedding_coder import learn_embedding_coder
 from seqembed.codec.reconstructor import Reconstructor
@@ -86,6 +86,19 @@ def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_embeddings_of_outliers_come_back(activation, days):
+    settings = {"hidden_units": (4,), "epochs": 3, "random_state": 0, "time_encoding": False}
+    autoencoder = LSTMAutoencoder(3, activation=activation, **settings).fit(days[:60])
+    coder = learn_embedding_coder(autoencoder, list(days[:50]), 64)
+    reconstructor = Reconstructor(coder, learn_whole_decoder(autoencoder, 24))
+    outliers = [day * size for day in days[:4].astype(np.float64) for size in (1e6, 1e12, -1e15, 1e18, 1e30)]
+    integers, lengths = reconstructor.embed(outliers), np.full(len(outliers), 24)
+    again = coder.decode_integers(coder.encode_integers(integers), len(outliers))
+    np.testing.assert_array_equal(integers, again)
+    assert np.isfinite(reconstructor.reconstruct(integers, lengths)).all()
 
 
 def test_damage_is_noticed_or_refused_whatever_the_checksum(codec, days):

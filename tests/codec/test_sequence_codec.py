@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
-from seqembed.codec.container import locate_blocks
+from seqembed.codec.container import locate_blocks, pack, unpack_header
 from seqembed.codec.range_coder import Tables
 from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
@@ -179,7 +179,7 @@ def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
     for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
         train, test = load(split="train").data, load(split="test").data
         codec = SequenceCodec(max_error=0.01).fit(train)
-        report, by_xz = codec.report(test), codec.coder_.count_bytes_of_xz(list(test))
+        report, by_xz = codec.report(test), codec.coder_.count_bytes_without_predictors(list(test))
         assert report["pays_back_after"] < np.inf
         assert report["bytes"] < most * by_xz
 
@@ -336,6 +336,61 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
     noise = np.random.default_rng(0).normal(size=(60, 40, 2)).cumsum(axis=1)
     of_noise = SequenceCodec(max_error=0.01).fit(noise)
     assert all(isinstance(method.distribution, Tables) for method in of_noise.coder_.methods)
+
+
+def test_rows_from_which_no_network_can_be_learned_do_no_harm():
+    random, calm = np.random.default_rng(0), np.arange(300) % 2 == 0
+    sizes = np.where(random.random((300, 30)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
+    X = np.where(calm[:, np.newaxis], 0, random.normal(size=(300, 300)) * sizes).astype(np.float32)
+    codec = SequenceCodec(max_error=0.01).fit(X)
+    assert_within_bound(X[:30], codec.decode(codec.encode(X[:30])), codec.bound_)
+
+
+def test_many_features_have_no_networks_which_would_take_minutes():
+    codec = SequenceCodec(max_error=0.01).fit(np.random.default_rng(0).normal(size=(1, 100, 300)).cumsum(axis=1))
+    assert all(isinstance(method.distribution, Tables) for method in codec.coder_.methods)
+
+
+def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec):
+    X = list(bursts(2, 200_000)[0].reshape(-1, 2, 2))
+    alone = bursts_codec.coder_._replace(methods=bursts_codec.coder_.methods[:1], tries_bins=False)
+    tracemalloc.start()
+    alone.encode(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150 * sum(x.nbytes for x in X)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@pytest.mark.parametrize("max_error", [0, 0.01])
+def test_any_buffer_is_decoded(kind, max_error):
+    X = waves()
+    codec = SequenceCodec(max_error=max_error).fit(X)
+    data = codec.encode(X)
+    np.testing.assert_array_equal(codec.decode(kind(data)), codec.decode(data))
+
+
+def test_headers_that_no_codec_wrote_are_refused(codec):
+    data = codec.encode(waves(1, 0))
+    header = unpack_header(data)
+    for changes in ({"n_timesteps": 1 << 40}, {"layout": 3}, {"layout": 9}):
+        with pytest.raises(InvalidStreamError):
+            codec.decode(pack(header._replace(**changes), []))
+    with pytest.raises(InvalidStreamError, match="Got version 0, expected 1: no released seqembed wrote it"):
+        codec.decode(data[:4] + bytes([0]) + data[5:])
+    with pytest.raises(InvalidStreamError, match="Got version 2, expected 1: pip install -U"):
+        codec.decode(data[:4] + bytes([2]) + data[5:])
+
+
+def test_a_report_on_nothing_is_refused(codec):
+    for nothing in ([], np.empty((3, 0, 2))):
+        with pytest.raises(ValueError, match="Got no value"):
+            codec.report(nothing)
+
+
+def test_an_unfitted_codec_reads_no_block(codec):
+    with pytest.raises(NotFittedError):
+        SequenceCodec(max_error=0.1).decode_block(codec.encode(waves()), 0)
 
 
 def test_sequences_unlike_those_learned_from_keep_their_bound(bursts_codec):
