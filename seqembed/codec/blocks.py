@@ -10,12 +10,12 @@ import numpy as np
 from seqembed.codec.byte_order import as_planes, from_planes, little_endian
 from seqembed.codec.container import DAMAGE, InvalidStreamError, pack_numbers, unpack_numbers
 from seqembed.codec.contexts import in_context
+from seqembed.codec.embedding_reconstructor import Reconstructor
 from seqembed.codec.exact_values import decode_exceptions, encode_exceptions
 from seqembed.codec.lattice import Lattice, nearest_bins
 from seqembed.codec.lengths import check_size, lengths_of, pack_lengths, unpack_lengths
 from seqembed.codec.predictors import Predictor, run_predictor
 from seqembed.codec.range_coder import LARGEST_RESIDUAL, ResidualDecoder, ResidualEncoder, Tables
-from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.codec.rows import Rows, arrange
 from seqembed.codec.xz import compressed, decompressed

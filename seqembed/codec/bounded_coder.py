@@ -14,10 +14,10 @@ from seqembed.codec.blocks import (
     kind_of_block,
 )
 from seqembed.codec.embedding_coder import learn_embedding_coder
+from seqembed.codec.embedding_reconstructor import Reconstructor
 from seqembed.codec.lattice import Lattice, learn_lattice
 from seqembed.codec.lengths import lengths_of
 from seqembed.codec.method_search import Aligned, Found, held_out_bits, learn_methods, search_settings
-from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.rows import arrange
 from seqembed.codec.whole_decoder import learn_whole_decoder
 

@@ -7,10 +7,10 @@ import numpy as np
 from seqembed.codec.blocks import Method
 from seqembed.codec.bounded_coder import BoundedCoder
 from seqembed.codec.embedding_coder import EmbeddingCoder
+from seqembed.codec.embedding_reconstructor import Reconstructor
 from seqembed.codec.lattice import Lattice
 from seqembed.codec.predictors import Predictor
 from seqembed.codec.range_coder import Tables
-from seqembed.codec.reconstructor import Reconstructor
 from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer
 from seqembed.export.persistence import InvalidFileError

@@ -10,7 +10,7 @@ import pytest
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.embedding_coder import learn_embedding_coder
-from seqembed.codec.reconstructor import Reconstructor
+from seqembed.codec.embedding_reconstructor import Reconstructor
 from seqembed.codec.whole_decoder import learn_whole_decoder
 from seqembed.datasets import load_italy_power
 
