@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from kernels import ALL_COLUMNS_ARE_EQUAL
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
@@ -100,7 +101,10 @@ def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
             .create_dataset("out", expected.shape, "f4", chunks=(4, 7, 2))
         )
     assert fitted.reconstruct(given(waves), out=out) is out
-    np.testing.assert_array_equal(out[:], expected)
+    if ALL_COLUMNS_ARE_EQUAL:
+        np.testing.assert_array_equal(out[:], expected)
+    else:
+        np.testing.assert_allclose(out[:], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_columns_and_lengths_are_checked_whatever_the_results_are_written_to(tmp_path, waves, small):
