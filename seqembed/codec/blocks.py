@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -77,8 +78,14 @@ def encode_block(
     if sum(lengths):
         can_embed = _can_embed(sequences, reconstructor)
         numbers = [number for number, method in enumerate(methods) if can_embed or not needs_reconstruction(method)]
-        for number, content in _encoded_by_promising(sequences, lattice, methods, numbers, reconstructor):
-            candidates.append((content, FIRST_PREDICTOR + number))
+        usable = [methods[number] for number in numbers]
+        if len(numbers) > 1 and len(sequences) >= _FEWEST_SEQUENCES_TO_SAMPLE:
+            sample = sequences[:: len(sequences) // _SAMPLE]
+            contents = _encoded_by(sample, _joined(sample), lattice, usable, reconstructor)
+            best = int(np.argmin([len(content) for content in contents]))
+            numbers, usable = [numbers[best]], [usable[best]]
+        contents = _encoded_by(sequences, joined, lattice, usable, reconstructor)
+        candidates += [(content, FIRST_PREDICTOR + number) for content, number in zip(contents, numbers, strict=True)]
         if tries_bins or not candidates:
             candidates.append((_encode_bins(joined, lattice), BINS))
     if not candidates or min(len(content) for content, _ in candidates) > _SHARE_OF_HARD_BLOCKS * joined.nbytes:
@@ -147,43 +154,20 @@ def _can_embed(sequences: list[np.ndarray], reconstructor: Reconstructor | None)
     return all(len(sequence) > 0 and bool(np.isfinite(sequence).all()) for sequence in sequences)
 
 
-def _encoded_by_promising(
-    sequences: list[np.ndarray],
-    lattice: Lattice,
-    methods: list[Method],
-    numbers: list[int],
-    reconstructor: Reconstructor | None,
-) -> list[tuple[int, bytes]]:
-    """Encode by all of some methods, or many sequences by the one that is the best for a sample of them."""
-    if len(numbers) > 1 and len(sequences) >= _FEWEST_SEQUENCES_TO_SAMPLE:
-        sample = sequences[:: len(sequences) // _SAMPLE]
-        sizes = [len(content) for _, content in _encoded_by(sample, lattice, methods, numbers, reconstructor)]
-        numbers = [numbers[int(np.argmin(sizes))]]
-    return _encoded_by(sequences, lattice, methods, numbers, reconstructor)
-
-
 def _encoded_by(
     sequences: list[np.ndarray],
+    joined: np.ndarray,
     lattice: Lattice,
     methods: list[Method],
-    numbers: list[int],
     reconstructor: Reconstructor | None,
-) -> list[tuple[int, bytes]]:
-    lengths, joined, embedded = lengths_of(sequences), _joined(sequences), None
-    if any(needs_reconstruction(methods[number]) for number in numbers):
+) -> list[bytes]:
+    """Encode by each of some methods."""
+    lengths, embedded = lengths_of(sequences), None
+    if any(map(needs_reconstruction, methods)):
         integers = reconstructor.embed(sequences)
-        embedded = (
-            reconstructor.coder.encode_integers(integers),
-            _reconstructed(integers, lengths, lattice, reconstructor),
-        )
-    return [(number, _encode_residuals(joined, lengths, lattice, methods[number], embedded)) for number in numbers]
-
-
-def _reconstructed(
-    integers: np.ndarray, lengths: np.ndarray, lattice: Lattice, reconstructor: Reconstructor
-) -> np.ndarray:
-    """Return the integers of what embeddings are decoded to, one sequence after the other."""
-    return lattice.integers(reconstructor.reconstruct(integers, lengths))[0]
+        reconstruction = reconstructor.on_lattice(integers, lengths, lattice)
+        embedded = reconstructor.coder.encode_integers(integers), reconstruction
+    return [_encode_residuals(joined, lengths, lattice, method, embedded) for method in methods]
 
 
 def bins_are_short(sequences: list[np.ndarray], lattice: Lattice, method: Method) -> bool:
@@ -214,24 +198,17 @@ def _encode_residuals(
         residuals[~fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
         return residuals
 
-    if isinstance(method.distribution, Tables):
-        models = method.distribution.models()
+    def by_tables(models, t, features, predicted, scales):
+        residuals = find(t, features, predicted)
+        encoder.write(models, residuals.ravel(), scales.ravel())
+        return residuals
 
-        def exchange(t, features, predicted, scales):
-            residuals = find(t, features, predicted)
-            encoder.write(models, residuals.ravel(), scales.ravel())
-            return residuals
+    def by_network(frequencies, t, feature, predicted, scales):
+        residuals = find(t, feature, predicted)
+        encoder.write_by(frequencies, residuals, scales)
+        return residuals
 
-    else:
-        frequencies = method.distribution.prepared()
-
-        def exchange_in_context(t, feature, predicted, scales, inputs):
-            residuals = find(t, feature, predicted)
-            encoder.write_by(frequencies(inputs, feature), residuals, scales)
-            return residuals
-
-        exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
-    decoded = _run(method, lattice, rows, exchange, reconstruction)
+    decoded = _run(method, lattice, rows, by_tables, by_network, reconstruction)
     content = encoder.finish()
     exceptions = encode_exceptions(joined, lattice.values(rows.joined(decoded), joined.dtype), lattice.bound)
     return start + pack_numbers(np.array([len(content)])) + content + exceptions
@@ -250,24 +227,18 @@ def _decode_residuals(
         (n_bytes,), place = unpack_numbers(data, 1)
         end = place + int(n_bytes)
         integers = reconstructor.coder.decode_integers(data[place:end], len(lengths))
-        reconstruction, data = rows.padded(_reconstructed(integers, lengths, lattice, reconstructor)), data[end:]
+        reconstruction, data = rows.padded(reconstructor.on_lattice(integers, lengths, lattice)), data[end:]
     (n_bytes,), place = unpack_numbers(data, 1)
     n_values = int(lengths.sum()) * len(lattice.unit)
     decoder = ResidualDecoder(data[place : place + int(n_bytes)], n_values)
-    if isinstance(method.distribution, Tables):
-        models = method.distribution.models()
 
-        def exchange(t, features, predicted, scales):
-            return decoder.read(models, scales.ravel()).reshape(predicted.shape)
+    def by_tables(models, t, features, predicted, scales):
+        return decoder.read(models, scales.ravel()).reshape(predicted.shape)
 
-    else:
-        frequencies = method.distribution.prepared()
+    def by_network(frequencies, t, feature, predicted, scales):
+        return decoder.read_by(frequencies, scales)
 
-        def exchange_in_context(t, feature, predicted, scales, inputs):
-            return decoder.read_by(frequencies(inputs, feature), scales)
-
-        exchange = in_context(lattice.units_of_bin, len(rows.lengths), exchange_in_context)
-    decoded = _run(method, lattice, rows, exchange, reconstruction)
+    decoded = _run(method, lattice, rows, by_tables, by_network, reconstruction)
     values = lattice.values(rows.joined(decoded), dtype)
     return decode_exceptions(data[place + int(n_bytes) :], values)
 
@@ -293,15 +264,31 @@ def _decode_numbers(data: bytes, n_timesteps: int, n_features: int, dtype) -> np
 
 
 def _run(
-    method: Method, lattice: Lattice, rows: Rows, exchange: Callable, reconstruction: np.ndarray | None
+    method: Method,
+    lattice: Lattice,
+    rows: Rows,
+    by_tables: Callable,
+    by_network: Callable,
+    reconstruction: np.ndarray | None,
 ) -> np.ndarray:
+    """Run a predictor, and exchange residuals by the models of its tables or by the frequencies of its network."""
+    one_by_one = isinstance(method.distribution, ResidualNetwork)
+    if one_by_one:
+        frequencies_of = method.distribution.prepared()
+
+        def in_its_context(t, feature, predicted, scales, inputs):
+            return by_network(frequencies_of(inputs, feature), t, feature, predicted, scales)
+
+        exchange = in_context(lattice.units_of_bin, len(rows.lengths), in_its_context)
+    else:
+        exchange = partial(by_tables, method.distribution.models())
     return run_predictor(
         method.predictor,
         lattice.units_of_bin,
         rows.lengths,
         exchange,
         reconstruction=reconstruction,
-        one_by_one=isinstance(method.distribution, ResidualNetwork),
+        one_by_one=one_by_one,
     )
 
 

@@ -132,7 +132,7 @@ def _aligned(sequences: list[np.ndarray], lattice: Lattice, reconstructor: Recon
     integers, _ = lattice.integers(np.concatenate(sequences))
     if reconstructor is None:
         return Aligned(rows.padded(integers), rows.lengths)
-    reconstruction, _ = lattice.integers(reconstructor.reconstruct(reconstructor.embed(sequences), lengths))
+    reconstruction = reconstructor.on_lattice(reconstructor.embed(sequences), lengths, lattice)
     return Aligned(rows.padded(integers), rows.lengths, rows.padded(reconstruction))
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.codec.embedding_coder import EmbeddingCoder
+from seqembed.codec.lattice import Lattice
 from seqembed.codec.whole_decoder import WholeDecoder
 
 # The mean and the axes of embeddings have 24 fractional bits, embeddings 12.
@@ -45,6 +46,10 @@ class Reconstructor(NamedTuple):
         # So that sums are exact. The decoder bounds embeddings to less.
         largest = max(1, int(_LARGEST_EMBEDDING / self.coder.step))
         return np.clip(self.coder.integers(sequences), -largest, largest)
+
+    def on_lattice(self, integers: np.ndarray, lengths: np.ndarray, lattice: Lattice) -> np.ndarray:
+        """Return the integers on a lattice of what `reconstruct` returns, 0 where there is none."""
+        return lattice.integers(self.reconstruct(integers, lengths))[0]
 
     def reconstruct(self, integers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Return what rounded embeddings are decoded to.

@@ -137,8 +137,7 @@ class ResidualEncoder:
         for number, part in groups:
             chosen, shift = residuals[order[part]], _SHIFTS[number]
             symbols = chosen >> shift
-            columns = np.clip(symbols, -LARGEST_SYMBOL, LARGEST_SYMBOL) + LARGEST_SYMBOL
-            self._coder.encode(columns.astype(np.int32), models[number])
+            self._write_symbols(symbols, LARGEST_SYMBOL, models[number])
             self._write_what_follows(chosen, symbols, shift, LARGEST_SYMBOL)
 
     def write_by(self, frequencies: Iterable[np.ndarray], residuals: np.ndarray, scales: np.ndarray) -> None:
@@ -157,10 +156,12 @@ class ResidualEncoder:
         symbols = residuals >> shifts
         for some in frequencies:
             largest, end = some.shape[1] // 2, start + len(some)
-            columns = np.clip(symbols[start:end], -largest, largest) + largest
-            self._coder.encode(columns.astype(np.int32), self._of_each, some)
+            self._write_symbols(symbols[start:end], largest, self._of_each, some)
             start = end
         self._write_what_follows(residuals, symbols, shifts, largest)
+
+    def _write_symbols(self, symbols: np.ndarray, largest: int, *model) -> None:
+        self._coder.encode((np.clip(symbols, -largest, largest) + largest).astype(np.int32), *model)
 
     def _write_what_follows(self, residuals: np.ndarray, symbols: np.ndarray, shifts: np.ndarray, largest: int) -> None:
         """Write the last bits of residuals, and keep the escapes."""
