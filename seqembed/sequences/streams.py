@@ -278,7 +278,7 @@ def compute_by_batches(
     Raises
     ------
     ValueError
-        If `out` has too few rows or too many; the results so far stay in it.
+        If `out` has no rows, too few or too many; the results so far stay in it.
 
     Examples
     --------
@@ -289,6 +289,9 @@ def compute_by_batches(
     array([2., 2., 2.])
     """
     results, start = [], 0
+    if out is not None and not getattr(out, "shape", ()):
+        given = "shape ()" if hasattr(out, "shape") else f"type {type(out).__name__}"
+        raise ValueError(f"Got out= of {given}, expected a row for each sequence. Pass np.empty((n_samples, ...)).")
     n_rows = None if out is None else out.shape[0]
     for batch in batches:
         if out is None:

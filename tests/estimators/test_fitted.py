@@ -107,6 +107,12 @@ def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
         np.testing.assert_allclose(out[:], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_place_for_results_that_has_no_rows_is_refused(fitted, waves):
+    for out, given in ((np.array(0, np.float32), r"shape \(\)"), (0, "type int")):
+        with pytest.raises(ValueError, match=f"Got out= of {given}, expected a row for each sequence"):
+            fitted.transform(iter([waves]), out=out)
+
+
 def test_columns_and_lengths_are_checked_whatever_the_results_are_written_to(tmp_path, waves, small):
     frames = [pd.DataFrame(x, columns=["flow", "heat"]) for x in waves]
     fitted = small().fit(frames)
