@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
@@ -20,7 +19,7 @@ from seqembed.estimators.columns import check_columns, refuse_mixed_names, remem
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
-from seqembed.sequences.containers import is_missing
+from seqembed.sequences.labels import rare_mask
 from seqembed.training.machines import refuse_workers
 from seqembed.training.progress import Progress
 
@@ -196,7 +195,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         refuse_workers("ReconstructionDetector.fit")
         refuse_mixed_names(X)
         sequences = check_sequences(X, lengths, estimator=self)
-        rare = _rare_mask(y, len(sequences))
+        rare = rare_mask(y, len(sequences))
         normal = np.flatnonzero(~rare)
         if len(normal) < self.cv:
             raise ValueError(
@@ -378,38 +377,6 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 def _default_estimator(n_features: int) -> LSTMAutoencoder:
     n_components = min(_COMPONENTS_OF_FEATURE * n_features, _MOST_COMPONENTS)
     return LSTMAutoencoder(n_components, hidden_units=(max(2 * n_components, _LEAST_UNITS),), readout_weight=0)
-
-
-def _rare_mask(y, n_samples: int) -> np.ndarray:
-    if y is None:
-        return np.zeros(n_samples, bool)
-    y = np.asarray(y)
-    if y.shape != (n_samples,):
-        raise ValueError(
-            f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
-            f"of shape ({n_samples},)."
-        )
-    missing = [position for position, label in enumerate(y.tolist()) if is_missing(label)]
-    if missing:
-        raise ValueError(
-            f"Got y= without a label for sequence {missing[0]}, expected -1 (rare) or 1 (normal) for each. Leave out "
-            f"the {counted(len(missing), 'sequence')} without one."
-        )
-    present = set(y.tolist())
-    # Truth values can stand in an array of objects.
-    if all(isinstance(label, bool) for label in present):
-        return y.astype(bool)
-    if present <= {-1, 1}:
-        return y == -1
-    if present <= {0, 1}:
-        return y == 1
-    warnings.warn(
-        f"Got y= with {counted(len(present), 'different value')}, which is ignored: labels of rare events are -1 "
-        f"(rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if there are none.",
-        UserWarning,
-        stacklevel=4,
-    )
-    return np.zeros(n_samples, bool)
 
 
 def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

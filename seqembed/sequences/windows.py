@@ -6,14 +6,17 @@ values of the rows of the recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, check_same_columns, listed
+from seqembed.sequences.labels import checked_rare_label
 from seqembed.sequences.times import as_dates, exceeds
 
 
@@ -122,8 +125,7 @@ def sliding_windows(
                 f"Got {name}= of length {len(each)} for X= with {counted(len(recordings), 'recording')}, expected one "
                 f"array per recording. Pass a list of arrays as {name}=."
             )
-    if label == "any" and labels is not None:
-        label = _any_of(labels)
+    window_labels = None if labels is None else _label_rule(label, labels)
     n_ahead = 0 if y is None else horizon
     needed, parts, offset = timesteps + n_ahead, [], 0
     for position, recording in enumerate(recordings):
@@ -148,7 +150,7 @@ def sliding_windows(
         for rows in pieces:
             if rows.stop - rows.start >= needed:
                 piece = None if of_rows is None else of_rows[rows]
-                part = _windows_of_rows(values[rows], timesteps, stride, piece, label, n_ahead)
+                part = _cut(values[rows], timesteps, stride, piece, window_labels, n_ahead)
                 parts.append(part._replace(starts=part.starts + rows.start + offset))
         offset += len(values)
     if not parts:
@@ -231,14 +233,21 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
     return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
 
 
-def _windows_of_rows(X: np.ndarray, timesteps: int, stride: int, y, label, n_ahead: int) -> Windows:
+def _cut(
+    X: np.ndarray,
+    timesteps: int,
+    stride: int,
+    y: np.ndarray | None,
+    window_labels: Callable[[np.ndarray], np.ndarray] | None,
+    n_ahead: int,
+) -> Windows:
     n_usable = len(X) - n_ahead
     windows = np.lib.stride_tricks.sliding_window_view(X[:n_usable], timesteps, axis=0)[::stride].transpose(0, 2, 1)
     starts = np.arange(0, n_usable - timesteps + 1, stride)
-    if y is None:
+    if y is None or window_labels is None:
         return Windows(windows, starts, None)
     labels = np.lib.stride_tricks.sliding_window_view(y[n_ahead:], timesteps)[::stride]
-    return Windows(windows, starts, _label_of_each(labels, label))
+    return Windows(windows, starts, window_labels(labels))
 
 
 def _check_labels(y, n_rows: int) -> np.ndarray:
@@ -250,41 +259,31 @@ def _check_labels(y, n_rows: int) -> np.ndarray:
     return y
 
 
-def _label_of_each(labels: np.ndarray, label: str | Callable[[np.ndarray], object]) -> np.ndarray:
-    if isinstance(label, _Any):
-        found = (labels == label.rare).any(axis=1)
-        return np.where(found, label.rare, 1) if label.rare == -1 else found
+def _label_rule(
+    label: str | Callable[[np.ndarray], object], y: Sequence[npt.ArrayLike]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from labels of shape (n_windows, timesteps) to the label of each window."""
+    if label == "any":
+        return partial(_any_labels, rare=checked_rare_label(y))
     if callable(label):
-        return np.array([label(each) for each in labels])
+        return lambda labels: np.array([label(each) for each in labels])
     if label == "last":
-        return labels[:, -1].copy()
+        return lambda labels: labels[:, -1].copy()
     if label == "first":
-        return labels[:, 0].copy()
+        return lambda labels: labels[:, 0].copy()
     if label == "mode":
-        values, codes = np.unique(labels, return_inverse=True)
-        codes = codes.reshape(labels.shape)
-        return values[[np.bincount(each).argmax() for each in codes]]
+        return _most_frequent_labels
     raise ValueError(f"Got label={label!r}, expected 'last', 'first', 'any', 'mode' or a function.")
 
 
-class _Any(NamedTuple):
-    """The label that a window gets if any of its rows has it."""
+def _any_labels(labels: np.ndarray, rare: int) -> np.ndarray:
+    found = (labels == rare).any(axis=1)
+    return np.where(found, -1, 1) if rare == -1 else found
 
-    rare: int
 
-
-def _any_of(labels_of_recordings) -> _Any:
-    """Tell which label means a rare event. All recordings together show it: one alone may hold no rare row."""
-    present = set().union(*(set(np.asarray(labels).tolist()) for labels in labels_of_recordings))
-    # All 1, without -1 or 0, is normal: labels of 0 and 1 would rarely lack 0.
-    if present <= {-1, 1} and True not in {each for each in present if isinstance(each, bool)}:
-        return _Any(-1)
-    if present <= {0, 1}:
-        return _Any(1)
-    raise ValueError(
-        f'Got label="any" with labels such as {sorted(map(str, present))[:5]}, expected truth values, 0 and 1, or -1 '
-        f"(rare) and 1 (normal). Pass y == ..., or a function as label=."
-    )
+def _most_frequent_labels(labels: np.ndarray) -> np.ndarray:
+    values, codes = np.unique(labels, return_inverse=True)
+    return values[[np.bincount(each).argmax() for each in codes.reshape(labels.shape)]]
 
 
 def merge_windows(values, starts, n_rows: int, how: str = "mean", *, timesteps: int | None = None) -> np.ndarray:

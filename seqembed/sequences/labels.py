@@ -1,0 +1,130 @@
+"""Labels of rare events: which value marks one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqembed.sequences.collection import counted
+from seqembed.sequences.containers import is_missing
+
+
+def rare_label(labels: Iterable[Any]) -> int | None:
+    """Find the label that marks a rare event.
+
+    Parameters
+    ----------
+    labels : iterable of numbers or truth values
+        Python's own, as `numpy.ndarray.tolist` returns them. Pass all labels: some of them alone may hold no rare
+        event.
+
+    Returns
+    -------
+    label : {-1, 1} or None
+        1 for truth values, and for the labels 0 (normal) and 1 (rare). -1 for the labels 1 (normal) and -1 (rare), and
+        for integers that are all 1: nearly all sets with the labels 0 and 1 hold a 0. None for all other labels.
+
+    Examples
+    --------
+    >>> rare_label([False, True]), rare_label([0, 1, 0]), rare_label([1, -1]), rare_label([1, 1]), rare_label([0, 2])
+    (1, 1, -1, -1, None)
+    """
+    present = set(labels)
+    # Truth values are looked at first: in Python, True equals 1.
+    if all(isinstance(label, bool) for label in present):
+        return 1
+    if present <= {-1, 1}:
+        return -1
+    if present <= {0, 1}:
+        return 1
+    return None
+
+
+def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
+    """Find the sequences that are labelled as rare.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        A label for each sequence, see `rare_label`. Other labels are ignored with a warning.
+    n_samples : int
+        Number of sequences.
+
+    Returns
+    -------
+    rare : bool array of shape (n_samples,)
+        All False without labels.
+
+    Raises
+    ------
+    ValueError
+        For labels of another shape than (n_samples,), and for missing ones.
+
+    Examples
+    --------
+    >>> rare_mask([1, -1, 1], n_samples=3)
+    array([False,  True, False])
+    """
+    if y is None:
+        return np.zeros(n_samples, bool)
+    y = np.asarray(y)
+    if y.shape != (n_samples,):
+        raise ValueError(
+            f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
+            f"of shape ({n_samples},)."
+        )
+    labels = y.tolist()
+    missing = [position for position, label in enumerate(labels) if is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"Got y= without a label for sequence {missing[0]}, expected -1 (rare) or 1 (normal) for each. Leave out "
+            f"the {counted(len(missing), 'sequence')} without one."
+        )
+    rare = rare_label(labels)
+    if rare is None:
+        warnings.warn(
+            f"Got y= with {counted(len(set(labels)), 'different value')}, which is ignored: labels of rare events are "
+            f"-1 (rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if it holds other labels.",
+            UserWarning,
+            # The line that called `fit`, which scikit-learn wraps.
+            stacklevel=4,
+        )
+        return np.zeros(n_samples, bool)
+    return y == rare
+
+
+def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:
+    """Find the label that marks a rare event in several recordings.
+
+    Parameters
+    ----------
+    y : list of array-likes of shape (n_rows,)
+        A label for each row of each recording, see `rare_label`.
+
+    Returns
+    -------
+    label : {-1, 1}
+        The same for all recordings.
+
+    Raises
+    ------
+    ValueError
+        For other labels.
+
+    Examples
+    --------
+    >>> checked_rare_label([[1, 1, 1], [1, -1, 1]])
+    -1
+    """
+    labels = set().union(*(np.ravel(each).tolist() for each in y))
+    rare = rare_label(labels)
+    if rare is None:
+        raise ValueError(
+            f'Got label="any" with labels such as {sorted(map(str, labels))[:5]}, expected truth values, 0 and 1, or '
+            f"-1 (rare) and 1 (normal). Pass y == ..., or a function as label=."
+        )
+    return rare
