@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.stats import linregress
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -16,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
+from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights, padded_residuals
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
@@ -23,20 +22,11 @@ from seqembed.sequences.labels import rare_mask
 from seqembed.training.machines import refuse_workers
 from seqembed.training.progress import Progress
 
-# The median absolute deviation of a normal distribution is this part of its standard deviation.
-_MAD_OF_NORMAL = 0.6744897501960817
-# A feature that never varies has tiny residuals, which differ from one fitted network to the next. So many times the
-# largest of them count as typical; a real change of the feature is far larger.
-_MARGIN_OF_CONSTANTS = 10
-# In typical residuals: the square of a larger one could exceed the range of float64.
-_LARGEST = 1e100
-# Standard errors of the exponent of the length, beyond which it is taken for real.
-_CLEAR = 3
-# The default network: numbers of the embedding for each feature, and the most of them.
-_COMPONENTS_OF_FEATURE, _MOST_COMPONENTS = 8, 64
+# The default network: components for each feature, and limits of the components and of the hidden units.
+_COMPONENTS_PER_FEATURE, _MOST_COMPONENTS = 8, 64
 _LEAST_UNITS = 32
-# All networks together make at most as many updates as so many fits on all normal sequences.
-_FITS = 2.2
+# All networks together make at most as many updates as this number of fits on all normal sequences.
+_MOST_FITS = 2.2
 
 
 class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -202,41 +192,54 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
-        blocks = list(_contiguous_blocks(len(normal), self.cv, self.gap))
-        estimator = self._unvaried_estimator(sequences, len(normal), [len(others) for _, others in blocks])
-        progress = Progress(len(blocks), "network") if self.verbose else None
-        estimators, residuals = [], None
-        for number, (block, others) in enumerate(blocks, 1):
-            fitted = clone(estimator).fit(_chosen(sequences, normal[others], sequences.n_timesteps))
-            estimators.append(fitted)
-            unseen = _residuals(fitted, sequences, normal[block], sequences.n_timesteps)
-            if residuals is None:
-                residuals = np.empty((len(normal), *unseen.shape[1:]))
-            residuals[block] = unseen
-            if progress is not None:
-                progress.update(number, {}, ended=number == len(blocks))
-        judge = _Judge.learn(residuals, sequences, normal, self.weighting)
-        errors = judge.contributions(residuals, sequences.lengths[normal]).sum(axis=(1, 2))
-        report = {}
+        estimators, residuals = self._fit_networks(sequences, normal)
+        normal_lengths = sequences.lengths[normal]
+        weights = learn_weights(
+            residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
+        )
+        errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))
         if rare.any():
-            of_rare = _joint_contributions(estimators, judge, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
-            threshold, report = best_f1(errors, of_rare), held_out_quality(errors, of_rare)
+            rare_errors = _contributions(estimators, weights, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
         else:
-            threshold = exceeded_by_share(errors, self.contamination)
+            threshold, report = exceeded_by_share(errors, self.contamination), {}
         remember_columns(self, X, sequences)
-        self.estimators_, self.offset_, self.heldout_scores_, self.report_ = estimators, -threshold, -errors, report
-        self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_ = judge
+        self.estimators_ = estimators
+        self.offset_ = -threshold
+        self.heldout_scores_ = -errors
+        self.report_ = report
+        self.feature_scales_ = weights.feature_scales
+        self.precision_ = weights.precision
+        self.length_exponent_ = weights.length_exponent
+        self.n_timesteps_ = weights.n_timesteps
         self.input_ndim_ = sequences.ndim
         return self
 
-    def _unvaried_estimator(self, sequences: Sequences, n_normal: int, fitted_on: list[int]):
-        """Return the estimator that is cloned, with the epochs for parts of the normal sequences, of so many each."""
+    def _fit_networks(self, sequences: Sequences, normal: np.ndarray) -> tuple[list[Any], np.ndarray]:
+        """Fit a network for each block of the normal sequences; return the networks and the held-out residuals."""
+        blocks = list(_contiguous_blocks(len(normal), self.cv, self.gap))
+        estimator = self._block_estimator(sequences, len(normal), sum(len(others) for _, others in blocks))
+        progress = Progress(len(blocks), "network") if self.verbose else None
+        estimators, residuals = [], np.empty((len(normal), sequences.n_timesteps, sequences.n_features))
+        for number, (block, others) in enumerate(blocks, 1):
+            fitted = clone(estimator).fit(_chosen(sequences, normal[others], sequences.n_timesteps))
+            estimators.append(fitted)
+            residuals[block] = _residuals(fitted, sequences, normal[block], sequences.n_timesteps)
+            if progress is not None:
+                progress.update(number, {}, ended=number == len(blocks))
+        return estimators, residuals
+
+    def _block_estimator(self, sequences: Sequences, n_normal: int, n_fitted: int) -> Any:
+        """Return the estimator to clone for each block.
+
+        `n_fitted` is the number of sequences that all clones together are fitted on.
+        """
         estimator = _default_estimator(sequences.n_features) if self.estimator is None else clone(self.estimator)
         parameters = estimator.get_params(deep=False)
-        changes = {"augment": False} if parameters.get("augment") == "auto" else {}
+        changes: dict[str, Any] = {"augment": False} if parameters.get("augment") == "auto" else {}
         if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
-            of_one = estimator.count_epochs(n_normal, sequences.n_timesteps)
-            changes["epochs"] = max(1, round(of_one * min(1, _FITS * n_normal / sum(fitted_on))))
+            epochs = estimator.count_epochs(n_normal, sequences.n_timesteps)
+            changes["epochs"] = max(1, round(epochs * min(1, _MOST_FITS * n_normal / n_fitted)))
         if self.random_state is not None and parameters.get("random_state", self) is None:
             changes["random_state"] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return estimator.set_params(**changes)
@@ -350,12 +353,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         check_is_fitted(self)
         sequences = self._check_sequences(X, lengths)
         values = self._contributions(sequences, np.arange(len(sequences)))
-        of_timesteps, of_features = values.sum(axis=2), values.sum(axis=1)
-        if not sequences.one_length:
-            values, of_timesteps = (
-                [row[:end] for row, end in zip(each, sequences.lengths, strict=True)] for each in (values, of_timesteps)
-            )
-        return Bunch(value=values, timestep=of_timesteps, feature=of_features)
+        timesteps, features = values.sum(axis=2), values.sum(axis=1)
+        if sequences.one_length:
+            return Bunch(value=values, timestep=timesteps, feature=features)
+        return Bunch(
+            value=[value[:length] for value, length in zip(values, sequences.lengths, strict=True)],
+            timestep=[timestep[:length] for timestep, length in zip(timesteps, sequences.lengths, strict=True)],
+            feature=features,
+        )
 
     def _check_sequences(self, X, lengths) -> Sequences:
         sequences = check_sequences(X, lengths, estimator=self)
@@ -364,8 +369,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return sequences
 
     def _contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        judge = _Judge(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
-        return _joint_contributions(self.estimators_, judge, sequences, rows)
+        """Compute the share of each value in the errors of some sequences, which are checked."""
+        weights = ResidualWeights(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
+        return _contributions(self.estimators_, weights, sequences, rows)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -375,14 +381,17 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
 
 def _default_estimator(n_features: int) -> LSTMAutoencoder:
-    n_components = min(_COMPONENTS_OF_FEATURE * n_features, _MOST_COMPONENTS)
+    n_components = min(_COMPONENTS_PER_FEATURE * n_features, _MOST_COMPONENTS)
     return LSTMAutoencoder(n_components, hidden_units=(max(2 * n_components, _LEAST_UNITS),), readout_weight=0)
 
 
 def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the rows of each block, and the rows that are more than `gap` away from it."""
+    # Only `fit` needs this import, which a process that loads and predicts would wait for.
+    from sklearn.model_selection import KFold
+
     rows = np.arange(n_samples)
-    for block in np.array_split(rows, n_blocks):
+    for _, block in KFold(n_blocks).split(rows):
         others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
         if not len(others):
             raise ValueError(
@@ -392,94 +401,32 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
         yield block, others
 
 
-class _Judge(NamedTuple):
-    """How residuals are weighted, so that those of several features, and of several lengths, add up to one score.
-
-    Parameters
-    ----------
-    feature_scales, precision, length_exponent, n_timesteps
-        As the attributes of `ReconstructionDetector`.
-    """
-
-    feature_scales: np.ndarray
-    precision: np.ndarray
-    length_exponent: float
-    n_timesteps: int
-
-    @classmethod
-    def learn(cls, residuals: np.ndarray, sequences: Sequences, rows: np.ndarray, weighting: str | None) -> _Judge:
-        """Learn from held-out residuals of some of the sequences."""
-        values = sequences.padded(rows, sequences.n_timesteps)
-        constant = np.nanmax(values, axis=(0, 1)) == np.nanmin(values, axis=(0, 1))
-        scales, precision = _weights_of(residuals, weighting, constant)
-        judge, lengths = cls(scales, precision, 0.0, sequences.n_timesteps), sequences.lengths[rows]
-        if (lengths == lengths[0]).all():
-            return judge
-        errors = judge.contributions(residuals, lengths).sum(axis=(1, 2))
-        fitted = linregress(np.log(lengths), np.log(np.maximum(errors, np.finfo(float).tiny)))
-        # Lengths that hardly differ tell nothing, and others must not be judged by what chance gave.
-        is_clear = abs(fitted.slope) > _CLEAR * fitted.stderr
-        return judge._replace(length_exponent=float(np.clip(fitted.slope, -1, 1)) if is_clear else 0.0)
-
-    def contributions(self, residuals: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Compute the share of each value in the weighted mean squared residual of its sequence; 0 for missing ones."""
-        known = ~np.isnan(residuals)
-        weighted = np.where(known, np.clip(residuals / self.feature_scales, -_LARGEST, _LARGEST), 0)
-        size = known.sum(axis=(1, 2)) * (lengths / self.n_timesteps) ** self.length_exponent
-        return weighted * (weighted @ self.precision) / size[:, np.newaxis, np.newaxis]
+def _residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
+    """Reconstruct some sequences and return their residuals, see `padded_residuals`."""
+    reconstructions = estimator.reconstruct(_chosen(sequences, rows, n_timesteps))
+    return padded_residuals([sequences.values[row] for row in rows], reconstructions, sequences.n_timesteps)
 
 
-def _joint_contributions(estimators: list, judge: _Judge, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-    """Return the contributions of the networks that judge each sequence: the second and the third worst of five."""
-    lengths = sequences.lengths[rows]
-    of_networks = np.stack(
-        [judge.contributions(_residuals(each, sequences, rows, judge.n_timesteps), lengths) for each in estimators]
-    )
-    order = np.argsort(of_networks.sum(axis=(2, 3)), axis=0)
-    rank = min(len(estimators) / 2, len(estimators) - 1.5)
-    positions = np.arange(len(rows))
-    return np.mean([of_networks[order[place], positions] for place in (math.floor(rank), math.ceil(rank))], axis=0)
-
-
-def _chosen(sequences: Sequences, rows: np.ndarray, usual: int) -> np.ndarray | list[np.ndarray]:
-    """Select sequences for the estimator: an array if all are of the usual length, else a list, as the user gave it."""
+def _chosen(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
+    """Select sequences as the user gave them: an array if all have the length of the training data, else a list."""
     is_array = isinstance(sequences.values, np.ndarray)
-    if sequences.one_length and (is_array or sequences.n_timesteps == usual):
-        values = sequences.padded(rows)
+    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
+        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
     else:
         values = [sequences.values[row] for row in rows]
     return without_feature_axis(values) if sequences.ndim == 2 else values
 
 
-def _residuals(estimator, sequences: Sequences, rows: np.ndarray, usual: int) -> np.ndarray:
-    """Compute what the reconstruction of sequences adds to them, NaN for missing values and after their ends."""
-    reconstruction = estimator.reconstruct(_chosen(sequences, rows, usual))
-    residuals = np.full((len(rows), sequences.n_timesteps, sequences.n_features), np.nan)
-    for residual, row, reconstructed in zip(residuals, rows, reconstruction, strict=True):
-        sequence = sequences.values[row]
-        # Differences of unsigned integers would be wrong.
-        difference = np.asarray(reconstructed, np.float64).reshape(sequence.shape) - sequence
-        # A network that overflows has not reconstructed anything: only missing values may stay NaN.
-        residual[: len(sequence)] = np.where(np.isnan(difference) & ~np.isnan(sequence), np.inf, difference)
-    return residuals
-
-
-def _weights_of(residuals: np.ndarray, weighting: str | None, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n_features = residuals.shape[2]
-    flat = residuals.reshape(-1, n_features)
-    scales, precision = np.ones(n_features), np.eye(n_features)
-    if weighting is not None:
-        sizes = np.abs(flat)
-        scales = np.nanmedian(sizes, axis=0) / _MAD_OF_NORMAL
-        # The median residual of a feature can be zero, if most of it is reconstructed without error.
-        scales = np.where(scales > 0, scales, np.nanstd(flat, axis=0))
-        scales = np.where(constant, _MARGIN_OF_CONSTANTS * np.nanmax(sizes, axis=0), scales)
-        scales = np.where(scales > 0, scales, 1)
-    if weighting == "mahalanobis":
-        # This import takes as long as that of the rest of the package.
-        from sklearn.covariance import LedoitWolf
-
-        # Shrinkage makes variances more alike, which is right only for features of one scale. A missing value is no
-        # deviation.
-        precision = LedoitWolf(assume_centered=True).fit(np.nan_to_num(flat / scales)).precision_
-    return scales, precision
+def _contributions(
+    estimators: list[Any], weights: ResidualWeights, sequences: Sequences, rows: np.ndarray
+) -> np.ndarray:
+    """Compute the share of each value in the errors of some sequences, from the residuals of all networks."""
+    lengths = sequences.lengths[rows]
+    return joint_contributions(
+        np.stack(
+            [
+                weights.contributions(_residuals(estimator, sequences, rows, weights.n_timesteps), lengths)
+                for estimator in estimators
+            ]
+        )
+    )
