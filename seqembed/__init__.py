@@ -6,19 +6,21 @@ They also turn the vectors back into sequences.
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.events import detect_events
-from seqembed.estimators.loading import load
 from seqembed.estimators.onnx_converter import register_onnx_converter
 from seqembed.estimators.reconstructor import LSTMReconstructor
-from seqembed.export.persistence import InvalidFileError
+from seqembed.estimators.saving import load
+from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 from seqembed.sequences.padding import sequences_from_padded
 from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
+from seqembed.version import __version__
 
 __all__ = [
     "InvalidFileError",
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
+    "__version__",
     "detect_events",
     "frame_from_sequences",
     "load",
@@ -29,4 +31,3 @@ __all__ = [
     "sliding_windows",
     "temporalize",
 ]
-__version__ = "0.1.0"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 
@@ -32,27 +34,25 @@ def import_extra(module: str, extra: str) -> ModuleType:
         raise ImportError(f'This feature needs {module.partition(".")[0]}: pip install "seqembed[{extra}]".') from error
 
 
-def import_with_tensorflow(module: str) -> ModuleType:
-    """Import one of our modules that needs TensorFlow, or Keras, which TensorFlow installs.
+@contextmanager
+def tensorflow_needed() -> Iterator[None]:
+    """Name the command that installs TensorFlow, where one of our modules is imported that needs it.
 
-    An installation without dependencies may lack them: only long fits and Keras models need them.
-
-    Parameters
-    ----------
-    module : str
-        Full name of the module.
+    An installation without dependencies may lack TensorFlow: only long fits and Keras models need it.
 
     Raises
     ------
     ImportError
-        If TensorFlow is not installed. The message has the command that installs it.
+        If a module is not installed. The message has the command.
 
     Examples
     --------
-    >>> import_with_tensorflow("seqembed.network.forward").__name__
-    'seqembed.network.forward'
+    >>> with tensorflow_needed():
+    ...     import tensorflowless  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    ImportError: This needs tensorflowless, which is not installed: pip install tensorflow.
     """
     try:
-        return importlib.import_module(module)
+        yield
     except ModuleNotFoundError as error:
         raise ImportError(f"This needs {error.name}, which is not installed: pip install tensorflow.") from error

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.base import LSTMNetworkEstimator
-from seqembed.estimators.fitted import ScaledNetwork, write_rows
-from seqembed.network import forward
+from seqembed.estimators.saving import savable
+from seqembed.inference.compute import compute
+from seqembed.inference.inputs import Embeddings, checked_embeddings
+from seqembed.inference.quantities import decoding, embedding
 from seqembed.network.architecture import Network
-from seqembed.parallel import run_batches
-from seqembed.sequences.collection import checked_lengths, counted, rows_by_length
-from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.lazy import is_lazy
-from seqembed.sequences.scaling import Batch
-from seqembed.sequences.streams import slices_of
-from seqembed.training.machines import SetShape
+from seqembed.sequences.batches import batches_of, row_slices
+from seqembed.sequences.collection import checked_lengths
+from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
+from seqembed.sklearn_private import Interval, output_container
 from seqembed.training.recipe import Recipe
+from seqembed.training.workers import SetShape
 
 
+@savable
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
     """Turn sequences into vectors, and the vectors back into sequences, with an LSTM autoencoder.
 
@@ -159,32 +161,32 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     _bottleneck = True
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LSTMNetworkEstimator._parameter_constraints,
         "readout_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
         self,
-        n_components=64,
+        n_components: int = 64,
         *,
-        hidden_units=(128,),
-        patch_size="auto",
-        activation="tanh",
-        time_encoding=True,
-        scale="standard",
-        augment="auto",
-        readout_weight=0.1,
-        epochs="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        validation_fraction=0.0,
-        patience=None,
-        n_jobs=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        hidden_units: Sequence[int] = (128,),
+        patch_size: int | str = "auto",
+        activation: str = "tanh",
+        time_encoding: bool = True,
+        scale: str | None = "standard",
+        augment: bool | str = "auto",
+        readout_weight: float = 0.1,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             n_components,
             hidden_units=hidden_units,
@@ -205,7 +207,15 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         )
         self.readout_weight = readout_weight
 
-    def fit_transform(self, X, y=None, *, lengths=None, checkpoint=None, communicator=None):
+    def fit_transform(
+        self,
+        X: SequencesLike,
+        y: object = None,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        communicator: Any = None,
+    ) -> Any:
         """Fit, and embed the training sequences: ``fit(X, lengths=lengths).transform(X, lengths=lengths)``.
 
         Parameters
@@ -239,7 +249,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         fitted = self.fit(X, y, lengths=lengths, checkpoint=checkpoint, communicator=communicator)
         return fitted.transform(X, lengths=lengths)
 
-    def transform(self, X, lengths=None, *, out=None):
+    def transform(self, X: SequencesLike, lengths: npt.ArrayLike | None = None, *, out: Any = None) -> Any:
         """Embed sequences.
 
         Parameters
@@ -271,35 +281,37 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        check_is_fitted(self)
+        inputs = self._read(X, lengths)
         # A container of set_output holds values.
-        if is_lazy(X) and _get_output_config("transform", self)["dense"] != "default":
-            X, lengths = slices_of(X, lengths), None
-        return self._compute(_embed, X, lengths, out, width=(self.network_.n_components,))
+        if isinstance(inputs, LazyRows) and output_container(self) != "default":
+            inputs = inputs.batches(self.model_)
+        return compute(embedding(self.model_), self.model_, inputs, out=out, n_jobs=self.n_jobs)
 
-    def inverse_transform(self, Z, lengths=None, *, out=None):
+    def inverse_transform(self, Z: SequencesLike, lengths: npt.ArrayLike | None = None, *, out: Any = None) -> Any:
         """Reconstruct sequences from their embeddings.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
-            Embeddings.
+            Embeddings. Also an array stored in chunks (zarr, h5py), or an iterable of batches, of which one is in
+            memory at a time, or a dask array.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence. By default those of the fitted sequences, if they were equally long.
         out : float array, default=None
-            Where to write the sequences, such as a memory map; only without `lengths`.
+            Where to write the sequences, such as a memory map, or an array stored in chunks (zarr, h5py); only without
+            `lengths`.
 
         Returns
         -------
         X : float32 array, in the layout that the estimator was fitted on
             The decoder's sequences in the units of the training data. With `lengths`, a list of arrays. float64 where
-            float32 is too coarse, see `reconstruct`.
+            float32 is too coarse, see `reconstruct`. Of a dask array without `lengths`, a dask array, see `transform`.
 
         Raises
         ------
         ValueError
-            For embeddings that don't have `n_components` finite values, and for lengths that are missing or not
-            positive.
+            For embeddings that don't have `n_components` finite values, for lengths that are missing or not positive,
+            and for lengths beside an iterable.
 
         Examples
         --------
@@ -309,34 +321,27 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> autoencoder.inverse_transform([[0.1, -0.5, 0.9]]).shape
         (1, 5, 2)
         """
+        inputs = self._read_embeddings(Z, lengths)
+        return compute(decoding(self.model_), self.model_, inputs, out=out, n_jobs=self.n_jobs)
+
+    def _read_embeddings(
+        self, Z: Any, lengths: npt.ArrayLike | None
+    ) -> Embeddings | Iterator[Embeddings] | LazyRows:
+        """Check embeddings: a collection now, batches when they are reached."""
         check_is_fitted(self)
-        # What float32 can't hold becomes infinite, which check_array refuses.
-        with np.errstate(over="ignore"):
-            embedding = check_array(as_numbers(Z, "Z"), dtype=np.float32, estimator=self, input_name="Z")
-        if embedding.shape[1] != self.network_.n_components:
-            raise ValueError(
-                f"Z has {counted(embedding.shape[1], 'column')}, but {type(self).__name__} was fitted with "
-                f"n_components={self.network_.n_components}. Pass what transform returned."
-            )
-        if lengths is None and not self.one_length_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on sequences of unequal lengths, and an embedding does not say how "
-                f"long its sequence was: pass lengths=[len(sequence) for sequence in X]."
-            )
-        network, weights, scaling = self._scaled_network
-        if lengths is None:
-            ends, order = np.full(len(embedding), self.n_timesteps_), None
-        else:
-            ends = checked_lengths(lengths, len(embedding))
-            order = rows_by_length(ends)
-        results, sequences = self._allocate(ends, out, "value", (), scaling.dtype, as_array=lengths is None)
-
-        def decode(rows):
-            values = forward.decode(network, weights, embedding[rows], ends[rows].max())
-            write_rows(sequences, rows, scaling.undo(values), ends[rows])
-
-        run_batches(decode, len(embedding), self.n_jobs, order)
-        return results
+        model, name = self.model_, type(self).__name__
+        if is_lazy(Z):
+            ends = None if lengths is None else checked_lengths(lengths, Z.shape[0])
+            row, _ = sample_row(Z, None)
+            checked_embeddings(row, None if ends is None else ends[:1], model, name)
+            return LazyRows(Z, ends, partial(checked_embeddings, estimator_name=name))
+        if lengths is not None and hasattr(Z, "chunks") and hasattr(Z, "shape"):
+            ends = checked_lengths(lengths, Z.shape[0])
+            return (checked_embeddings(Z[rows], ends[rows], model, name) for rows in row_slices(Z))
+        batches = batches_of(Z, lengths, ndim=2)
+        if batches is None:
+            return checked_embeddings(Z, lengths, model, name)
+        return (checked_embeddings(batch, None, model, name) for batch in batches)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         recipe = super()._recipe(shape, network, n_validation)
@@ -344,13 +349,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     @property
     def _n_features_out(self) -> int:
-        return self.network_.n_components
+        return self.model_.network.n_components
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _embed(model: ScaledNetwork, batch: Batch) -> np.ndarray:
-    return forward.encode(model.network, model.weights, batch.values, batch.lengths)

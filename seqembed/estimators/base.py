@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
+import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from seqembed.estimators.checkpoints import Checkpoint
-from seqembed.estimators.columns import names_of_columns, refuse_mixed_names, remember_columns
-from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
+from seqembed.estimators.checkpoints import Checkpoint, fingerprint
+from seqembed.estimators.columns import remember_columns
+from seqembed.estimators.file_checks import check_network_attributes
+from seqembed.estimators.fitted import FittedNetworkMixin
 from seqembed.estimators.saving import SavableMixin
-from seqembed.network.architecture import Network, auto_patch_size
+from seqembed.inference.model import Layout, TrainedModel
+from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
+from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.layout import hints
-from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
-from seqembed.sequences.streams import collected
-from seqembed.training.loop import TrainingResult, train
-from seqembed.training.machines import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
-from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
-from seqembed.training.stream import StreamState, train_one_pass
-
-# The loss of varied sequences can lie a little above the variance of the unvaried ones.
-_WORSE_THAN_MEANS = 2
-# Scaled values have a variance of 1: a loss below this is no failure, whatever the variance of a sample.
-_LEAST_LOSS = 1.5
+from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.hints import layout_hints
+from seqembed.sequences.scaling import ScaledSequences, Scaling, constant_features, learn_scaling
+from seqembed.sklearn_private import Interval, Options, StrOptions, fit_context
+from seqembed.training.ending import ending_message, level_message
+from seqembed.training.loop import train
+from seqembed.training.one_pass import StreamState, train_one_pass
+from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
+from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
 
 
 class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
@@ -46,9 +47,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
 
     _bottleneck: bool
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        # Checked by `checked_units`, whose message shows the tuple to pass.
+        # `checked_units` checks it: its message shows the tuple to pass.
         "hidden_units": "no_validation",
         "patch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "activation": [StrOptions({"tanh", "relu"})],
@@ -66,7 +67,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
@@ -74,24 +75,24 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=64,
+        n_components: int = 64,
         *,
-        hidden_units=(128,),
-        patch_size="auto",
-        activation="tanh",
-        time_encoding=True,
-        scale="standard",
-        augment="auto",
-        epochs="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        validation_fraction=0.0,
-        patience=None,
-        n_jobs=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        hidden_units: Sequence[int] = (128,),
+        patch_size: int | str = "auto",
+        activation: str = "tanh",
+        time_encoding: bool = True,
+        scale: str | None = "standard",
+        augment: bool | str = "auto",
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_units = hidden_units
         self.patch_size = patch_size
@@ -109,8 +110,16 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, lengths=None, checkpoint=None, communicator=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: SequencesLike,
+        y: object = None,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        communicator: Any = None,
+    ) -> Self:
         """Train the network to reconstruct the sequences.
 
         Parameters
@@ -156,29 +165,28 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             Ctrl-C ended it early, and when the loss stayed above twice the variance of the sequences. The estimator
             keeps the best weights so far.
         UserWarning
-            When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.layout`.
+            When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.hints`.
 
         Notes
         -----
         Several workers make the same updates: in each, the gradients of all are summed, weighted by the values that are
-        not missing. `batch_size` and "auto" count the sequences of all workers; an update of many workers is only worth
-        its sum if the batch is large. `random_state` and `checkpoint` of worker 0 hold; the other workers draw the
+        not missing. `batch_size` and "auto" count the sequences of all workers. For small batches, the all-reduce takes
+        longer than it saves. `random_state` and `checkpoint` of worker 0 hold; the other workers draw the
         order and the variation of their sequences from their own. Workers should have about equally many sequences.
         They have to reach `fit`, and every step in it, within 45 seconds of one another. So let each read its sequences
         before.
         """
-        refuse_mixed_names(X)
         workers = find_workers(communicator)
         with collected(X, lengths, self) as sequences:
-            for hint in hints(sequences, X):
+            for hint in layout_hints(sequences):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
-            of_all = joint_shape(sequences.lengths, self._common_to_workers(X, sequences), workers)
+            shape = joint_shape(sequences.lengths, self._common_to_workers(sequences), workers)
             random = _generator(self.random_state)
-            start = self._start(sequences, of_all, random, go_on=self.warm_start, workers=workers)
+            start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(of_all, start.network, self._count_validation(of_all)[workers.rank])
-            kept = Checkpoint(checkpoint, _fingerprint(self, start, recipe, of_all), workers)
+            recipe = self._recipe(shape, start.network, self._count_validation(shape)[workers.rank])
+            kept = Checkpoint(checkpoint, fingerprint(self, start, recipe, shape), workers)
             try:
                 result = train(
                     start.network,
@@ -186,7 +194,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
                     scaled,
                     recipe,
                     workers.own_generator(random),
-                    verbose=self.verbose,
+                    verbose=bool(self.verbose),
                     workers=workers,
                     resume_from=kept.read(),
                     keep=kept.write if kept.is_wanted else None,
@@ -194,11 +202,10 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             except FloatingPointError:
                 kept.remove()
                 raise
-            message = _message_of_ending(result, recipe) or _message_of_level(result, scaled, workers)
-            padded_length = int(workers.gathered([_padded_length(X, lengths, sequences) or 0]).max()) or None
-            # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, of_all, start, padded_length)
-        self.weights_, self.history_ = result.weights, result.history
+            message = ending_message(result, recipe) or level_message(result, scaled, workers)
+        # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
+        remember_columns(self, sequences)
+        self.model_, self.history_ = replace(start, weights=result.weights), result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
@@ -208,8 +215,8 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, lengths=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: SequencesLike, y: object = None, *, lengths: npt.ArrayLike | None = None) -> Self:
         """Make one pass over the next sequences of a stream.
 
         The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
@@ -249,9 +256,8 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         5
         """
         refuse_workers("partial_fit")
-        first_call = not hasattr(self, "network_")
-        sequences = check_sequences(X, lengths, estimator=self) if first_call else self._check_sequences(X, lengths)
-        refuse_mixed_names(X)
+        first_call = not hasattr(self, "model_")
+        sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
         is_going_on = hasattr(self, "_stream")
         state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
@@ -259,13 +265,15 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
-            start = start._replace(scaling=start.scaling.by_size(constant))
+            start = replace(start, scaling=start.scaling.by_size(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
-            self._remember(X, sequences, shape, start, _padded_length(X, lengths, sequences))
+            remember_columns(self, sequences)
             self.history_ = {}
-        self.weights_, self._stream = result.weights, result.state
+        else:
+            start = self.model_
+        self.model_, self._stream = replace(start, weights=result.weights), result.state
         # They belong to a fit that is over now.
         for name in ("n_iter_", "best_epoch_"):
             vars(self).pop(name, None)
@@ -283,34 +291,37 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         *,
         go_on: bool,
         workers: Workers = ALONE,
-    ) -> ScaledNetwork:
-        """Return the fitted network if training goes on from it, else a new one."""
-        network = self._network(sequences.n_features, shape.n_timesteps)
-        if not (go_on and hasattr(self, "network_")):
-            scaling = learn_scaling(sequences, self.scale, workers.gathered)
-            return ScaledNetwork(network, initial_weights(network, random), scaling)
-        if self.time_encoding and self.network_.encoded_timesteps:
-            network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
+    ) -> TrainedModel:
+        """Return the model that training starts from: the fitted one if it goes on, else a new one."""
+        network, layout = self._network(sequences.n_features, shape.n_timesteps), _layout(sequences, shape, workers)
+        if not (go_on and hasattr(self, "model_")):
+            scaling = learn_scaling(sequences, self.scale, workers.all_gather)
+            return TrainedModel(network, initial_weights(network, random), scaling, layout)
+        fitted = self.model_.network
+        if self.time_encoding and fitted.encoded_timesteps:
+            network = replace(network, encoded_timesteps=fitted.encoded_timesteps)
         if self.patch_size == "auto":
-            network = replace(network, patch_size=self.network_.patch_size)
-        if network != self.network_:
+            network = replace(network, patch_size=fitted.patch_size)
+        if network != fitted:
             raise ValueError(
-                f"Training can't go on from {self.network_} with {network}. Call fit with warm_start=False, or use "
+                f"Training can't go on from {fitted} with {network}. Call fit with warm_start=False, or use "
                 f"the parameters and features that the estimator was fitted with."
             )
-        return self._scaled_network
+        return replace(self.model_, layout=layout)
 
-    def _common_to_workers(self, X, sequences: Sequences) -> dict[str, object]:
-        """Return what has to be the same for all workers of a fit."""
+    def _common_to_workers(self, sequences: Sequences) -> dict[str, object]:
+        """Return the settings that have to be the same for all workers of a fit."""
         parameters = self.get_params(deep=False)
         free = ("random_state", "n_jobs", "verbose")
         fitted = None
-        if self.warm_start and hasattr(self, "network_"):
-            fitted = (self.network_, self.feature_means_.tolist(), self.center_.tolist(), self.scale_.tolist())
+        if self.warm_start and hasattr(self, "model_"):
+            scaling = self.model_.scaling
+            statistics = (scaling.means.tolist(), scaling.center.tolist(), scaling.scale.tolist())
+            fitted = (self.model_.network, *statistics)
         return {
             "number of features": sequences.n_features,
             "number of axes": sequences.ndim,
-            "column names": names_of_columns(X),
+            "column names": sequences.names,
             "parameters": (type(self).__name__, {name: parameters[name] for name in parameters if name not in free}),
             "fit before": fitted,
         }
@@ -344,20 +355,39 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     def _batch_size_of(self, n_samples: int, patch_size: int) -> int:
         return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
 
-    def _remember(
-        self, X, sequences: Sequences, shape: SetShape, start: ScaledNetwork, padded_length: int | None
-    ) -> None:
-        """Set the fitted attributes other than the weights and the history."""
-        remember_columns(self, X, sequences)
-        self.n_timesteps_, self.one_length_ = shape.n_timesteps, shape.one_length
-        self.n_features_, self.input_ndim_ = sequences.n_features, sequences.ndim
-        # Where an array without lengths= may be one that was padded to this length.
-        self._padded_length = padded_length
-        scaling = start.scaling
-        self.network_ = start.network
-        self.feature_means_, self.center_, self.scale_ = scaling.means, scaling.center, scaling.scale
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        checked_units(self.hidden_units)
 
-    def count_epochs(self, n_samples, n_timesteps):
+    def _attributes_to_save(self) -> dict[str, Any]:
+        parameters, model = self.get_params(deep=False), self.__dict__.get("model_")
+        attributes = {name: each for name, each in vars(self).items() if name not in parameters and name != "model_"}
+        if model is None:
+            return attributes
+        layout, scaling = model.layout, model.scaling
+        return attributes | {
+            "network_": model.network,
+            "weights_": model.weights,
+            "feature_means_": scaling.means,
+            "center_": scaling.center,
+            "scale_": scaling.scale,
+            "n_timesteps_": layout.n_timesteps,
+            "n_features_": layout.n_features,
+            "one_length_": layout.one_length,
+            "input_ndim_": layout.ndim,
+            "_padded_length": layout.padded_length,
+        }
+
+    def _restore(self, attributes: dict[str, Any]) -> None:
+        check_network_attributes(attributes, bottleneck=self._bottleneck)
+        taken = dict(attributes)
+        scaling = Scaling(*(taken.pop(name) for name in ("feature_means_", "center_", "scale_")))
+        names = ("n_timesteps_", "n_features_", "one_length_", "input_ndim_", "_padded_length")
+        layout = Layout(*(taken.pop(name) for name in names))
+        self.model_ = TrainedModel(taken.pop("network_"), taken.pop("weights_"), scaling, layout)
+        vars(self).update(taken)
+
+    def count_epochs(self, n_samples: int, n_timesteps: int) -> int:
         """Count the epochs that a fit makes, unless its loss stops it.
 
         Parameters
@@ -386,7 +416,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(n_samples - n_validation, batch_size, patch_size)
 
-    def layer_flow(self, n_timesteps=None, n_features=None):
+    def layer_flow(self, n_timesteps: int | None = None, n_features: int | None = None) -> LayerFlow:
         """Explain the network layer by layer: roles, shapes and numbers of parameters.
 
         Parameters
@@ -417,15 +447,17 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         output     TimeDistributed(Dense(2))  output   (3, 128)  (3, 2)                             258
         total                                                                                   248,578
         """
-        n_timesteps = getattr(self, "n_timesteps_", None) if n_timesteps is None else n_timesteps
-        n_features = getattr(self, "n_features_", None) if n_features is None else n_features
+        layout = self.model_.layout if hasattr(self, "model_") else None
+        if layout is not None:
+            n_timesteps = layout.n_timesteps if n_timesteps is None else n_timesteps
+            n_features = layout.n_features if n_features is None else n_features
+            if (n_timesteps, n_features) == (layout.n_timesteps, layout.n_features):
+                return LayerFlow(self.model_.network, n_timesteps)
         if n_timesteps is None or n_features is None:
             raise ValueError(
                 f"This {type(self).__name__} is not fitted, so the shape of its sequences is unknown: call "
                 f"layer_flow(n_timesteps=..., n_features=...)."
             )
-        if (n_timesteps, n_features) == (getattr(self, "n_timesteps_", None), getattr(self, "n_features_", None)):
-            return LayerFlow(self.network_, n_timesteps)
         return LayerFlow(self._network(n_features, n_timesteps), n_timesteps)
 
     def _network(self, n_features: int, n_timesteps: int) -> Network:
@@ -440,7 +472,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         )
 
 
-def checked_units(hidden_units) -> tuple[int, ...]:
+def checked_units(hidden_units: Any) -> tuple[int, ...]:
     """Return the units of hidden layers as plain integers, or raise a ValueError."""
     if isinstance(hidden_units, Integral):
         raise ValueError(f"Got hidden_units={hidden_units}, expected one number for each layer: ({hidden_units},).")
@@ -456,16 +488,18 @@ def checked_units(hidden_units) -> tuple[int, ...]:
     return tuple(int(each) for each in units)
 
 
-def _generator(random_state) -> np.random.Generator:
+def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
     # check_random_state(None) would draw from, and so advance, NumPy's global generator.
     if random_state is None:
         return np.random.default_rng()
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _padded_length(X, lengths, sequences: Sequences) -> int | None:
-    """Length that sequences of unequal lengths were padded to, or None if they were not padded."""
-    return None if lengths is None or sequences.one_length else int(np.shape(X)[1])
+def _layout(sequences: Sequences, shape: SetShape, workers: Workers) -> Layout:
+    """Describe the sequences of all workers. Only sequences of unequal lengths were padded."""
+    padded_length = None if sequences.one_length else sequences.padded_length
+    longest = int(workers.all_gather([padded_length or 0]).max())
+    return Layout(shape.n_timesteps, sequences.n_features, shape.one_length, sequences.ndim, longest or None)
 
 
 def _constant_message(constant: np.ndarray) -> str:
@@ -473,64 +507,3 @@ def _constant_message(constant: np.ndarray) -> str:
         f"Features {constant.tolist()} have a single value in this first batch, which decides how features are scaled "
         f"in all later ones. Pass a larger first batch, in which every feature varies, or leave these features out."
     )
-
-
-def _fingerprint(estimator: BaseEstimator, start: ScaledNetwork, recipe: Recipe, shape: SetShape) -> dict[str, object]:
-    """Return what tells one fit from another: settings, where it starts, and numbers that depend on all values."""
-    from seqembed import __version__
-
-    parameters = estimator.get_params(deep=False)
-    goes_on = estimator.warm_start and hasattr(estimator, "network_")
-    return {
-        "version of seqembed": __version__,
-        "class": type(estimator).__name__,
-        **{f"{name}=": _plain(value) for name, value in parameters.items() if name not in ("n_jobs", "verbose")},
-        "settings": repr(replace(recipe, n_jobs=None)),
-        "number of sequences": list(shape.n_samples),
-        "length of sequences": shape.n_timesteps,
-        "means of features": start.scaling.means.tolist(),
-        "scales of features": start.scaling.scale.tolist(),
-        "starting weights": _digest(start.weights) if goes_on else "new",
-    }
-
-
-def _plain(value: object) -> str:
-    """Return what can be compared of a parameter: of an object, such as a RandomState, only its type."""
-    is_plain = value is None or isinstance(value, (str, Real, list, tuple))
-    return repr(value) if is_plain else type(value).__name__
-
-
-def _digest(weights: dict[str, np.ndarray]) -> str:
-    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights.values())).hexdigest()
-
-
-def _message_of_level(result: TrainingResult, sequences: ScaledSequences, workers: Workers) -> str | None:
-    """Say that the network is far worse than the means of the features, else return None."""
-    if result.best_loss <= _LEAST_LOSS:
-        return None
-    squares, n_values = workers.total(sequences.sample_squares())
-    variance = squares / n_values
-    if result.best_loss <= _WORSE_THAN_MEANS * variance:
-        return None
-    return (
-        f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "
-        f"{variance:.3g}: the network has learned nothing. Use scale='standard', activation='tanh' or a lower "
-        f"learning_rate=."
-    )
-
-
-def _message_of_ending(result: TrainingResult, recipe: Recipe) -> str | None:
-    """Say how training ended if it was interrupted or restarted, else return None."""
-    if result.interrupted:
-        return (
-            f"Training was interrupted after {len(result.history['loss'])} of {recipe.epochs} epochs: the weights are "
-            f"the best so far (loss {result.best_loss:.4g}). Call fit again to train to the end."
-        )
-    if result.n_explosions:
-        times = "once" if result.n_explosions == 1 else f"{result.n_explosions} times"
-        return (
-            f"The loss exploded {times}: training went back to the best weights with a lower learning rate, "
-            f"{result.last_peak:.2g} in the end, and the weights are those of epoch {result.best_epoch} of "
-            f"{recipe.epochs}. Use activation='tanh' or a lower learning_rate than {recipe.learning_rate:g}."
-        )
-    return None

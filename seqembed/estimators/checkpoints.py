@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
+from dataclasses import replace
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
-from seqembed.estimators.saving import encoded
-from seqembed.export.persistence import InvalidFileError, pack, unpack, write
-from seqembed.training.loop import TrainingState
-from seqembed.training.machines import Workers
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from seqembed.files.atomic import write
+from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
+from seqembed.files.values import DAMAGE, Arrays, Kinds, decoded, encoded, record
+from seqembed.inference.model import TrainedModel
+from seqembed.training.recipe import Recipe
+from seqembed.training.state import TrainingState
+from seqembed.training.workers import SetShape, Workers
+from seqembed.version import __version__
 
 # Writing takes at most this share of the time, unless a minute has passed.
 _LARGEST_SHARE = 1 / 30
 _LONGEST_INTERVAL = 60
+_KINDS: Kinds = {"TrainingState": record(TrainingState)}
 
 
 class Checkpoint:
@@ -24,8 +36,7 @@ class Checkpoint:
     file : str, path-like or None
         Where it lies; None means that there is none. That of worker 0 holds.
     fit : dict of str to object
-        What tells this fit from others, of what `seqembed.estimators.saving.encoded` knows, by what it is called in an
-        error.
+        The fingerprint of this fit, see `fingerprint`. Its names stand in errors.
     workers : Workers
         All of them.
 
@@ -40,13 +51,13 @@ class Checkpoint:
         For what is no path, a folder, and a file in a folder that does not exist. All workers get the same error.
     """
 
-    def __init__(self, file, fit: dict[str, object], workers: Workers):
+    def __init__(self, file: Any, fit: dict[str, object], workers: Workers) -> None:
         self._file, self._fit, self._workers = file, fit, workers
         mistake = "" if file is None else _mistake_in_path(file)
-        mistake = workers.bytes_of_first(mistake.encode()).decode()
+        mistake = workers.broadcast_bytes(mistake.encode()).decode()
         if mistake:
             raise ValueError(mistake)
-        self._name = workers.bytes_of_first(b"" if file is None else str(file).encode()).decode()
+        self._name = workers.broadcast_bytes(b"" if file is None else str(file).encode()).decode()
         self.is_wanted = bool(self._name)
         self._written, self._seconds = time.monotonic(), 0.0
 
@@ -63,23 +74,20 @@ class Checkpoint:
         if not self.is_wanted:
             return None
         is_there = self._workers.rank == 0 and os.path.exists(self._file)
-        data = self._workers.bytes_of_first(Path(self._file).read_bytes() if is_there else b"")
+        data = self._workers.broadcast_bytes(Path(self._file).read_bytes() if is_there else b"")
         if not data:
             return None
-        # It imports the estimators, which import this file.
-        from seqembed.estimators.loading import decoded
-
         try:
             description, arrays = unpack(data)
-            fit, state = decoded(description["checkpoint"], arrays)
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            fit, state = decoded(description["checkpoint"], arrays, _KINDS)
+        except DAMAGE as error:
             raise InvalidFileError(
                 f"Got checkpoint={self._name!r}, which is no checkpoint or a damaged one: {error} Remove it to "
                 f"train from the start."
             ) from error
-        # What worker 0 says, so that all raise the same error.
+        # The names that worker 0 finds, so that all raise the same error.
         names = [name for name in self._fit if fit.get(name) != self._fit[name]]
-        differing = self._workers.bytes_of_first(", ".join(names).encode()).decode()
+        differing = self._workers.broadcast_bytes(", ".join(names).encode()).decode()
         if differing:
             raise ValueError(
                 f"Got checkpoint={self._name!r} of another fit, which differs in {differing}. Remove it, or name "
@@ -92,8 +100,8 @@ class Checkpoint:
         started = time.monotonic()
         if self._workers.rank or started - self._written < min(_LONGEST_INTERVAL, self._seconds / _LARGEST_SHARE):
             return
-        arrays = {}
-        write(pack({"checkpoint": encoded((self._fit, state), "checkpoint", arrays)}, arrays), self._file)
+        arrays: Arrays = {}
+        write(pack({"checkpoint": encoded((self._fit, state), "checkpoint", arrays, _KINDS)}, arrays), self._file)
         self._written = time.monotonic()
         self._seconds = self._written - started
 
@@ -103,11 +111,57 @@ class Checkpoint:
             Path(self._file).unlink(missing_ok=True)
 
 
-def _mistake_in_path(file) -> str:
-    """Say what is wrong with a path, in an empty string if nothing is."""
+def _mistake_in_path(file: object) -> str:
+    """Return the message for a path that can't be written to, and empty text for one that can."""
     if not isinstance(file, (str, os.PathLike)):
         return f"Got checkpoint= of type {type(file).__name__}, expected a path or None."
     path = Path(file).absolute()
     if path.is_dir() or not path.parent.is_dir():
         return f"Got checkpoint={str(file)!r}, expected a file in a folder that exists: pass folder / 'checkpoint'."
     return ""
+
+
+def fingerprint(
+    estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, shape: SetShape
+) -> dict[str, object]:
+    """Return the marks of a fit: its settings, its start, and numbers that depend on all values.
+
+    Parameters
+    ----------
+    estimator : estimator
+        To be fitted.
+    start : TrainedModel
+        That training starts from.
+    recipe : Recipe
+        How to train.
+    shape : SetShape
+        Of the sequences of all workers.
+
+    Returns
+    -------
+    fit : dict of str to object
+        By the names that stand in errors.
+    """
+    parameters = estimator.get_params(deep=False)
+    goes_on = parameters["warm_start"] and hasattr(estimator, "model_")
+    return {
+        "version of seqembed": __version__,
+        "class": type(estimator).__name__,
+        **{f"{name}=": _plain(value) for name, value in parameters.items() if name not in ("n_jobs", "verbose")},
+        "settings": repr(replace(recipe, n_jobs=None)),
+        "number of sequences": list(shape.n_samples),
+        "length of sequences": shape.n_timesteps,
+        "means of features": start.scaling.means.tolist(),
+        "scales of features": start.scaling.scale.tolist(),
+        "starting weights": _digest(start.weights) if goes_on else "new",
+    }
+
+
+def _plain(value: object) -> str:
+    """Return the part of a parameter that can be compared: of an object, such as a RandomState, only its type."""
+    is_plain = value is None or isinstance(value, (str, Real, list, tuple))
+    return repr(value) if is_plain else type(value).__name__
+
+
+def _digest(weights: dict[str, np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights.values())).hexdigest()

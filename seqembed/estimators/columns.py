@@ -1,85 +1,112 @@
-"""The columns of a table or of data frames in a list, as scikit-learn counts or names them."""
+"""Columns of the input, as scikit-learn counts or names them: `n_features_in_` and `feature_names_in_`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from typing import Any
 
-from sklearn.utils.validation import _check_feature_names, _get_feature_names, validate_data
+import numpy as np
 
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.containers import is_frame, listed
+
+_MOST_NAMES = 5
 
 
-def names_of_columns(X) -> list | None:
-    """Return the names of the columns of a data frame, alone or in a list, as strings; None without names."""
-    names = _get_feature_names(_named(X))
-    return None if names is None else names.tolist()
-
-
-def refuse_mixed_names(X) -> None:
-    """Refuse a data frame, alone or in a list, whose column names mix strings with other types.
-
-    `remember_columns` would refuse it too, but only after training.
-
-    Raises
-    ------
-    TypeError
-        For such a data frame.
-    """
-    _get_feature_names(_named(X))
-
-
-def remember_columns(estimator: object, X, sequences: Sequences) -> None:
-    """Set `n_features_in_`, and `feature_names_in_` for a data frame.
+def remember_columns(estimator: Any, sequences: Sequences) -> None:
+    """Set `n_features_in_`, and `feature_names_in_` if columns have names.
 
     Parameters
     ----------
     estimator : estimator
         Gets the attributes.
-    X : object
-        What the user passed.
     sequences : Sequences
-        The same, checked. A table has columns, and so have data frames in a list. Otherwise features are counted.
+        Those that it was fitted on. A table has columns; otherwise features are counted.
     """
-    if sequences.is_table and _named(X) is X:
-        validate_data(estimator, _as_table(X, sequences), skip_check_array=True)
-        return
-    estimator.n_features_in_ = sequences.n_features
+    estimator.n_features_in_ = _count_columns(sequences)
     vars(estimator).pop("feature_names_in_", None)
-    _check_feature_names(estimator, _named(X), reset=True)
+    if sequences.names is not None:
+        estimator.feature_names_in_ = np.array(sequences.names, object)
 
 
-def check_columns(estimator: object, X, sequences: Sequences) -> None:
-    """Refuse a table, or data frames in a list, whose columns are not those that the estimator was fitted on.
+def check_columns(estimator: Any, sequences: Sequences) -> None:
+    """Refuse columns that the estimator was not fitted on, by the rules of scikit-learn.
 
     Parameters
     ----------
     estimator : estimator
         Fitted on the same kind of input.
-    X : object
-        What the user passed.
     sequences : Sequences
-        The same, checked.
+        The next input.
 
     Raises
     ------
     ValueError
-        For another number of columns, and for other names than in `feature_names_in_`.
+        For a table with another number of columns, and for other names than in `feature_names_in_`.
+
+    Warns
+    -----
+    UserWarning
+        If only one of the two inputs has names.
     """
-    if _named(X) is X and sequences.is_table:
-        validate_data(estimator, _as_table(X, sequences), reset=False, skip_check_array=True)
-    else:
-        _check_feature_names(estimator, _named(X), reset=False)
+    check_names(estimator, sequences.names)
+    n_columns = _count_columns(sequences)
+    if sequences.is_table and n_columns != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_columns} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            f"features as input."
+        )
 
 
-def _named(X):
-    """Return the first data frame of a list, whose columns are those of all, and anything else as it is."""
-    sequences = X if isinstance(X, Iterator) else listed(X)
-    if isinstance(sequences, (list, tuple)):
-        return next((sequence for sequence in sequences if is_frame(sequence)), X)
-    return X
+def check_names(estimator: Any, names: tuple[str, ...] | None) -> None:
+    """Refuse other names of columns than those of the fit.
+
+    The rules and the messages are those of scikit-learn, whose own function reads names from a container alone.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    names : tuple of str or None
+        Names of the columns of the next input, if they have some.
+
+    Raises
+    ------
+    ValueError
+        For other names, or another order.
+
+    Warns
+    -----
+    UserWarning
+        If only one of the two inputs has names.
+    """
+    known, name = getattr(estimator, "feature_names_in_", None), type(estimator).__name__
+    if known is None or names is None:
+        if names is not None:
+            warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=5)
+        elif known is not None:
+            warnings.warn(
+                f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=5
+            )
+        return
+    fitted = tuple(known.tolist())
+    if names == fitted:
+        return
+    unseen, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
+    message = "The feature names should match those that were passed during fit.\n"
+    if unseen:
+        message += f"Feature names unseen at fit time:\n{_listed(unseen)}"
+    if missing:
+        message += f"Feature names seen at fit time, yet now missing:\n{_listed(missing)}"
+    if not unseen and not missing:
+        message += "Feature names must be in the same order as they were in fit.\n"
+    remedy = "" if missing else "Pass X[estimator.feature_names_in_]."
+    raise ValueError(message + remedy)
 
 
-def _as_table(X, sequences: Sequences):
-    """Return X if it has column names, else the checked values."""
-    return sequences.in_input_layout() if _get_feature_names(X) is None else X
+def _count_columns(sequences: Sequences) -> int:
+    return sequences.n_timesteps if sequences.is_table else sequences.n_features
+
+
+def _listed(names: list[str]) -> str:
+    shown = [f"- {name}\n" for name in names[:_MOST_NAMES]]
+    return "".join([*shown, "- ...\n"] if len(names) > _MOST_NAMES else shown)

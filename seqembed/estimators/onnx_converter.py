@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from seqembed.estimators.autoencoder import LSTMAutoencoder
+from seqembed.export.onnx_graph import build_onnx_model
 from seqembed.extras import import_extra
 
 
@@ -41,7 +44,7 @@ def register_onnx_converter() -> None:
     skl2onnx.update_registered_converter(LSTMAutoencoder, "SeqembedLSTMAutoencoder", _set_shape, _convert)
 
 
-def _set_shape(operator) -> None:
+def _set_shape(operator: Any) -> None:
     """Declare the embedding, of shape (n_samples, n_components)."""
     types = import_extra("skl2onnx.common.data_types", extra="onnx")
     autoencoder = operator.raw_operator
@@ -53,10 +56,10 @@ def _set_shape(operator) -> None:
     operator.outputs[0].type = types.FloatTensorType([None, autoencoder.network_.n_components])
 
 
-def _convert(scope, operator, container) -> None:
+def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Copy the nodes and the constants of the encoder under names that are free in the pipeline."""
     helper = import_extra("onnx.helper", extra="onnx")
-    model = operator.raw_operator._onnx_model("encoder")
+    model = build_onnx_model(operator.raw_operator.model_, "encoder")
     opset = model.opset_import[0].version
     if container.target_opset < opset:
         raise ValueError(f"Got target_opset={container.target_opset}, expected {opset} or more.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from seqembed.estimators.base import LSTMNetworkEstimator
+from seqembed.estimators.saving import savable
 
 
+@savable
 class LSTMReconstructor(LSTMNetworkEstimator):
     """Reconstruct sequences with a regular LSTM network, in which no layer squeezes the sequence into a vector.
 

@@ -1,27 +1,28 @@
-"""Saving: an estimator as a description, of what JSON knows, and arrays."""
+"""Saving and loading of estimators: as a description, of JSON's values, and arrays."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from abc import abstractmethod
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from seqembed.export.persistence import InvalidFileError, pack, write
+from seqembed.files.atomic import Writable, write
+from seqembed.files.safetensors_file import InvalidFileError, Readable, pack, unpack
+from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded, encoded, expect, record
 from seqembed.network.architecture import Network
-from seqembed.training.loop import TrainingState
+from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
-from seqembed.training.stream import StreamState
 
-# Objects that are saved field by field, under the name of their class.
-RECORDS = {record.__name__: record for record in (Network, Readout, StreamState, TrainingState)}
+# The estimators that files may hold, by their names: `savable` adds them.
+_CLASSES: dict[str, type[SavableMixin]] = {}
 
 
 class SavableMixin:
     """The method `save`."""
 
-    def save(self, file):
+    def save(self, file: Writable) -> None:
         """Write the estimator into one file, from which `seqembed.load` makes an equal one.
 
         The file is a safetensors file: reading it runs no code, and a digest tells whether it was changed. A path is
@@ -51,135 +52,127 @@ class SavableMixin:
         >>> bool((load(file.getvalue()).transform(X) == autoencoder.transform(X)).all())
         True
         """
+        if _CLASSES.get(type(self).__name__) is not type(self):
+            raise TypeError(f"Got a subclass of {_savable_base(type(self))}. Save it by joblib.dump or skops.")
         data = pack(*describe(self))
         # A file that could not be read would be lost work.
-        from seqembed.estimators.loading import load
-
         try:
-            is_same_class = type(load(data)) is type(self)
+            load(data)
         except InvalidFileError as error:
             raise TypeError(f"{error} Save it by joblib.dump or skops.") from error
-        if not is_same_class:
-            raise TypeError(f"Got a subclass of {type(self).__name__}. Save it by joblib.dump or skops.")
         write(data, file)
 
+    @abstractmethod
+    def _attributes_to_save(self) -> dict[str, Any]:
+        """Return the fitted attributes as files hold them, by name."""
 
-def describe(estimator: BaseEstimator) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return the description of an estimator, and its arrays by name.
+    @abstractmethod
+    def _restore(self, attributes: dict[str, Any]) -> None:
+        """Check the fitted attributes of a file, and set them.
 
-    Numbers, text, None and truth values stand for themselves; anything else is a dict of one entry, whose name says
-    what it is: see ``docs/file_format.md``.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    return _described(estimator, "", arrays), arrays
-
-
-def _described(estimator: BaseEstimator, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    parameters = estimator.get_params(deep=False)
-    attributes = {name: value for name, value in vars(estimator).items() if name not in parameters}
-    return {
-        "class": type(estimator).__name__,
-        "parameters": {name: encoded(value, f"{place}{name}", arrays) for name, value in parameters.items()},
-        "attributes": {name: encoded(value, f"{place}{name}", arrays) for name, value in attributes.items()},
-    }
+        Raises
+        ------
+        InvalidFileError
+            For attributes that are missing, unknown, or don't fit together.
+        """
 
 
-def encoded(value, place: str, arrays: dict[str, np.ndarray]):
-    """Say what a value is in what JSON knows.
+Savable = TypeVar("Savable", bound=SavableMixin)
+
+
+def savable(cls: type[Savable]) -> type[Savable]:
+    """Let files hold estimators of a class."""
+    _CLASSES[cls.__name__] = cls
+    return cls
+
+
+def _savable_base(cls: type) -> str:
+    return next((base.__name__ for base in cls.__mro__ if _CLASSES.get(base.__name__) is base), cls.__name__)
+
+
+def load(file: Readable) -> Any:
+    """Read an estimator that its method `save` has written.
 
     Parameters
     ----------
-    value : object
-        The value.
-    place : str
-        Where it stands, for errors and for the names of arrays.
-    arrays : dict of str to array
-        Gets the arrays.
+    file : str, path-like, bytes or binary file object
+        The file, or its content.
+
+    Returns
+    -------
+    estimator : LSTMAutoencoder, LSTMReconstructor or ReconstructionDetector
+        Equal to the one that was saved. TensorFlow is not imported. A stream goes on where it was.
 
     Raises
     ------
-    TypeError
-        For what can't be said.
+    seqembed.InvalidFileError
+        A `ValueError`, for a file that is damaged, or that seqembed did not write. Reading runs no code of the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from seqembed import LSTMAutoencoder, load
+    >>> X = np.random.default_rng(0).normal(size=(8, 3, 2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X).save(f"{folder}/model.seqembed")
+    ...     loaded = load(f"{folder}/model.seqembed")
+    >>> loaded.transform(X).shape
+    (8, 2)
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": repr(value)}
-    kind = type(value).__name__
-    if RECORDS.get(kind) is type(value):
-        return {
-            kind: _encoded_each({name: getattr(value, name) for name in type(value).__annotations__}, place, arrays)
-        }
-    for types, encode in _ENCODERS.items():
-        if isinstance(value, types):
-            return encode(value, place, arrays)
-    raise TypeError(
-        f"Got {place}= of type {type(value).__module__}.{kind}, which such a file can't hold. Use joblib.dump or skops "
-        f"for estimators that contain objects of other packages."
-    )
+    description, arrays = unpack(file)
+    remaining = dict(arrays)
+    try:
+        estimator = _decode_estimator(description, remaining, _KINDS)
+    except InvalidFileError:
+        raise
+    except DAMAGE as error:
+        raise InvalidFileError(f"Got a file whose description is not that of an estimator: {error!r:.200}.") from error
+    if remaining:
+        raise InvalidFileError(f"Got an array {next(iter(remaining))[:40]!r} that belongs to no attribute.")
+    return estimator
 
 
-def _encoded_each(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    return {name: encoded(value, f"{place}/{name}", arrays) for name, value in values.items()}
+def describe(estimator: SavableMixin) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the description of an estimator, and its arrays by name."""
+    arrays: Arrays = {}
+    return _encode_estimator(estimator, "", arrays, _KINDS), arrays
 
 
-def _encoded_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    if array.dtype in (np.float32, np.float64):
-        arrays[place] = array
-        return {"array": place}
-    if array.ndim == 1 and (array.dtype.kind in "iu" or all(isinstance(each, str) for each in array.tolist())):
-        return {"names" if array.dtype.kind in "OU" else "integers": array.tolist()}
-    raise TypeError(f"Got {place}= as an array of dtype {array.dtype}, which such a file can't hold.")
-
-
-def _encoded_list(values: list, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    if values and all(isinstance(value, float) for value in values):
-        arrays[place] = np.array(values)
-        return {"floats": place}
-    return {"list": [encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
-
-
-def _encoded_tuple(values: tuple, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    return {"tuple": [encoded(value, f"{place}/{position}", arrays) for position, value in enumerate(values)]}
-
-
-def _encoded_dict(values: dict, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    if not all(isinstance(name, str) for name in values):
-        raise TypeError(f"Got {place}= with keys that are no text, which such a file can't hold.")
-    return {"dict": _encoded_each(values, place, arrays)}
-
-
-def _encoded_generator(generator: np.random.Generator, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    state = generator.bit_generator.state
-    if state["bit_generator"] != "PCG64":
-        raise TypeError(f"Got {place}= with {state['bit_generator']}, expected np.random.default_rng(seed).")
-    return {"generator": {**state["state"], "has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}}
-
-
-def _encoded_random_state(random: np.random.RandomState, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    if random.get_state(legacy=False)["bit_generator"] != "MT19937":
-        raise TypeError(f"Got {place}= with another generator than MT19937, expected np.random.RandomState(seed).")
-    _, keys, position, has_gauss, gauss = random.get_state()
-    return {"random_state": {"keys": keys.tolist(), "position": position, "has_gauss": has_gauss, "gauss": gauss}}
-
-
-def _encoded_estimator(estimator: BaseEstimator, place: str, arrays: dict[str, np.ndarray]) -> dict:
+def _encode_estimator(estimator: Any, place: str, arrays: Arrays, kinds: Kinds) -> dict[str, Any]:
     if not isinstance(estimator, SavableMixin):
         raise TypeError(
             f"Got {place}={type(estimator).__name__}(), which such a file can't hold: it is none of seqembed's. Use "
             f"joblib.dump or skops."
         )
-    return {"estimator": _described(estimator, f"{place}/", arrays)}
+    start = f"{place}/" if place else ""
+    parameters, attributes = estimator.get_params(deep=False), estimator._attributes_to_save()
+    return {
+        "class": type(estimator).__name__,
+        "parameters": {name: encoded(each, f"{start}{name}", arrays, kinds) for name, each in parameters.items()},
+        "attributes": {name: encoded(each, f"{start}{name}", arrays, kinds) for name, each in attributes.items()},
+    }
 
 
-_ENCODERS: dict[type, Callable] = {
-    np.ndarray: _encoded_array,
-    list: _encoded_list,
-    tuple: _encoded_tuple,
-    dict: _encoded_dict,
-    np.random.Generator: _encoded_generator,
-    np.random.RandomState: _encoded_random_state,
-    BaseEstimator: _encoded_estimator,
+def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds) -> Any:
+    """Make an estimator; its arrays are taken out."""
+    expect(set(description) == {"class", "parameters", "attributes"}, "an estimator of class, parameters, attributes")
+    expect(description["class"] in _CLASSES, f"one of the classes {', '.join(_CLASSES)}")
+    estimator: Any = _CLASSES[description["class"]]()
+    # Parameters that are newer than the file keep their defaults.
+    estimator.set_params(**{name: decoded(each, arrays, kinds) for name, each in description["parameters"].items()})
+    estimator._validate_params()
+    attributes = {name: decoded(each, arrays, kinds) for name, each in description["attributes"].items()}
+    output = attributes.pop("_sklearn_output_config", None)
+    if output is not None:
+        expect(set(output) <= {"transform"} and are_all(str, output.values()), "the container of set_output")
+        estimator._sklearn_output_config = output
+    if attributes:
+        estimator._restore(attributes)
+    return estimator
+
+
+_KINDS: Kinds = {
+    **{each.__name__: record(each) for each in (Network, Readout, StreamState)},
+    "estimator": Kind(BaseEstimator, _encode_estimator, _decode_estimator),
 }

@@ -5,35 +5,22 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import LSTMLayer, Network
 from seqembed.sequences.scaling import Scaling
 
 
-def build_keras_model(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    scaling: Scaling,
-    part: str = "autoencoder",
-    *,
-    n_timesteps: int,
-    with_lengths: bool = False,
-) -> keras.Model:
-    """Build a network of standard Keras layers with the given weights.
+def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.Model:
+    """Build a network of standard Keras layers with the weights of a trained model.
 
     Parameters
     ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    scaling : Scaling
-        How sequences are scaled. If it changes anything, Rescaling layers, which have no weights, do and undo it.
+    model : TrainedModel
+        Network, weights, scaling and layout. If scaling changes anything, Rescaling layers, which have no weights, do
+        and undo it. If the fitted sequences differed in length, the encoder has a second input, "lengths", of shape
+        (n_samples,).
     part : {"autoencoder", "encoder", "decoder"}, default="autoencoder"
         What to build; without a bottleneck, only the whole.
-    n_timesteps : int
-        Length of the sequences.
-    with_lengths : bool, default=False
-        Whether sequences differ in length, so that the encoder has a second input, "lengths", of shape (n_samples,).
 
     Returns
     -------
@@ -44,14 +31,13 @@ def build_keras_model(
     Examples
     --------
     >>> import numpy as np
-    >>> from seqembed.network.weights import initial_weights
-    >>> network = Network(n_features=2)
-    >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> scaling = Scaling(means=np.zeros(2), center=np.zeros(2), scale=np.ones(2))
-    >>> model = build_keras_model(network, weights, scaling, n_timesteps=3)
-    >>> model.count_params()
+    >>> from seqembed import LSTMAutoencoder
+    >>> X = np.random.default_rng(0).normal(size=(8, 3, 2))
+    >>> build_keras_model(LSTMAutoencoder(time_encoding=False, epochs=1).fit(X).model_).count_params()
     248578
     """
+    network, weights, scaling = model.network, model.weights, model.scaling
+    n_timesteps, with_lengths = model.layout.n_timesteps, not model.layout.one_length
     before, after = _rescaling(scaling)
     into_patches, out_of_patches = _patching(network, scaling, n_timesteps)
     encoder = [*before, *into_patches, *_lstms(network, network.encoder)]
@@ -68,18 +54,18 @@ def build_keras_model(
     sequence = keras.Input((n_timesteps, network.n_features), name="sequence")
     name = f"lstm_{part}" if network.bottleneck else "lstm_reconstructor"
     if part == "decoder":
-        model = keras.Sequential([keras.Input((network.n_components,), name="code"), *layers], name=name)
+        built = keras.Sequential([keras.Input((network.n_components,), name="code"), *layers], name=name)
     elif with_lengths:
-        model = _model_with_lengths(network, scaling, sequence, layers, name)
+        built = _model_with_lengths(network, scaling, sequence, layers, name)
     else:
-        model = keras.Sequential([sequence, *layers], name=name)
-    present = {layer.name: layer for layer in model.layers}
+        built = keras.Sequential([sequence, *layers], name=name)
+    present = {layer.name: layer for layer in built.layers}
     for layer, names in _weight_names(network).items():
         if layer in present:
             present[layer].set_weights([weights[name] for name in names])
     # Keras refuses to export a model to ONNX that was never called; a symbolic call computes nothing.
-    model([keras.KerasTensor(each.shape, each.dtype) for each in model.inputs] if with_lengths else model.inputs[0])
-    return model
+    built([keras.KerasTensor(each.shape, each.dtype) for each in built.inputs] if with_lengths else built.inputs[0])
+    return built
 
 
 def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.extras import import_extra
+from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer, Network
 from seqembed.sequences.scaling import Scaling
+
+if TYPE_CHECKING:
+    import onnx
 
 # Old enough for ONNX Runtime 1.18, and all that the graph needs.
 IR_VERSION, OPSET = 8, 17
@@ -14,32 +22,16 @@ IR_VERSION, OPSET = 8, 17
 _GATES = (0, 3, 1, 2)
 
 
-def build_onnx_model(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    scaling: Scaling,
-    part: str,
-    *,
-    n_timesteps: int | None,
-    has_feature_axis: bool = True,
-):
-    """Build an ONNX model of a network, or of a part of it.
+def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
+    """Build an ONNX model of a trained model, or of a part of it.
 
     Parameters
     ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    scaling : Scaling
-        How sequences are scaled.
+    model : TrainedModel
+        Network, weights, scaling and layout. If the fitted sequences differed in length, the encoder has the input
+        "lengths", and the decoder alone the input "n_timesteps".
     part : {"encoder", "decoder", "autoencoder"}
         What to compute: embeddings, sequences from embeddings, or both in one go. Without a bottleneck, only the whole.
-    n_timesteps : int or None
-        Length of all sequences. None if it differs: the encoder then has the input "lengths", and the decoder alone
-        the input "n_timesteps".
-    has_feature_axis : bool, default=True
-        Whether sequences are of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps).
 
     Returns
     -------
@@ -54,15 +46,16 @@ def build_onnx_model(
 
     Examples
     --------
-    >>> from seqembed.network.weights import initial_weights
-    >>> network = Network(n_features=2)
-    >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> scaling = Scaling(means=np.zeros(2), center=np.zeros(2), scale=np.ones(2))
-    >>> model = build_onnx_model(network, weights, scaling, "encoder", n_timesteps=10)
+    >>> from seqembed import LSTMAutoencoder
+    >>> X = np.random.default_rng(0).normal(size=(8, 10, 2))
+    >>> model = build_onnx_model(LSTMAutoencoder(epochs=1).fit(X).model_, "encoder")
     >>> [value.name for value in model.graph.output]
     ['Z']
     """
-    graph = _Graph(network, weights, scaling)
+    network, scaling, layout = model.network, model.scaling, model.layout
+    n_timesteps = layout.n_timesteps if layout.one_length else None
+    has_feature_axis = layout.ndim == 3
+    graph = _Graph(network, model.weights, scaling)
     shape = ["n_samples", n_timesteps or "n_timesteps", *([network.n_features] if has_feature_axis else [])]
     if part == "decoder":
         embedding = graph.input("Z", np.float32, ["n_samples", network.n_components])
@@ -92,21 +85,23 @@ class _Graph:
     Parameters
     ----------
     network, weights, scaling
-        As those of `build_onnx_model`.
+        Those of the trained model.
     """
 
-    def __init__(self, network: Network, weights: dict[str, np.ndarray], scaling: Scaling):
+    def __init__(self, network: Network, weights: dict[str, np.ndarray], scaling: Scaling) -> None:
         self._onnx = import_extra("onnx", extra="onnx")
         self._network, self._weights, self._scaling = network, weights, scaling
-        self._nodes, self._constants, self._inputs = [], [], []
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
 
-    def add(self, operator: str, *inputs: str, outputs: int = 1, take: int = 0, **attributes) -> str:
+    def add(self, operator: str, *inputs: str, outputs: int = 1, take: int = 0, **attributes: Any) -> str:
         """Add a node; return the name of one of its outputs."""
         names = [f"{operator}_{len(self._nodes)}_{position}" for position in range(outputs)]
         self._nodes.append(self._onnx.helper.make_node(operator, list(inputs), names, **attributes))
         return names[take]
 
-    def constant(self, values) -> str:
+    def constant(self, values: npt.ArrayLike) -> str:
         """Add a constant; return its name."""
         name = f"constant_{len(self._constants)}"
         self._constants.append(self._onnx.numpy_helper.from_array(np.asarray(values), name))
@@ -116,7 +111,7 @@ class _Graph:
         """Add an array of int64."""
         return self.constant(np.array(values, np.int64))
 
-    def input(self, name: str, dtype, shape: list) -> str:
+    def input(self, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]) -> str:
         """Add an input."""
         element = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         self._inputs.append(self._onnx.helper.make_tensor_value_info(name, element, shape))
@@ -126,7 +121,9 @@ class _Graph:
         """Add an input of a single int64."""
         return self.input(name, np.int64, [])
 
-    def model(self, values: str, name: str, dtype, shape: list):
+    def model(
+        self, values: str, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]
+    ) -> onnx.ModelProto:
         """Return the model whose output are some values, without the row that `with_a_row` has added."""
         values = self.add("Slice", values, self.integers(0), self.integers(-1), self.integers(0))
         self._nodes.append(self._onnx.helper.make_node("Identity", [values], [name]))
@@ -138,7 +135,7 @@ class _Graph:
             graph, ir_version=IR_VERSION, opset_imports=[opset], producer_name="seqembed"
         )
 
-    def with_a_row(self, values: str, dtype, filling: int = 0) -> str:
+    def with_a_row(self, values: str, dtype: npt.DTypeLike, filling: int = 0) -> str:
         """Append a row: ONNX Runtime's LSTM ends the process if there is none."""
         shape = self.add("Shape", values)
         one_row = self.add("Concat", self.integers(1), self._from(shape, 1), axis=0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_array, gen_batches
 
-from seqembed.sequences.containers import as_numbers, check_same_columns, is_frame, listed
+from seqembed.sequences.containers import SequencesLike, as_numbers, check_same_columns, column_names, is_frame, listed
 
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
@@ -33,7 +34,13 @@ class Sequences:
     ndim : {2, 3}
         2 if the user left out the axis of a single feature, else 3.
     complete : bool
-        Whether no value is missing.
+        Whether no value is missing. False before the values were looked at.
+    names : tuple of str, or None, default=None
+        Names of the columns of data frames: of the timesteps of a table, and otherwise of the features.
+    padded_length : int or None, default=None
+        Timesteps of the padded array that held the sequences, if the user gave their lengths.
+    rows_are_dates : bool, default=False
+        Whether the rows of a data frame are dates.
 
     Examples
     --------
@@ -47,6 +54,9 @@ class Sequences:
     lengths: np.ndarray
     ndim: int
     complete: bool
+    names: tuple[str, ...] | None = None
+    padded_length: int | None = None
+    rows_are_dates: bool = False
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -66,6 +76,11 @@ class Sequences:
     def one_length(self) -> bool:
         """Whether all sequences are equally long."""
         return bool((self.lengths == self.lengths[0]).all())
+
+    @property
+    def is_array(self) -> bool:
+        """Whether they are an array without lengths: a list, or lengths, says that sequences may differ in length."""
+        return isinstance(self.values, np.ndarray) and self.padded_length is None
 
     @property
     def is_table(self) -> bool:
@@ -114,7 +129,7 @@ class Sequences:
 
     def part(self, rows: slice) -> Sequences:
         """Return some of the sequences as a collection of their own, without copying them."""
-        return Sequences(self.values[rows], self.lengths[rows], self.ndim, self.complete)
+        return replace(self, values=self.values[rows], lengths=self.lengths[rows])
 
     def timesteps(self, rows: slice) -> np.ndarray:
         """Read some sequences as one table of shape (n_timesteps in all, n_features), without padding."""
@@ -202,8 +217,112 @@ def without_feature_axis(values: np.ndarray | list[np.ndarray]) -> np.ndarray | 
     return [sequence[..., 0] for sequence in values]
 
 
-def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
-    """Check a collection of sequences, without copying arrays.
+def read_sequences(
+    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None, least: int = 0
+) -> Sequences:
+    """Read a collection of sequences from any container, without copying arrays.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
+        See `check_sequences`.
+    lengths : array-like of int of shape (n_samples,), default=None
+        Timesteps of each sequence of a padded array.
+    estimator : object, default=None
+        The estimator that asks, named in errors.
+    least : int, default=0
+        Smallest number of sequences.
+
+    Returns
+    -------
+    sequences : Sequences
+        Any number of them, of any lengths: values that are infinite, and sequences without a timestep, are not refused.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what is no collection of real numbers with the same features, see `check_sequences`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> read_sequences([pd.DataFrame({"flow": [1.0, 2.0], "heat": [3.0, float("inf")]})]).names
+    ('flow', 'heat')
+    """
+    X = listed(X)
+    names = column_names(X)
+    if isinstance(X, (list, tuple)):
+        if lengths is not None:
+            raise ValueError(
+                "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list "
+                "has its own length."
+            )
+        check_same_columns(X)
+        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
+        # check_array refuses a list of numbers or of objects.
+        if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
+            return _from_list(arrays, names)
+    rows_are_dates = is_frame(X) and hasattr(getattr(X, "index", None), "tz_localize")
+    if is_frame(X) or (isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biuf")):
+        X = as_numbers(X, "X")
+    X = check_array(
+        X,
+        dtype="numeric",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_min_samples=least,
+        ensure_min_features=least,
+        # `check_sequences` looks at values in chunks: scikit-learn would make an array of truth values as large as X.
+        ensure_all_finite=False,
+        estimator=estimator,
+        input_name="X",
+    )
+    if X.ndim == 1:
+        raise ValueError(
+            f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
+            f"got a 1D array of {counted(X.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
+            f"sequence, or cut it into windows."
+        )
+    if X.ndim > 3:
+        raise ValueError(
+            f"Expected sequences of shape (n_samples, n_timesteps, n_features), got an array of {X.ndim} dimensions, "
+            f"shape {X.shape}. To flatten what each timestep holds: X.reshape(*X.shape[:2], -1)."
+        )
+    values = with_feature_axis(X)
+    if lengths is None:
+        return Sequences(values, np.full(len(X), X.shape[1]), X.ndim, False, names, None, rows_are_dates)
+    ends = checked_lengths(lengths, len(X), X.shape[1])
+    values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]
+    return Sequences(values, ends, X.ndim, False, names, X.shape[1], rows_are_dates)
+
+
+def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Sequences:
+    first = arrays[0] if arrays else np.empty((0, 1))
+    for position, array in enumerate(arrays):
+        if array.ndim > 2:
+            raise ValueError(
+                f"Sequence {position} has {array.ndim} dimensions, shape {array.shape}: expected (n_timesteps, "
+                f"n_features). A list of batches becomes one array with np.concatenate(X)."
+            )
+        if array.ndim != first.ndim:
+            raise ValueError(
+                f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence 0 has {first.ndim}: expected "
+                f"all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
+            )
+        if array.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence 0 has {first.shape[-1]}: "
+                f"expected the same features in every sequence. Select them with sequence[:, columns]."
+            )
+    values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
+    lengths = np.array([len(array) for array in arrays], np.int64)
+    return Sequences(values, lengths, first.ndim + 1, False, names)
+
+
+def check_sequences(
+    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None
+) -> Sequences:
+    """Check a collection of sequences that a network can read, without copying arrays.
 
     Parameters
     ----------
@@ -227,7 +346,7 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
         For the wrong number of dimensions, an empty collection, sequences without any value, values that are infinite,
         complex or text, sequences that differ in their features, and lengths that don't fit `X`.
     TypeError
-        For sparse input and for objects that are not numbers.
+        For sparse input, for objects that are not numbers, and for columns of which only some have names.
 
     Examples
     --------
@@ -235,86 +354,31 @@ def check_sequences(X, lengths=None, *, estimator: object = None) -> Sequences:
     >>> check_sequences(np.zeros((2, 3, 4)), lengths=[3, 1]).lengths
     array([3, 1])
     """
-    X = listed(X)
-    if isinstance(X, (list, tuple)):
-        if lengths is not None:
-            raise ValueError(
-                "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list "
-                "has its own length."
-            )
-        check_same_columns(X)
-        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
-        # check_array refuses a list of numbers or of objects.
-        if arrays and not any(array.ndim == 0 for array in arrays):
-            return _check_list(arrays)
-    elif is_frame(X) or (
-        isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biuf")
-    ):
-        X = as_numbers(X, "X")
-    X = check_array(
-        X,
-        dtype="numeric",
-        allow_nd=True,
-        ensure_2d=False,
-        # Checked in chunks below: scikit-learn would make an array of truth values as large as X.
-        ensure_all_finite=False,
-        estimator=estimator,
-        input_name="X",
-    )
-    if X.ndim == 1:
-        raise ValueError(
-            f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
-            f"got a 1D array of {counted(X.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
-            f"sequence, or cut it into windows."
-        )
-    if X.ndim > 3:
-        raise ValueError(
-            f"Expected sequences of shape (n_samples, n_timesteps, n_features), got an array of {X.ndim} dimensions, "
-            f"shape {X.shape}. To flatten what each timestep holds: X.reshape(*X.shape[:2], -1)."
-        )
-    if 0 in X.shape:
-        raise ValueError(
-            f"Expected at least one timestep and one feature, got shape {X.shape} "
-            f"(n_samples, n_timesteps{', n_features' if X.ndim == 3 else ''}). Leave empty sequences out."
-        )
-    values = with_feature_axis(X)
-    if lengths is not None:
-        ends = checked_lengths(lengths, len(X), X.shape[1])
-        values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]
-    else:
-        ends = np.full(len(X), X.shape[1])
-    return Sequences(values, ends, X.ndim, _check_values(values))
+    sequences = read_sequences(X, lengths, estimator=estimator, least=1)
+    _check_sizes(sequences)
+    return replace(sequences, complete=_are_complete(sequences.values))
 
 
-def _check_list(arrays: list[np.ndarray]) -> Sequences:
-    first = arrays[0]
-    for position, array in enumerate(arrays):
-        if array.ndim > 2:
+def _check_sizes(sequences: Sequences) -> None:
+    """Refuse sequences without a timestep or a feature."""
+    if isinstance(sequences.values, np.ndarray):
+        shape = sequences.values.shape[: sequences.ndim]
+        if 0 in shape:
             raise ValueError(
-                f"Sequence {position} has {array.ndim} dimensions, shape {array.shape}: expected (n_timesteps, "
-                f"n_features). A list of batches becomes one array with np.concatenate(X)."
+                f"Expected at least one timestep and one feature, got shape {shape} "
+                f"(n_samples, n_timesteps{', n_features' if len(shape) == 3 else ''}). Leave empty sequences out."
             )
-        if array.ndim != first.ndim:
+        return
+    for position, sequence in enumerate(sequences.values):
+        if 0 in sequence.shape:
+            shape = sequence.shape[: sequences.ndim - 1]
             raise ValueError(
-                f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence 0 has {first.ndim}: expected "
-                f"all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
-            )
-        if array.shape[1:] != first.shape[1:]:
-            raise ValueError(
-                f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence 0 has {first.shape[-1]}: "
-                f"expected the same features in every sequence. Select them with sequence[:, columns]."
-            )
-        if 0 in array.shape:
-            raise ValueError(
-                f"Expected at least one timestep and one feature, got shape {array.shape} for sequence {position}. "
+                f"Expected at least one timestep and one feature, got shape {shape} for sequence {position}. "
                 f"Leave empty sequences out."
             )
-    values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
-    lengths = np.array([len(array) for array in arrays])
-    return Sequences(values, lengths, first.ndim + 1, _check_values(values))
 
 
-def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.ndarray:
+def checked_lengths(lengths: npt.ArrayLike, n_samples: int, longest: int | None = None) -> np.ndarray:
     """Check that there is a positive number of timesteps for each sequence, at most `longest`.
 
     Examples
@@ -337,7 +401,7 @@ def checked_lengths(lengths, n_samples: int, longest: int | None = None) -> np.n
     return ends.astype(np.int64)
 
 
-def _check_values(values: np.ndarray | list[np.ndarray]) -> bool:
+def _are_complete(values: np.ndarray | list[np.ndarray]) -> bool:
     """Refuse infinite values and sequences without any value; return whether no value is missing."""
     if isinstance(values, np.ndarray):
         if values.dtype.kind != "f":

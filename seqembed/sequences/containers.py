@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MappingView
+from collections.abc import Iterable, Mapping, MappingView
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import issparse
+
+# A collection of sequences, as users pass it: an array, a frame, a list of them, or batches that can be iterated.
+SequencesLike: TypeAlias = npt.ArrayLike | Iterable[npt.ArrayLike]
 
 # Names of the types that pandas uses for a missing value; pandas itself need not be imported.
 _MISSING = ("NAType", "NaTType")
@@ -23,13 +28,13 @@ _TEXT = (
 )
 
 
-def listed(X):
+def listed(X: Any) -> Any:
     """Return a container of sequences as a list, and anything else as it is.
 
     Parameters
     ----------
     X : object
-        What the user passed.
+        The user's input.
 
     Returns
     -------
@@ -64,8 +69,8 @@ def listed(X):
     return X
 
 
-def is_frame(X) -> bool:
-    """Tell whether X is a data frame of pandas, polars or a library like them.
+def is_frame(X: Any) -> bool:
+    """Tell whether X is a data frame of pandas, polars, dask or a library like them.
 
     Examples
     --------
@@ -73,10 +78,11 @@ def is_frame(X) -> bool:
     >>> is_frame(pd.DataFrame({"chunks": [1.0]})), is_frame([1.0])
     (True, False)
     """
-    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
+    # A frame of dask has no method to_numpy.
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and (hasattr(X, "to_numpy") or hasattr(X, "compute"))
 
 
-def check_same_columns(X) -> None:
+def check_same_columns(X: Any) -> None:
     """Refuse a list of data frames whose columns differ in their names or their order.
 
     Raises
@@ -101,20 +107,58 @@ def check_same_columns(X) -> None:
             )
 
 
-def column_names(X) -> list | None:
-    """Return the names of the columns of the first data frame in a list, or None if there is none.
+def column_labels(X: Any) -> list[Any] | None:
+    """Return the labels of the columns of a data frame, or of the first one in a list; None if there is none.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> column_names([pd.DataFrame({"flow": [1.0]})]), column_names([[1.0]])
+    >>> column_labels([pd.DataFrame({"flow": [1.0]})]), column_labels([[1.0]])
     (['flow'], None)
     """
-    frames = filter(is_frame, X) if isinstance(X, (list, tuple)) else iter(())
+    frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
 
 
-def as_numbers(values, name: str) -> np.ndarray:
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """Return the labels of columns if they are names, as scikit-learn decides it: all of them are text.
+
+    Parameters
+    ----------
+    X : object
+        The user's input: a data frame, a list that holds some, windows of one, or anything else.
+
+    Returns
+    -------
+    names : tuple of str, or None
+        None for columns that are numbered, and without columns.
+
+    Raises
+    ------
+    TypeError
+        For labels of which some are text and others are not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> column_names(pd.DataFrame({"flow": [1.0], "heat": [2.0]})), column_names(pd.DataFrame([[1.0]]))
+    (('flow', 'heat'), None)
+    """
+    labels = column_labels(X)
+    if not labels:
+        return None
+    kinds = sorted({type(label).__name__ for label in labels})
+    if "str" not in kinds:
+        return None
+    if len(kinds) > 1:
+        raise TypeError(
+            f"Got columns whose names have the types {', '.join(kinds)}, expected either all or none as text (string "
+            f"names). Pass frame.rename(columns=str)."
+        )
+    return tuple(labels)
+
+
+def as_numbers(values: Any, name: str) -> np.ndarray:
     """Read numbers from any container.
 
     Parameters
@@ -162,7 +206,7 @@ def as_numbers(values, name: str) -> np.ndarray:
             data = np.where(np.ma.getmaskarray(values), missing, data)
         return _real(data, name)
     if is_frame(values):
-        return _of_frame(values, name)
+        return _numbers_of_frame(values, name)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -175,7 +219,9 @@ def as_numbers(values, name: str) -> np.ndarray:
     return _real(array, name)
 
 
-def _of_frame(frame, name: str) -> np.ndarray:
+def _numbers_of_frame(frame: Any, name: str) -> np.ndarray:
+    if not hasattr(frame, "to_numpy"):
+        frame = frame.compute()
     # pandas can have two columns of one name, and polars has no items.
     columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
     # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.
@@ -189,7 +235,7 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind == "O":
-        return _of_objects(array, name)
+        return _numbers_of_objects(array, name)
     if array.dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported: {name} has dtype {array.dtype}, expected real numbers. Pass its .real and "
@@ -206,7 +252,7 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
     )
 
 
-def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
+def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
     kinds = set(map(type, array.flat))
     if not any(issubclass(kind, _NO_NUMBERS) for kind in kinds):
         try:
@@ -215,7 +261,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
             pass
     if {kind.__name__ for kind in kinds} & set(_MISSING):
         known = np.array([np.nan if is_missing(value) else value for value in array.flat], object)
-        return _of_objects(known.reshape(array.shape), name)
+        return _numbers_of_objects(known.reshape(array.shape), name)
     name = f"{name[0].upper()}{name[1:]}"
     found = next(value for value in array.flat if not _is_number(value))
     if isinstance(found, (str, bytes)):
@@ -236,7 +282,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     )
 
 
-def is_missing(value) -> bool:
+def is_missing(value: object) -> bool:
     """Tell whether a single value is missing: None, NaN, NaT or pandas.NA.
 
     Examples
@@ -247,7 +293,7 @@ def is_missing(value) -> bool:
     return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and value != value)
 
 
-def _is_number(value) -> bool:
+def _is_number(value: Any) -> bool:
     if isinstance(value, _NO_NUMBERS):
         return False
     try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import checked_lengths
+from seqembed.sequences.batches import row_slices
 
 
-def is_lazy(X) -> bool:
+def is_lazy(X: Any) -> bool:
     """Tell whether X is a dask array.
 
     Examples
@@ -22,27 +24,58 @@ def is_lazy(X) -> bool:
     return type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "chunks")
 
 
-def check_lazily(check: Callable, X, lengths) -> None:
-    """Raise the errors of a dask array's shape and dtype now, not when its values are there.
+class LazyRows(NamedTuple):
+    """A dask array of which each row is a sequence or an embedding.
 
     Parameters
     ----------
-    check : callable
-        Takes an array of sequences and their lengths or None; raises an error for what does not fit.
     X : dask array of shape (n_samples, ...)
-        Sequences.
+        Its values are not read.
+    lengths : int array of shape (n_samples,) or None
+        Timesteps of each sequence.
+    check : callable
+        Takes some rows, their lengths or None, and the model that will read them; returns a checked collection. It
+        travels to the workers.
+    """
+
+    X: Any
+    lengths: np.ndarray | None
+    check: Callable[[Any, Any, Any], Any]
+
+    def batches(self, model: Any) -> Iterator[Any]:
+        """Read the rows for a model, in slices of about half a million values, each checked."""
+        for rows in row_slices(self.X):
+            yield self.check(self.X[rows].compute(), None if self.lengths is None else self.lengths[rows], model)
+
+
+def sample_row(X: Any, lengths: npt.ArrayLike | None) -> tuple[np.ndarray, list[int] | None]:
+    """Make a row of zeros with the shape and the dtype of those of a dask array.
+
+    A check of this row raises the errors of shape and dtype now, not when the values are there.
+
+    Parameters
+    ----------
+    X : dask array of shape (n_samples, ...)
+        Its values are not read.
     lengths : array-like of int of shape (n_samples,) or None
         Timesteps of each sequence of a padded array.
+
+    Returns
+    -------
+    row : array of shape (1, ...)
+        Zeros.
+    lengths : list of int, or None
+        Its timesteps, if lengths were given.
 
     Raises
     ------
     ValueError
-        For a shape of which more is unknown than the number of sequences, and whatever `check` raises.
+        For a shape of which more is unknown than the number of sequences.
 
     Examples
     --------
     >>> import dask.array
-    >>> check_lazily(lambda X, lengths: print(X.shape), dask.array.ones((500, 3, 2)), None)
+    >>> sample_row(dask.array.ones((500, 3, 2)), None)[0].shape
     (1, 3, 2)
     """
     needed = X.shape if lengths is not None else X.shape[1:]
@@ -50,12 +83,18 @@ def check_lazily(check: Callable, X, lengths) -> None:
         raise ValueError(
             f"Got X= of unknown shape {X.shape}, expected a known one. Call X.compute_chunk_sizes() first."
         )
-    one = np.zeros((1, *X.shape[1:]), X.dtype)
-    check(one, None if lengths is None else [X.shape[1]])
+    return np.zeros((1, *X.shape[1:]), X.dtype), None if lengths is None else [X.shape[1]]
 
 
-def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[int, ...], dtype):
-    """Return a dask array of what a function will compute of each block of rows.
+def compute_lazily(
+    compute: Callable[[Any, Any, Any], Any],
+    X: Any,
+    lengths: np.ndarray | None,
+    model: Any,
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+) -> Any:
+    """Return a dask array of the results that a function will compute of each block of rows.
 
     Parameters
     ----------
@@ -64,7 +103,7 @@ def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[in
         Returns an array with a row for each sequence.
     X : dask array of shape (n_samples, ...)
         Sequences. Without lengths, the number of those in a block may be unknown.
-    lengths : array-like of int of shape (n_samples,) or None
+    lengths : int array of shape (n_samples,) or None
         Timesteps of each sequence of a padded array.
     model : object
         Sent once to each worker, not once for each block.
@@ -77,11 +116,6 @@ def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[in
     -------
     results : dask array of shape (n_samples, *shape)
         In the blocks of `X`.
-
-    Raises
-    ------
-    ValueError
-        For lengths that don't fit `X`.
 
     Examples
     --------
@@ -97,16 +131,15 @@ def compute_lazily(compute: Callable, X, lengths, model: object, shape: tuple[in
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     inputs = [X, tuple(range(X.ndim))]
     if lengths is not None:
-        lengths = array.from_array(checked_lengths(lengths, X.shape[0], X.shape[1]), chunks=(X.chunks[0],))
-        inputs += [lengths, (0,)]
+        inputs += [array.from_array(lengths, chunks=(X.chunks[0],)), (0,)]
     # Axes of the results have numbers of their own, since they are not cut as those of X are.
     axes = {X.ndim + position: size for position, size in enumerate(shape)}
 
-    def of_block(block, lengths=None, *, model):
+    def compute_block(block: Any, lengths: Any = None, *, model: Any) -> Any:
         return compute(model, block, lengths) if len(block) else np.empty((0, *shape), dtype)
 
     return array.blockwise(
-        of_block,
+        compute_block,
         (0, *axes),
         *inputs,
         model=dask.delayed(model, traverse=False),

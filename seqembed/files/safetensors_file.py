@@ -1,4 +1,4 @@
-"""Files that hold a description and arrays, that run no code when read, and that are never half written.
+"""Files that hold a description and arrays, of which reading runs no code.
 
 A file is a safetensors file: the length of the header as eight bytes, the header, which is JSON, then the arrays.
 ``docs/file_format.md`` has what a second reader needs to know.
@@ -7,25 +7,21 @@ A file is a safetensors file: the length of the header as eight bytes, the heade
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import io
 import json
 import math
 import os
-import secrets
 import struct
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, NoReturn, TypeAlias
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file can't be removed anyway.
-    fcntl = None
+# A path, the content of a file, or an open binary file.
+Readable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
 FORMAT, FORMAT_VERSION = "seqembed", "1"
 # Headers are kept small, since parsing takes up to twenty times their size in memory.
@@ -41,7 +37,7 @@ class InvalidFileError(ValueError):
     """A file is damaged, or seqembed did not write it."""
 
 
-def pack(description: dict, arrays: dict[str, np.ndarray]) -> bytes:
+def pack(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     """Write a description and arrays into bytes.
 
     Parameters
@@ -93,13 +89,13 @@ def _field(digest: str) -> bytes:
     return f'"sha256":"{digest}"'.encode()
 
 
-def unpack(file) -> tuple[dict, dict[str, np.ndarray]]:
+def unpack(file: Readable) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read a description and arrays.
 
     Parameters
     ----------
     file : str, path-like, bytes or binary file object
-        What `pack` made.
+        Made by `pack`.
 
     Returns
     -------
@@ -149,7 +145,7 @@ def unpack(file) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 @contextlib.contextmanager
-def _opened(file) -> Iterator:
+def _opened(file: Readable) -> Iterator[IO[bytes]]:
     if isinstance(file, (bytes, bytearray, memoryview)):
         yield io.BytesIO(file)
     elif isinstance(file, (str, os.PathLike)):
@@ -161,8 +157,8 @@ def _opened(file) -> Iterator:
         raise TypeError(f"Got file= of type {type(file).__name__}, expected a path, bytes or an open binary file.")
 
 
-def _check_header(header: bytes) -> tuple[dict, int]:
-    """Check a header; return its metadata, and how many bytes of arrays follow."""
+def _check_header(header: bytes) -> tuple[dict[str, str], int]:
+    """Check a header; return its metadata, and the number of bytes of the arrays after it."""
     entries = _parsed(header)
     metadata = entries.pop("__metadata__", None)
     expected = {"format", "format_version", "description", "sha256"}
@@ -193,7 +189,7 @@ def _check_header(header: bytes) -> tuple[dict, int]:
     return metadata, end
 
 
-def _parsed(text: bytes | str) -> dict:
+def _parsed(text: bytes | str) -> dict[str, Any]:
     """Parse JSON, strictly: no name twice, no NaN."""
     try:
         parsed = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
@@ -206,102 +202,23 @@ def _parsed(text: bytes | str) -> dict:
     return parsed
 
 
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) < len(pairs):
         raise InvalidFileError("Got a header in which a name occurs twice.")
     return names
 
 
-def _refuse_constant(name: str):
+def _refuse_constant(name: str) -> NoReturn:
     raise InvalidFileError(f"Got {name} in the header, which is no JSON.")
 
 
-def _are_strings(values) -> bool:
+def _are_strings(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _are_counts(values, most: int) -> bool:
+def _are_counts(values: object, most: int) -> bool:
     """Tell whether values are a list of few integers from 0, small enough for offsets."""
     if not isinstance(values, list) or len(values) > most:
         return False
     return all(type(value) is int and 0 <= value < 1 << 48 for value in values)
-
-
-def write(data: bytes, file) -> None:
-    """Write bytes so that the file holds either what was there before, or all of them.
-
-    Parameters
-    ----------
-    data : bytes
-        What to write.
-    file : str, path-like or binary file object
-        A path is written to beside it, and renamed. Its permissions are those of a new file.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
-    """
-    if hasattr(file, "write"):
-        file.write(data)
-        return
-    if not isinstance(file, (str, os.PathLike)):
-        raise TypeError(f"Got file= of type {type(file).__name__}, expected a path or an open binary file.")
-    # A link stays a link.
-    path = Path(os.path.realpath(file))
-    _remove_abandoned(path)
-    temporary, descriptor = _new_beside(path)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            if fcntl is not None:
-                # The lock, which tells that somebody still writes, ends with the stream.
-                os.replace(temporary, path)
-        if fcntl is None:
-            os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if fcntl is not None:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            # Not every file system can: the file itself is written.
-            with contextlib.suppress(OSError):
-                os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _new_beside(path: Path) -> tuple[Path, int]:
-    """Create a file beside a path, locked while it is open."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.saving")
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-        # Not every file system has locks; they only serve to clean up.
-        with contextlib.suppress(OSError):
-            _lock(descriptor)
-        # Before it was locked, another process may have taken it for abandoned.
-        if temporary.exists():
-            return temporary, descriptor
-        os.close(descriptor)
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what processes left that were killed while they saved to this path."""
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.saving"):
-        with contextlib.suppress(OSError):
-            with open(temporary, "rb") as stream:
-                _lock(stream.fileno())
-                if fcntl is not None:
-                    temporary.unlink()
-            if fcntl is None:
-                temporary.unlink()
-
-
-def _lock(descriptor: int) -> None:
-    """Lock a file until it is closed; OSError if another process has locked it. Windows locks what is open."""
-    if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

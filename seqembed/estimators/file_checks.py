@@ -1,0 +1,144 @@
+"""Checks of the fitted attributes that a file holds, before an estimator gets them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqembed.files.values import are_all, expect
+from seqembed.inference.model import TrainedModel
+from seqembed.network.architecture import Network
+from seqembed.training.one_pass import StreamState
+from seqembed.training.readout import Readout
+
+
+def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) -> None:
+    """Check that attributes are those of a fitted network estimator, and fit together.
+
+    Parameters
+    ----------
+    attributes : dict of str to object
+        As a file holds them, by name.
+    bottleneck : bool
+        Whether the estimator's networks have a bottleneck.
+
+    Raises
+    ------
+    InvalidFileError
+        For anything else.
+    """
+    needed = {"network_", "weights_", "history_", "feature_means_", "center_", "scale_", "one_length_", "input_ndim_"}
+    needed |= {"n_timesteps_", "n_features_", "n_features_in_", "_padded_length"}
+    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "_stream"}
+    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
+    network = attributes["network_"]
+    _check_network(network)
+    expect(network.bottleneck == bottleneck, f"a network {'with' if bottleneck else 'without'} a bottleneck")
+    _check_weights(attributes["weights_"], network.weight_shapes)
+    for name in ("feature_means_", "center_", "scale_"):
+        _check_array(attributes[name], (network.n_features,), np.float64, name)
+    expect((attributes["scale_"] > 0).all(), "scales above zero")
+    expect(attributes["n_features_"] == network.n_features, "as many features as the network reads")
+    _check_shape_attributes(attributes)
+    expect(type(attributes["one_length_"]) is bool, "a truth value for one_length_")
+    for name in ("n_iter_", "best_epoch_"):
+        expect(name not in attributes or _is_count(attributes[name], 0), f"a number of epochs for {name}")
+    padded_length = attributes["_padded_length"]
+    expect(padded_length is None or _is_count(padded_length, 1), "a number of timesteps for _padded_length")
+    history = attributes["history_"]
+    expect(isinstance(history, dict) and all(are_all(float, each) for each in history.values()), "losses by epoch")
+    if "_stream" in attributes:
+        _check_stream(attributes["_stream"], network)
+
+
+def check_detector_attributes(attributes: dict[str, Any]) -> None:
+    """Check that attributes are those of a fitted detector, and fit together.
+
+    Parameters
+    ----------
+    attributes : dict of str to object
+        As a file holds them, by name.
+
+    Raises
+    ------
+    InvalidFileError
+        For anything else.
+    """
+    needed = {"estimators_", "offset_", "heldout_scores_", "report_", "feature_scales_", "precision_"}
+    needed |= {"length_exponent_", "n_timesteps_", "input_ndim_", "n_features_in_"}
+    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted detector")
+    networks = attributes["estimators_"]
+    expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
+    expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
+    n_features = networks[0].n_features_
+    expect(all(each.n_features_ == n_features for each in networks), "networks of the same features")
+    for name in ("offset_", "length_exponent_"):
+        expect(type(attributes[name]) is float and not np.isnan(attributes[name]), f"a number for {name}")
+    report = attributes["report_"]
+    expect(
+        isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"
+    )
+    scores = attributes["heldout_scores_"]
+    expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
+    _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
+    _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
+    _check_shape_attributes(attributes | {"n_features_": n_features})
+
+
+def _check_network(network: Any) -> None:
+    expect(isinstance(network, Network), "a network")
+    counts = (network.n_features, network.n_components, network.patch_size, *network.hidden_units)
+    expect(isinstance(network.hidden_units, tuple) and all(_is_count(each, 1) for each in counts), "sizes of layers")
+    expect(network.activation in ("tanh", "relu") and type(network.bottleneck) is bool, "an activation")
+    expect(network.encoded_timesteps is None or _is_count(network.encoded_timesteps, 1), "encoded timesteps")
+
+
+def _check_weights(weights: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    expect(isinstance(weights, dict) and set(weights) == set(shapes), f"the weights {', '.join(shapes)}"[:200])
+    for name, shape in shapes.items():
+        _check_array(weights[name], shape, np.float32, name)
+
+
+def _check_array(array: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str) -> None:
+    fits = isinstance(array, np.ndarray) and array.shape == shape and array.dtype == dtype
+    expect(fits and np.isfinite(array).all(), f"finite numbers of shape {shape} for {name}")
+
+
+def _check_shape_attributes(attributes: dict[str, Any]) -> None:
+    """Check the attributes that describe the fitted sequences."""
+    for name in ("n_timesteps_", "n_features_", "n_features_in_"):
+        expect(_is_count(attributes[name], 1), f"a number for {name}")
+    expect(type(attributes["input_ndim_"]) is int and attributes["input_ndim_"] in (2, 3), "2 or 3 for input_ndim_")
+    expect(attributes["input_ndim_"] == 3 or attributes["n_features_"] == 1, "one feature in two dimensions")
+    names = attributes.get("feature_names_in_")
+    expect(names is None or (isinstance(names, np.ndarray) and names.dtype == object), "names of columns")
+    expect(names is None or len(names) == attributes["n_features_in_"], "a name for each column")
+
+
+def _check_stream(state: Any, network: Network) -> None:
+    expect(isinstance(state, StreamState) and isinstance(state.random, np.random.Generator), "the state of a stream")
+    expect(_is_count(state.n_updates, 0), "a number of updates")
+    shapes, readout = dict(network.weight_shapes), state.readout
+    if readout is not None:
+        expect(isinstance(readout, Readout) and _is_count(readout.n_timesteps, 1), "a readout")
+        for name in ("center", "scale"):
+            _check_array(getattr(readout, name), (network.n_features,), np.float32, name)
+        for name in ("means", "deviations"):
+            _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
+        expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")
+        of_readout = readout.weight_shapes(network)
+        shapes |= of_readout
+        if state.readout_weights is not None:
+            _check_weights(state.readout_weights, of_readout)
+    else:
+        expect(state.readout_weights is None, "no weights without a readout")
+    if state.moments is not None:
+        n_parameters = sum(math.prod(shape) for shape in shapes.values())
+        _check_array(state.moments, (2, n_parameters), np.float32, "moments")
+
+
+def _is_count(value: object, least: int) -> bool:
+    return type(value) is int and least <= value < 1 << 40

@@ -1,0 +1,70 @@
+"""A trained model as one value: the network, its weights, the scaling, the layout of the sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqembed.network.architecture import Network
+from seqembed.sequences.scaling import Scaling
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape of the fitted sequences, which those to read must have.
+
+    Parameters
+    ----------
+    n_timesteps, n_features : int
+        Shape of the longest sequence.
+    one_length : bool
+        Whether all sequences were equally long. If so, arrays must have the same length, and only lists, and arrays
+        with lengths, may hold sequences of others.
+    ndim : {2, 3}
+        2 if the user left out the axis of a single feature, else 3.
+    padded_length : int or None, default=None
+        Timesteps of the padded array that held sequences of unequal lengths.
+    """
+
+    n_timesteps: int
+    n_features: int
+    one_length: bool
+    ndim: int
+    padded_length: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a sequence as the user gave it."""
+        return (self.n_timesteps, self.n_features)[: self.ndim - 1]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training leaves: all that inference, export and compression need.
+
+    It is never modified: training makes a new one.
+
+    Parameters
+    ----------
+    network : Network
+        Its architecture.
+    weights : dict of str to float32 array
+        As named by ``network.weight_shapes``.
+    scaling : Scaling
+        How sequences are scaled.
+    layout : Layout
+        Which sequences it reads.
+
+    Examples
+    --------
+    >>> from seqembed import LSTMAutoencoder
+    >>> from seqembed.datasets import load_italy_power
+    >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=1).fit(load_italy_power().data[:8]).model_.layout
+    Layout(n_timesteps=24, n_features=1, one_length=True, ndim=3, padded_length=None)
+    """
+
+    network: Network
+    weights: dict[str, np.ndarray]
+    scaling: Scaling
+    layout: Layout
