@@ -24,8 +24,8 @@ from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.lazy import is_lazy
 from seqembed.sequences.scaling import Batch
 from seqembed.sequences.streams import slices_of
-from seqembed.training.machines import SetShape
 from seqembed.training.recipe import Recipe
+from seqembed.training.workers import SetShape
 
 
 class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):

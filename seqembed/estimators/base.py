@@ -28,9 +28,9 @@ from seqembed.sequences.layout import hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sequences.streams import collected
 from seqembed.training.loop import TrainingResult, train
-from seqembed.training.machines import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
+from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
-from seqembed.training.stream import StreamState, train_one_pass
+from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
 
 # The loss of varied sequences can lie a little above the variance of the unvaried ones.
 _WORSE_THAN_MEANS = 2
@@ -173,12 +173,12 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             for hint in hints(sequences, X):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
-            of_all = joint_shape(sequences.lengths, self._common_to_workers(X, sequences), workers)
+            shape = joint_shape(sequences.lengths, self._common_to_workers(X, sequences), workers)
             random = _generator(self.random_state)
-            start = self._start(sequences, of_all, random, go_on=self.warm_start, workers=workers)
+            start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(of_all, start.network, self._count_validation(of_all)[workers.rank])
-            kept = Checkpoint(checkpoint, _fingerprint(self, start, recipe, of_all), workers)
+            recipe = self._recipe(shape, start.network, self._count_validation(shape)[workers.rank])
+            kept = Checkpoint(checkpoint, _fingerprint(self, start, recipe, shape), workers)
             try:
                 result = train(
                     start.network,
@@ -195,9 +195,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
                 kept.remove()
                 raise
             message = _message_of_ending(result, recipe) or _message_of_level(result, scaled, workers)
-            padded_length = int(workers.gathered([_padded_length(X, lengths, sequences) or 0]).max()) or None
+            padded_length = int(workers.all_gather([_padded_length(X, lengths, sequences) or 0]).max()) or None
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-            self._remember(X, sequences, of_all, start, padded_length)
+            self._remember(X, sequences, shape, start, padded_length)
         self.weights_, self.history_ = result.weights, result.history
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
@@ -287,7 +287,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         """Return the fitted network if training goes on from it, else a new one."""
         network = self._network(sequences.n_features, shape.n_timesteps)
         if not (go_on and hasattr(self, "network_")):
-            scaling = learn_scaling(sequences, self.scale, workers.gathered)
+            scaling = learn_scaling(sequences, self.scale, workers.all_gather)
             return ScaledNetwork(network, initial_weights(network, random), scaling)
         if self.time_encoding and self.network_.encoded_timesteps:
             network = replace(network, encoded_timesteps=self.network_.encoded_timesteps)
@@ -508,7 +508,7 @@ def _message_of_level(result: TrainingResult, sequences: ScaledSequences, worker
     """Say that the network is far worse than the means of the features, else return None."""
     if result.best_loss <= _LEAST_LOSS:
         return None
-    squares, n_values = workers.total(sequences.sample_squares())
+    squares, n_values = workers.all_reduce(sequences.sample_squares())
     variance = squares / n_values
     if result.best_loss <= _WORSE_THAN_MEANS * variance:
         return None

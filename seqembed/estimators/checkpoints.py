@@ -9,7 +9,7 @@ from pathlib import Path
 from seqembed.estimators.saving import encoded
 from seqembed.export.persistence import InvalidFileError, pack, unpack, write
 from seqembed.training.loop import TrainingState
-from seqembed.training.machines import Workers
+from seqembed.training.workers import Workers
 
 # Writing takes at most this share of the time, unless a minute has passed.
 _LARGEST_SHARE = 1 / 30
@@ -43,10 +43,10 @@ class Checkpoint:
     def __init__(self, file, fit: dict[str, object], workers: Workers):
         self._file, self._fit, self._workers = file, fit, workers
         mistake = "" if file is None else _mistake_in_path(file)
-        mistake = workers.bytes_of_first(mistake.encode()).decode()
+        mistake = workers.broadcast_bytes(mistake.encode()).decode()
         if mistake:
             raise ValueError(mistake)
-        self._name = workers.bytes_of_first(b"" if file is None else str(file).encode()).decode()
+        self._name = workers.broadcast_bytes(b"" if file is None else str(file).encode()).decode()
         self.is_wanted = bool(self._name)
         self._written, self._seconds = time.monotonic(), 0.0
 
@@ -63,7 +63,7 @@ class Checkpoint:
         if not self.is_wanted:
             return None
         is_there = self._workers.rank == 0 and os.path.exists(self._file)
-        data = self._workers.bytes_of_first(Path(self._file).read_bytes() if is_there else b"")
+        data = self._workers.broadcast_bytes(Path(self._file).read_bytes() if is_there else b"")
         if not data:
             return None
         # It imports the estimators, which import this file.
@@ -79,7 +79,7 @@ class Checkpoint:
             ) from error
         # What worker 0 says, so that all raise the same error.
         names = [name for name in self._fit if fit.get(name) != self._fit[name]]
-        differing = self._workers.bytes_of_first(", ".join(names).encode()).decode()
+        differing = self._workers.broadcast_bytes(", ".join(names).encode()).decode()
         if differing:
             raise ValueError(
                 f"Got checkpoint={self._name!r} of another fit, which differs in {differing}. Remove it, or name "

@@ -21,8 +21,8 @@ from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.containers import is_missing
-from seqembed.training.machines import refuse_workers
 from seqembed.training.progress import Progress
+from seqembed.training.workers import refuse_workers
 
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD_OF_NORMAL = 0.6744897501960817

@@ -14,9 +14,10 @@ from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.estimators.saving import RECORDS
 from seqembed.export.persistence import InvalidFileError, unpack
+from seqembed.files.generator_state import make_generator
 from seqembed.network.architecture import Network
+from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
-from seqembed.training.stream import StreamState
 
 _CLASSES = {each.__name__: each for each in (LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector)}
 
@@ -131,14 +132,7 @@ def _decoded_integers(values: list, arrays) -> np.ndarray:
 
 def _decoded_generator(state: dict, arrays) -> np.random.Generator:
     _expect(set(state) == {"state", "inc", "has_uint32", "uinteger"} and _are(int, state.values()), "a generator")
-    generator = np.random.default_rng(0)
-    generator.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {name: state[name] for name in ("state", "inc")},
-        "has_uint32": state["has_uint32"],
-        "uinteger": state["uinteger"],
-    }
-    return generator
+    return make_generator(state)
 
 
 def _decoded_random_state(state: dict, arrays) -> np.random.RandomState:

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from seqembed.export.persistence import InvalidFileError, pack, write
+from seqembed.files.generator_state import generator_state
 from seqembed.network.architecture import Network
 from seqembed.training.loop import TrainingState
+from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
-from seqembed.training.stream import StreamState
 
 # Objects that are saved field by field, under the name of their class.
 RECORDS = {record.__name__: record for record in (Network, Readout, StreamState, TrainingState)}
@@ -152,10 +153,10 @@ def _encoded_dict(values: dict, place: str, arrays: dict[str, np.ndarray]) -> di
 
 
 def _encoded_generator(generator: np.random.Generator, place: str, arrays: dict[str, np.ndarray]) -> dict:
-    state = generator.bit_generator.state
-    if state["bit_generator"] != "PCG64":
-        raise TypeError(f"Got {place}= with {state['bit_generator']}, expected np.random.default_rng(seed).")
-    return {"generator": {**state["state"], "has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}}
+    kind = type(generator.bit_generator).__name__
+    if kind != "PCG64":
+        raise TypeError(f"Got {place}= with {kind}, expected np.random.default_rng(seed).")
+    return {"generator": generator_state(generator)}
 
 
 def _encoded_random_state(random: np.random.RandomState, place: str, arrays: dict[str, np.ndarray]) -> dict:

@@ -15,10 +15,10 @@ from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient.batch_gradient import BatchGradient
-from seqembed.training.machines import ALONE, Workers
 from seqembed.training.muon import Muon
 from seqembed.training.readout import Readout, Targets, learn_readout
 from seqembed.training.recipe import Recipe
+from seqembed.training.workers import ALONE, Workers
 
 # More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4
@@ -90,7 +90,7 @@ class Epoch:
         workers: Workers = ALONE,
     ):
         self._sequences, self._random, self._pool, self._workers = sequences, random, pool, workers
-        of_workers = workers.gathered([len(rows), sequences.lengths[rows].max()])
+        of_workers = workers.all_gather([len(rows), sequences.lengths[rows].max()])
         self.n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
         share = len(rows) / self.n_sequences
         self._vary = _unvaried
@@ -106,7 +106,7 @@ class Epoch:
         # A worker's share of a batch is its share of the sequences.
         batch_size = max(1, round(recipe.batch_size * share))
         buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
-        self.n_updates = int(workers.gathered([sum(bucket.n_batches for bucket in buckets)]).max())
+        self.n_updates = int(workers.all_gather([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
         self._gradients = [
             BatchGradient(
