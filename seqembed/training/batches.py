@@ -123,13 +123,13 @@ class Epoch:
         with one_blas_thread(), np.errstate(all="ignore"):
             batches = map(self._prepared, *zip(*shuffled_batches(self._buckets, self._random), strict=True))
             batch = next(batches)
-            counts = self._workers.total(batch.counts)
+            counts = self._workers.all_reduce(batch.counts)
             while batch is not None:
                 following = next(batches, None)
                 # The next batch's counts travel with this gradient, so that an update takes a single sum.
                 next_counts = np.zeros_like(counts) if following is None else following.counts
                 gradient, of_batch, next_counts = np.split(
-                    self._workers.total(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
+                    self._workers.all_reduce(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
                     [-len(counts) - 2, -len(counts)],
                 )
                 muon.update(gradient)

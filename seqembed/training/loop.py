@@ -247,8 +247,8 @@ class _Run:
         """Return all that is needed to go on later; `first_random` is the generator as it was before training."""
         return TrainingState(
             start=self._start,
-            first_random=self._workers.generators(first_random),
-            random=self._workers.generators(self._random),
+            first_random=self._workers.all_gather_generators(first_random),
+            random=self._workers.all_gather_generators(self._random),
             epoch=self.epoch,
             n_explosions=self.n_explosions,
             peak=self.peak,
@@ -335,7 +335,7 @@ class _Run:
     def _measure(self, parameters: np.ndarray, rows: np.ndarray) -> float:
         weights = named_weights(self._network.weight_shapes, parameters)
         sums = _sum_squared_errors(self._network, weights, self._sequences, rows, self._recipe.n_jobs)
-        squared_errors, n_values = self._workers.total(sums)
+        squared_errors, n_values = self._workers.all_reduce(sums)
         return float(squared_errors / n_values)
 
 
