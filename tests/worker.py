@@ -1,6 +1,6 @@
-"""A worker of a fit on two machines, which test_machines.py starts as a process: ``worker.py ENGINE FAILURE FOLDER``.
+"""A worker of a fit on two machines, which test_workers.py starts as a process: ``worker.py ENGINE FAILURE FOLDER``.
 
-Worker 1 fails in the way that FAILURE says at its twentieth sum. Worker 0 writes what it got into a file.
+Worker 1 fails at its twentieth sum, in the way that FAILURE names. Worker 0 writes its result into a file.
 """
 
 import json
@@ -14,11 +14,11 @@ import numpy as np
 
 from seqembed import LSTMAutoencoder
 from seqembed.estimators import base
-from seqembed.training import machines
+from seqembed.training import workers
 
 
 def sequences():
-    """Noise of unequal lengths, a value of which is missing."""
+    """Draw sequences of unequal lengths, with one missing value."""
     random = np.random.default_rng(0)
     X = [random.normal(size=(length, 2)).astype(np.float32) for length in random.integers(4, 9, 50)]
     X[3][0, 1] = np.nan
@@ -37,29 +37,29 @@ def fail(failure):
     if failure == "error":
         raise RuntimeError("the worker failed")
     if failure == "left":
-        # As after a Ctrl-C that was caught: the process lives, and makes no more sums.
+        # As after a Ctrl-C that was caught: the process lives but computes no more sums.
         time.sleep(40)
 
 
-def fails_at_sum(number, workers, failure, moments):
-    """Let worker 1 fail at a sum; the moment of the other is noted."""
+def failing_at_sum(number, found, failure, moments):
+    """Let worker 1 fail at a sum. Note the moment at which worker 0 reaches it."""
     n_sums = 0
 
-    def total(vector):
+    def all_reduce(vector):
         nonlocal n_sums
         n_sums += 1
         if n_sums == number:
-            if workers.rank == 1:
+            if found.rank == 1:
                 fail(failure)
             moments.append(time.monotonic())
-        return workers.total(vector)
+        return found.all_reduce(vector)
 
-    return workers._replace(total=total)
+    return found._replace(all_reduce=all_reduce)
 
 
 def fit(rank, failure, folder, **where):
-    find, moments = machines.find_workers, []
-    base.find_workers = lambda communicator: fails_at_sum(20, find(communicator), failure, moments)
+    find, moments = workers.find_workers, []
+    base.find_workers = lambda communicator: failing_at_sum(20, find(communicator), failure, moments)
     X = sequences()[:30] if rank == 0 else sequences()[30:]
     try:
         fitted = autoencoder().fit(X, **where)
@@ -75,7 +75,7 @@ def fit(rank, failure, folder, **where):
 def main():
     engine, failure, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     # Instead of 45 s, so that a test does not take as long.
-    machines._LONGEST_WAIT = 5
+    workers._LONGEST_WAIT = 5
     if engine == "tensorflow":
         import tensorflow as tf
 

@@ -41,14 +41,14 @@ SECONDS_A_MESSAGE = 50e-6
 SUM = """
 import statistics, sys, time
 import numpy as np
-from seqembed.training.machines import find_workers
+from seqembed.training.workers import find_workers
 
 def measure(communicator=None):
     workers, vector = find_workers(communicator), np.ones(int(sys.argv[1]), np.float32)
     seconds = []
     for _ in range(60):
         started = time.perf_counter()
-        workers.total(vector)
+        workers.all_reduce(vector)
         seconds.append(time.perf_counter() - started)
     if workers.rank == 0:
         print("seconds", statistics.median(seconds[10:]), flush=True)

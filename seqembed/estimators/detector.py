@@ -19,8 +19,8 @@ from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.labels import rare_mask
-from seqembed.training.machines import refuse_workers
 from seqembed.training.progress import Progress
+from seqembed.training.workers import refuse_workers
 
 # The default network: components for each feature, and limits of the components and of the hidden units.
 _COMPONENTS_PER_FEATURE, _MOST_COMPONENTS = 8, 64

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqembed.sequences.scaling import Batch
-from seqembed.training.machines import ALONE, Workers
+from seqembed.training.workers import ALONE, Workers
 
 _LARGEST_SHIFT = 1 / 3
 _LARGEST_WARP = 1.25
@@ -58,7 +58,7 @@ def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
     values = np.asarray(batch.values, np.float64)
 
     def total_of(of_timesteps):
-        return workers.total(np.ravel(of_timesteps).astype(np.float64)).reshape(values.shape[1:])
+        return workers.all_reduce(np.ravel(of_timesteps).astype(np.float64)).reshape(values.shape[1:])
 
     counts, sums = total_of(batch.mask.sum(axis=0)), total_of(values.sum(axis=0, where=batch.mask))
     means = sums / np.maximum(counts, 1)

@@ -16,12 +16,12 @@ from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
-from seqembed.training.epoch import Epoch
-from seqembed.training.machines import ALONE, Workers
+from seqembed.training.batches import Epoch
 from seqembed.training.muon import Muon
 from seqembed.training.progress import Progress
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
+from seqembed.training.workers import ALONE, Workers
 
 # A loss this many times that of the untrained network counts as an explosion.
 _EXPLOSION = 10
@@ -182,7 +182,7 @@ def train(
                 raise
             interrupted = True
             # The other workers are not there to measure with.
-            if workers.count == 1:
+            if workers.size == 1:
                 run.judge_present_weights()
     best = run.best
     if best.parameters is None or (not interrupted and run.exploded(run.judged_by, best.loss)):
@@ -236,7 +236,7 @@ class _Run:
         self.history: dict[str, list[float]] = {name: [] for name in names}
         if self._pass.readout is not None:
             weights = weights | self._pass.readout.initial_weights(network)
-        self._start = workers.of_first(flat_parameters(self._pass.shapes, weights))
+        self._start = workers.broadcast(flat_parameters(self._pass.shapes, weights))
         # Losses of the starting weights, by name: training sequences are varied, and those held back may be harder.
         self.best, self._first_losses = _Best(), {}
         self.judged_by = "val_loss" if recipe.n_validation else "loss"
@@ -247,8 +247,8 @@ class _Run:
         """Return all that is needed to go on later; `first_random` is the generator as it was before training."""
         return TrainingState(
             start=self._start,
-            first_random=self._workers.generators(first_random),
-            random=self._workers.generators(self._random),
+            first_random=self._workers.all_gather_generators(first_random),
+            random=self._workers.all_gather_generators(self._random),
             epoch=self.epoch,
             n_explosions=self.n_explosions,
             peak=self.peak,
@@ -277,7 +277,7 @@ class _Run:
         before = self._muon.parameters
         of_batches = self._pass.run(self._muon)
         # Processors of different kinds round differently.
-        self._muon.parameters = self._workers.of_first(self._muon.parameters)
+        self._muon.parameters = self._workers.broadcast(self._muon.parameters)
         self._first_losses.setdefault("loss", of_batches.first)
         losses = {"loss": of_batches.mean}
         if self._pass.readout is not None:
@@ -335,7 +335,7 @@ class _Run:
     def _measure(self, parameters: np.ndarray, rows: np.ndarray) -> float:
         weights = named_weights(self._network.weight_shapes, parameters)
         sums = _sum_squared_errors(self._network, weights, self._sequences, rows, self._recipe.n_jobs)
-        squared_errors, n_values = self._workers.total(sums)
+        squared_errors, n_values = self._workers.all_reduce(sums)
         return float(squared_errors / n_values)
 
 

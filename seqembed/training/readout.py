@@ -16,7 +16,7 @@ from sklearn.utils import gen_batches
 
 from seqembed.network.architecture import Network
 from seqembed.sequences.scaling import Batch, ScaledSequences
-from seqembed.training.machines import ALONE, Workers
+from seqembed.training.workers import ALONE, Workers
 
 _QUANTILES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 _LAGS = (1, 2, 3, 5, 8, 13)
@@ -158,18 +158,18 @@ def learn_readout(
     center = sequences.means
     sums = sum(np.square(batch.values - center).sum(axis=(0, 1), dtype=float, where=batch.mask) for batch in batches)
     counts = sum(batch.mask.sum(axis=(0, 1)) for batch in batches)
-    sums, counts = np.split(workers.total(np.concatenate([sums, counts])), 2)
+    sums, counts = np.split(workers.all_reduce(np.concatenate([sums, counts])), 2)
     scale = np.sqrt(sums / np.maximum(1, counts))
     variance = float(np.square(scale).mean())
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
     statistics = np.concatenate([_statistics(batch, center, scale, n_timesteps) for batch in batches])
     known = np.isfinite(statistics)
     sums = statistics.sum(axis=0, dtype=np.float64, where=known)
-    sums, counts = np.split(workers.total(np.concatenate([sums, known.sum(axis=0)])), 2)
+    sums, counts = np.split(workers.all_reduce(np.concatenate([sums, known.sum(axis=0)])), 2)
     counts = np.maximum(counts, 1)
     means = sums / counts
     squares = np.square(statistics - means).sum(axis=0, where=known)
-    deviations = np.sqrt(workers.total(squares) / counts)
+    deviations = np.sqrt(workers.all_reduce(squares) / counts)
     deviations = np.where(deviations > _LEAST_VARIATION, deviations, 1)
     return Readout(
         n_timesteps, center, scale, means.astype(np.float32), deviations.astype(np.float32), weight * variance

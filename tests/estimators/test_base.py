@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
 from seqembed.estimators import base
-from seqembed.training import epoch
+from seqembed.training import loop
 from seqembed.training.loop import train
 
 
@@ -273,7 +273,7 @@ def test_a_warning_of_training_says_what_happened_and_points_to_the_line_of_the_
 
 
 def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypatch):
-    run, passes = epoch.Epoch.run, []
+    run, passes = loop.Epoch.run, []
 
     def run_twice(self, muon):
         passes.append(muon)
@@ -281,7 +281,7 @@ def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypa
             raise KeyboardInterrupt
         return run(self, muon)
 
-    monkeypatch.setattr(epoch.Epoch, "run", run_twice)
+    monkeypatch.setattr(loop.Epoch, "run", run_twice)
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 of 9 epochs"):
         autoencoder = small(epochs=9).fit(waves)
     assert np.isfinite(autoencoder.transform(waves)).all()

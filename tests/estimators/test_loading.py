@@ -252,7 +252,7 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
             "seqembed.estimators.autoencoder.LSTMAutoencoder",
             "seqembed.network.architecture.Network",
             "seqembed.training.readout.Readout",
-            "seqembed.training.stream.StreamState",
+            "seqembed.training.one_pass.StreamState",
         ],
     )
     for case, names in expected.items():

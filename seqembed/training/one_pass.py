@@ -11,7 +11,7 @@ from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import ScaledSequences
-from seqembed.training.epoch import Epoch
+from seqembed.training.batches import Epoch
 from seqembed.training.muon import Muon
 from seqembed.training.readout import Readout
 from seqembed.training.recipe import Recipe

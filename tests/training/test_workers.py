@@ -15,8 +15,8 @@ import worker
 from communicators import ThreadCommunicator, run_workers
 
 from seqembed import LSTMAutoencoder, ReconstructionDetector, load
-from seqembed.training import loop, machines
-from seqembed.training.machines import ALONE, Workers, find_workers
+from seqembed.training import loop
+from seqembed.training.workers import ALONE, Workers, find_workers
 
 TESTS = Path(__file__).parents[1]
 
@@ -64,17 +64,17 @@ def test_workers_take_the_steps_of_one_process_on_all_sequences(ends, ragged, pa
     X = sequences(ragged=ragged)
     settings = {"epochs": 20, "batch_size": len(X), "augment": False}
     fitted = fit_on_all(shards(X, *ends), **settings)
-    of_workers = list(parameters_by_thread.values())
+    joint = list(parameters_by_thread.values())
     parameters_by_thread.clear()
     alone = small(**settings).fit(X)
-    (of_one,) = parameters_by_thread.values()
-    assert [len(steps) for steps in (*of_workers, of_one)] == [20] * (len(ends) + 2)
-    for steps in of_workers:
-        np.testing.assert_array_equal(steps, of_workers[0])
-    # Without the readout's biases: on a whole set their gradient is nothing but rounding, which Adam makes large.
-    of_network = slice(alone.network_.n_parameters)
-    first, one = (np.array(steps)[:, of_network] for steps in (of_workers[0], of_one))
-    np.testing.assert_allclose(first, one, atol=1e-5)
+    (single,) = parameters_by_thread.values()
+    assert [len(steps) for steps in (*joint, single)] == [20] * (len(ends) + 2)
+    for steps in joint:
+        np.testing.assert_array_equal(steps, joint[0])
+    # Without the readout's biases: on a whole set their gradient consists of rounding errors, which Adam makes large.
+    n_parameters = alone.network_.n_parameters
+    first, expected = (np.array(steps)[:, :n_parameters] for steps in (joint[0], single))
+    np.testing.assert_allclose(first, expected, atol=1e-5)
     for each in fitted:
         assert (each.n_iter_, each.best_epoch_) == (alone.n_iter_, alone.best_epoch_)
         assert (each.n_timesteps_, each.one_length_) == (alone.n_timesteps_, alone.one_length_)
@@ -125,8 +125,8 @@ def test_workers_keep_time_together_or_not_at_all(monkeypatch):
     wave = np.sin(np.arange(40) / 6)
     first, second = (np.repeat(sign * wave[np.newaxis], 20, axis=0) for sign in (1, -1))
     chosen = []
-    monkeypatch.setattr("seqembed.training.epoch.mixed", lambda batch, *_: (chosen.append("mixed"), batch)[1])
-    monkeypatch.setattr("seqembed.training.epoch.shifted", lambda batch, *_: (chosen.append("shifted"), batch)[1])
+    monkeypatch.setattr("seqembed.training.batches.mixed", lambda batch, *_: (chosen.append("mixed"), batch)[1])
+    monkeypatch.setattr("seqembed.training.batches.shifted", lambda batch, *_: (chosen.append("shifted"), batch)[1])
     fit_on_all([first, second], epochs=1)
     assert set(chosen) == {"shifted"}
 
@@ -197,7 +197,7 @@ def test_a_shard_that_is_too_small_to_hold_back_from_is_named_to_all():
 
 
 def test_a_sum_that_was_given_up_is_never_followed_by_another(monkeypatch):
-    monkeypatch.setattr(machines, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("seqembed.training.workers._LONGEST_WAIT", 0.05)
 
     class OneThatWaits(ThreadCommunicator):
         def Iallreduce(self, vector, sums):
@@ -208,9 +208,9 @@ def test_a_sum_that_was_given_up_is_never_followed_by_another(monkeypatch):
 
     workers = find_workers(OneThatWaits(0, 2, None, None))
     with pytest.raises(ConnectionError, match="Worker 0 of 2 got no sum"):
-        workers.total(np.ones(3))
+        workers.all_reduce(np.ones(3))
     with pytest.raises(ConnectionError, match=r"given up\. Start all workers again"):
-        workers.total(np.ones(3))
+        workers.all_reduce(np.ones(3))
 
 
 def test_one_worker_is_a_process_alone():
@@ -224,7 +224,7 @@ def test_what_is_no_communicator_is_refused(waves):
 
 
 def test_only_fit_trains_on_several_machines(monkeypatch, waves):
-    monkeypatch.setattr(machines, "_workers_of_strategy", lambda: Workers(lambda vector: vector, 0, 2))
+    monkeypatch.setattr("seqembed.training.workers._workers_of_strategy", lambda: Workers(np.copy, 0, 2))
     with pytest.raises(ValueError, match="partial_fit inside the scope"):
         small().partial_fit(waves)
     with pytest.raises(ValueError, match=r"ReconstructionDetector\.fit inside the scope"):
@@ -236,11 +236,11 @@ def test_generators_travel_between_workers():
         own = np.random.default_rng(rank)
         # Half of a number of 64 bits is kept for the next draw of 32.
         own.integers(10, dtype=np.uint32)
-        copies = find_workers(communicator).generators(own)
+        copies = find_workers(communicator).all_gather_generators(own)
         return [copy.normal() for copy in copies], own.normal()
 
-    (of_all, first), (_, second) = run_workers(draw, 2)
-    assert of_all == [first, second]
+    (gathered, first), (_, second) = run_workers(draw, 2)
+    assert gathered == [first, second]
 
 
 def free_port():

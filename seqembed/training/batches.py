@@ -15,10 +15,10 @@ from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
 from seqembed.training.gradient.batch_gradient import BatchGradient
-from seqembed.training.machines import ALONE, Workers
 from seqembed.training.muon import Muon
 from seqembed.training.readout import Readout, Targets, learn_readout
 from seqembed.training.recipe import Recipe
+from seqembed.training.workers import ALONE, Workers
 
 # More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4
@@ -90,7 +90,7 @@ class Epoch:
         workers: Workers = ALONE,
     ):
         self._sequences, self._random, self._pool, self._workers = sequences, random, pool, workers
-        of_workers = workers.gathered([len(rows), sequences.lengths[rows].max()])
+        of_workers = workers.all_gather([len(rows), sequences.lengths[rows].max()])
         self.n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
         share = len(rows) / self.n_sequences
         self._vary = _unvaried
@@ -106,7 +106,7 @@ class Epoch:
         # A worker's share of a batch is its share of the sequences.
         batch_size = max(1, round(recipe.batch_size * share))
         buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
-        self.n_updates = int(workers.gathered([sum(bucket.n_batches for bucket in buckets)]).max())
+        self.n_updates = int(workers.all_gather([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
         self._gradients = [
             BatchGradient(
@@ -123,13 +123,13 @@ class Epoch:
         with one_blas_thread(), np.errstate(all="ignore"):
             batches = map(self._prepared, *zip(*shuffled_batches(self._buckets, self._random), strict=True))
             batch = next(batches)
-            counts = self._workers.total(batch.counts)
+            counts = self._workers.all_reduce(batch.counts)
             while batch is not None:
                 following = next(batches, None)
                 # The next batch's counts travel with this gradient, so that an update takes a single sum.
                 next_counts = np.zeros_like(counts) if following is None else following.counts
                 gradient, of_batch, next_counts = np.split(
-                    self._workers.total(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
+                    self._workers.all_reduce(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
                     [-len(counts) - 2, -len(counts)],
                 )
                 muon.update(gradient)

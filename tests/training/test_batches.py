@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.training.epoch import buckets_by_length, shuffled_batches, value_weight
+from seqembed.training.batches import buckets_by_length, shuffled_batches, value_weight
 
 
 def test_rows_that_fill_up_a_batch_weigh_nothing():
