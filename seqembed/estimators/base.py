@@ -24,7 +24,7 @@ from seqembed.network.architecture import Network, auto_patch_size
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.layout import hints
+from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sequences.streams import collected
 from seqembed.training.loop import TrainingResult, train
@@ -156,7 +156,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             Ctrl-C ended it early, and when the loss stayed above twice the variance of the sequences. The estimator
             keeps the best weights so far.
         UserWarning
-            When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.layout`.
+            When the sequences seem to be laid out in another way than they are read, see `seqembed.sequences.hints`.
 
         Notes
         -----
@@ -170,7 +170,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         refuse_mixed_names(X)
         workers = find_workers(communicator)
         with collected(X, lengths, self) as sequences:
-            for hint in hints(sequences, X):
+            for hint in layout_hints(sequences, X):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
             of_all = joint_shape(sequences.lengths, self._common_to_workers(X, sequences), workers)
