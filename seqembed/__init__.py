@@ -11,8 +11,9 @@ from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.estimators.saving import load
 from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
+from seqembed.sequences.merging import merge_windows
 from seqembed.sequences.padding import sequences_from_padded
-from seqembed.sequences.windows import merge_windows, sliding_windows, temporalize
+from seqembed.sequences.windows import sliding_windows, temporalize
 from seqembed.version import __version__
 
 __all__ = [

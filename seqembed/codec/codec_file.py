@@ -13,7 +13,7 @@ from seqembed.codec.predictors import Predictor
 from seqembed.codec.range_coder import Tables
 from seqembed.codec.residual_network import ResidualNetwork
 from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer
-from seqembed.export.persistence import InvalidFileError
+from seqembed.files.safetensors_file import InvalidFileError
 
 # Bytes of every version have to be decoded for ever.
 _VERSION = 1

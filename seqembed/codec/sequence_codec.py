@@ -23,9 +23,10 @@ from seqembed.codec.container import (
     unpack_header,
 )
 from seqembed.codec.embedding_coder import EmbeddingCoder, learn_embedding_coder
-from seqembed.export.persistence import InvalidFileError, write
-from seqembed.export.persistence import pack as pack_file
-from seqembed.export.persistence import unpack as unpack_file
+from seqembed.files.atomic import write
+from seqembed.files.safetensors_file import InvalidFileError
+from seqembed.files.safetensors_file import pack as pack_file
+from seqembed.files.safetensors_file import unpack as unpack_file
 from seqembed.sequences.containers import as_numbers, listed
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
@@ -359,7 +360,7 @@ class SequenceCodec(BaseEstimator):
 
         Raises
         ------
-        seqembed.export.persistence.InvalidFileError
+        seqembed.files.safetensors_file.InvalidFileError
             A `ValueError`, for anything else, and with `bits` for another estimator.
         """
         description, arrays = unpack_file(file)

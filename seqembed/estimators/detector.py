@@ -7,18 +7,19 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
-from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
+from seqembed.estimators.columns import check_columns, remember_columns
+from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights, padded_residuals
-from seqembed.estimators.saving import SavableMixin
+from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
 from seqembed.sequences.labels import rare_mask
+from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.progress import Progress
 from seqembed.training.workers import refuse_workers
 
@@ -29,6 +30,7 @@ _LEAST_UNITS = 32
 _MOST_FITS = 2.2
 
 
+@savable
 class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Find the sequences that a network, trained on normal ones, can't reconstruct.
 
@@ -153,7 +155,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.verbose = verbose
 
     # The estimator inside validates its own parameters.
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, lengths=None):
         """Fit networks on normal sequences, and the threshold on sequences that they have not seen.
 
@@ -183,7 +185,6 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             For a data frame of which some column names are strings and others are not.
         """
         refuse_workers("ReconstructionDetector.fit")
-        refuse_mixed_names(X)
         sequences = check_sequences(X, lengths, estimator=self)
         rare = rare_mask(y, len(sequences))
         normal = np.flatnonzero(~rare)
@@ -203,7 +204,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
         else:
             threshold, report = exceeded_by_share(errors, self.contamination), {}
-        remember_columns(self, X, sequences)
+        remember_columns(self, sequences)
         self.estimators_ = estimators
         self.offset_ = -threshold
         self.heldout_scores_ = -errors
@@ -365,13 +366,21 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     def _check_sequences(self, X, lengths) -> Sequences:
         sequences = check_sequences(X, lengths, estimator=self)
         if sequences.ndim == self.input_ndim_:
-            check_columns(self, X, sequences)
+            check_columns(self, sequences)
         return sequences
 
     def _contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
         """Compute the share of each value in the errors of some sequences, which are checked."""
         weights = ResidualWeights(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
         return _contributions(self.estimators_, weights, sequences, rows)
+
+    def _attributes_to_save(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        return {name: each for name, each in vars(self).items() if name not in parameters}
+
+    def _restore(self, attributes: dict[str, Any]) -> None:
+        check_detector_attributes(attributes)
+        vars(self).update(attributes)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,26 +1,31 @@
-"""Rare events of a recording: when they were, and which features stood out."""
+"""Rare events of a recording: their rows and the features that stood out."""
 
 from __future__ import annotations
 
-import warnings
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import chunks, counted
-from seqembed.sequences.containers import as_numbers, column_names
-from seqembed.sequences.windows import centre_weights, pieces_without_gaps, sliding_windows
+from seqembed.sequences.collection import Sequences, chunks, counted
+from seqembed.sequences.containers import as_numbers, column_labels
+from seqembed.sequences.merging import centre_weights
+from seqembed.sequences.times import TimeStep
+from seqembed.sequences.windows import pieces_without_gaps, sliding_windows
 
-# The error of a row is a mean over this part of a window around it, and has this weight in the row's score.
-_NEARBY, _WEIGHT_OF_ROWS = 8, 1 / 5
+# The error of a row is a mean over the rows around it, in an eighth of a window.
+_NEARBY = 8
+# Weight of this error in the score of the row. The rest is that of the error of the windows that cover it.
+_ROW_WEIGHT = 1 / 5
 
 
 class Events(NamedTuple):
-    """Rare events of a recording, and what they were found by.
+    """Rare events of a recording, and the scores of its rows.
 
     Parameters
     ----------
@@ -34,7 +39,8 @@ class Events(NamedTuple):
         Windows with a lower score were flagged.
     """
 
-    table: object
+    # A data frame of pandas, which is not typed, or a Bunch.
+    table: Any
     row_scores: np.ndarray
     offset: float
 
@@ -43,22 +49,30 @@ class _Event(NamedTuple):
     start: int
     end: int
     score: float
-    features: dict
+    features: dict[Any, float]
 
 
 def detect_events(
-    detector: ReconstructionDetector, recording, timesteps: int, stride: int = 1, *, time=None, max_gap=None
+    detector: ReconstructionDetector,
+    recording: npt.ArrayLike,
+    timesteps: int,
+    stride: int = 1,
+    *,
+    time: npt.ArrayLike | None = None,
+    max_gap: TimeStep | None = None,
 ) -> Events:
     """Find the rare events of a recording.
 
-    1. The detector judges windows of the recording. Flagged windows that touch or overlap are one event.
-    2. Each row gets a score from two errors: that of the windows that cover it, of which those count more that have it
-       near their centre, and that of the rows in an eighth of a window around it alone. The score is minus their
-       geometric mean, in which the first counts four times. Windows rank long and faint events well, rows find short
-       ones.
-    3. A window is flagged for an event anywhere in it. So an event reaches from the first to the last row of its
-       windows that is three quarters as far from typical rows as the lowest one, or half as far and below the
-       threshold.
+    1. The detector scores windows of the recording. Flagged windows that touch or overlap are one event.
+    2. Each row gets a score from two errors. The first is a mean over the windows that cover the row, in which a window
+       counts more, the nearer its centre is to the row. The second is a mean over the rows around it, in an eighth of a
+       window. The score is minus the geometric mean of both, in which the first counts four times. Errors of windows
+       rank long and faint events well, errors of rows find short ones.
+    3. A window is flagged for an event anywhere in it. So an event is only a part of the rows that its windows cover.
+       Among these rows, it reaches from the first to the last one whose score is at most
+       ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
+       threshold either. `lowest` is the lowest score of these rows, and `typical` the median of the detector's
+       `heldout_scores_`.
 
     Parameters
     ----------
@@ -84,9 +98,9 @@ def detect_events(
     Raises
     ------
     ValueError
-        For a recording that is shorter than a window, has other features than the detector was fitted on, or holds
-        infinity, for times of another number, and for what the detector refuses. Windows without any value are left
-        out.
+        For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
+        holds infinity; for a number of times that is not the number of rows; and for times that `sliding_windows`
+        refuses. Windows without any value are left out.
 
     Examples
     --------
@@ -103,27 +117,26 @@ def detect_events(
     """
     check_is_fitted(detector)
     rows, names = _checked_recording(detector, recording, timesteps)
-    index = getattr(recording, "index", None)
-    if time is None and (hasattr(index, "tz_localize") or (max_gap is not None and hasattr(index, "dtype"))):
-        time = index
-    if time is not None and len(time) != len(rows):
-        raise ValueError(f"Got time= of length {len(time)} for {len(rows)} rows, expected a time for each row.")
-    pieces = [slice(0, len(rows))] if max_gap is None else pieces_without_gaps(time, len(rows), max_gap)
-    row_scores, found = np.full(len(rows), np.nan), []
+    times = _checked_times(recording, time, max_gap, len(rows))
+    pieces = [slice(0, len(rows))] if max_gap is None else pieces_without_gaps(times, len(rows), max_gap)
+    offset, typical = detector.offset_, float(np.median(detector.heldout_scores_))
+    row_scores, events = np.full(len(rows), np.nan), []
     for piece in pieces:
         if piece.stop - piece.start < timesteps:
             continue
         windows, starts, _ = sliding_windows(rows[piece], timesteps, stride)
         scores, row_scores[piece] = _scores(detector, windows, starts, piece.stop - piece.start)
-        for first, last, rarest in _flagged_stretches(scores, starts, timesteps, detector.offset_):
-            start, end = _extent(row_scores[piece][first : last + 1], detector)
-            shares = _shares(detector, windows[[rarest]], names)
-            offset = piece.start + first
-            found.append(_Event(offset + start, offset + end, float(scores[rarest]), shares))
-    return Events(_table(found, time), row_scores, detector.offset_)
+        for first, last, rarest in _flagged_stretches(scores, starts, timesteps, offset):
+            start, end = _extent(row_scores[piece][first : last + 1], typical, offset)
+            errors = _contributions(detector, windows[[rarest]]).sum(axis=1)[0]
+            first += piece.start
+            events.append(_Event(first + start, first + end, float(scores[rarest]), _shares(errors, names)))
+    return Events(_table(events, times), row_scores, offset)
 
 
-def _checked_recording(detector: ReconstructionDetector, recording, timesteps: int) -> tuple[np.ndarray, list]:
+def _checked_recording(
+    detector: ReconstructionDetector, recording: npt.ArrayLike, timesteps: int
+) -> tuple[np.ndarray, list[Any]]:
     """Return the rows of a recording, a view where possible, and the names of its features."""
     rows = as_numbers(recording, "recording")
     if rows.ndim not in (1, 2) or len(rows) < timesteps:
@@ -138,12 +151,18 @@ def _checked_recording(detector: ReconstructionDetector, recording, timesteps: i
             f"Got recording= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
             f"on. Select them: recording[:, columns]."
         )
-    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else ()
+    # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
+    if detector.input_ndim_ == 2 and detector.n_features_in_ not in (1, timesteps):
+        raise ValueError(
+            f"Got timesteps={timesteps}, expected {detector.n_features_in_}, as the detector was fitted on. Pass "
+            f"timesteps=detector.n_timesteps_."
+        )
+    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
     if len(infinite):
         raise ValueError(
             f"Got recording= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
         )
-    names, fitted = column_names([recording]), getattr(detector, "feature_names_in_", None)
+    names, fitted = column_labels([recording]), getattr(detector, "feature_names_in_", None)
     if names is not None and fitted is not None and names != list(fitted):
         raise ValueError(
             f"Got recording= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
@@ -152,44 +171,81 @@ def _checked_recording(detector: ReconstructionDetector, recording, timesteps: i
     return rows, list(range(n_features)) if names is None else names
 
 
+def _checked_times(recording: Any, time: Any, max_gap: TimeStep | None, n_rows: int) -> Any:
+    """Return the time of each row, by default the index of a data frame, or None if times are not known."""
+    index = getattr(recording, "index", None)
+    if time is None and (hasattr(index, "tz_localize") or (max_gap is not None and hasattr(index, "dtype"))):
+        time = index
+    if time is not None and len(time) != n_rows:
+        raise ValueError(f"Got time= of length {len(time)} for {n_rows} rows, expected a time for each row.")
+    return time
+
+
 def _scores(
     detector: ReconstructionDetector, windows: np.ndarray, starts: np.ndarray, n_rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score windows, and the rows that they cover; NaN for windows without any value and for rows without a window."""
     timesteps = windows.shape[1]
-    scores, weights = np.full(len(windows), np.nan), centre_weights(timesteps)
-    # Sums over the windows that cover a row: of their errors and of the row's own errors, each with its weights.
-    sums = np.zeros((4, n_rows))
+    scores, sums = np.full(len(windows), np.nan), np.zeros((4, n_rows))
     for batch in chunks(len(windows), timesteps * windows.shape[2]):
         known = ~np.isnan(windows[batch])
-        rows = np.flatnonzero(known.any(axis=(1, 2))) + batch.start
-        if not len(rows):
+        chosen = np.flatnonzero(known.any(axis=(1, 2)))
+        if not len(chosen):
             continue
-        errors = _explained(detector, windows[rows]).timestep
-        known = known[rows - batch.start].sum(axis=2)
-        scores[rows] = -errors.sum(axis=1)
-        # An error is a share in the mean over all known values of the window.
-        of_window, of_steps = np.stack([-scores[rows], np.ones(len(rows))]), errors.T * known.sum(axis=1)
-        for step, weight in enumerate(weights):
-            sums[:2, starts[rows] + step] += weight * of_window
-            sums[2:, starts[rows] + step] += weight * np.stack([of_steps[step], known[:, step]])
+        errors = _contributions(detector, windows[batch.start + chosen]).sum(axis=2)
+        scores[batch.start + chosen] = -errors.sum(axis=1)
+        _add_errors(sums, starts[batch.start + chosen], errors, known[chosen].sum(axis=2))
+    return scores, _row_scores(sums, timesteps)
+
+
+def _contributions(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
+    """Compute the share of each value in the errors of windows, whose values are checked."""
+    lengths = np.full(len(windows), windows.shape[1])
+    complete = not np.isnan(windows).any()
+    sequences = Sequences(values=windows, lengths=lengths, ndim=detector.input_ndim_, complete=complete)
+    return detector._contributions(sequences, np.arange(len(windows)))
+
+
+def _add_errors(sums: np.ndarray, starts: np.ndarray, errors: np.ndarray, n_known: np.ndarray) -> None:
+    """Add the errors of windows to the sums of the rows that they cover.
+
+    Parameters
+    ----------
+    sums : float array of shape (4, n_rows)
+        Changed in place. For each row: the weighted sum of the errors of the windows that cover it, the sum of these
+        weights, the weighted sum of the row's own errors, and the weighted number of its known values.
+    starts : int array of shape (n_windows,)
+        Row at which each window starts.
+    errors : float array of shape (n_windows, timesteps)
+        Share of each timestep in the error of its window, which is a mean over the known values of the window.
+    n_known : int array of the same shape
+        Known values of each timestep.
+    """
+    window_errors = np.stack([errors.sum(axis=1), np.ones(len(errors))])
+    timestep_errors = errors.T * n_known.sum(axis=1)
+    for step, weight in enumerate(centre_weights(errors.shape[1])):
+        sums[:2, starts + step] += weight * window_errors
+        sums[2:, starts + step] += weight * np.stack([timestep_errors[step], n_known[:, step]])
+
+
+def _row_scores(sums: np.ndarray, timesteps: int) -> np.ndarray:
+    """Combine the sums that `_add_errors` describes into a score for each row."""
+    window_sums, window_weights, row_sums, row_weights = sums
     nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
-    around, n_around = (np.convolve(each, nearby, "same") for each in sums[2:]) if len(nearby) else sums[2:]
+    if len(nearby):
+        row_sums, row_weights = (np.convolve(each, nearby, "same") for each in (row_sums, row_weights))
     with np.errstate(invalid="ignore"):
-        of_windows, of_rows = sums[0] / sums[1], np.maximum(around, 0) / n_around
-    # Where no value is known nearby, the windows alone tell.
-    of_rows = np.where(n_around > 0, of_rows, of_windows)
-    return scores, -(of_windows ** (1 - _WEIGHT_OF_ROWS)) * of_rows**_WEIGHT_OF_ROWS
+        window_errors = window_sums / window_weights
+        row_errors = np.maximum(row_sums, 0) / row_weights
+    # Where no value is known nearby, the windows alone decide.
+    row_errors = np.where(row_weights > 0, row_errors, window_errors)
+    scores: np.ndarray = -(window_errors ** (1 - _ROW_WEIGHT)) * row_errors**_ROW_WEIGHT
+    return scores
 
 
-def _explained(detector: ReconstructionDetector, windows: np.ndarray) -> Bunch:
-    """Explain windows, without a word about names of columns, which were checked."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-        return detector.explain(windows[:, :, 0] if detector.input_ndim_ == 2 else windows)
-
-
-def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float):
+def _flagged_stretches(
+    scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float
+) -> Iterator[tuple[int, int, int]]:
     """Yield first row, last row and the window of the lowest score of flagged windows that touch or overlap."""
     flagged = np.flatnonzero(scores < offset)
     parts = np.split(flagged, np.flatnonzero(np.diff(starts[flagged]) > timesteps) + 1) if len(flagged) else []
@@ -197,28 +253,28 @@ def _flagged_stretches(scores: np.ndarray, starts: np.ndarray, timesteps: int, o
         yield int(starts[part[0]]), int(starts[part[-1]] + timesteps - 1), int(part[scores[part].argmin()])
 
 
-def _extent(scores: np.ndarray, detector: ReconstructionDetector) -> tuple[int, int]:
-    """Find the first and the last row of an event, of all rows that its windows cover."""
-    lowest, typical = np.nanmin(scores), np.median(detector.heldout_scores_)
+def _extent(row_scores: np.ndarray, typical: float, offset: float) -> tuple[int, int]:
+    """Find the first and the last row of an event, of all rows that its windows cover, see `detect_events`."""
+    lowest = np.nanmin(row_scores)
     far, half = typical + 0.75 * (lowest - typical), typical + 0.5 * (lowest - typical)
-    rare = np.flatnonzero(scores <= max(lowest, far, min(detector.offset_, half)))
+    rare = np.flatnonzero(row_scores <= max(lowest, far, min(offset, half)))
     return int(rare[0]), int(rare[-1])
 
 
-def _shares(detector: ReconstructionDetector, window: np.ndarray, names: list) -> dict:
-    shares = _explained(detector, window).feature[0]
-    shares = shares / shares.sum()
+def _shares(errors: np.ndarray, names: list[Any]) -> dict[Any, float]:
+    """Name the share of each feature in the error of a window, the largest first."""
+    shares = errors / errors.sum()
     return {names[feature]: float(shares[feature]) for feature in np.argsort(-shares)}
 
 
-def _table(found: list[_Event], time):
-    columns = {name: np.array([getattr(event, name) for event in found], int) for name in ("start", "end")}
-    if time is not None:
-        times = np.asarray(time)
+def _table(events: list[_Event], times: Any) -> Any:
+    columns = {name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")}
+    if times is not None:
+        times = np.asarray(times)
         columns |= {f"{name}_time": times[columns[name]] for name in ("start", "end")}
-    columns["score"] = np.array([event.score for event in found], float)
-    columns["features"] = np.empty(len(found), object)
-    columns["features"][:] = [event.features for event in found]
+    columns["score"] = np.array([event.score for event in events], float)
+    columns["features"] = np.empty(len(events), object)
+    columns["features"][:] = [event.features for event in events]
     try:
         return import_extra("pandas", extra="frames").DataFrame(columns)
     except ImportError:

@@ -157,7 +157,8 @@ class FittedNetworkMixin:
         >>> LSTMAutoencoder(4, hidden_units=(8,), epochs=2).fit(X).score(X) <= 1
         True
         """
-        sums = compute(sums_of_squares(), self.model_, self._read(X, lengths), n_jobs=self.n_jobs)
+        inputs = self._read(X, lengths)
+        sums = compute(sums_of_squares(), self.model_, inputs, n_jobs=self.n_jobs)
         squared_errors, squared_deviations = np.asarray(sums.sum(axis=0))
         if squared_deviations == 0:
             return float(squared_errors == 0)

@@ -94,7 +94,8 @@ def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
             stacklevel=4,
         )
         return np.zeros(n_samples, bool)
-    return y == rare
+    mask: np.ndarray = y == rare
+    return mask
 
 
 def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from numbers import Real
+from typing import TypeAlias
 
 import numpy as np
 
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
+
+# A step from one time to another: a number between numbers, a duration between dates. Those of pandas are timedeltas.
+TimeStep: TypeAlias = float | timedelta | np.timedelta64
 
 # A time may miss the grid by this part of a step: float64 rounds sums of steps.
 _LARGEST_MISS = 1e-6

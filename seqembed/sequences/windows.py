@@ -1,15 +1,11 @@
-"""Windows of long recordings.
-
-`sliding_windows` cuts a recording into windows without copying it. `merge_windows` combines values of the windows into
-values of the rows of the recording.
-"""
+"""Windows of long recordings, cut without copying them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +13,7 @@ import numpy.typing as npt
 from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, check_same_columns, listed
 from seqembed.sequences.labels import checked_rare_label
-from seqembed.sequences.times import as_dates, exceeds
+from seqembed.sequences.times import TimeStep, as_dates, exceeds
 
 
 class Windows(NamedTuple):
@@ -39,15 +35,15 @@ class Windows(NamedTuple):
 
 
 def sliding_windows(
-    X,
+    X: npt.ArrayLike | Sequence[npt.ArrayLike],
     timesteps: int,
     stride: int = 1,
     *,
-    y=None,
+    y: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     label: str | Callable[[np.ndarray], object] = "last",
     horizon: int = 0,
-    time=None,
-    max_gap=None,
+    time: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    max_gap: TimeStep | None = None,
     too_short: str = "error",
 ) -> Windows:
     """Cut a recording into windows.
@@ -66,10 +62,10 @@ def sliding_windows(
         A label for each row.
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
-        last or the first row. "any" tells whether any of the labels is true; of labels -1 (rare) and 1 (normal), it is
-        -1 if any of them is. "mode" takes the most frequent label, and the smallest if several are equally frequent.
-        A function gets the array of the labels and returns the label of the window. The default,
-        "last", uses no row after the end of the window.
+        last or the first row. "any" is True if any of the labels is true or 1. For labels -1 (rare) and 1 (normal), it
+        is -1 if any of them is -1. "mode" takes the most frequent label, and the smallest if several are equally
+        frequent. A function gets the array of the labels and returns the label of the window. The default, "last", uses
+        no row after the end of the window.
     horizon : int, default=0
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
@@ -79,8 +75,7 @@ def sliding_windows(
         Longest step in time between neighbouring rows of a window. The recording is cut where a step is longer, and
         pieces that are shorter than a window are left out. By default, rows count and time does not.
     too_short : {"error", "drop"}, default="error"
-        What happens to a recording that is shorter than a window. An error is the default, since a recording that is
-        left out without a word would be missed.
+        What to do with a recording that is shorter than a window: raise an error, or leave it out.
 
     Returns
     -------
@@ -94,7 +89,8 @@ def sliding_windows(
         shorter than a window, if times run backwards, and for ``label="any"`` if the labels are neither truth values
         nor 0 and 1 nor -1 and 1.
     TypeError
-        If `timesteps`, `stride` or `horizon` is not an integer, or if `max_gap` is no step between the times.
+        If `timesteps`, `stride` or `horizon` is not an integer, or if `max_gap` is a number between dates or a duration
+        between numbers.
 
     Examples
     --------
@@ -108,54 +104,45 @@ def sliding_windows(
     (array([0, 2, 4]), array([False,  True,  True]))
     """
     for name, value, least in (("timesteps", timesteps, 1), ("stride", stride, 1), ("horizon", horizon, 0)):
-        _check_count(name, value, least)
+        check_count(name, value, least)
     if too_short not in ("error", "drop"):
         raise ValueError(f"Got too_short={too_short!r}, expected 'error' or 'drop'.")
     if time is not None and max_gap is None:
         raise ValueError("Got time= without max_gap=, expected both: pass the longest step between neighbouring rows.")
-    X = listed(X)
-    if _holds_recordings(X):
-        recordings, labels, times = X, *(None if each is None else list(listed(each)) for each in (y, time))
-    else:
-        recordings, labels, times = [X], *(None if each is None else [each] for each in (y, time))
-    check_same_columns(recordings)
-    for name, each in (("y", labels), ("time", times)):
-        if each is not None and len(each) != len(recordings):
-            raise ValueError(
-                f"Got {name}= of length {len(each)} for X= with {counted(len(recordings), 'recording')}, expected one "
-                f"array per recording. Pass a list of arrays as {name}=."
-            )
+    recordings, labels, times = _listed_recordings(X, y, time)
     window_labels = None if labels is None else _label_rule(label, labels)
-    n_ahead = 0 if y is None else horizon
-    needed, parts, offset = timesteps + n_ahead, [], 0
+    n_ahead = 0 if labels is None else horizon
+    n_needed, offset = timesteps + n_ahead, 0
+    parts: list[Windows] = []
     for position, recording in enumerate(recordings):
-        values = _check_recording(recording, position)
+        values = _checked_recording(recording, position)
         if parts and values.shape[1] != parts[0].windows.shape[2]:
             raise ValueError(
                 f"Recording {position} of X= has {counted(values.shape[1], 'feature')} and an earlier one has "
                 f"{parts[0].windows.shape[2]}: expected the same features in every recording."
             )
-        of_rows = None if labels is None else _check_labels(labels[position], len(values))
+        row_labels = None if labels is None else _checked_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
         if max_gap is not None:
-            index = getattr(recording, "index", ())
-            index = () if callable(index) else index
-            pieces = pieces_without_gaps(index if times is None else times[position], len(values), max_gap)
-        if len(values) < needed and too_short == "error":
+            row_times = _index(recording) if times is None else times[position]
+            pieces = pieces_without_gaps(row_times, len(values), max_gap)
+        if len(values) < n_needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
-                f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least {counted(needed, 'row')}: "
+                f"{f' and horizon={n_ahead}' if n_ahead else ''}, expected at least {counted(n_needed, 'row')}: "
                 f'recording {position}. Use fewer timesteps, or too_short="drop".'
             )
         for rows in pieces:
-            if rows.stop - rows.start >= needed:
-                piece = None if of_rows is None else of_rows[rows]
-                part = _cut(values[rows], timesteps, stride, piece, window_labels, n_ahead)
-                parts.append(part._replace(starts=part.starts + rows.start + offset))
+            if rows.stop - rows.start >= n_needed:
+                windows, starts = _cut(values[rows], timesteps, stride, n_ahead)
+                part_labels = None
+                if row_labels is not None and window_labels is not None:
+                    part_labels = window_labels(_cut_labels(row_labels[rows], timesteps, stride, n_ahead))
+                parts.append(Windows(windows, starts + rows.start + offset, part_labels))
         offset += len(values)
     if not parts:
         raise ValueError(
-            f"Got X= without {counted(needed, 'row')} in succession for timesteps={timesteps}, expected at least one "
+            f"Got X= without {counted(n_needed, 'row')} in succession for timesteps={timesteps}, expected at least one "
             f"window. Use fewer timesteps{'' if max_gap is None else ' or a larger max_gap='}."
         )
     if len(parts) == 1:
@@ -163,19 +150,57 @@ def sliding_windows(
     return Windows(
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.starts for part in parts]),
-        None if y is None else np.concatenate([part.y for part in parts]),
+        None if labels is None else np.concatenate([part.y for part in parts if part.y is not None]),
     )
 
 
-def _check_count(name: str, value: int, least: int) -> None:
+def check_count(name: str, value: Any, least: int) -> None:
+    """Refuse a value that is not an integer of at least `least`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for the message.
+    value : object
+        The argument.
+    least : int
+        The smallest value allowed.
+
+    Raises
+    ------
+    TypeError
+        For a value that is not an integer, and for a truth value.
+    ValueError
+        For a smaller integer.
+
+    Examples
+    --------
+    >>> check_count("stride", 2, least=1)
+    """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"Got {name}={value!r}, expected an integer of at least {least}, not a {type(value).__name__}.")
     if value < least:
         raise ValueError(f"Got {name}={value!r}, expected an integer of at least {least}.")
 
 
-def _holds_recordings(X) -> bool:
-    """Tell whether `X` is a list of recordings. A list of numbers or of rows is a single recording."""
+def _listed_recordings(X: Any, y: Any, time: Any) -> tuple[Sequence[Any], Sequence[Any] | None, Sequence[Any] | None]:
+    """Return recordings, their labels and their times as lists, also of a single recording."""
+    X = listed(X)
+    if not _holds_recordings(X):
+        return [X], None if y is None else [y], None if time is None else [time]
+    check_same_columns(X)
+    labels, times = (None if each is None else list(listed(each)) for each in (y, time))
+    for name, each in (("y", labels), ("time", times)):
+        if each is not None and len(each) != len(X):
+            raise ValueError(
+                f"Got {name}= of length {len(each)} for X= with {counted(len(X), 'recording')}, expected one array per "
+                f"recording. Pass a list of arrays as {name}=."
+            )
+    return X, labels, times
+
+
+def _holds_recordings(X: Any) -> bool:
+    """Return whether `X` is a list of recordings. A list of numbers or of rows is a single recording."""
     if not isinstance(X, (list, tuple)):
         return False
     if not len(X):
@@ -184,23 +209,46 @@ def _holds_recordings(X) -> bool:
     return np.ndim(X[0]) >= (2 if isinstance(X[0], (list, tuple)) else 1)
 
 
-def _check_recording(X, position: int) -> np.ndarray:
-    X = as_numbers(X, f"recording {position}")
-    if X.ndim not in (1, 2):
+def _checked_recording(recording: Any, position: int) -> np.ndarray:
+    values = as_numbers(recording, f"recording {position}")
+    if values.ndim not in (1, 2):
         raise ValueError(
-            f"Got X= with a recording of shape {X.shape}, expected (n_rows, n_features) or (n_rows,): recording "
+            f"Got X= with a recording of shape {values.shape}, expected (n_rows, n_features) or (n_rows,): recording "
             f"{position}. Pass several recordings as a list."
         )
-    return X[:, np.newaxis] if X.ndim == 1 else X
+    return values[:, np.newaxis] if values.ndim == 1 else values
 
 
-def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
+def _index(recording: Any) -> Any:
+    """Return the index of a data frame, and no times for other recordings. A list has a method of this name."""
+    index = getattr(recording, "index", ())
+    return () if callable(index) else index
+
+
+def pieces_without_gaps(time: Any, n_rows: int, max_gap: TimeStep) -> list[slice]:
     """Cut the rows where the step from one time to the next exceeds `max_gap`.
+
+    Parameters
+    ----------
+    time : array-like of shape (n_rows,)
+        Time of each row, as numbers or dates in ascending order.
+    n_rows : int
+        Rows of the recording.
+    max_gap : number or timedelta
+        The longest step that is not cut.
+
+    Returns
+    -------
+    pieces : list of slices
+        Of rows, which are all rows together.
 
     Raises
     ------
     ValueError
-        For times of another number than the rows, that are neither numbers nor dates, or that run backwards.
+        If the number of times is not the number of rows, if times are neither numbers nor dates, or if they run
+        backwards.
+    TypeError
+        If `max_gap` is a number between dates or a duration between numbers.
 
     Examples
     --------
@@ -209,7 +257,7 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
     """
     times = np.asarray(time)
     if times.dtype == object and all(hasattr(each, "to_datetime64") for each in times.flat):
-        # pandas keeps dates of a time zone as objects.
+        # The dates of a time zone are objects in pandas.
         times = np.array([each.to_datetime64() for each in times.flat])
     if times.shape != (n_rows,):
         raise ValueError(
@@ -217,7 +265,6 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
             f"data frame whose index holds times."
         )
     if times.dtype == object:
-        # Python's own dates and durations.
         times = as_dates(times)
     if times.dtype.kind not in "iufmM":
         raise ValueError(
@@ -226,31 +273,25 @@ def pieces_without_gaps(time, n_rows: int, max_gap) -> list[slice]:
     backwards = np.flatnonzero(~(times[1:] >= times[:-1]))
     if len(backwards):
         raise ValueError(
-            f"Got times that run backwards or are missing, expected ascending ones: row {backwards[0] + 1} has "
+            f"Got times that run backwards or are missing, expected ascending times: row {backwards[0] + 1} has "
             f"{times[backwards[0] + 1]} after {times[backwards[0]]}. Sort the rows by time first."
         )
     gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
     return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
 
 
-def _cut(
-    X: np.ndarray,
-    timesteps: int,
-    stride: int,
-    y: np.ndarray | None,
-    window_labels: Callable[[np.ndarray], np.ndarray] | None,
-    n_ahead: int,
-) -> Windows:
-    n_usable = len(X) - n_ahead
-    windows = np.lib.stride_tricks.sliding_window_view(X[:n_usable], timesteps, axis=0)[::stride].transpose(0, 2, 1)
-    starts = np.arange(0, n_usable - timesteps + 1, stride)
-    if y is None or window_labels is None:
-        return Windows(windows, starts, None)
-    labels = np.lib.stride_tricks.sliding_window_view(y[n_ahead:], timesteps)[::stride]
-    return Windows(windows, starts, window_labels(labels))
+def _cut(values: np.ndarray, timesteps: int, stride: int, n_ahead: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of the windows of a recording without gaps, and their first rows."""
+    n_usable = len(values) - n_ahead
+    windows = np.lib.stride_tricks.sliding_window_view(values[:n_usable], timesteps, axis=0)[::stride]
+    return windows.transpose(0, 2, 1), np.arange(0, n_usable - timesteps + 1, stride)
 
 
-def _check_labels(y, n_rows: int) -> np.ndarray:
+def _cut_labels(row_labels: np.ndarray, timesteps: int, stride: int, n_ahead: int) -> np.ndarray:
+    return np.lib.stride_tricks.sliding_window_view(row_labels[n_ahead:], timesteps)[::stride]
+
+
+def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
     y = np.asarray(y)
     if y.shape != (n_rows,):
         raise ValueError(
@@ -286,137 +327,7 @@ def _most_frequent_labels(labels: np.ndarray) -> np.ndarray:
     return values[[np.bincount(each).argmax() for each in codes.reshape(labels.shape)]]
 
 
-def merge_windows(values, starts, n_rows: int, how: str = "mean", *, timesteps: int | None = None) -> np.ndarray:
-    """Combine values of windows into values of the rows of the recording.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_windows, timesteps, ...), or (n_windows, ...) with `timesteps`
-        Values of each timestep of each window, such as reconstructions or errors, or of each window, such as scores.
-        Any trailing shape is possible.
-    starts : array-like of int of shape (n_windows,)
-        Row at which each window starts, as returned by `sliding_windows`.
-    n_rows : int
-        Rows of the recording.
-    how : {"mean", "center", "median", "max"}, default="mean"
-        How to combine the values of overlapping windows. "center" is a mean in which a window counts more, the nearer
-        its centre is to the row: the weight falls to zero beyond its ends, as the square of the distance from there. It
-        points at events: of windows that hold one, those count that have it in their middle.
-    timesteps : int, default=None
-        Rows of a window, for values of whole windows: each row gets those of the windows that cover it.
-
-    Returns
-    -------
-    merged : float array of shape (n_rows, ...)
-        In the dtype of `values` if it is floating-point, else in float64. NaN in rows that no window covers.
-
-    Raises
-    ------
-    ValueError
-        If `values` and `starts` don't match, if a window lies outside of the rows, or if `how` is unknown.
-    TypeError
-        If `values` are not real numbers, or `starts` are not integers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> merge_windows([[1, 2, 3], [5, 6, 7]], starts=[0, 2], n_rows=6)
-    array([ 1.,  2.,  4.,  6.,  7., nan])
-    >>> merge_windows([0.1, 0.9], starts=[0, 2], n_rows=6, how="max", timesteps=3)
-    array([0.1, 0.1, 0.9, 0.9, 0.9, nan])
-    """
-    values = np.asarray(values) if np.iscomplexobj(values) else as_numbers(values, "values")
-    starts = np.asarray(starts)
-    combinations = {
-        "mean": _means_by_row,
-        "center": _centred_means_by_row,
-        "median": _medians_by_row,
-        "max": _maxima_by_row,
-    }
-    if how not in combinations:
-        raise ValueError(f"Got how={how!r}, expected 'mean', 'center', 'median' or 'max'.")
-    if values.dtype.kind not in "biuf" or (starts.size and starts.dtype.kind not in "iu"):
-        raise TypeError(
-            f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "
-            f"integers. Merge .real and .imag apart, and pass starts as sliding_windows returned it."
-        )
-    if timesteps is not None and values.ndim:
-        _check_count("timesteps", timesteps, 1)
-        values = np.broadcast_to(values[:, np.newaxis], (len(values), timesteps, *values.shape[1:]))
-    if values.ndim < 2 or starts.shape != values.shape[:1]:
-        raise ValueError(
-            f"Got values= of shape {values.shape} and starts= of shape {starts.shape}, expected (n_windows, timesteps, "
-            f"...) and (n_windows,). For scores of windows, pass timesteps=, the rows of a window. To get errors per "
-            f"timestep, use reconstruction_error(X, per='timestep')."
-        )
-    timesteps = values.shape[1]
-    if starts.size and (int(starts.min()) < 0 or int(starts.max()) + timesteps > n_rows):
-        raise ValueError(
-            f"Got starts= from {starts.min()} to {starts.max()} for windows of {counted(timesteps, 'row')} and "
-            f"n_rows={n_rows}, expected all windows to lie within these rows. Pass as n_rows= the length of the "
-            f"recording from which the windows were cut."
-        )
-    dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
-    if not len(starts):
-        return np.full((n_rows, *values.shape[2:]), np.nan, dtype)
-    return combinations[how](values, starts.astype(np.intp), n_rows).astype(dtype, copy=False)
-
-
-def _means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    # Sum the differences from the first value of each row. If all values of a row are equal, their mean is exact.
-    first = np.full((n_rows, *values.shape[2:]), np.nan)
-    for step in range(values.shape[1] - 1, -1, -1):
-        first[starts + step] = values[:, step]
-    infinite = ~np.isfinite(values)
-    if infinite.any():
-        first[:] = 0
-    sums, counts = np.zeros(first.shape), np.zeros(n_rows)
-    for step in range(values.shape[1]):
-        with np.errstate(invalid="ignore"):
-            np.add.at(sums, starts + step, values[:, step] - first[starts + step])
-        np.add.at(counts, starts + step, 1)
-    counts = counts.reshape(-1, *[1] * (values.ndim - 2))
-    if infinite.any():
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return first + sums / np.maximum(counts, 1)
-
-
-def centre_weights(timesteps: int) -> np.ndarray:
-    """Weigh the rows of a window: 1 in its centre, falling to zero beyond its ends as the square of the distance."""
-    half = (timesteps + 1) / 2
-    return np.square(1 - np.abs(np.arange(timesteps) + 1 - half) / half)
-
-
-def _centred_means_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    sums, total = np.zeros((n_rows, *values.shape[2:])), np.zeros(n_rows)
-    for step, weight in enumerate(centre_weights(values.shape[1])):
-        np.add.at(sums, starts + step, weight * values[:, step])
-        np.add.at(total, starts + step, weight)
-    total = np.where(total > 0, total, np.nan)
-    return sums / total.reshape(-1, *[1] * (values.ndim - 2))
-
-
-def _maxima_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    merged = np.full((n_rows, *values.shape[2:]), np.nan)
-    for step in range(values.shape[1]):
-        np.fmax.at(merged, starts + step, values[:, step])
-    return merged
-
-
-def _medians_by_row(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
-    # Not scipy.ndimage.median: it takes more than four times as long, and orders NaN behind all numbers, so that the
-    # median of a row with NaN would be a number.
-    rows = (starts[:, np.newaxis] + np.arange(values.shape[1])).ravel()
-    order = np.argsort(rows, kind="stable")
-    flat = values.reshape(-1, *values.shape[2:])[order]
-    covered, first = np.unique(rows[order], return_index=True)
-    merged = np.full((n_rows, *values.shape[2:]), np.nan)
-    for row, group in zip(covered, np.split(flat, first[1:]), strict=True):
-        merged[row] = np.median(group, axis=0)
-    return merged
-
-
-def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
+def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut a recording into windows exactly as the post by C. Ranjan does, starting at row 2.
 
     Window k holds the rows k + 2 to k + 1 + `lookback`. Its label is the label of its last row, k + 1 + `lookback`. The
@@ -469,6 +380,6 @@ def temporalize(X, y, lookback: int) -> tuple[np.ndarray, np.ndarray]:
             f"{counted(lookback + 2, 'row')}, because the first window starts at row 2. Use sliding_windows, which "
             f"needs only {counted(lookback, 'row')}."
         )
-    y = _check_labels(y, len(X))
+    y = _checked_labels(y, len(X))
     windows, _, labels = sliding_windows(X[2:], lookback, y=y[2:], label="last")
     return windows, labels

@@ -114,6 +114,26 @@ def test_mistakes_are_refused(detector):
         detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
 
 
+def test_a_gap_without_times_is_refused(detector):
+    with pytest.raises(ValueError, match="Got max_gap= without the times of 50 rows"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, max_gap=1)
+
+
+def test_windows_of_another_length_than_those_of_a_table_are_refused():
+    rows = waves(60, 0)[:, 0]
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    detector = ReconstructionDetector(network).fit(sliding_windows(rows, TIMESTEPS).windows[:, :, 0])
+    with pytest.raises(ValueError, match=r"Got timesteps=8, expected 10.*timesteps=detector.n_timesteps_"):
+        detect_events(detector, rows, 8)
+
+
+def test_no_word_about_columns_if_only_the_training_windows_had_names(recwarn):
+    windows = [pd.DataFrame(window, columns=["flow", "heat"]) for window in sliding_windows(waves(60, 0), 10).windows]
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    detect_events(ReconstructionDetector(network).fit(windows), waves(60, 1), TIMESTEPS)
+    assert not [warning for warning in recwarn if "feature names" in str(warning.message)]
+
+
 def test_rows_of_missing_values_have_no_score_and_hide_no_event(detector):
     recording = with_spikes(300, 200)
     recording[40:70] = np.nan

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
-from seqembed.sequences.layout import hints, looks_transposed
+from seqembed.sequences.hints import layout_hints, looks_transposed
 
 
 def padded(value, at_front):
@@ -21,45 +21,45 @@ def padded(value, at_front):
 @pytest.mark.parametrize("value", [0.0, np.nan])
 @pytest.mark.parametrize("at_front", [True, False])
 def test_padding_at_either_end_is_hinted_at_with_the_line_that_removes_it(value, at_front):
-    (hint,) = hints(check_sequences(padded(value, at_front)))
+    (hint,) = layout_hints(check_sequences(padded(value, at_front)))
     assert f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})" in hint
 
 
 @pytest.mark.parametrize("load", [load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels])
 def test_real_sets_get_no_hint(load):
     X = load().data
-    assert not list(hints(check_sequences(X), X))
+    assert not list(layout_hints(check_sequences(X), X))
 
 
 def test_a_set_of_images_read_row_by_row_or_flat_gets_no_hint():
     digits = load_digits()
-    assert not list(hints(check_sequences(digits.images)))
-    assert not list(hints(check_sequences(digits.data)))
+    assert not list(layout_hints(check_sequences(digits.images)))
+    assert not list(layout_hints(check_sequences(digits.data)))
 
 
 def test_a_recording_passed_as_a_table_is_hinted_at():
     time = np.arange(500)[:, np.newaxis]
     recording = [1013, 20, 230] + [3, 1, 2] * np.sin(time / 30 + [0, 1, 2])
-    (hint,) = hints(check_sequences(recording))
+    (hint,) = layout_hints(check_sequences(recording))
     assert "a single recording of 3 features" in hint
     assert "sliding_windows(X, timesteps=...).windows" in hint
     noise = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 2)), columns=["flow", "heat"])
-    assert not list(hints(check_sequences(noise), noise))
+    assert not list(layout_hints(check_sequences(noise), noise))
     dated = noise.set_index(pd.date_range("2026-01-01", periods=9))
-    assert len(list(hints(check_sequences(dated), dated))) == 1
+    assert len(list(layout_hints(check_sequences(dated), dated))) == 1
 
 
 def test_days_of_hours_with_a_date_each_get_no_hint():
     X = load_italy_power().data[:, :, 0]
     dated = pd.DataFrame(X, index=pd.date_range("2026-01-01", periods=len(X)))
-    assert not list(hints(check_sequences(dated), dated))
+    assert not list(layout_hints(check_sequences(dated), dated))
 
 
 def test_missing_values_and_rare_counts_are_no_padding():
     random = np.random.default_rng(0)
     gaps = np.where(random.random((50, 20, 1)) < 0.5, np.nan, random.normal(size=(50, 20, 1)))
-    assert not list(hints(check_sequences(gaps)))
-    assert not list(hints(check_sequences(random.poisson(0.3, (50, 20)) + (np.arange(20) == 9))))
+    assert not list(layout_hints(check_sequences(gaps)))
+    assert not list(layout_hints(check_sequences(random.poisson(0.3, (50, 20)) + (np.arange(20) == 9))))
 
 
 def test_sequences_with_hardly_a_value_raise_no_warning_of_numpy():

@@ -1,4 +1,4 @@
-"""Hints that sequences are laid out in another way than they are read."""
+"""Hints that sequences may be laid out in another way than they are read."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ from collections.abc import Iterator
 import numpy as np
 
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.containers import is_frame
 
 _SAMPLE = 100
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
 _LEAST_PADDED_SHARE = 0.2
 _LEAST_DISTINCT_RUNS = 3
-_LEAST_NAMES_OF_TIME = 7
-# Neighbouring sensors can be a little more alike than others: .7 was measured.
-_NO_TIME = 0.6
-# Columns of a recording are sensors: their levels differ by far more than they vary, neighbouring columns are no more
-# alike than others, and neighbouring rows are. Days cut into hours fail the second test, other collections the first.
-_LEAST_ROWS, _ROWS_PER_COLUMN = 20, 2
+# Columns mon..sun or jan..dec are times. So seven or more names without digits do not count as names of sensors.
+_LEAST_NAMES_OF_TIMES = 7
+# Mean squared difference of neighbours on an axis, divided by that of any two values. Below this ratio the axis counts
+# as time. Neighbouring sensors were measured at .7.
+_LARGEST_RATIO_OF_TIME = 0.6
+# The columns of a recording are sensors: their levels differ by far more than they vary, and neighbouring columns are
+# no more alike than others. Its neighbouring rows are alike. Days cut into hours fail the second test, and other
+# collections the first.
+_LEAST_ROWS, _LEAST_ROWS_PER_COLUMN = 20, 2
 _LEAST_LEVEL_RATIO = 10
 _LARGEST_STEP_BETWEEN_ROWS, _LEAST_STEP_BETWEEN_COLUMNS = 0.2, 0.5
 
 
-def hints(sequences: Sequences, X=None) -> Iterator[str]:
-    """Say in which other way the sequences may be laid out.
+def layout_hints(sequences: Sequences) -> Iterator[str]:
+    """Describe other layouts that the sequences may have.
 
     Parameters
     ----------
     sequences : Sequences
         As they are read.
-    X : object, default=None
-        What the user passed. The index of a data frame can tell what its rows are.
 
     Yields
     ------
     hint : str
-        What they look like, and the line that mends it.
+        The layout that the sequences seem to have, and the line of code for it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from seqembed.sequences.collection import check_sequences
     >>> waves = np.sin(np.arange(100) / 8 + np.arange(60).reshape(20, 3, 1) ** 2)
-    >>> [hint[-30:] for hint in hints(check_sequences(waves))]
+    >>> [hint[-30:] for hint in layout_hints(check_sequences(waves))]
     ['so, pass X.transpose(0, 2, 1).']
     """
     if looks_transposed(sequences):
         yield (
             f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
-            f"last axis are so alike that this looks like time. If so, pass X.transpose(0, 2, 1)."
+            f"last axis are so alike that this axis looks like time. If so, pass X.transpose(0, 2, 1)."
         )
-    if sequences.ndim == 2 and (has_rows_of_times(X) or looks_like_recording(sequences)):
+    if sequences.ndim == 2 and (has_rows_of_times(sequences) or looks_like_recording(sequences)):
         yield (
             f"X is read as {len(sequences)} sequences of {sequences.n_timesteps} timesteps of one feature, but it "
             f"looks like a single recording of {sequences.n_timesteps} features. If so, pass windows of it: "
@@ -61,34 +61,33 @@ def hints(sequences: Sequences, X=None) -> Iterator[str]:
     value = padding_value(sequences)
     if value is not None:
         yield (
-            f"Many sequences of X begin or end with {value:g} at all features, over unequal lengths: this looks like "
-            f"padding, which is read as {'missing values' if np.isnan(value) else 'values'}. If so, pass "
+            f"Many sequences of X begin or end with {value:g} at all features, over unequal lengths. This looks like "
+            f"padding, but is read as {'missing values' if np.isnan(value) else 'values'}. If it is padding, pass "
             f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})."
         )
 
 
-def has_rows_of_times(X) -> bool:
-    """Tell whether the rows of a data frame are dates, and its columns are named like sensors, without a digit.
+def has_rows_of_times(sequences: Sequences) -> bool:
+    """Return whether the rows of a data frame are dates, and its columns are named like sensors, without a digit.
 
     Examples
     --------
     >>> import pandas as pd
+    >>> from seqembed.sequences.collection import check_sequences
     >>> days = pd.date_range("2026-01-01", periods=2)
-    >>> has_rows_of_times(pd.DataFrame({"flow": [1, 2], "heat": [3, 4]}, index=days))
+    >>> has_rows_of_times(check_sequences(pd.DataFrame({"flow": [1, 2], "heat": [3, 4]}, index=days)))
     True
-    >>> has_rows_of_times(pd.DataFrame({"hour_1": [1, 2], "hour_2": [3, 4]}, index=days))
+    >>> has_rows_of_times(check_sequences(pd.DataFrame({"hour_1": [1, 2], "hour_2": [3, 4]}, index=days)))
     False
     """
-    if not is_frame(X) or not hasattr(getattr(X, "index", None), "dtype"):
+    names = sequences.names
+    if names is None or not sequences.rows_are_dates:
         return False
-    names = list(X.columns)
-    named = all(isinstance(name, str) and not any(letter.isdigit() for letter in name) for name in names)
-    # Days cut into weekdays or months would be named by time too: seven or more names of three letters or so.
-    return named and len(names) < _LEAST_NAMES_OF_TIME and hasattr(X.index, "tz_localize")
+    return len(names) < _LEAST_NAMES_OF_TIMES and not any(letter.isdigit() for letter in "".join(names))
 
 
 def looks_like_recording(sequences: Sequences) -> bool:
-    """Tell whether rows of a table look like the timesteps of a single recording of several sensors.
+    """Return whether the rows of a table look like the timesteps of a single recording of several sensors.
 
     Examples
     --------
@@ -99,7 +98,11 @@ def looks_like_recording(sequences: Sequences) -> bool:
     (True, False)
     """
     n_columns = sequences.n_timesteps
-    if not sequences.one_length or n_columns < 3 or len(sequences) < max(_LEAST_ROWS, _ROWS_PER_COLUMN * n_columns):
+    if (
+        not sequences.one_length
+        or n_columns < 3
+        or len(sequences) < max(_LEAST_ROWS, _LEAST_ROWS_PER_COLUMN * n_columns)
+    ):
         return False
     rows = sequences.padded(slice(0, _SAMPLE))[:, :, 0].astype(np.float64)
     levels, variances = rows.mean(axis=0), rows.var(axis=0)
@@ -112,9 +115,9 @@ def looks_like_recording(sequences: Sequences) -> bool:
 
 
 def padding_value(sequences: Sequences) -> float | None:
-    """Return the value that sequences seem to be padded with, 0 or NaN, or None.
+    """Return the value with which sequences seem to be padded: 0, NaN, or None if they do not seem to be.
 
-    Padded sequences begin or end with this value at all features, over unequal lengths, and rarely have it elsewhere.
+    Padded sequences begin or end with this value at all features, over unequal lengths. Elsewhere the value is rare.
 
     Examples
     --------
@@ -140,12 +143,12 @@ def padding_value(sequences: Sequences) -> float | None:
 
 
 def looks_transposed(sequences: Sequences) -> bool:
-    """Whether time seems to be on the last axis, where features belong.
+    """Return whether time seems to be on the last axis, where features belong.
 
     Neighbours in time are alike. If neighbours on the last axis are much more alike than neighbours on the axis of
     timesteps, and the last axis is longer, then the axes have probably been swapped. If neighbours on the axis of
-    timesteps are more alike than others there, then it is time, and the features are in an order too, such as the
-    wavelengths of a spectrum.
+    timesteps are more alike than any two values on it, then this axis is time. The features then have an order too,
+    such as the wavelengths of a spectrum.
 
     Examples
     --------
@@ -159,11 +162,11 @@ def looks_transposed(sequences: Sequences) -> bool:
         return False
     sample = sequences.padded(slice(0, _SAMPLE)).astype(np.float64)
     with warnings.catch_warnings():
-        # The mean of differences of which none is known.
+        # NumPy warns of a mean of no values.
         warnings.simplefilter("ignore", RuntimeWarning)
         if len(sample) > 1:
             sample -= np.nanmean(sample, axis=0)
         across_features, across_timesteps = (np.nanmean(np.square(np.diff(sample, axis=axis))) for axis in (2, 1))
-        # Neighbours in no order differ by twice the variance.
-        in_no_order = 2 * np.nanmean(np.nanvar(sample, axis=1, ddof=1))
-    return bool(across_features < across_timesteps / 4 and across_timesteps > _NO_TIME * in_no_order)
+        # The mean squared difference of any two values is twice their variance.
+        unordered = 2 * np.nanmean(np.nanvar(sample, axis=1, ddof=1))
+    return bool(across_features < across_timesteps / 4 and across_timesteps > _LARGEST_RATIO_OF_TIME * unordered)
