@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqembed.export.keras_model import _name, build_keras_model
+from seqembed.inference.model import Layout, TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.sequences.scaling import Scaling
@@ -45,10 +46,11 @@ def draw_readout(network, n_samples=7, n_statistics=4):
     return shapes, parameters, Targets(targets, weight)
 
 
-def unscaled(network):
-    """The scaling that changes nothing."""
+def unscaled_model(network, weights, n_timesteps):
+    """A model of which the scaling changes nothing."""
     zeros = np.zeros(network.n_features)
-    return Scaling(means=zeros, center=zeros, scale=np.ones(network.n_features))
+    scaling = Scaling(means=zeros, center=zeros, scale=np.ones(network.n_features))
+    return TrainedModel(network, weights, scaling, Layout(n_timesteps, network.n_features, one_length=True, ndim=3))
 
 
 def keras_variables(network, model):
@@ -71,7 +73,7 @@ def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=No
     X, value_weight = (
         each.transpose(1, 0, 2).reshape(-1, n_timesteps, network.n_features) for each in (steps, value_weight)
     )
-    model = build_keras_model(network, named_weights(shapes, parameters), unscaled(network), n_timesteps=n_timesteps)
+    model = build_keras_model(unscaled_model(network, named_weights(shapes, parameters), n_timesteps))
     variables = {name: variable.value for name, variable in keras_variables(network, model).items()}
     readout_loss = 0.0
     if readout is not None:

@@ -341,7 +341,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         batches = batches_of(Z, lengths, ndim=2)
         if batches is None:
             return checked_embeddings(Z, lengths, model, name)
-        return (checked_embeddings(batch, None, model, name) for batch in batches)
+        return (checked_embeddings(batch.values, None, model, name) for batch in batches)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         recipe = super()._recipe(shape, network, n_validation)

@@ -249,8 +249,7 @@ class FittedNetworkMixin:
         check_is_fitted(self)
         with tensorflow_needed():
             from seqembed.export.keras_model import read_keras_weights
-        trained = self.model_
-        self.model_ = replace(trained, weights=read_keras_weights(model, trained.network, trained.weights))
+        self.weights_ = read_keras_weights(model, self.network_, self.weights_)
         # Moments of the gradient belong to the weights before.
         vars(self).pop("_stream", None)
         return self
@@ -314,6 +313,10 @@ class FittedNetworkMixin:
         """The trained weights in Keras layout."""
         return self.model_.weights
 
+    @weights_.setter
+    def weights_(self, weights: dict[str, np.ndarray]) -> None:
+        self.model_ = replace(self.model_, weights=weights)
+
     @property
     def feature_means_(self) -> np.ndarray:
         """Means of the training data, float64 of shape (n_features,)."""
@@ -359,7 +362,9 @@ class FittedNetworkMixin:
             ends = None if lengths is None else checked_lengths(lengths, X.shape[0], X.shape[1])
             return LazyRows(X, ends, partial(checked_block, estimator_name=type(self).__name__))
         batches = batches_of(X, lengths, self.model_.layout.ndim)
-        return self._checked(X, lengths) if batches is None else map(self._checked, batches)
+        if batches is None:
+            return self._checked(X, lengths)
+        return (self._checked(batch.values, batch.lengths) for batch in batches)
 
     def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None) -> Sequences:
         """Check that sequences have the columns and the layout that the estimator was fitted on."""

@@ -6,16 +6,14 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, counted
-from seqembed.sequences.containers import SequencesLike, as_numbers, is_frame, listed
+from seqembed.sequences.containers import SequencesLike, listed
 
 NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
 
@@ -57,11 +55,25 @@ def collected(
         yield check_sequences(X, lengths, estimator=estimator)
         return
     with spooled(batches, estimator) as sequences:
-        # The slices of a padded array arrive as lists of sequences, which do not know how far they were padded.
-        yield sequences if lengths is None else replace(sequences, padded_length=X.shape[1])
+        yield sequences
 
 
-def batches_of(X: Any, lengths: npt.ArrayLike | None = None, ndim: int = 3) -> Iterator[Any] | None:
+class UncheckedBatch(NamedTuple):
+    """A batch of the user's input, which nobody has checked yet.
+
+    Parameters
+    ----------
+    values : array-like or list of arrays
+        Sequences or embeddings.
+    lengths : int array of shape (n_samples,) or None, default=None
+        Timesteps of each sequence of a padded array.
+    """
+
+    values: Any
+    lengths: np.ndarray | None = None
+
+
+def batches_of(X: Any, lengths: npt.ArrayLike | None = None, ndim: int = 3) -> Iterator[UncheckedBatch] | None:
     """Return the batches of X, or None if X is a collection of sequences.
 
     Parameters
@@ -75,7 +87,7 @@ def batches_of(X: Any, lengths: npt.ArrayLike | None = None, ndim: int = 3) -> I
 
     Returns
     -------
-    batches : iterable or None
+    batches : iterator of UncheckedBatch, or None
         The items of `X` if it can be iterated but not indexed, such as a generator or a data loader. A list of one
         array of three dimensions, as a PyTorch loader yields, counts as this array.
         Slices of `X` if it is an array stored in chunks (zarr, h5py, dask), each read when it is needed. None for
@@ -94,12 +106,13 @@ def batches_of(X: Any, lengths: npt.ArrayLike | None = None, ndim: int = 3) -> I
     >>> import numpy as np
     >>> batches_of(np.zeros((5, 3, 2))) is None
     True
-    >>> [len(batch) for batch in batches_of(np.zeros((size, 3, 2)) for size in (4, 1))]
+    >>> [len(batch.values) for batch in batches_of(np.zeros((size, 3, 2)) for size in (4, 1))]
     [4, 1]
     """
-    if isinstance(X, (np.ndarray, MappingView)) or is_frame(X):
+    if isinstance(X, (np.ndarray, MappingView)):
         return None
-    if hasattr(X, "chunks") and hasattr(X, "shape"):
+    # A frame may have a column called "chunks".
+    if hasattr(X, "chunks") and hasattr(X, "shape") and not hasattr(X, "columns"):
         return slices_of(X, lengths)
     if not hasattr(X, "__iter__") or hasattr(X, "__getitem__") or hasattr(X, "shape"):
         return None
@@ -108,11 +121,11 @@ def batches_of(X: Any, lengths: npt.ArrayLike | None = None, ndim: int = 3) -> I
             "Got lengths= beside an iterable of batches. Leave lengths= out and pass batches that are lists of arrays, "
             "which have lengths of their own."
         )
-    return map(partial(_as_batch, ndim=ndim), X)
+    return (UncheckedBatch(_as_batch(item, ndim)) for item in X)
 
 
-def slices_of(X: Any, lengths: npt.ArrayLike | None = None) -> Iterator[np.ndarray | list[np.ndarray]]:
-    """Cut an array into slices that are read when they are needed.
+def slices_of(X: Any, lengths: npt.ArrayLike | None = None) -> Iterator[UncheckedBatch]:
+    """Cut an array of sequences into slices that are read when they are needed.
 
     Parameters
     ----------
@@ -123,8 +136,8 @@ def slices_of(X: Any, lengths: npt.ArrayLike | None = None) -> Iterator[np.ndarr
 
     Returns
     -------
-    slices : iterator
-        Arrays of about half a million values; with lengths, lists of sequences without their padding.
+    slices : iterator of UncheckedBatch
+        Of about half a million values each.
 
     Raises
     ------
@@ -134,17 +147,12 @@ def slices_of(X: Any, lengths: npt.ArrayLike | None = None) -> Iterator[np.ndarr
     Examples
     --------
     >>> import numpy as np
-    >>> [len(batch) for batch in slices_of(np.zeros((5, 2, 2**17)))]
+    >>> [len(batch.values) for batch in slices_of(np.zeros((5, 2, 2**17)))]
     [2, 2, 1]
     """
-    rows_of_slices = row_slices(X)
-    if lengths is None:
-        return (as_numbers(X[rows], "X") for rows in rows_of_slices)
-    ends = checked_lengths(lengths, X.shape[0], X.shape[1])
-    return (
-        [sequence[:end] for sequence, end in zip(as_numbers(X[rows], "X"), ends[rows], strict=True)]
-        for rows in rows_of_slices
-    )
+    slices = row_slices(X)
+    ends = None if lengths is None else checked_lengths(lengths, X.shape[0], X.shape[1])
+    return (UncheckedBatch(X[rows], None if ends is None else ends[rows]) for rows in slices)
 
 
 def row_slices(X: Any) -> Iterator[slice]:
@@ -213,7 +221,7 @@ def _count_dimensions(values: Any) -> int:
 
 
 @contextmanager
-def spooled(batches: Iterable[Any], estimator: object = None) -> Iterator[Sequences]:
+def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iterator[Sequences]:
     """Write batches to a temporary file, so that training can read the sequences again and again in any order.
 
     The file is as large as the data and lies in the folder that `tempfile` uses, which the variable TMPDIR chooses. It
@@ -221,7 +229,7 @@ def spooled(batches: Iterable[Any], estimator: object = None) -> Iterator[Sequen
 
     Parameters
     ----------
-    batches : iterable of array-likes or lists of arrays
+    batches : iterable of UncheckedBatch
         Each as `seqembed.sequences.collection.check_sequences` takes it, all of one layout and of the same features.
     estimator : object, default=None
         The estimator that asks, named in errors.
@@ -239,7 +247,7 @@ def spooled(batches: Iterable[Any], estimator: object = None) -> Iterator[Sequen
     Examples
     --------
     >>> import numpy as np
-    >>> with spooled(np.full((2, 3, 1), k) for k in range(4)) as sequences:
+    >>> with spooled(UncheckedBatch(np.full((2, 3, 1), k)) for k in range(4)) as sequences:
     ...     print(len(sequences), sequences.n_timesteps)
     8 3
     """
@@ -247,7 +255,7 @@ def spooled(batches: Iterable[Any], estimator: object = None) -> Iterator[Sequen
     lengths, complete = [], True
     with tempfile.TemporaryFile() as file:
         for number, batch in enumerate(batches):
-            checked = check_sequences(batch, estimator=estimator)
+            checked = check_sequences(batch.values, batch.lengths, estimator=estimator)
             if first is None:
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             _check_like_first(checked, first, number)
@@ -264,20 +272,20 @@ def spooled(batches: Iterable[Any], estimator: object = None) -> Iterator[Sequen
             values = timesteps.reshape(len(ends), ends[0], first.n_features)
         else:
             values = np.split(timesteps, np.cumsum(ends[:-1]))
-        yield Sequences(values, ends, first.ndim, complete, first.names)
+        yield Sequences(values, ends, first.ndim, complete, first.names, first.padded_length)
 
 
 def _check_like_first(checked: Sequences, first: Sequences, number: int) -> None:
     """Refuse a batch that has other axes, features or columns than the first."""
     if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
         raise ValueError(
-            f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
+            f"UncheckedBatch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
             f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
             f"batch the axes and the features of the first."
         )
     if checked.names != first.names:
         names, first_names = (None if each is None else list(each) for each in (checked.names, first.names))
         raise ValueError(
-            f"Batch {number} holds data frames with the columns {names}, but those of batch 0 have "
+            f"UncheckedBatch {number} holds data frames with the columns {names}, but those of batch 0 have "
             f"{first_names}: expected the same columns in the same order. Select them: frame[columns]."
         )

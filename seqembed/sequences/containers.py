@@ -40,7 +40,7 @@ def listed(X: Any) -> Any:
     -------
     X : object
         A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, and for a
-        pandas or polars series of lists or arrays.
+        pandas or polars series of lists or arrays. Dask's arrays and frames, alone or in a list, are in memory.
 
     Raises
     ------
@@ -52,6 +52,7 @@ def listed(X: Any) -> Any:
     >>> listed({"a": [1.0, 2.0], "b": [3.0]}.values())
     [[1.0, 2.0], [3.0]]
     """
+    X = in_memory(X)
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
         raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
@@ -63,14 +64,29 @@ def listed(X: Any) -> Any:
         return list(X)
     if isinstance(X, np.ndarray):
         return list(X) if X.ndim == 1 and X.dtype == object else X
+    if isinstance(X, (list, tuple)):
+        return [in_memory(each) for each in X]
     is_series = hasattr(X, "to_list") and getattr(X, "shape", ()) == (len(X),)
     if is_series and len(X) and np.ndim(next(iter(X))) > 0:
         return list(X)
     return X
 
 
+def in_memory(X: Any) -> Any:
+    """Compute a dask array or data frame, and return anything else as it is.
+
+    Examples
+    --------
+    >>> import dask.array
+    >>> in_memory(dask.array.ones(2))
+    array([1., 1.])
+    """
+    # NumPy's own conversion would lose the mask of an array and the names of columns.
+    return X.compute() if hasattr(X, "__dask_graph__") and hasattr(X, "compute") else X
+
+
 def is_frame(X: Any) -> bool:
-    """Tell whether X is a data frame of pandas, polars, dask or a library like them.
+    """Tell whether X is a data frame of pandas, polars or a library like them.
 
     Examples
     --------
@@ -78,8 +94,7 @@ def is_frame(X: Any) -> bool:
     >>> is_frame(pd.DataFrame({"chunks": [1.0]})), is_frame([1.0])
     (True, False)
     """
-    # A frame of dask has no method to_numpy.
-    return hasattr(X, "columns") and hasattr(X, "dtypes") and (hasattr(X, "to_numpy") or hasattr(X, "compute"))
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
 
 
 def check_same_columns(X: Any) -> None:
@@ -220,8 +235,6 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
 
 
 def _numbers_of_frame(frame: Any, name: str) -> np.ndarray:
-    if not hasattr(frame, "to_numpy"):
-        frame = frame.compute()
     # pandas can have two columns of one name, and polars has no items.
     columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
     # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.

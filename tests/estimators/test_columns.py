@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from seqembed.estimators.columns import check_columns, refuse_mixed_names, remember_columns
+from seqembed.estimators.columns import check_columns, remember_columns
 from seqembed.sequences.collection import check_sequences
 
 
@@ -17,7 +17,7 @@ def frame(columns):
 
 def remembered(X):
     estimator = Estimator()
-    remember_columns(estimator, X, check_sequences(X))
+    remember_columns(estimator, check_sequences(X))
     return vars(estimator)
 
 
@@ -32,7 +32,7 @@ def test_a_table_has_columns_and_a_frame_has_names():
 def test_what_is_no_table_has_features_and_forgets_names(X):
     estimator = Estimator()
     estimator.feature_names_in_ = np.array(["a"])
-    remember_columns(estimator, X, check_sequences(X))
+    remember_columns(estimator, check_sequences(X))
     assert vars(estimator) == {"n_features_in_": 5}
 
 
@@ -41,14 +41,7 @@ def test_what_is_no_table_has_features_and_forgets_names(X):
 )
 def test_other_columns_than_the_fitted_ones_are_refused(X, message):
     estimator, fitted = Estimator(), frame(["a", "b"])
-    remember_columns(estimator, fitted, check_sequences(fitted))
-    check_columns(estimator, fitted, check_sequences(fitted))
+    remember_columns(estimator, check_sequences(fitted))
+    check_columns(estimator, check_sequences(fitted))
     with pytest.raises(ValueError, match=message):
-        check_columns(estimator, X, check_sequences(X))
-
-
-def test_names_that_mix_types_are_refused():
-    with pytest.raises(TypeError, match="string"):
-        refuse_mixed_names(frame(["a", 1]))
-    for X in (frame(["a", "b"]), frame([0, 1]), np.zeros((4, 2)), iter([])):
-        refuse_mixed_names(X)
+        check_columns(estimator, check_sequences(X))

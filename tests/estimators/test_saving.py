@@ -1,13 +1,109 @@
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.utils import Bunch
 
-from seqembed import LSTMAutoencoder, ReconstructionDetector
+from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.saving import describe
+from seqembed.files.safetensors_file import pack
 
+# Written by version 0.1.0; it must load for ever. `_write_version_1` has written it.
+VERSION_1 = Path(__file__).parent / "files" / "version_1.seqembed"
 X = np.random.default_rng(0).normal(size=(20, 4, 2))
+
+
+def saved(estimator):
+    file = io.BytesIO()
+    estimator.save(file)
+    return file.getvalue()
+
+
+def assert_equal(first, second):
+    assert type(first) is type(second)
+    if hasattr(first, "get_params"):
+        assert_equal(vars(first), vars(second))
+    elif isinstance(first, np.random.Generator):
+        assert first.bit_generator.state == second.bit_generator.state
+    elif isinstance(first, np.random.RandomState):
+        np.testing.assert_equal(first.get_state(), second.get_state())
+    elif isinstance(first, dict):
+        assert list(first) == list(second)
+        for name in first:
+            assert_equal(first[name], second[name])
+    elif isinstance(first, (list, tuple)):
+        for one, other in zip(first, second, strict=True):
+            assert_equal(one, other)
+    else:
+        np.testing.assert_equal(first, second)
+
+
+def network(kind=LSTMAutoencoder, **parameters):
+    return kind(**{"n_components": 2, "hidden_units": (3,), "epochs": 2, "random_state": 0} | parameters)
+
+
+FRAME = pd.DataFrame(X[:, :, 0], columns=["a", "b", "c", "d"])
+CASES = {
+    "autoencoder": lambda: network().fit(X),
+    "reconstructor": lambda: network(LSTMReconstructor, activation="relu", scale=None).fit(X),
+    "patches": lambda: network(patch_size=3, hidden_units=[], time_encoding=False).fit(X),
+    "unequal lengths": lambda: network().fit([X[0], X[1, :2]]),
+    "padded": lambda: network().fit(X, lengths=[4] * 19 + [2]),
+    "names": lambda: network().fit(FRAME),
+    "output": lambda: network().set_output(transform="pandas").fit(X),
+    "stream": lambda: network().partial_fit(X),
+    "stream without readout": lambda: network(readout_weight=0).partial_fit(X),
+    "random state": lambda: network(random_state=np.random.RandomState(3), n_components=np.int64(2)).fit(X),
+    "not fitted, output": lambda: network().set_output(transform="default"),
+    "not fitted": lambda: network(validation_fraction=0.1, hidden_units=np.array([3, 4])),
+    "detector": lambda: ReconstructionDetector(network(LSTMReconstructor), cv=2).fit(X, [True] * 3 + [False] * 17),
+    "detector of names": lambda: ReconstructionDetector(network(), cv=2).fit(FRAME),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_equal_estimator_comes_back(case):
+    estimator = CASES[case]()
+    loaded = load(saved(estimator))
+    names = set(vars(estimator)) - {"hidden_units", "n_components"}
+    assert set(vars(loaded)) == set(vars(estimator))
+    for name in names:
+        if name not in ("offset_", "length_exponent_"):
+            assert_equal(vars(estimator)[name], vars(loaded)[name])
+    if case in ("autoencoder", "patches"):
+        np.testing.assert_array_equal(loaded.transform(X), estimator.transform(X))
+    if case == "detector":
+        np.testing.assert_array_equal(loaded.decision_function(X), estimator.decision_function(X))
+
+
+def test_a_stream_goes_on_to_the_same_bits():
+    stream = network().partial_fit(X)
+    loaded = load(saved(stream))
+    np.testing.assert_array_equal(loaded.partial_fit(X).transform(X), stream.partial_fit(X).transform(X))
+
+
+def test_a_path_is_written_and_read(tmp_path):
+    network().fit(X).save(tmp_path / "model.seqembed")
+    assert load(str(tmp_path / "model.seqembed")).transform(X).shape == (20, 2)
+
+
+def test_a_file_of_version_1_loads():
+    loaded = load(VERSION_1)
+    assert VERSION_1.stat().st_size < 40_000
+    assert isinstance(loaded, ReconstructionDetector)
+    assert loaded.estimators_[0]._stream.n_updates == 6
+    np.testing.assert_allclose(loaded.score_samples(X[:2]), [-0.4634411, -1.37393426], rtol=1e-5)
+
+
+def test_parameters_that_are_newer_than_the_file_keep_their_defaults():
+    description, arrays = describe(network().fit(X))
+    del description["parameters"]["readout_weight"]
+    assert load(pack(description, arrays)).readout_weight == 0.1
 
 
 def test_arrays_are_named_after_the_attributes_and_the_description_holds_no_numbers_of_them():
@@ -62,8 +158,54 @@ def test_weights_in_fortran_order_are_saved_right():
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X)
     expected = autoencoder.transform(X)
     autoencoder.weights_ = {name: np.asfortranarray(weight) for name, weight in autoencoder.weights_.items()}
-    from seqembed import load
-
     file = io.BytesIO()
     autoencoder.save(file)
     np.testing.assert_array_equal(load(file.getvalue()).transform(X), expected)
+
+
+def test_a_process_that_loads_and_transforms_imports_no_tensorflow_and_needs_little_memory(tmp_path):
+    network().fit(X).save(tmp_path / "model")
+    code = (
+        "import sys, resource, sklearn.pipeline\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "import numpy as np, seqembed\n"
+        f"seqembed.load({str(tmp_path / 'model')!r}).transform(np.zeros((1000, 4, 2)))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, 'tensorflow' in sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    kilobytes, has_tensorflow = output.split()
+    assert has_tensorflow == "False"
+    assert int(kilobytes) < 60_000
+
+
+def test_skops_loads_estimators_by_these_names(tmp_path):
+    skops_io = pytest.importorskip("skops.io")
+    expected = Bunch(
+        autoencoder=["seqembed.estimators.autoencoder.LSTMAutoencoder", "seqembed.network.architecture.Network"],
+        reconstructor=["seqembed.estimators.reconstructor.LSTMReconstructor", "seqembed.network.architecture.Network"],
+        detector=[
+            "seqembed.estimators.detector.ReconstructionDetector",
+            "seqembed.estimators.reconstructor.LSTMReconstructor",
+            "seqembed.network.architecture.Network",
+        ],
+        stream=[
+            "seqembed.estimators.autoencoder.LSTMAutoencoder",
+            "seqembed.network.architecture.Network",
+            "seqembed.training.readout.Readout",
+            "seqembed.training.one_pass.StreamState",
+        ],
+    )
+    for case, names in expected.items():
+        data = skops_io.dumps(CASES[case]())
+        assert skops_io.get_untrusted_types(data=data) == names
+        assert type(skops_io.loads(data, trusted=names)).__name__ == names[0].rpartition(".")[2] or case == "detector"
+
+
+def _write_version_1():
+    detector = ReconstructionDetector(network(), cv=2, random_state=0).fit(X, np.arange(20) < 2)
+    detector.estimators_[0].partial_fit(X).partial_fit(X).partial_fit(X)
+    detector.save(VERSION_1)
+
+
+if __name__ == "__main__":
+    _write_version_1()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import onnxruntime
@@ -5,7 +7,6 @@ import pytest
 
 from seqembed import LSTMAutoencoder
 from seqembed.export.keras_model import build_keras_model
-from seqembed.sequences.scaling import Scaling
 
 
 def test_the_model_predicts_what_reconstruct_gives(fitted, waves):
@@ -29,8 +30,7 @@ def test_the_posts_network_is_made_of_the_posts_layers():
 
 
 def test_scaling_adds_no_parameter_and_survives_keras_saving(fitted, waves, tmp_path):
-    scaling = Scaling(fitted.feature_means_, fitted.center_, fitted.scale_)
-    model = build_keras_model(fitted.network_, fitted.weights_, scaling, n_timesteps=fitted.n_timesteps_)
+    model = build_keras_model(fitted.model_)
     assert model.count_params() == fitted.network_.n_parameters
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -38,10 +38,9 @@ def test_scaling_adds_no_parameter_and_survives_keras_saving(fitted, waves, tmp_
 
 
 def test_weights_are_taken_by_name_whatever_their_order(fitted, waves):
-    scaling = Scaling(fitted.feature_means_, fitted.center_, fitted.scale_)
     reordered = dict(sorted(fitted.weights_.items()))
     assert list(reordered) != list(fitted.weights_)
-    model = build_keras_model(fitted.network_, reordered, scaling, n_timesteps=fitted.n_timesteps_)
+    model = build_keras_model(replace(fitted.model_, weights=reordered))
     np.testing.assert_array_equal(model.predict(waves, verbose=0), fitted.to_keras().predict(waves, verbose=0))
 
 

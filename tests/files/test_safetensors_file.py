@@ -1,14 +1,6 @@
-import importlib.util
 import io
 import json
-import os
-import signal
-import stat
 import struct
-import subprocess
-import sys
-import threading
-import time
 import tracemalloc
 
 import numpy as np
@@ -16,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.export import persistence
-from seqembed.export.persistence import InvalidFileError, pack, unpack, write
+from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
 
 DATA = pack({"name": "model"}, {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "means": np.zeros(2)})
 
@@ -153,89 +144,6 @@ def test_a_file_opened_as_text_is_refused_with_the_remedy():
         unpack(io.StringIO("text"))
 
 
-def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError("no locks available")
-
-    monkeypatch.setattr(persistence.fcntl, "flock", fail)
-    write(DATA, tmp_path / "model")
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-
-
 def test_a_description_that_would_not_be_read_is_not_written():
     with pytest.raises(ValueError, match="expected at most 1048576"):
         pack({"names": "x" * (1 << 20)}, {})
-
-
-def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
-    path = tmp_path / "model"
-    path.write_bytes(b"before")
-
-    def fail(*_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
-        write(DATA, path)
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-    assert path.read_bytes() == b"before"
-
-
-def test_a_link_stays_a_link_and_permissions_are_those_of_a_new_file(tmp_path):
-    (tmp_path / "link").symlink_to(tmp_path / "model")
-    before = os.umask(0o027)
-    try:
-        write(DATA, tmp_path / "link")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "link").is_symlink()
-    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
-
-
-def test_threads_that_write_at_once_leave_a_whole_file(tmp_path):
-    threads = [threading.Thread(target=write, args=(DATA, tmp_path / "model")) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-    unpack(tmp_path / "model")
-
-
-def test_only_paths_and_files_are_written_to():
-    with pytest.raises(TypeError, match="Got file= of type NoneType, expected a path or an open binary file"):
-        write(DATA, None)
-
-
-# Loads the module alone, which takes a fraction of the time of importing the package.
-SAVES = """
-import importlib.util, sys
-import numpy as np
-spec = importlib.util.spec_from_file_location("persistence", sys.argv[1])
-persistence = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(persistence)
-number = 0
-while True:
-    number += 1
-    data = persistence.pack({"number": number}, {"weights": np.full(50_000, number, np.float32)})
-    persistence.write(data, sys.argv[2])
-    if number == 1:
-        print("saving", flush=True)
-"""
-
-
-# For more kills: SEQEMBED_KILLS=50 python -m pytest tests/export/test_persistence.py -k killed
-def test_a_process_that_is_killed_leaves_a_whole_file_and_no_litter_after_the_next_save(tmp_path):
-    random, path = np.random.default_rng(0), tmp_path / "model"
-    source = importlib.util.find_spec(persistence.__name__).origin
-    for _ in range(int(os.environ.get("SEQEMBED_KILLS", "8"))):
-        process = subprocess.Popen([sys.executable, "-c", SAVES, source, str(path)], stdout=subprocess.PIPE)
-        process.stdout.readline()
-        time.sleep(random.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        description, arrays = unpack(path)
-        assert (arrays["weights"] == description["number"]).all()
-    write(DATA, path)
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.sequences.streams import batches_of, collected, compute_by_batches, spooled
+from seqembed.sequences.batches import UncheckedBatch, batches_of, collected, spooled
 
 
 @pytest.mark.parametrize("X", [np.zeros((2, 3)), [np.zeros(3)], (np.zeros(3),), "text", {"a": 1}, 3])
@@ -17,7 +17,7 @@ def test_a_chunked_array_is_read_slice_by_slice(tmp_path):
     X = np.random.default_rng(0).normal(size=(2500, 4, 128)).astype(np.float32)
     stored = zarr.open(str(tmp_path / "X.zarr"), mode="w", shape=X.shape, chunks=(300, 4, 128), dtype=X.dtype)
     stored[:] = X
-    batches = list(batches_of(stored))
+    batches = [batch.values for batch in batches_of(stored)]
     assert [len(batch) for batch in batches] == [1024, 1024, 452]
     np.testing.assert_array_equal(np.concatenate(batches), X)
 
@@ -29,7 +29,7 @@ def test_spooled_sequences_are_those_that_came(seed, sizes, one_length):
     batches = [[random.normal(size=(length or random.integers(1, 6), 2)) for _ in range(size)] for size in sizes]
     came = [sequence for batch in batches for sequence in batch]
     came[-1][0, 0] = np.nan
-    with spooled(iter(batches)) as sequences:
+    with spooled(map(UncheckedBatch, batches)) as sequences:
         assert sequences.lengths.tolist() == [len(sequence) for sequence in came]
         assert not sequences.complete
         for row, sequence in enumerate(came):
@@ -37,7 +37,7 @@ def test_spooled_sequences_are_those_that_came(seed, sizes, one_length):
 
 
 def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
-    with spooled(np.full((2, 3), 1e9 + k) for k in range(3)) as sequences:
+    with spooled(UncheckedBatch(np.full((2, 3), 1e9 + k)) for k in range(3)) as sequences:
         assert isinstance(sequences.values.base, np.memmap) or isinstance(sequences.values, np.memmap)
         assert sequences.values.dtype == np.float64
         assert (sequences.ndim, sequences.complete, sequences.values.shape) == (2, True, (6, 3, 1))
@@ -56,24 +56,8 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
     ],
 )
 def test_batches_that_do_not_fit_one_another_are_refused(batches, message):
-    with pytest.raises(ValueError, match=message), spooled(iter(batches)):
+    with pytest.raises(ValueError, match=message), spooled(map(UncheckedBatch, batches)):
         pass
-
-
-def double(batch, out):
-    return np.multiply(2, batch, out=out)
-
-
-def test_results_are_written_where_the_user_wants_them(loader):
-    out = np.empty((5, 2))
-    assert compute_by_batches(double, loader(np.ones((3, 2)), np.ones((2, 2))), out) is out
-    np.testing.assert_array_equal(out, 2)
-
-
-@pytest.mark.parametrize(("n_rows", "message"), [(4, "out= of 4 rows for more sequences"), (6, "out= of 6 rows for 5")])
-def test_an_out_for_another_number_of_sequences_is_refused(n_rows, message, loader):
-    with pytest.raises(ValueError, match=message):
-        compute_by_batches(double, loader(np.ones((3, 2)), np.ones((2, 2))), np.empty((n_rows, 2)))
 
 
 class Chunked:
@@ -147,5 +131,5 @@ def test_batches_can_be_object_arrays_of_sequences():
 def test_data_frames_of_later_batches_must_have_the_columns_of_the_first():
     frame = pd.DataFrame({"flow": [1.0, 2.0], "heat": [3.0, 4.0]})
     match = r"Batch 1 holds data frames with the columns \['heat', 'flow'\].*batch 0"
-    with pytest.raises(ValueError, match=match), spooled([[frame], [frame[["heat", "flow"]]]]):
+    with pytest.raises(ValueError, match=match), spooled([UncheckedBatch([frame]), UncheckedBatch([frame[["heat", "flow"]]])]):
         pass

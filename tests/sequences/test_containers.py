@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -10,6 +12,7 @@ from scipy import sparse
 
 from seqembed.datasets import load_basic_motions, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
+from seqembed.sequences.containers import as_numbers, column_names, listed
 
 
 def test_an_aeon_panel_of_one_length_is_transposed():
@@ -134,3 +137,22 @@ def test_an_object_array_of_equally_long_arrays_is_their_stack():
 def test_masks_of_objects_count():
     X = np.ma.array([[1, 2, 999], [4, 5, 6]], dtype=object, mask=[[0, 0, 1], [0, 0, 0]])
     np.testing.assert_array_equal(check_sequences(X).values[0, :, 0], [1, 2, np.nan])
+
+
+def test_names_that_mix_types_are_refused():
+    def frame(columns):
+        return pd.DataFrame(np.zeros((4, len(columns))), columns=columns)
+
+    with pytest.raises(TypeError, match=r"types int, str.*string names"):
+        column_names(frame(["a", 1]))
+    assert column_names(frame(["a", "b"])) == ("a", "b")
+    for X in (frame([0, 1]), np.zeros((4, 2)), iter([])):
+        assert column_names(X) is None
+
+
+def test_dask_frames_and_arrays_are_in_memory_with_their_names_and_masks():
+    dask_frame = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}), npartitions=2)
+    assert column_names(listed(dask_frame)) == ("a", "b")
+    assert column_names(listed([dask_frame, dask_frame])) == ("a", "b")
+    masked = da.from_array(np.ma.masked_equal([[1.0, 2.0]], 2.0), chunks=1)
+    np.testing.assert_array_equal(as_numbers(listed(masked), "X"), [[1.0, np.nan]])

@@ -92,9 +92,9 @@ def test_set_output_computes_at_once(container, lazy):
     np.testing.assert_array_equal(frame.to_numpy(), expected)
 
 
-def test_the_estimator_is_in_the_graph_once(fitted, lazy):
+def test_the_model_is_in_the_graph_once_and_the_estimator_is_not(fitted, lazy):
     graph = fitted.transform(lazy).__dask_graph__().to_dict()
-    holding = [task for task in graph.values() if getattr(task, "value", None) is fitted]
+    holding = [task for task in graph.values() if getattr(task, "value", None) is fitted.model_]
     assert len(holding) == 1
 
 
@@ -111,3 +111,24 @@ def test_a_killed_worker_changes_no_bit(fitted):
         wait(future, timeout=60)
         np.testing.assert_array_equal(future.result(), fitted.transform(X))
         assert victim not in client.run(os.getpid).values()
+
+
+def test_embeddings_of_a_dask_array_are_decoded_when_the_result_is_asked_for(fitted, lazy):
+    Z = fitted.transform(X)
+    decoded = fitted.inverse_transform(da.from_array(Z, chunks=(lazy.chunks[0], 2)))
+    assert isinstance(decoded, da.Array)
+    assert decoded.chunks[0] == lazy.chunks[0]
+    np.testing.assert_array_equal(decoded.compute(), fitted.inverse_transform(Z))
+    listed = fitted.inverse_transform(da.from_array(Z, chunks=70), lengths=LENGTHS)
+    for sequence, expected in zip(listed, fitted.inverse_transform(Z, LENGTHS), strict=True):
+        np.testing.assert_array_equal(sequence, expected)
+    with pytest.raises(ValueError, match="Z has 3 columns"):
+        fitted.inverse_transform(da.from_array(Z[:, :3], chunks=70))
+
+
+def test_masked_values_of_a_dask_array_are_missing(fitted):
+    masked = np.ma.masked_array(X[:20].copy(), X[:20] > 1)
+    lazy = da.from_array(masked, chunks=(5, 6, 3))
+    np.testing.assert_array_equal(fitted.transform(lazy).compute(), fitted.transform(masked))
+    fit = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit
+    np.testing.assert_array_equal(fit(lazy).feature_means_, fit(masked).feature_means_)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from batches import complete_batch
-from networks import keras_weights, unscaled
+from networks import keras_weights, unscaled_model
 
 from seqembed.export.keras_model import build_keras_model
 from seqembed.network import forward
@@ -63,7 +63,7 @@ def test_training_lowers_the_loss(X):
 def test_training_equals_stock_keras_training_on_the_same_batches(X):
     weights, history, *_ = train(X.__getitem__, epochs=20, batch_size=10)
     start = initial_weights(NETWORK, np.random.default_rng(0))
-    model = build_keras_model(NETWORK, start, unscaled(NETWORK), n_timesteps=4)
+    model = build_keras_model(unscaled_model(NETWORK, start, 4))
     # By its default, Muon would leave the layer called "embedding" to Adam.
     muon = keras.optimizers.Muon(
         exclude_layers=["output"],

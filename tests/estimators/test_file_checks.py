@@ -1,0 +1,131 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqembed import InvalidFileError, LSTMAutoencoder, ReconstructionDetector, load
+from seqembed.estimators.saving import describe
+from seqembed.files.safetensors_file import pack
+
+X = np.random.default_rng(0).normal(size=(20, 4, 2))
+
+
+def network():
+    return LSTMAutoencoder(2, hidden_units=(3,), epochs=2, random_state=0)
+
+
+def replaced(description, path, value):
+    changed = copy.deepcopy(description)
+    place = changed
+    for step in path[:-1]:
+        place = place[step]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return changed
+
+
+RANDOM_STATE = {"keys": [0] * 624, "position": 0, "has_gauss": 0, "gauss": 0.0}
+ATTRIBUTES = ("attributes",)
+NETWORK = ("attributes", "network_", "Network")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("class",), "Pipeline"),
+        (("class",), ["LSTMAutoencoder"]),
+        (("more",), 3),
+        (("parameters", "epochs"), -1),
+        (("parameters", "other"), 3),
+        (("parameters", "n_components"), {"estimator": 3}),
+        (("parameters", "epochs"), {"float": "three"}),
+        (("parameters", "epochs"), {"code": "import os"}),
+        (("parameters", "epochs"), {"array": "missing"}),
+        (("parameters", "epochs"), {"list": [], "tuple": []}),
+        (("parameters", "random_state"), {"generator": {"state": -1, "inc": 1, "has_uint32": 0, "uinteger": 0}}),
+        (("parameters", "random_state"), {"random_state": {"keys": [1], "position": 0, "has_gauss": 0, "gauss": 0}}),
+        (("parameters", "random_state"), {"random_state": RANDOM_STATE | {"position": 1 << 30}}),
+        (("parameters", "random_state"), {"random_state": RANDOM_STATE | {"has_gauss": 2}}),
+        (("parameters", "hidden_units"), {"tuple": [{"dict": {}}]}),
+        (("parameters", "n_components"), 10**400),
+        ((*ATTRIBUTES, "weights_"), None),
+        ((*ATTRIBUTES, "fit"), 3),
+        ((*ATTRIBUTES, "network_"), 3),
+        ((*NETWORK, "n_features"), 3),
+        ((*NETWORK, "n_features"), 10**12),
+        ((*NETWORK, "n_components"), 0),
+        ((*NETWORK, "hidden_units"), {"tuple": [10**9]}),
+        ((*NETWORK, "hidden_units"), {"list": [3]}),
+        ((*NETWORK, "activation"), "gelu"),
+        ((*NETWORK, "bottleneck"), False),
+        ((*NETWORK, "encoded_timesteps"), 0),
+        ((*NETWORK, "patch_size"), True),
+        ((*NETWORK, "other"), 3),
+        ((*ATTRIBUTES, "scale_"), {"array": "center_"}),
+        ((*ATTRIBUTES, "n_timesteps_"), 2.5),
+        ((*ATTRIBUTES, "one_length_"), 1),
+        ((*ATTRIBUTES, "input_ndim_"), 2),
+        ((*ATTRIBUTES, "n_iter_"), "2"),
+        ((*ATTRIBUTES, "history_"), {"list": []}),
+        ((*ATTRIBUTES, "_padded_length"), 0),
+        ((*ATTRIBUTES, "_stream"), 3),
+        ((*ATTRIBUTES, "feature_names_in_"), {"names": ["a"]}),
+        ((*ATTRIBUTES, "_sklearn_output_config"), {"dict": {"transform": 3}}),
+    ],
+)
+def test_descriptions_that_are_not_of_an_estimator_are_refused(path, value):
+    description, arrays = describe(network().fit(X))
+    with pytest.raises(InvalidFileError):
+        load(pack(replaced(description, path, value), arrays))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: {"weights_/output/bias": np.zeros(3, np.float32)},
+        lambda arrays: {"weights_/output/bias": np.zeros(2)},
+        lambda arrays: {"weights_/output/bias": np.array([0, np.nan], np.float32)},
+        lambda arrays: {"scale_": np.zeros(2)},
+        lambda arrays: {"center_": np.array([0, np.inf])},
+        lambda arrays: {"more": np.zeros(2)},
+    ],
+)
+def test_arrays_of_other_shapes_dtypes_or_values_are_refused(change):
+    description, arrays = describe(network().fit(X))
+    with pytest.raises(InvalidFileError):
+        load(pack(description, arrays | change(arrays)))
+
+
+@pytest.mark.parametrize("name", ["estimators_", "offset_", "report_", "heldout_scores_", "precision_", "n_timesteps_"])
+@pytest.mark.parametrize("value", ["text", {"list": []}, {"float": "nan"}])
+def test_attributes_of_a_detector_are_checked(name, value):
+    description, arrays = describe(ReconstructionDetector(network(), cv=2).fit(X))
+    with pytest.raises(InvalidFileError):
+        load(pack(replaced(description, ("attributes", name), value), arrays))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inside: (
+        st.lists(inside, max_size=3)
+        | st.dictionaries(st.sampled_from(["list", "dict", "array", "Network", "generator", "estimator"]), inside)
+    ),
+    max_leaves=5,
+)
+DESCRIPTION, ARRAYS = describe(network().partial_fit(X))
+PLACES = [(part, name) for part in ("parameters", "attributes") for name in DESCRIPTION[part]]
+
+
+@given(st.sampled_from(PLACES), JSON)
+def test_a_random_description_gives_an_estimator_or_the_error_of_the_package(place, value):
+    try:
+        json.dumps(value)
+        loaded = load(pack(replaced(DESCRIPTION, place, value), ARRAYS))
+    except InvalidFileError:
+        return
+    assert isinstance(loaded, LSTMAutoencoder)
