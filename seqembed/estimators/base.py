@@ -27,15 +27,11 @@ from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.layout import hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sequences.streams import collected
-from seqembed.training.loop import TrainingResult, train
+from seqembed.training.ending import ending_message, level_message
+from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
 from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
-
-# The loss of varied sequences can lie a little above the variance of the unvaried ones.
-_WORSE_THAN_MEANS = 2
-# Scaled values have a variance of 1: a loss below this is no failure, whatever the variance of a sample.
-_LEAST_LOSS = 1.5
 
 
 class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
@@ -194,7 +190,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             except FloatingPointError:
                 kept.remove()
                 raise
-            message = _message_of_ending(result, recipe) or _message_of_level(result, scaled, workers)
+            message = ending_message(result, recipe) or level_message(result, scaled, workers)
             padded_length = int(workers.all_gather([_padded_length(X, lengths, sequences) or 0]).max()) or None
             # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
             self._remember(X, sequences, shape, start, padded_length)
@@ -502,35 +498,3 @@ def _plain(value: object) -> str:
 
 def _digest(weights: dict[str, np.ndarray]) -> str:
     return hashlib.sha256(b"".join(weight.tobytes() for weight in weights.values())).hexdigest()
-
-
-def _message_of_level(result: TrainingResult, sequences: ScaledSequences, workers: Workers) -> str | None:
-    """Say that the network is far worse than the means of the features, else return None."""
-    if result.best_loss <= _LEAST_LOSS:
-        return None
-    squares, n_values = workers.all_reduce(sequences.sample_squares())
-    variance = squares / n_values
-    if result.best_loss <= _WORSE_THAN_MEANS * variance:
-        return None
-    return (
-        f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "
-        f"{variance:.3g}: the network has learned nothing. Use scale='standard', activation='tanh' or a lower "
-        f"learning_rate=."
-    )
-
-
-def _message_of_ending(result: TrainingResult, recipe: Recipe) -> str | None:
-    """Say how training ended if it was interrupted or restarted, else return None."""
-    if result.interrupted:
-        return (
-            f"Training was interrupted after {len(result.history['loss'])} of {recipe.epochs} epochs: the weights are "
-            f"the best so far (loss {result.best_loss:.4g}). Call fit again to train to the end."
-        )
-    if result.n_explosions:
-        times = "once" if result.n_explosions == 1 else f"{result.n_explosions} times"
-        return (
-            f"The loss exploded {times}: training went back to the best weights with a lower learning rate, "
-            f"{result.last_peak:.2g} in the end, and the weights are those of epoch {result.best_epoch} of "
-            f"{recipe.epochs}. Use activation='tanh' or a lower learning_rate than {recipe.learning_rate:g}."
-        )
-    return None

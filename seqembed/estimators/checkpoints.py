@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqembed.estimators.saving import encoded
 from seqembed.export.persistence import InvalidFileError, pack, unpack, write
-from seqembed.training.loop import TrainingState
+from seqembed.training.state import TrainingState
 from seqembed.training.workers import Workers
 
 # Writing takes at most this share of the time, unless a minute has passed.

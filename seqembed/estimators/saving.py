@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator
 from seqembed.export.persistence import InvalidFileError, pack, write
 from seqembed.files.generator_state import generator_state
 from seqembed.network.architecture import Network
-from seqembed.training.loop import TrainingState
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
+from seqembed.training.state import TrainingState
 
 # Objects that are saved field by field, under the name of their class.
 RECORDS = {record.__name__: record for record in (Network, Readout, StreamState, TrainingState)}
