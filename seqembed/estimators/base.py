@@ -20,7 +20,7 @@ from seqembed.estimators.checkpoints import Checkpoint
 from seqembed.estimators.columns import names_of_columns, refuse_mixed_names, remember_columns
 from seqembed.estimators.fitted import FittedNetworkMixin, ScaledNetwork
 from seqembed.estimators.saving import SavableMixin
-from seqembed.network.architecture import Network, auto_patch_size
+from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.collection import Sequences, check_sequences
@@ -30,7 +30,7 @@ from seqembed.sequences.streams import collected
 from seqembed.training.ending import ending_message, level_message
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
-from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate
+from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
 from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
 
 

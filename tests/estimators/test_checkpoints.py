@@ -242,9 +242,10 @@ def test_ctrl_c_leaves_the_checkpoint(small, waves, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return train_one_epoch(run, state)
 
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted after 3 of 6 epochs"):
+    with monkeypatch.context() as patch:
         patch.setattr(loop, "_train_one_epoch", interrupted)
-        small(epochs=6).fit(waves, checkpoint=tmp_path / "fit")
+        with pytest.warns(UserWarning, match="Training was interrupted after 3 of 6 epochs"):
+            small(epochs=6).fit(waves, checkpoint=tmp_path / "fit")
     assert (tmp_path / "fit").exists()
     assert_equal_fits(small(epochs=6).fit(waves, checkpoint=tmp_path / "fit"), whole)
 
