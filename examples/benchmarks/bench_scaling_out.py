@@ -142,13 +142,14 @@ def seconds_of_update(batch_size: int) -> float:
     lengths, weight = np.full(batch_size, TIMESTEPS), np.full(shape, 1 / X.size, np.float32)
     start = flat_parameters(network.weight_shapes, initial_weights(network, np.random.default_rng(0)))
     with thread_pool(None) as pool, one_blas_thread():
-        # So many updates that it compiles.
+        # Enough updates that it compiles.
         gradient = BatchGradient(network, network.weight_shapes, TIMESTEPS, batch_size, 100_000, pool)
-        muon = Muon(network.weight_shapes, start, lambda update: 0.01, pool)
+        muon, moments = Muon(network.weight_shapes, pool), np.zeros((2, len(start)), np.float32)
 
         def update():
-            for _ in range(5):
-                muon.update(gradient(muon.parameters, X, lengths, weight)[2])
+            parameters = start
+            for number in range(1, 6):
+                parameters = muon.step(parameters, moments, gradient(parameters, X, lengths, weight)[2], 0.01, number)
 
         return median_seconds({"update": update}, repeats=7)["update"] / 5
 

@@ -14,6 +14,7 @@ from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded,
 from seqembed.network.architecture import Network
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
+from seqembed.training.state import TrainingState
 
 # The estimators that files may hold, by their names: `savable` adds them.
 _CLASSES: dict[str, type[SavableMixin]] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from seqembed.extras import import_extra
-from seqembed.network.architecture import LayerStep, Network, layer_steps
+from seqembed.network.architecture import Network
+from seqembed.network.layer_steps import LayerStep, layer_steps
 
 _MOST_CELLS = 4
 _COLORS = {

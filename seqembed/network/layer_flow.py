@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqembed.network.architecture import LayerStep, Network, layer_steps
+from seqembed.network.architecture import Network
 from seqembed.network.layer_figure import draw_layer_flow
+from seqembed.network.layer_steps import LayerStep, layer_steps
 
 _FLOW_TITLES = ("layer", "type", "role", "input", "output", "return_sequences", "parameters")
 
@@ -43,7 +44,7 @@ class LayerFlow:
 
     @property
     def steps(self) -> tuple[LayerStep, ...]:
-        """One `seqembed.network.architecture.LayerStep` for each layer."""
+        """One `seqembed.network.layer_steps.LayerStep` for each layer."""
         return layer_steps(self.network, self.n_timesteps)
 
     @property

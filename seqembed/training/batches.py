@@ -1,11 +1,11 @@
-"""One pass over the training sequences, in batches of one shape."""
+"""Training sequences in batches of one shape, from which the weights are updated."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,12 +22,52 @@ from seqembed.training.workers import ALONE, Workers
 
 # More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4
-# Sequences that show whether a set keeps time, and how statistics vary: a larger sample gives the same answer.
+# Number of sequences that show whether a set keeps time, and how its statistics vary. A larger sample gives the same
+# answer.
 _KEEPS_TIME_SAMPLE, _READOUT_SAMPLE = 256, 512
 
+# A function of a batch, a generator, and the means of the features; see `seqembed.training.augmentation`.
+Variation = Callable[[Batch, np.random.Generator, np.ndarray], Batch]
 
-class Epoch:
-    """Passes over the training sequences, each in a random order, with an update of the weights for each batch.
+
+class OptimiserState(Protocol):
+    """State that updates advance.
+
+    Attributes
+    ----------
+    parameters : float32 array of shape (n_parameters,)
+        All weights, flat. An update makes a new array.
+    moments : float32 array of shape (2, n_parameters)
+        Moments of the gradient. An update writes into them.
+    n_updates : int
+        Number of updates so far.
+    """
+
+    parameters: np.ndarray
+    moments: np.ndarray
+    n_updates: int
+
+
+class EpochLosses(NamedTuple):
+    """Losses of an epoch, measured on each batch before its update.
+
+    Parameters
+    ----------
+    mean : float
+        Mean squared error of the reconstruction.
+    readout : float
+        Weighted mean squared error of the readout; 0.0 without one.
+    first : float
+        Mean squared error of the reconstruction of the first batch.
+    """
+
+    mean: float
+    readout: float
+    first: float
+
+
+class TrainingBatches:
+    """The training sequences of a fit, cut into batches in a new random order in each epoch.
 
     Parameters
     ----------
@@ -38,43 +78,45 @@ class Epoch:
     rows : int array
         Rows to learn from.
     recipe : Recipe
-        How to train. Its epochs decide whether compiling saves time.
+        The settings of training. Its epochs decide whether compiling saves time.
     random : numpy.random.Generator
-        Shuffles and varies the sequences.
+        Draws the samples that show how to vary the sequences and how to standardise their statistics.
     pool : concurrent.futures.Executor
         Threads to compute gradients on.
     readout : Readout, default=None
-        The readout of earlier passes. By default a new one, if the recipe gives it a weight.
+        The readout of earlier passes. By default it is a new one if the recipe gives it a weight.
     workers : Workers, default=ALONE
-        Who makes the same updates from sequences of their own. The recipe's `batch_size` is that of all together.
+        The workers that make the same updates from sequences of their own. The recipe's `batch_size` counts the
+        sequences of all workers.
 
     Attributes
     ----------
     readout : Readout or None
-        What is predicted from the embedding, beside the reconstruction.
+        The statistics that are predicted from the embedding.
     shapes : dict of str to tuple of int
         Name and shape of every weight: those of the network, then those of the readout.
     n_sequences : int
-        Sequences that a pass learns from, those of all workers.
+        Number of training sequences of all workers.
     n_updates : int
-        Updates of a single pass.
+        Number of updates of an epoch.
 
     Examples
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from types import SimpleNamespace
     >>> import numpy as np
     >>> from seqembed.sequences.collection import check_sequences
     >>> from seqembed.sequences.scaling import learn_scaling
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> checked = check_sequences(np.ones((10, 3, 1)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, scale=None))
-    >>> recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.01, augment=False)
+    >>> recipe, random = Recipe(epochs=1, batch_size=4, learning_rate=0.01, augment=False), np.random.default_rng(0)
+    >>> zeros = np.zeros((3, network.n_parameters), np.float32)
+    >>> state = SimpleNamespace(parameters=zeros[0], moments=zeros[1:], n_updates=0)
     >>> with ThreadPoolExecutor() as pool:
-    ...     start = np.zeros(network.n_parameters, np.float32)
-    ...     muon = Muon(network.weight_shapes, start, lambda update: 0.01, pool)
-    ...     epoch = Epoch(network, sequences, np.arange(10), recipe, np.random.default_rng(0), pool)
-    ...     losses = epoch.run(muon)
-    >>> epoch.n_updates, losses.first, losses.mean < losses.first
+    ...     batches = TrainingBatches(network, sequences, np.arange(10), recipe, random, pool)
+    ...     losses = batches.train_one_epoch(state, lambda update: 0.01, random)
+    >>> state.n_updates, losses.first, losses.mean < losses.first
     (3, 1.0, True)
     """
 
@@ -89,18 +131,26 @@ class Epoch:
         readout: Readout | None = None,
         workers: Workers = ALONE,
     ):
-        self._sequences, self._random, self._pool, self._workers = sequences, random, pool, workers
-        of_workers = workers.all_gather([len(rows), sequences.lengths[rows].max()])
-        self.n_sequences, n_timesteps = int(of_workers[:, 0].sum()), int(of_workers[:, 1].max())
+        self._sequences, self._pool, self._workers = sequences, pool, workers
+        gathered = workers.all_gather([len(rows), sequences.lengths[rows].max()])
+        self.n_sequences, n_timesteps = int(gathered[:, 0].sum()), int(gathered[:, 1].max())
         share = len(rows) / self.n_sequences
-        self._vary = _unvaried
+        vary: Variation = _unvaried
         if recipe.augment:
             sample = random.choice(rows, min(len(rows), math.ceil(_KEEPS_TIME_SAMPLE * share)), replace=False)
-            self._vary = suitable_variation(sequences, np.sort(sample), random, n_timesteps, workers)
+            vary = suitable_variation(sequences, np.sort(sample), n_timesteps, workers)
+        self._vary = vary
         if readout is None and recipe.readout_weight:
             with one_blas_thread():
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
-                readout = learn_readout(sequences, sample, self._vary, recipe.readout_weight, n_timesteps, workers)
+                readout = learn_readout(
+                    sequences,
+                    sample,
+                    lambda batch: vary(batch, random, sequences.means),
+                    recipe.readout_weight,
+                    n_timesteps,
+                    workers,
+                )
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
         # A worker's share of a batch is its share of the sequences.
@@ -108,6 +158,7 @@ class Epoch:
         buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
         self.n_updates = int(workers.all_gather([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
+        self._muon = Muon(self.shapes, pool)
         self._gradients = [
             BatchGradient(
                 network, self.shapes, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool
@@ -115,38 +166,61 @@ class Epoch:
             for bucket in self._buckets
         ]
 
-    def run(self, muon: Muon) -> EpochLosses:
-        """Make a pass; return the losses of its batches, each before its update."""
+    def train_one_epoch(
+        self, state: OptimiserState, rate: Callable[[int], float], random: np.random.Generator
+    ) -> EpochLosses:
+        """Make one pass over the training sequences, with an update of the weights for each batch.
+
+        Parameters
+        ----------
+        state : OptimiserState
+            The weights and the state of the optimiser. Each update advances it.
+        rate : callable
+            Takes the number of an update, counted from 1, and returns its learning rate.
+        random : numpy.random.Generator
+            Shuffles and varies the sequences.
+
+        Returns
+        -------
+        losses : EpochLosses
+            The losses of the batches.
+        """
         losses = []
         # NumPy's results depend on the number of its threads, and many small products are slower on several threads.
         # An overflow makes the loss infinite or NaN, and the caller checks the loss.
         with one_blas_thread(), np.errstate(all="ignore"):
-            batches = map(self._prepared, *zip(*shuffled_batches(self._buckets, self._random), strict=True))
-            batch = next(batches)
+            order = list(shuffled_batches(self._buckets, random))
+            prepared = (self._prepared(number, rows, random) for number, rows in order)
+            batch: _PreparedBatch | None = next(prepared)
             counts = self._workers.all_reduce(batch.counts)
             while batch is not None:
-                following = next(batches, None)
-                # The next batch's counts travel with this gradient, so that an update takes a single sum.
+                following = next(prepared, None)
+                # The counts of the next batch are summed together with this gradient. So an update takes a single sum.
                 next_counts = np.zeros_like(counts) if following is None else following.counts
-                gradient, of_batch, next_counts = np.split(
-                    self._workers.all_reduce(np.concatenate([*self._gradient(muon.parameters, batch, counts), next_counts])),
-                    [-len(counts) - 2, -len(counts)],
+                gradient, own_losses = self._gradient(state.parameters, batch, counts)
+                sums = self._workers.all_reduce(np.concatenate([gradient, own_losses, next_counts]))
+                gradient, batch_losses, next_counts = np.split(sums, [-len(counts) - 2, -len(counts)])
+                state.n_updates += 1
+                state.parameters = self._muon.step(
+                    state.parameters, state.moments, gradient, rate(state.n_updates), state.n_updates
                 )
-                muon.update(gradient)
-                losses.append((*of_batch, counts[0]))
+                losses.append((*batch_losses, counts[0]))
                 batch, counts = following, next_counts
-        of_reconstruction, of_readout, sizes = np.array(losses, np.float64).T
-        means = (float(np.average(each, weights=sizes)) for each in (of_reconstruction, of_readout))
-        return EpochLosses(*means, first=float(of_reconstruction[0]))
+        reconstruction_losses, readout_losses, sizes = np.array(losses, np.float64).T
+        return EpochLosses(
+            mean=float(np.average(reconstruction_losses, weights=sizes)),
+            readout=float(np.average(readout_losses, weights=sizes)),
+            first=float(reconstruction_losses[0]),
+        )
 
-    def _prepared(self, number: int, rows: np.ndarray) -> _PreparedBatch:
-        """Read the batch of some rows of a bucket, and vary it."""
+    def _prepared(self, number: int, rows: np.ndarray, random: np.random.Generator) -> _PreparedBatch:
+        """Read and vary the batch of some rows of a bucket."""
         bucket = self._buckets[number]
         # Rows repeat until the batch is full, since each shape would need a compilation of its own. A worker of few
-        # sequences has batches in which none counts.
+        # sequences has batches in which no sequence counts.
         filled = np.resize(rows if len(rows) else bucket.rows[:1], bucket.batch_size)
         batch = self._sequences.read(filled, bucket.n_timesteps)
-        batch = self._vary(batch)
+        batch = self._vary(batch, random, self._sequences.means)
         targets = None if self.readout is None else self.readout.targets(batch, len(rows), self._pool)
         n_targets = 0 if targets is None else targets.weight.sum(dtype=np.float64)
         counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
@@ -159,8 +233,9 @@ class Epoch:
         (n_sequences, *_), (_, n_values, n_targets) = prepared.counts, counts
         batch, targets = prepared.batch, prepared.targets
         weight = value_weight(batch.mask, int(n_sequences), n_values)
-        if targets is not None:
-            targets = targets._replace(weight=targets.weight * np.float32(self.readout.weight / max(1, n_targets)))
+        if targets is not None and self.readout is not None:
+            factor = np.float32(self.readout.weight / max(1, n_targets))
+            targets = targets._replace(weight=np.multiply(targets.weight, factor))
         loss, readout_loss, gradient = self._gradients[prepared.bucket](
             parameters, batch.values, batch.lengths, weight, targets
         )
@@ -168,7 +243,7 @@ class Epoch:
 
 
 class _PreparedBatch(NamedTuple):
-    """What an update learns from.
+    """A batch to update the weights from.
 
     Parameters
     ----------
@@ -177,10 +252,10 @@ class _PreparedBatch(NamedTuple):
     batch : Batch
         Varied sequences.
     targets : Targets or None
-        What the readout has to predict, if there is one.
+        Values that the readout has to predict. None without a readout.
     counts : float32 array of shape (3,)
-        How many sequences, known values and known targets count. float32 counts up to 16 million exactly, and the
-        shares of larger batches to seven digits.
+        Numbers of sequences, known values and known targets that count. float32 counts up to 16 million exactly, and
+        the shares of larger batches to seven digits.
     """
 
     bucket: int
@@ -189,49 +264,31 @@ class _PreparedBatch(NamedTuple):
     counts: np.ndarray
 
 
-class EpochLosses(NamedTuple):
-    """Losses of the batches of a pass, each before its update.
-
-    Parameters
-    ----------
-    mean : float
-        Mean squared error of the reconstruction.
-    readout : float
-        Weighted mean squared error of the readout; 0.0 without one.
-    first : float
-        The error of the reconstruction of the first batch.
-    """
-
-    mean: float
-    readout: float
-    first: float
-
-
 def suitable_variation(
-    sequences: ScaledSequences, rows: np.ndarray, random: np.random.Generator, n_timesteps: int, workers: Workers
-) -> Callable[[Batch], Batch]:
-    """Choose how to vary sequences: mix them in pairs if they keep time with one another, else shift them.
+    sequences: ScaledSequences, rows: np.ndarray, n_timesteps: int, workers: Workers = ALONE
+) -> Variation:
+    """Choose how to vary sequences: mix them in pairs if they are aligned in time, else shift them.
 
     Parameters
     ----------
-    sequences, random, workers
-        As in `Epoch`.
+    sequences : ScaledSequences
+        All sequences.
     rows : int array
         A sample of the rows.
     n_timesteps : int
         Length of the longest sequence of all workers.
+    workers : Workers, default=ALONE
+        Each passes sequences of its own, and all get the same function.
 
     Returns
     -------
     vary : callable
-        Takes a batch and returns a varied one, see `seqembed.training.augmentation`.
+        `seqembed.training.augmentation.mixed` or `seqembed.training.augmentation.shifted`.
     """
-    if keeps_time(sequences.read(rows, n_timesteps), workers):
-        return lambda batch: mixed(batch, random, sequences.means)
-    return lambda batch: shifted(batch, random, sequences.means)
+    return mixed if keeps_time(sequences.read(rows, n_timesteps), workers) else shifted
 
 
-def _unvaried(batch: Batch) -> Batch:
+def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
     return batch
 
 
@@ -243,9 +300,9 @@ class Bucket(NamedTuple):
     rows : int array
         The rows.
     n_timesteps : int
-        Length of the longest of their sequences, in whole patches.
+        Length of the longest of their sequences, rounded up to whole patches.
     n_batches : int
-        How many batches they are cut into.
+        Number of batches that the rows are cut into.
     """
 
     rows: np.ndarray
@@ -254,7 +311,7 @@ class Bucket(NamedTuple):
 
     @property
     def batch_size(self) -> int:
-        """Sequences of the largest batch."""
+        """Number of sequences of the largest batch."""
         return math.ceil(len(self.rows) / self.n_batches)
 
 
@@ -262,6 +319,20 @@ def buckets_by_length(rows: np.ndarray, lengths: np.ndarray, batch_size: int) ->
     """Divide rows into buckets of similar length, so that short sequences need little padding.
 
     There are at most four buckets, since each needs a compilation.
+
+    Parameters
+    ----------
+    rows : int array
+        Rows to divide.
+    lengths : int array of shape (n_samples,)
+        Length of each sequence, also of those that are not in `rows`.
+    batch_size : int
+        Largest number of sequences in a batch.
+
+    Returns
+    -------
+    buckets : list of Bucket
+        From the shortest sequences to the longest.
 
     Examples
     --------
@@ -277,7 +348,19 @@ def buckets_by_length(rows: np.ndarray, lengths: np.ndarray, batch_size: int) ->
 
 
 def cut_into(buckets: list[Bucket], n_batches: int) -> list[Bucket]:
-    """Cut buckets into more batches, so that there are `n_batches` in all; some are empty if there are too few rows.
+    """Cut buckets into more batches.
+
+    Parameters
+    ----------
+    buckets : list of Bucket
+        Buckets with at most `n_batches` batches together.
+    n_batches : int
+        Number of batches afterwards.
+
+    Returns
+    -------
+    buckets : list of Bucket
+        The same rows in `n_batches` batches. Some batches are empty if there are too few rows.
 
     Examples
     --------
@@ -294,7 +377,21 @@ def cut_into(buckets: list[Bucket], n_batches: int) -> list[Bucket]:
 
 
 def shuffled_batches(buckets: list[Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield batches in random order: the number of the bucket, and the rows.
+    """Yield batches in random order.
+
+    Parameters
+    ----------
+    buckets : list of Bucket
+        The rows.
+    random : numpy.random.Generator
+        Shuffles the rows within their buckets, and the batches.
+
+    Yields
+    ------
+    number : int
+        Number of a bucket.
+    rows : int array
+        Rows of a batch of this bucket.
 
     Examples
     --------
@@ -320,9 +417,9 @@ def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndar
     mask : bool array of shape (n_samples, n_timesteps, n_features)
         Which values are known.
     n_sequences : int
-        How many sequences count; those after them only fill the batch.
+        Number of sequences that count. The sequences after them only fill the batch.
     n_values : float
-        How many values are known in all: the weights of so many sum to 1.
+        Number of known values of all workers. The weights of all workers sum to 1.
 
     Returns
     -------
@@ -337,4 +434,4 @@ def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndar
     """
     weight = mask.astype(np.float32)
     weight[n_sequences:] = 0
-    return weight / np.float32(n_values)
+    return np.divide(weight, np.float32(n_values))

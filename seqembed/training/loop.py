@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
@@ -16,100 +15,21 @@ from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
-from seqembed.training.batches import Epoch
-from seqembed.training.muon import Muon
+from seqembed.training.batches import TrainingBatches
+from seqembed.training.ending import TrainingResult
 from seqembed.training.progress import Progress
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
+from seqembed.training.state import TrainingState
 from seqembed.training.workers import ALONE, Workers
 
 # A loss this many times that of the untrained network counts as an explosion.
 _EXPLOSION = 10
 _FACTOR_AFTER_EXPLOSION = 0.2
 _MOST_RESTARTS = 4
-# The last weights are measured on so many sequences, spread evenly over the set: a larger sample gives the same answer.
+# The last weights are measured on this many sequences, spread evenly over the set. A larger sample gives the same
+# answer.
 _LOSS_SAMPLE = 512
-
-
-class TrainingResult(NamedTuple):
-    """The result of training, and how it ended.
-
-    Parameters
-    ----------
-    weights : dict of str to float32 array
-        Those of the epoch with the lowest validation loss, or training loss if nothing was held back.
-    history : dict of str to list of float
-        "loss", "readout_loss" (with a readout), "val_loss" (with held-back sequences) and "learning_rate", one entry
-        per epoch.
-    best_epoch : int
-        The epoch that the weights are from; 0 means the weights that training started from.
-    best_loss : float
-        The loss of that epoch.
-    n_explosions : int
-        How often training went back to the best weights with a lower learning rate, because the loss exploded.
-    last_peak : float
-        Peak of the learning rate after the last explosion.
-    interrupted : bool
-        Whether Ctrl-C ended training early.
-    """
-
-    weights: dict[str, np.ndarray]
-    history: dict[str, list[float]]
-    best_epoch: int
-    best_loss: float
-    n_explosions: int
-    last_peak: float
-    interrupted: bool
-
-
-class TrainingState(NamedTuple):
-    """The state of training after an epoch, from which it goes on to the same bits.
-
-    Parameters
-    ----------
-    start : float32 array of shape (n_parameters,)
-        The weights that training started from.
-    first_random, random : list of numpy.random.Generator
-        A generator for each worker, as it was before training and as it is after the epoch.
-    epoch, n_explosions : int
-        How many epochs there were, and how many of them exploded.
-    peak : float
-        Peak of the present learning rate schedule.
-    scheduled_updates : int
-        Length of the schedule.
-    parameters : float32 array of shape (n_parameters,)
-        The present weights.
-    moments : float32 array of shape (2, n_parameters)
-        Moments of the gradient.
-    n_updates : int
-        Updates since the schedule began.
-    best_parameters : float32 array of shape (n_parameters,) or None
-        The best weights; None if no loss was finite.
-    best_loss : float
-        Their loss.
-    best_epoch : int
-        Their epoch.
-    first_losses : dict of str to float
-        Losses of the starting weights, by name.
-    history : dict of str to list of float
-        Losses and learning rate by epoch.
-    """
-
-    start: np.ndarray
-    first_random: list[np.random.Generator]
-    random: list[np.random.Generator]
-    epoch: int
-    n_explosions: int
-    peak: float
-    scheduled_updates: int
-    parameters: np.ndarray
-    moments: np.ndarray
-    n_updates: int
-    best_parameters: np.ndarray | None
-    best_loss: float
-    best_epoch: int
-    first_losses: dict[str, float]
-    history: dict[str, list[float]]
 
 
 def train(
@@ -131,21 +51,23 @@ def train(
     network : Network
         Its architecture.
     weights : dict of str to float32 array
-        Where to start; they are not modified.
+        The weights to start from. They are not modified.
     sequences : ScaledSequences
-        What to learn from.
+        The sequences to learn from.
     recipe : Recipe
-        How to train.
+        The settings of training.
     random : numpy.random.Generator
-        Draws the sequences that are held back, and varies and shuffles the others in each epoch.
+        Draws the sequences that are held back. Varies and shuffles the other sequences in each epoch.
     verbose : bool
         Whether to show a progress bar with the losses and the time left.
     workers : Workers, default=ALONE
-        Who trains the same network on sequences of their own. The starting weights are those of worker 0.
+        The workers that train the same network, each on sequences of its own. The starting weights are those of
+        worker 0.
     resume_from : TrainingState, default=None
-        State of a call with the same arguments, which ended early.
+        The state of an earlier call with the same arguments that ended early. This call advances it.
     keep : callable, default=None
-        Called with the state after each epoch but the last.
+        Function of the state. It is called after each epoch but the last. The next epoch changes the state, so the
+        function has to save or copy it.
 
     Returns
     -------
@@ -160,183 +82,168 @@ def train(
         If another worker has ended or hangs.
     """
     with thread_pool(recipe.n_jobs) as pool:
-        if resume_from is not None:
-            random = resume_from.first_random[workers.rank]
-        first_random = copy.deepcopy(random)
-        run = _Run(network, weights, sequences, recipe, random, pool, workers)
-        if resume_from is not None:
-            run.go_on_from(resume_from)
+        if resume_from is None:
+            first_random = workers.all_gather_generators(random)
+        else:
+            first_random = resume_from.first_random
+            random = copy.deepcopy(first_random[workers.rank])
+        training_rows, validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
+        batches = TrainingBatches(network, sequences, training_rows, recipe, random, pool, workers=workers)
+        run = _Run(network, sequences, recipe, batches, training_rows, validation_rows, workers)
+        state = _first_state(run, weights, first_random, random) if resume_from is None else resume_from
         progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None
-        interrupted = False
+        interrupted = ended = False
         try:
-            while not run.ended:
-                run.make_epoch()
+            while not ended:
+                ended = _train_one_epoch(run, state)
                 if progress is not None:
-                    losses = {name: values[-1] for name, values in run.history.items()}
-                    progress.update(run.epoch, losses, ended=run.ended)
-                if keep is not None and not run.ended:
-                    keep(run.state(first_random))
-            run.judge_present_weights()
+                    losses = {name: values[-1] for name, values in state.history.items()}
+                    progress.update(state.epoch, losses, ended=ended)
+                if keep is not None and not ended:
+                    state.random = workers.all_gather_generators(state.random[workers.rank])
+                    keep(state)
+            _offer_present_weights(run, state)
         except KeyboardInterrupt:
-            if run.best.parameters is None:
+            if state.best_parameters is None:
                 raise
             interrupted = True
-            # The other workers are not there to measure with.
+            # The other workers do not take part in a measurement after an interruption.
             if workers.size == 1:
-                run.judge_present_weights()
-    best = run.best
-    if best.parameters is None or (not interrupted and run.exploded(run.judged_by, best.loss)):
-        remedy = "" if network.activation == "tanh" else "activation='tanh', or "
-        raise FloatingPointError(
-            f"The {run.judged_by} was {run.history[run.judged_by][-1]:.3g} after {run.n_explosions} restarts, the "
-            f"last with learning_rate={run.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and "
-            f"look for extreme values in X; scale='standard' makes them smaller."
-        )
+                _offer_present_weights(run, state)
+    best_parameters = state.best_parameters
+    if best_parameters is None or (not interrupted and _is_explosion(state, run.criterion, state.best_loss)):
+        raise FloatingPointError(_explosion_message(run, state))
     return TrainingResult(
-        named_weights(network.weight_shapes, best.parameters),
-        run.history,
-        best.epoch,
-        best.loss,
-        run.n_explosions,
-        run.peak,
+        named_weights(network.weight_shapes, best_parameters),
+        state.history,
+        state.best_epoch,
+        state.best_loss,
+        state.n_explosions,
+        state.peak,
         interrupted,
     )
 
 
-class _Best:
-    """The parameters with the lowest loss so far."""
+class _Run(NamedTuple):
+    """The parts of a training run that do not change from epoch to epoch.
 
-    def __init__(self):
-        self.parameters, self.loss, self.epoch = None, math.inf, 0
+    Parameters
+    ----------
+    network, sequences, recipe, workers
+        As in `train`.
+    batches : TrainingBatches
+        The training sequences in batches.
+    training_rows, validation_rows : int arrays
+        Rows of the training sequences and of the sequences that are held back.
+    """
 
-    def offer(self, parameters: np.ndarray, loss: float, epoch: int) -> None:
-        if loss < self.loss:
-            self.parameters, self.loss, self.epoch = parameters, loss, epoch
+    network: Network
+    sequences: ScaledSequences
+    recipe: Recipe
+    batches: TrainingBatches
+    training_rows: np.ndarray
+    validation_rows: np.ndarray
+    workers: Workers
+
+    @property
+    def criterion(self) -> str:
+        """Name of the loss that decides which weights are the best."""
+        return "val_loss" if self.recipe.n_validation else "loss"
 
 
-class _Run:
-    """One training run, epoch by epoch: the optimiser, the losses so far, the best parameters."""
+def _first_state(
+    run: _Run,
+    weights: dict[str, np.ndarray],
+    first_random: list[np.random.Generator],
+    random: np.random.Generator,
+) -> TrainingState:
+    readout, recipe = run.batches.readout, run.recipe
+    if readout is not None:
+        weights = weights | readout.initial_weights(run.network)
+    start = run.workers.broadcast(flat_parameters(run.batches.shapes, weights))
+    names = ["loss"]
+    if readout is not None:
+        names.append("readout_loss")
+    if recipe.n_validation:
+        names.append("val_loss")
+    return TrainingState(
+        start=start,
+        first_random=first_random,
+        random=[random if rank == run.workers.rank else each for rank, each in enumerate(first_random)],
+        epoch=0,
+        n_explosions=0,
+        peak=recipe.learning_rate,
+        scheduled_updates=recipe.epochs * run.batches.n_updates,
+        parameters=start,
+        moments=np.zeros((2, len(start)), np.float32),
+        history={name: [] for name in (*names, "learning_rate")},
+    )
 
-    def __init__(
-        self,
-        network: Network,
-        weights: dict[str, np.ndarray],
-        sequences: ScaledSequences,
-        recipe: Recipe,
-        random: np.random.Generator,
-        pool: Executor,
-        workers: Workers,
-    ):
-        self._network, self._sequences, self._recipe, self._pool = network, sequences, recipe, pool
-        self._random, self._workers = random, workers
-        self._training_rows, self._validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
-        self._pass = Epoch(network, sequences, self._training_rows, recipe, random, pool, workers=workers)
-        optional = {"readout_loss": self._pass.readout is not None, "val_loss": recipe.n_validation > 0}
-        names = ("loss", *(name for name, is_shown in optional.items() if is_shown), "learning_rate")
-        self.history: dict[str, list[float]] = {name: [] for name in names}
-        if self._pass.readout is not None:
-            weights = weights | self._pass.readout.initial_weights(network)
-        self._start = workers.broadcast(flat_parameters(self._pass.shapes, weights))
-        # Losses of the starting weights, by name: training sequences are varied, and those held back may be harder.
-        self.best, self._first_losses = _Best(), {}
-        self.judged_by = "val_loss" if recipe.n_validation else "loss"
-        self.epoch, self.n_explosions, self.peak, self.ended = 0, 0, recipe.learning_rate, False
-        self._muon = self._optimiser(self._start, recipe.epochs * self._pass.n_updates)
 
-    def state(self, first_random: np.random.Generator) -> TrainingState:
-        """Return all that is needed to go on later; `first_random` is the generator as it was before training."""
-        return TrainingState(
-            start=self._start,
-            first_random=self._workers.all_gather_generators(first_random),
-            random=self._workers.all_gather_generators(self._random),
-            epoch=self.epoch,
-            n_explosions=self.n_explosions,
-            peak=self.peak,
-            scheduled_updates=self._scheduled_updates,
-            parameters=self._muon.parameters,
-            moments=self._muon.moments,
-            n_updates=self._muon.n_updates,
-            best_parameters=self.best.parameters,
-            best_loss=self.best.loss,
-            best_epoch=self.best.epoch,
-            first_losses=self._first_losses,
-            history=self.history,
-        )
+def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
+    """Make one pass over the training sequences. Return whether training has ended."""
+    recipe = run.recipe
+    state.epoch += 1
+    before = state.parameters
 
-    def go_on_from(self, state: TrainingState) -> None:
-        """Take over a state, instead of that before the first epoch."""
-        self._start, self.epoch, self.n_explosions, self.peak = state.start, state.epoch, state.n_explosions, state.peak
-        self._random.bit_generator.state = state.random[self._workers.rank].bit_generator.state
-        self._muon = self._optimiser(state.parameters, state.scheduled_updates, state.moments, state.n_updates)
-        self.best.offer(state.best_parameters, state.best_loss, state.best_epoch)
-        self._first_losses, self.history = dict(state.first_losses), copy.deepcopy(state.history)
+    def rate(update: int) -> float:
+        return state.peak * warm_up_and_decay(update, state.scheduled_updates)
 
-    def make_epoch(self) -> None:
-        """Make one pass over the training sequences, and decide whether there will be another."""
-        self.epoch += 1
-        before = self._muon.parameters
-        of_batches = self._pass.run(self._muon)
-        # Processors of different kinds round differently.
-        self._muon.parameters = self._workers.broadcast(self._muon.parameters)
-        self._first_losses.setdefault("loss", of_batches.first)
-        losses = {"loss": of_batches.mean}
-        if self._pass.readout is not None:
-            losses["readout_loss"] = of_batches.readout
-        if self._recipe.n_validation:
-            if "val_loss" not in self._first_losses:
-                self._first_losses["val_loss"] = self._measure(before, self._validation_rows)
-            losses["val_loss"] = self._measure(self._muon.parameters, self._validation_rows)
-            self.best.offer(self._muon.parameters, losses["val_loss"], self.epoch)
-        else:
-            # The loss of an epoch is close to that of the weights at its start, not at its end.
-            self.best.offer(before, of_batches.mean, self.epoch - 1)
-        for name, value in (*losses.items(), ("learning_rate", self._muon.rate)):
-            self.history[name].append(value)
-        if any(self.exploded(name, losses[name]) for name in self._first_losses):
-            self._restart_or_end()
-        elif self._recipe.patience is not None and self._epochs_without_better() >= self._recipe.patience:
-            self.ended = True
-        self.ended = self.ended or self.epoch == self._recipe.epochs
+    epoch_losses = run.batches.train_one_epoch(state, rate, state.random[run.workers.rank])
+    # Processors of different kinds round differently.
+    state.parameters = run.workers.broadcast(state.parameters)
+    state.first_losses.setdefault("loss", epoch_losses.first)
+    losses = {"loss": epoch_losses.mean}
+    if run.batches.readout is not None:
+        losses["readout_loss"] = epoch_losses.readout
+    if recipe.n_validation:
+        if "val_loss" not in state.first_losses:
+            state.first_losses["val_loss"] = _measured_loss(run, before, run.validation_rows)
+        losses["val_loss"] = _measured_loss(run, state.parameters, run.validation_rows)
+        state.offer(state.parameters, losses["val_loss"], state.epoch)
+    else:
+        # The loss of an epoch is close to that of the weights at its start, not at its end.
+        state.offer(before, losses["loss"], state.epoch - 1)
+    for name, value in (*losses.items(), ("learning_rate", rate(state.n_updates))):
+        state.history[name].append(value)
+    ended = state.epoch == recipe.epochs
+    # The starting weights have no readout loss to compare with.
+    if any(_is_explosion(state, name, losses[name]) for name in state.first_losses):
+        if state.n_explosions == _MOST_RESTARTS:
+            return True
+        n_epochs_left = max(1, recipe.epochs - state.epoch)
+        state.restart(_FACTOR_AFTER_EXPLOSION * state.peak, n_epochs_left * run.batches.n_updates)
+        return ended
+    return ended or (recipe.patience is not None and _epochs_without_better(run, state) >= recipe.patience)
 
-    def exploded(self, name: str, loss: float) -> bool:
-        """Tell whether the loss of a name is not finite, or far above that of the starting weights."""
-        # Held-back sequences that lie at the means have nearly no loss at first.
-        return not math.isfinite(loss) or loss > _EXPLOSION * max(self._first_losses[name], self._first_losses["loss"])
 
-    def judge_present_weights(self) -> None:
-        """Measure the present weights, and keep them if they are the best; validation has already done so."""
-        if not self._recipe.n_validation:
-            stride = math.ceil(self._pass.n_sequences / _LOSS_SAMPLE)
-            loss = self._measure(self._muon.parameters, self._training_rows[::stride])
-            self.best.offer(self._muon.parameters, loss, self.epoch)
+def _is_explosion(state: TrainingState, name: str, loss: float) -> bool:
+    """Return whether a loss is not finite, or far above that of the starting weights."""
+    # Sequences that are held back can lie at the means. Their first loss is then nearly 0.
+    return not math.isfinite(loss) or loss > _EXPLOSION * max(state.first_losses[name], state.first_losses["loss"])
 
-    def _epochs_without_better(self) -> int:
-        # The last epoch for which there is a loss: without validation, that of the weights before this one.
-        judged = self.epoch if self._recipe.n_validation else self.epoch - 1
-        return judged - self.best.epoch
 
-    def _restart_or_end(self) -> None:
-        """Go back to the best weights with a lower learning rate, or end training after four restarts."""
-        if self.n_explosions == _MOST_RESTARTS:
-            self.ended = True
-            return
-        self.n_explosions += 1
-        self.peak *= _FACTOR_AFTER_EXPLOSION
-        good = self._start if self.best.parameters is None else self.best.parameters
-        self._muon = self._optimiser(good, max(1, self._recipe.epochs - self.epoch) * self._pass.n_updates)
+def _epochs_without_better(run: _Run, state: TrainingState) -> int:
+    # Without validation, the last known loss is that of the weights before this epoch.
+    last_epoch = state.epoch if run.recipe.n_validation else state.epoch - 1
+    return last_epoch - state.best_epoch
 
-    def _optimiser(
-        self, parameters: np.ndarray, scheduled_updates: int, moments: np.ndarray | None = None, n_updates: int = 0
-    ) -> Muon:
-        self._scheduled_updates = scheduled_updates
-        schedule = _schedule(self.peak, scheduled_updates)
-        return Muon(self._pass.shapes, parameters, schedule, self._pool, moments, n_updates)
 
-    def _measure(self, parameters: np.ndarray, rows: np.ndarray) -> float:
-        weights = named_weights(self._network.weight_shapes, parameters)
-        sums = _sum_squared_errors(self._network, weights, self._sequences, rows, self._recipe.n_jobs)
-        squared_errors, n_values = self._workers.all_reduce(sums)
-        return float(squared_errors / n_values)
+def _offer_present_weights(run: _Run, state: TrainingState) -> None:
+    """Measure the present weights, and keep them if they are the best. With validation, they are measured already."""
+    if not run.recipe.n_validation:
+        stride = math.ceil(run.batches.n_sequences / _LOSS_SAMPLE)
+        loss = _measured_loss(run, state.parameters, run.training_rows[::stride])
+        state.offer(state.parameters, loss, state.epoch)
+
+
+def _explosion_message(run: _Run, state: TrainingState) -> str:
+    remedy = "" if run.network.activation == "tanh" else "activation='tanh', or "
+    return (
+        f"The {run.criterion} was {state.history[run.criterion][-1]:.3g} after {state.n_explosions} restarts, the "
+        f"last with learning_rate={state.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and "
+        f"look for extreme values in X; scale='standard' makes them smaller."
+    )
 
 
 def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -344,8 +251,12 @@ def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) 
     return np.sort(shuffled[n_validation:]), np.sort(shuffled[:n_validation])
 
 
-def _schedule(peak: float, n_updates: int) -> Callable[[int], float]:
-    return lambda update: peak * warm_up_and_decay(update, n_updates)
+def _measured_loss(run: _Run, parameters: np.ndarray, rows: np.ndarray) -> float:
+    """Compute the mean squared error of known values, over the rows of all workers."""
+    weights = named_weights(run.network.weight_shapes, parameters)
+    sums = _sum_squared_errors(run.network, weights, run.sequences, rows, run.recipe.n_jobs)
+    sum_of_squares, n_values = run.workers.all_reduce(sums)
+    return float(sum_of_squares / n_values)
 
 
 def _sum_squared_errors(
@@ -355,7 +266,7 @@ def _sum_squared_errors(
     rows = rows[rows_by_length(sequences.lengths[rows])]
     sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
 
-    def measure(positions):
+    def measure(positions: slice | np.ndarray) -> None:
         chosen = rows[positions]
         batch = sequences.read(chosen, network.whole_patches(sequences.lengths[chosen].max()))
         with np.errstate(all="ignore"):

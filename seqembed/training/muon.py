@@ -1,9 +1,8 @@
-"""Muon, the optimiser: matrices of LSTM layers take orthogonal steps, all other weights those of Adam."""
+"""Muon, the optimiser: matrices of LSTM layers take orthogonal steps, all other weights take those of Adam."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from concurrent.futures import Executor
 
 import numpy as np
@@ -23,10 +22,10 @@ _LARGEST_NORM = 1.0
 
 
 class Muon:
-    """Optimiser state: the parameters and the moments of their gradient.
+    """The optimiser for the weights of one network.
 
     The gradient is clipped at norm 1 (Pascanu et al., 2013). The kernels and recurrent kernels of LSTM layers take a
-    step whose singular values are all nearly equal, so that rare directions are learned as fast as frequent ones. All
+    step whose singular values are all nearly equal. Rare directions are then learned as fast as frequent ones. All
     other weights take a step of Adam. This reaches the same loss in far fewer updates than Adam alone.
 
     Parameters
@@ -34,27 +33,8 @@ class Muon:
     shapes : dict of str to tuple of int
         Name and shape of every weight, such as ``network.weight_shapes``. A layer with a weight called
         ``name/recurrent_kernel`` is an LSTM layer.
-    parameters : float32 array of shape (n_parameters,)
-        Where to start: all weights, flat, in the order of `shapes`.
-    schedule : callable
-        Takes the number of an update, from 1 on, and returns its learning rate.
     pool : concurrent.futures.Executor
         Threads on which the steps of layers are computed.
-    moments : float32 array of shape (2, n_parameters), default=None
-        Moments of the gradient after earlier updates. None means that there were none.
-    n_updates : int, default=0
-        How many earlier updates there were.
-
-    Attributes
-    ----------
-    parameters : float32 array of shape (n_parameters,)
-        All weights, flat; an update makes a new array.
-    moments : float32 array of shape (2, n_parameters)
-        Moments of the gradient; an update writes into them.
-    n_updates : int
-        How many updates were made.
-    rate : float
-        Learning rate of the last update, 0.0 before the first.
 
     References
     ----------
@@ -68,58 +48,68 @@ class Muon:
     >>> import numpy as np
     >>> from seqembed.network.architecture import Network
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
+    >>> parameters, moments = np.ones(network.n_parameters, np.float32), np.zeros((2, network.n_parameters), np.float32)
     >>> with ThreadPoolExecutor() as pool:
-    ...     start = np.ones(network.n_parameters, np.float32)
-    ...     muon = Muon(network.weight_shapes, start, lambda update: 2 / update, pool)
-    ...     for _ in range(200):
-    ...         muon.update(2 * muon.parameters)
-    >>> bool(np.abs(muon.parameters).max() < 0.1)
+    ...     muon = Muon(network.weight_shapes, pool)
+    ...     for update in range(1, 201):
+    ...         parameters = muon.step(parameters, moments, 2 * parameters, rate=2 / update, update=update)
+    >>> bool(np.abs(parameters).max() < 0.1)
     True
     """
 
-    def __init__(
-        self,
-        shapes: dict[str, tuple[int, ...]],
-        parameters: np.ndarray,
-        schedule: Callable[[int], float],
-        pool: Executor,
-        moments: np.ndarray | None = None,
-        n_updates: int = 0,
-    ):
-        self.parameters = parameters
-        self.moments = np.zeros((2, len(parameters)), np.float32) if moments is None else moments.copy()
-        self.n_updates, self.rate = n_updates, 0.0
-        self._schedule, self._pool = schedule, pool
+    def __init__(self, shapes: dict[str, tuple[int, ...]], pool: Executor):
         self._layers = _weights_by_layer(shapes)
+        self._pool = pool
 
-    def update(self, gradient: np.ndarray) -> None:
-        """Take a step against the gradient, an array of shape (n_parameters,)."""
-        self.n_updates += 1
-        self.rate = self._schedule(self.n_updates)
-        factor = _LARGEST_NORM / max(np.linalg.norm(gradient), _LARGEST_NORM)
-        parameters = self.parameters.copy()
+    def step(
+        self, parameters: np.ndarray, moments: np.ndarray, gradient: np.ndarray, rate: float, update: int
+    ) -> np.ndarray:
+        """Take a step against a gradient.
+
+        Parameters
+        ----------
+        parameters : float32 array of shape (n_parameters,)
+            All weights, flat, in the order of the shapes.
+        moments : float32 array of shape (2, n_parameters)
+            Moments of the gradient, zeros before the first update. They are updated in place.
+        gradient : float32 array of shape (n_parameters,)
+            The gradient of the loss.
+        rate : float
+            Learning rate.
+        update : int
+            Number of the update, counted from 1.
+
+        Returns
+        -------
+        parameters : float32 array of shape (n_parameters,)
+            The weights after the step, in a new array.
+        """
+        factor = _LARGEST_NORM / max(float(np.linalg.norm(gradient)), _LARGEST_NORM)
+        parameters = parameters.copy()
 
         @np.errstate(all="ignore")
-        def step(weights):
+        def step_layer(weights: list[_Weight]) -> None:
             for part, shape in weights:
                 clipped = gradient[part] * factor
+                first, second = moments[:, part]
                 if shape is None:
-                    _adam_step(parameters[part], clipped, *self.moments[:, part], self.rate, self.n_updates)
+                    _adam_step(parameters[part], clipped, first, second, rate, update)
                 else:
-                    _muon_step(parameters[part], clipped, self.moments[0, part], self.rate, shape)
+                    _muon_step(parameters[part], clipped, first, rate, shape)
 
         # One task for each layer: a smaller task would take less time than handing it to a thread.
-        for _ in self._pool.map(step, self._layers):
+        for _ in self._pool.map(step_layer, self._layers):
             pass
-        self.parameters = parameters
+        return parameters
 
 
-def _weights_by_layer(shapes: dict[str, tuple[int, ...]]) -> list[list[tuple[slice, tuple[int, int] | None]]]:
-    """Group weights by layer, the largest layer first, so that threads end at about the same time.
+# A slice of the flat parameters, with the shape of the weight if Muon updates it, or None if Adam does.
+_Weight = tuple[slice, tuple[int, ...] | None]
 
-    A weight is its slice of the parameters, with its shape if Muon updates it, or None if Adam does.
-    """
-    layers: dict[str, list] = {}
+
+def _weights_by_layer(shapes: dict[str, tuple[int, ...]]) -> list[list[_Weight]]:
+    """Group weights by layer, the largest layer first, so that threads end at about the same time."""
+    layers: dict[str, list[_Weight]] = {}
     for name, part in parameter_slices(shapes).items():
         layer = name.partition("/")[0]
         moves_as_matrix = f"{layer}/recurrent_kernel" in shapes and len(shapes[name]) == 2
@@ -128,7 +118,7 @@ def _weights_by_layer(shapes: dict[str, tuple[int, ...]]) -> list[list[tuple[sli
 
 
 def _muon_step(
-    weight: np.ndarray, gradient: np.ndarray, momentum: np.ndarray, rate: float, shape: tuple[int, int]
+    weight: np.ndarray, gradient: np.ndarray, momentum: np.ndarray, rate: float, shape: tuple[int, ...]
 ) -> None:
     momentum *= _MOMENTUM
     momentum += gradient
@@ -141,8 +131,8 @@ def _muon_step(
 def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
     """Bring all singular values of a matrix near 1, by Newton and Schulz's iteration.
 
-    An iteration multiplies by a polynomial of the Gram matrix. These polynomials commute, so that they are multiplied
-    with one another first, which is cheap, and then once with the matrix. The Gram matrix also gives the norm.
+    An iteration multiplies by a polynomial of the Gram matrix. These polynomials commute. So they are multiplied with
+    one another first, which is cheap, and then once with the matrix. The Gram matrix also gives the norm.
     """
     n_rows, n_columns = matrix.shape
     wide = matrix.T if n_rows > n_columns else matrix
@@ -160,9 +150,9 @@ def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
 
 def _polynomial(gram: np.ndarray) -> np.ndarray:
     a, b, c = _ORTHOGONAL
-    value = c * gram
-    np.einsum("ii->i", value)[...] += b
-    value = gram @ value
+    inner: np.ndarray = c * gram
+    np.einsum("ii->i", inner)[...] += b
+    value: np.ndarray = gram @ inner
     np.einsum("ii->i", value)[...] += a
     return value
 

@@ -1,8 +1,8 @@
-"""Training on a stream, of which each batch is seen once."""
+"""Training on a stream, whose sequences are seen once."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +11,12 @@ from seqembed.network.architecture import Network
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import ScaledSequences
-from seqembed.training.batches import Epoch
-from seqembed.training.muon import Muon
+from seqembed.training.batches import TrainingBatches
 from seqembed.training.readout import Readout
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_slow_down
 
-# The length of a stream is unknown. To decide whether to compile, assume so many passes like the present one.
+# The length of a stream is unknown. The decision whether to compile assumes this many passes like the present one.
 _EXPECTED_PASSES = 1000
 
 
@@ -27,15 +26,15 @@ class StreamState(NamedTuple):
     Parameters
     ----------
     random : numpy.random.Generator
-        Varies and shuffles the sequences; a pass advances it.
+        Varies and shuffles the sequences. A pass advances it.
     moments : float32 array of shape (2, n_parameters) or None
-        Moments of the gradient; None before the first update.
+        Moments of the gradient. None before the first update.
     n_updates : int
-        Updates made so far.
+        Number of updates so far.
     readout : Readout or None
-        What the readout predicts; None before the first pass, and without a readout.
+        The statistics that the readout predicts. None before the first pass, and without a readout.
     readout_weights : dict of str to float32 array or None
-        The readout's weights.
+        The readout's weights. None before the first pass, and without a readout.
     """
 
     random: np.random.Generator
@@ -46,17 +45,17 @@ class StreamState(NamedTuple):
 
 
 class StreamResult(NamedTuple):
-    """What a pass over the next sequences of a stream leaves behind.
+    """The result of a pass over the next sequences of a stream.
 
     Parameters
     ----------
     weights : dict of str to float32 array
         The weights after the pass.
     state : StreamState
-        For the next pass.
+        The state after the pass.
     losses : dict of str to float
-        "loss" is the mean squared error, that of each batch before its update. "readout_loss", only with a readout, is
-        what the readout adds to it. "learning_rate" is that of the last update.
+        "loss" is the mean squared error of the batches, each measured before its update. "readout_loss", only with a
+        readout, is the weighted error of the readout. "learning_rate" is that of the last update.
     """
 
     weights: dict[str, np.ndarray]
@@ -78,14 +77,14 @@ def train_one_pass(
     network : Network
         Its architecture.
     weights : dict of str to float32 array
-        Where to start; they are not modified.
+        The weights to start from. They are not modified.
     state : StreamState
         The state after the pass before, or a new one. Its moments are not modified.
     sequences : ScaledSequences
         The next sequences.
     recipe : Recipe
-        How to train. The learning rate is the highest of `seqembed.training.schedule.warm_up_and_slow_down`; its epochs
-        are ignored.
+        The settings of training. Its learning rate is the peak of
+        `seqembed.training.schedule.warm_up_and_slow_down`. Its epochs are not used.
 
     Returns
     -------
@@ -98,30 +97,38 @@ def train_one_pass(
         When the loss or a weight is no longer finite.
     """
     recipe = replace(recipe, epochs=_EXPECTED_PASSES)
+
+    def rate(update: int) -> float:
+        return recipe.learning_rate * warm_up_and_slow_down(update)
+
     with thread_pool(recipe.n_jobs) as pool:
         rows = np.arange(len(sequences))
-        epoch = Epoch(network, sequences, rows, recipe, state.random, pool, state.readout)
-        shapes, readout = epoch.shapes, epoch.readout
+        batches = TrainingBatches(network, sequences, rows, recipe, state.random, pool, state.readout)
+        shapes, readout = batches.shapes, batches.readout
         if readout is not None:
             weights = weights | (state.readout_weights or readout.initial_weights(network))
-        muon = Muon(
-            shapes,
-            flat_parameters(shapes, weights),
-            lambda update: recipe.learning_rate * warm_up_and_slow_down(update),
-            pool,
-            state.moments,
-            state.n_updates,
-        )
-        of_batches = epoch.run(muon)
-    if not (np.isfinite(of_batches.mean) and np.isfinite(muon.parameters).all()):
+        parameters = flat_parameters(shapes, weights)
+        moments = np.zeros((2, len(parameters)), np.float32) if state.moments is None else state.moments.copy()
+        present = _OptimiserState(parameters, moments, state.n_updates)
+        epoch_losses = batches.train_one_epoch(present, rate, state.random)
+    if not (np.isfinite(epoch_losses.mean) and np.isfinite(present.parameters).all()):
         raise FloatingPointError(
-            f"The loss became {of_batches.mean:.3g}, and the weights were not changed. Use scale='standard' or "
+            f"The loss became {epoch_losses.mean:.3g}, and the weights were not changed. Use scale='standard' or "
             f"activation='tanh', a learning_rate= lower than {recipe.learning_rate:g}, or look for extreme values in X."
         )
-    trained = named_weights(shapes, muon.parameters)
+    trained = named_weights(shapes, present.parameters)
     weights = {name: trained.pop(name) for name in network.weight_shapes}
-    state = StreamState(state.random, muon.moments, muon.n_updates, readout, trained or None)
-    losses = {"loss": of_batches.mean}
+    state = StreamState(state.random, present.moments, present.n_updates, readout, trained or None)
+    losses = {"loss": epoch_losses.mean}
     if readout is not None:
-        losses["readout_loss"] = of_batches.readout
-    return StreamResult(weights, state, losses | {"learning_rate": muon.rate})
+        losses["readout_loss"] = epoch_losses.readout
+    return StreamResult(weights, state, losses | {"learning_rate": rate(state.n_updates)})
+
+
+@dataclass
+class _OptimiserState:
+    """The state that the updates of a pass advance, see `seqembed.training.batches.OptimiserState`."""
+
+    parameters: np.ndarray
+    moments: np.ndarray
+    n_updates: int

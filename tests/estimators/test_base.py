@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
 from seqembed.estimators import base
-from seqembed.training import loop
+from seqembed.training.batches import TrainingBatches
 from seqembed.training.loop import train
 
 
@@ -273,15 +273,15 @@ def test_a_warning_of_training_says_what_happened_and_points_to_the_line_of_the_
 
 
 def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypatch):
-    run, passes = loop.Epoch.run, []
+    train_one_epoch, states = TrainingBatches.train_one_epoch, []
 
-    def run_twice(self, muon):
-        passes.append(muon)
-        if len(passes) == 3:
+    def train_two_epochs(self, state, *arguments):
+        states.append(state)
+        if len(states) == 3:
             raise KeyboardInterrupt
-        return run(self, muon)
+        return train_one_epoch(self, state, *arguments)
 
-    monkeypatch.setattr(loop.Epoch, "run", run_twice)
+    monkeypatch.setattr(TrainingBatches, "train_one_epoch", train_two_epochs)
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 of 9 epochs"):
         autoencoder = small(epochs=9).fit(waves)
     assert np.isfinite(autoencoder.transform(waves)).all()

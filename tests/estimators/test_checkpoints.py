@@ -11,6 +11,7 @@ from communicators import run_workers
 
 from seqembed import InvalidFileError, LSTMReconstructor, load
 from seqembed.estimators import base, checkpoints
+from seqembed.training import loop
 
 # How often the test with SIGKILL is repeated, each time at another moment.
 KILLS = int(os.environ.get("SEQEMBED_KILLS", "1"))
@@ -234,17 +235,17 @@ def test_a_random_state_that_is_an_object_does_not_tell_fits_apart(small, waves,
 
 def test_ctrl_c_leaves_the_checkpoint(small, waves, tmp_path, monkeypatch):
     whole = small(epochs=6).fit(waves)
-    make_epoch, n_epochs = base.train.__globals__["_Run"].make_epoch, []
+    train_one_epoch = loop._train_one_epoch
 
-    def interrupted(run):
-        n_epochs.append(run)
-        if len(n_epochs) == 4:
+    def interrupted(run, state):
+        if state.epoch == 3:
             raise KeyboardInterrupt
-        make_epoch(run)
+        return train_one_epoch(run, state)
 
-    monkeypatch.setattr("seqembed.training.loop._Run.make_epoch", interrupted)
-    with pytest.warns(UserWarning, match="Training was interrupted after 3 of 6 epochs"):
-        small(epochs=6).fit(waves, checkpoint=tmp_path / "fit")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_train_one_epoch", interrupted)
+        with pytest.warns(UserWarning, match="Training was interrupted after 3 of 6 epochs"):
+            small(epochs=6).fit(waves, checkpoint=tmp_path / "fit")
     assert (tmp_path / "fit").exists()
     assert_equal_fits(small(epochs=6).fit(waves, checkpoint=tmp_path / "fit"), whole)
 

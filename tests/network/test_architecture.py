@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.network.architecture import Network, auto_patch_size
-from seqembed.network.weights import initial_weights
+from seqembed.network.architecture import Network
 
 
 def test_the_posts_network_has_248578_parameters():
@@ -21,31 +20,6 @@ def test_only_the_bottleneck_returns_its_last_step_alone():
     network = Network(n_features=2)
     layers = [*network.encoder, *network.decoder]
     assert [layer.return_sequences for layer in layers] == [True, False, True, True]
-
-
-def test_initial_weights_have_the_shapes_and_order_of_the_network():
-    network = Network(n_features=2, n_components=3, hidden_units=(5,))
-    weights = initial_weights(network, np.random.default_rng(0))
-    assert {name: weight.shape for name, weight in weights.items()} == network.weight_shapes
-    assert list(weights) == list(network.weight_shapes)
-    assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
-
-
-def test_initial_recurrent_kernels_are_orthogonal():
-    kernel = initial_weights(Network(n_features=2), np.random.default_rng(0))["encoder_1/recurrent_kernel"]
-    np.testing.assert_allclose(kernel @ kernel.T, np.eye(128), atol=1e-5)
-
-
-def test_initial_kernels_fill_the_range_of_glorot():
-    kernel = initial_weights(Network(n_features=2), np.random.default_rng(0))["encoder_2/kernel"]
-    limit = np.sqrt(6 / (128 + 256))
-    assert 0.99 * limit < np.abs(kernel).max() <= limit
-
-
-@given(n_timesteps=st.integers(1, 10**5))
-def test_automatic_patches_leave_about_ten_steps_of_long_sequences_and_leave_short_ones_alone(n_timesteps):
-    n_steps = Network(n_features=1, patch_size=auto_patch_size(n_timesteps)).count_steps(n_timesteps)
-    assert n_steps == n_timesteps if n_timesteps < 40 else 8 <= n_steps <= 13
 
 
 @given(n_timesteps=st.integers(1, 50), patch_size=st.integers(1, 9))

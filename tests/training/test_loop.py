@@ -10,7 +10,8 @@ from seqembed.export.keras_model import build_keras_model
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights, named_weights
-from seqembed.training import loop
+from seqembed.training import batches, loop
+from seqembed.training.muon import Muon
 
 NETWORK = Network(n_features=1, n_components=2, hidden_units=(3,))
 
@@ -21,7 +22,7 @@ def X():
 
 
 class SequencesReadBy:
-    """Sequences of four timesteps that a function of the rows reads, which may do what a test needs."""
+    """Sequences of four timesteps. A function of the rows reads them: a test can make it fail or change values."""
 
     means = np.zeros(1, np.float32)
 
@@ -118,7 +119,7 @@ def test_interrupting_keeps_the_best_weights_and_says_so(X):
     result = train(read)
     assert result.interrupted
     assert len(result.history["loss"]) == 2
-    # Those of the moment, in the middle of the third epoch: they are better than those at the end of the first.
+    # The present weights, in the middle of the third epoch, are better than those at the end of the first.
     assert result.best_loss < min(result.history["loss"])
     # A batch is read before the update by the batch before it.
     expected = weights_after_updates(X, 7)
@@ -127,15 +128,15 @@ def test_interrupting_keeps_the_best_weights_and_says_so(X):
 
 
 def weights_after_updates(X, n_updates):
-    """Weights after so many updates of an uninterrupted training."""
+    """Weights after some updates of an uninterrupted training."""
     seen = []
 
-    class Recording(loop.Muon):
-        def update(self, gradient):
-            super().update(gradient)
-            seen.append(self.parameters)
+    class Recording(Muon):
+        def step(self, *arguments):
+            seen.append(super().step(*arguments))
+            return seen[-1]
 
-    with mock.patch.object(loop, "Muon", Recording):
+    with mock.patch.object(batches, "Muon", Recording):
         train(X.__getitem__)
     return named_weights(NETWORK.weight_shapes, seen[n_updates - 1])
 

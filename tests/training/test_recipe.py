@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqembed import LSTMAutoencoder
-from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate
+from seqembed.network.architecture import Network
+from seqembed.training.recipe import auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
 
 
 @given(n_samples=st.integers(1, 10**7), patch_size=st.integers(1, 9))
@@ -33,3 +34,9 @@ def test_a_fit_peaks_at_the_rate_that_was_chosen(learning_rate, expected):
     X = np.random.default_rng(0).normal(size=(20, 6, 1))
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=30, learning_rate=learning_rate, random_state=0).fit(X)
     assert max(autoencoder.history_["learning_rate"]) == pytest.approx(expected, rel=0.02)
+
+
+@given(n_timesteps=st.integers(1, 10**5))
+def test_automatic_patches_leave_about_ten_steps_of_long_sequences_and_leave_short_ones_alone(n_timesteps):
+    n_steps = Network(n_features=1, patch_size=auto_patch_size(n_timesteps)).count_steps(n_timesteps)
+    assert n_steps == n_timesteps if n_timesteps < 40 else 8 <= n_steps <= 13

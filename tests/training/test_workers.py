@@ -15,7 +15,7 @@ import worker
 from communicators import ThreadCommunicator, run_workers
 
 from seqembed import LSTMAutoencoder, ReconstructionDetector, load
-from seqembed.training import loop
+from seqembed.training.muon import Muon
 from seqembed.training.workers import ALONE, Workers, find_workers
 
 TESTS = Path(__file__).parents[1]
@@ -48,13 +48,14 @@ def fit_on_all(parts, **changes):
 @pytest.fixture
 def parameters_by_thread(monkeypatch):
     """The parameters after each update, by the thread that made it."""
-    recorded, update = {}, loop.Muon.update
+    recorded, step = {}, Muon.step
 
-    def recording(muon, gradient):
-        update(muon, gradient)
-        recorded.setdefault(threading.get_ident(), []).append(muon.parameters.copy())
+    def recording(muon, *arguments):
+        parameters = step(muon, *arguments)
+        recorded.setdefault(threading.get_ident(), []).append(parameters.copy())
+        return parameters
 
-    monkeypatch.setattr(loop.Muon, "update", recording)
+    monkeypatch.setattr(Muon, "step", recording)
     return recorded
 
 
