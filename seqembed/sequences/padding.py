@@ -46,7 +46,7 @@ def sequences_from_padded(X: npt.ArrayLike, value: float = np.nan) -> list[np.nd
     if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(f"Got value={value!r}, expected the number that X was padded with: value=0 or value=np.nan.")
     is_padding: np.ndarray = np.isnan(X) if value != value else np.equal(X, value)
-    known: np.ndarray = ~is_padding if X.ndim == 2 else ~is_padding.all(axis=2)
+    known: np.ndarray = np.logical_not(is_padding if X.ndim == 2 else is_padding.all(axis=2))
     empty = np.flatnonzero(~known.any(axis=1))
     if len(empty):
         raise ValueError(
