@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.estimators.events import Events
 from seqembed.extras import import_extra
 from seqembed.sequences.containers import as_numbers
 
 
-def plot_events(events: Events, recording, time=None, axes=None):
-    """Draw a recording with its events, and the scores of its rows below.
+def plot_events(
+    events: Events, recording: npt.ArrayLike, time: npt.ArrayLike | None = None, axes: Sequence[Any] | None = None
+) -> Sequence[Any]:
+    """Draw a recording with its events, and below it the scores of its rows.
 
     Parameters
     ----------
     events : seqembed.estimators.events.Events
-        What `seqembed.detect_events` returned.
+        Result of `seqembed.detect_events`.
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The recording. A data frame names the lines.
     time : array-like of shape (n_rows,), default=None
-        What the horizontal axis shows; by default rows.
+        Time of each row, for the horizontal axis. By default the axis counts rows.
     axes : pair of matplotlib.axes.Axes, default=None
-        Where to draw; by default in a figure of their own.
+        Axes of the recording and of the scores. By default those of a new figure.
 
     Returns
     -------
     axes : pair of matplotlib.axes.Axes
-        The recording, each feature divided by its standard deviation and above the one before it, and the scores with
-        the threshold of windows.
+        The first shows the recording: each feature is divided by its standard deviation, and lies above the one before
+        it. The second shows the scores of the rows, with the threshold of the windows.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def plot_events(events: Events, recording, time=None, axes=None):
     axes[1].set_ylabel("low is rare")
     for start, end in zip(events.table.start, events.table.end, strict=True):
         for panel in axes:
-            # An event of a single row is visible by the width of its edge.
+            # The edge has a width, so that an event of a single row is visible.
             panel.axvspan(time[start], time[end], color="tab:orange", alpha=0.4, linewidth=1)
     axes[1].legend(loc="lower left", ncols=2)
     return axes

@@ -1,20 +1,25 @@
 """Loaders of the data sets in ``data/``.
 
-Each data set is an .npz file. Its description is the .rst file of the same name, which the loader
-returns as `DESCR`.
+Each data set is an .npz file. The .rst file of the same name describes it, and the loader returns its text as `DESCR`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.utils import Bunch
 
+# An array, or a list of arrays where lengths differ.
+Data: TypeAlias = np.ndarray | list[np.ndarray]
+
 _DATA = files("seqembed.datasets") / "data"
 
 
-def load_basic_motions(*, split: str | None = None, return_X_y: bool = False):
+def load_basic_motions(*, split: str | None = None, return_X_y: bool = False) -> Bunch | tuple[Data, np.ndarray]:
     """Load BasicMotions: four activities recorded by a smart watch, 80 sequences of 100 timesteps and 6 features.
 
     Parameters
@@ -50,7 +55,7 @@ def load_basic_motions(*, split: str | None = None, return_X_y: bool = False):
     )
 
 
-def load_japanese_vowels(*, split: str | None = None, return_X_y: bool = False):
+def load_japanese_vowels(*, split: str | None = None, return_X_y: bool = False) -> Bunch | tuple[Data, np.ndarray]:
     """Load JapaneseVowels: nine speakers say /ae/, 640 sequences of 7 to 29 timesteps and 12 features.
 
     Parameters
@@ -83,7 +88,7 @@ def load_japanese_vowels(*, split: str | None = None, return_X_y: bool = False):
     )
 
 
-def load_italy_power(*, split: str | None = None, return_X_y: bool = False):
+def load_italy_power(*, split: str | None = None, return_X_y: bool = False) -> Bunch | tuple[Data, np.ndarray]:
     """Load ItalyPowerDemand: electricity demand on 1096 days, 24 timesteps of one feature.
 
     Parameters
@@ -114,7 +119,7 @@ def load_italy_power(*, split: str | None = None, return_X_y: bool = False):
     return _labelled_sequences("italy_power", split, return_X_y, feature_names=["demand"])
 
 
-def load_mitdb(*, return_X_y: bool = False):
+def load_mitdb(*, return_X_y: bool = False) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load an electrocardiogram with one labelled rare event: 7500 rows of one feature.
 
     Parameters
@@ -134,7 +139,7 @@ def load_mitdb(*, return_X_y: bool = False):
     >>> recording.data.shape, recording.train_end
     ((7500, 1), 5000)
     """
-    with np.load(_DATA / "mitdb.npz") as arrays:
+    with _arrays("mitdb") as arrays:
         data, target = arrays["series"], arrays["labels"].astype(np.int64)
         train_end, sampling_rate = int(arrays["train_end"]), float(arrays["fs"])
     if return_X_y:
@@ -149,7 +154,7 @@ def load_mitdb(*, return_X_y: bool = False):
     )
 
 
-def load_ecg():
+def load_ecg() -> Bunch:
     """Load five minutes of an electrocardiogram: 108,000 rows of one feature, without labels.
 
     Returns
@@ -163,7 +168,7 @@ def load_ecg():
     >>> recording.data.shape, recording.sampling_rate
     ((108000, 1), 360.0)
     """
-    with np.load(_DATA / "ecg.npz") as arrays:
+    with _arrays("ecg") as arrays:
         return Bunch(
             data=arrays["series"],
             sampling_rate=float(arrays["fs"]),
@@ -172,12 +177,14 @@ def load_ecg():
         )
 
 
-def _labelled_sequences(name: str, split: str | None, return_X_y: bool, feature_names: list[str]):
+def _labelled_sequences(
+    name: str, split: str | None, return_X_y: bool, feature_names: list[str]
+) -> Bunch | tuple[Data, np.ndarray]:
     if split not in ("train", "test", None):
         raise ValueError(f"Got split={split!r}, expected 'train', 'test' or None for both.")
     parts = ("train", "test") if split is None else (split,)
-    with np.load(_DATA / f"{name}.npz") as arrays:
-        data = np.concatenate([arrays[f"X_{part}"] for part in parts])
+    with _arrays(name) as arrays:
+        data: Data = np.concatenate([arrays[f"X_{part}"] for part in parts])
         target = np.concatenate([arrays[f"y_{part}"] for part in parts])
         target_names = arrays["classes"]
         if f"lengths_{parts[0]}" in arrays:
@@ -192,6 +199,13 @@ def _labelled_sequences(name: str, split: str | None, return_X_y: bool, feature_
         feature_names=feature_names,
         DESCR=_description(name),
     )
+
+
+@contextmanager
+def _arrays(name: str) -> Iterator[Any]:
+    # An installed package need not be a folder of files.
+    with (_DATA / f"{name}.npz").open("rb") as file, np.load(file) as arrays:
+        yield arrays
 
 
 def _description(name: str) -> str:

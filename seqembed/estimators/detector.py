@@ -2,77 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
-from sklearn.utils import Bunch, check_random_state
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
+from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.columns import check_columns, remember_columns
+from seqembed.estimators.cross_fitting import cross_fit, default_estimator, reconstruction_residuals
 from seqembed.estimators.file_checks import check_detector_attributes
-from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights, padded_residuals
+from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
-from seqembed.sequences.collection import Sequences, check_sequences, counted, without_feature_axis
+from seqembed.sequences.collection import Sequences, check_sequences, counted
 from seqembed.sequences.labels import rare_mask
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
-from seqembed.training.progress import Progress
 from seqembed.training.workers import refuse_workers
-
-# The default network: components for each feature, and limits of the components and of the hidden units.
-_COMPONENTS_PER_FEATURE, _MOST_COMPONENTS = 8, 64
-_LEAST_UNITS = 32
-# All networks together make at most as many updates as this number of fits on all normal sequences.
-_MOST_FITS = 2.2
 
 
 @savable
 class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Find the sequences that a network, trained on normal ones, can't reconstruct.
 
-    1. The training sequences are divided into `cv` contiguous blocks, and a clone of the estimator is fitted on all but
-       one block, for each of them. The blocks are contiguous because windows of one recording overlap.
-    2. Each network reconstructs the block that it has not seen, since errors on sequences that a network was fitted on
-       are too small for a threshold. These residuals give the weights of the features and the threshold: the error that
-       a share of `contamination` of normal sequences exceeds, or with labels the threshold of the best F1 score.
-    3. The same networks judge new sequences, which none of them has seen, so that the threshold holds for them, also
-       if the networks are trained too little or too much. Of five networks, the second and the third worst judge a
-       sequence, with the mean of their errors. The mean of all five would exceed the threshold more rarely than the
-       error of a single network does, from which the threshold comes. (Of three networks the two worst judge, of four
-       the second worst, and of two both, which flags a little less than `contamination`.)
+    1. The normal training sequences are divided into `cv` contiguous blocks. For each block, a clone of the estimator
+       is fitted on the other blocks. The blocks are contiguous because windows of one recording overlap.
+    2. Each network reconstructs the block that it was not fitted on, because errors on fitted sequences are too small
+       for a threshold. These residuals give the weights of the features, and the threshold: the error that a share of
+       `contamination` of normal sequences exceeds or, with labels, the threshold of the best F1 score.
+    3. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
+       the networks are trained too little or too much. The score comes from the error of rank n / 2 + 1 of the n
+       networks, the smallest error first. Between two ranks, it is the mean: for five networks, that of the 3rd and the
+       4th smallest error. The mean of all errors would exceed the threshold more rarely than the error of one network,
+       from which the threshold is computed. (For two networks it is the mean of both errors, which flags a little less
+       than `contamination`.)
 
     Parameters
     ----------
     estimator : estimator, default=None
         `LSTMAutoencoder`, `LSTMReconstructor`, or any estimator with `fit` and `reconstruct`, for sequences of shape
         (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is an `LSTMAutoencoder` with eight
-        components for each feature, at most 64, twice as many hidden units, at least 32, and ``readout_weight=0``: a
-        small bottleneck has room for what is normal and for little else, and nobody reads the embedding. Where
-        `augment` is "auto", training sequences are not varied, since a network that was trained on unvaried normal
-        sequences reconstructs others worse. Where `epochs` is "auto", all networks together make at most as many
-        updates as 2.2 fits on all normal sequences.
+        components for each feature, at most 64, twice as many hidden units, at least 32, and ``readout_weight=0``. A
+        small bottleneck can hold normal sequences and little else, and the embedding is not used. If `augment` is
+        "auto", training sequences are not varied, because a network trained on unvaried normal sequences reconstructs
+        rare ones worse. If `epochs` is "auto", all networks together make at most as many updates as 2.2 fits on all
+        normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
-        see `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all those of the
-        training data.
+        see `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all held-out scores of
+        the training data.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
         2016). None leaves residuals in the units of the data.
     cv : int, default=5
-        Number of blocks, and of networks. With more of them, each network sees more of the normal sequences, in fewer
-        epochs if those are "auto": from three networks on, the fit takes about twice as long as that of one network.
-        With a fixed number of epochs, it takes ``cv - 1`` times as long.
+        Number of blocks, and of networks. With more blocks, each network is fitted on more of the normal sequences. If
+        `epochs` is "auto", it is fitted in fewer epochs: from three networks on, `fit` takes about twice as long as the
+        fit of one network. With a fixed number of epochs, it takes ``cv - 1`` times as long.
     gap : int, default=0
-        Sequences on either side of a block that are left out of the fit on the others. For overlapping windows, it
-        should be the number of neighbours on one side that share rows with a window.
+        Sequences on either side of a block that are left out of the fit on the other blocks. For overlapping windows,
+        pass the number of neighbours on one side that share rows with a window.
     random_state : int, RandomState instance or None, default=None
-        Given to the estimator if it has none of its own. An int makes results repeat, on the same machine.
+        Passed to the estimator if its own `random_state` is None. With an int, results repeat on the same machine.
     verbose : int, default=0
         1 shows a progress bar over the networks.
 
@@ -88,14 +83,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         With labels of rare events: "precision" and "recall" at the threshold, on sequences that neither the networks
         nor the threshold have seen, see `seqembed.estimators.thresholds.held_out_quality`. Empty without.
     feature_scales_ : float array of shape (n_features,)
-        Typical residual of each feature, in its units; ones if `weighting` is None.
+        Typical residual of each feature, in its units. Ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
-        Matrix of the quadratic form that squares residuals divided by `feature_scales_`: their inverse covariance with
-        "mahalanobis", else the identity.
+        Matrix of the quadratic form that squares the residuals, which are first divided by `feature_scales_`. With
+        "mahalanobis" it is their inverse covariance, else the identity.
     length_exponent_ : float
-        Held-out errors grow as this power of the number of timesteps, and scores are divided by it, so that those of
-        short and of long sequences compare. It lies between -1 and 1, and is 0 for sequences of one length and where
-        the trend is less than three of its standard errors.
+        Held-out errors grow as this power of the number of timesteps. Errors are divided by this power of the length
+        relative to `n_timesteps_`, so that scores of short and of long sequences compare. It lies between -1 and 1. It
+        is 0 for sequences of one length, and if the trend is less than three of its standard errors.
     n_timesteps_ : int
         Length of the longest training sequence.
     input_ndim_ : int
@@ -107,15 +102,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     Notes
     -----
-    This is novelty detection in scikit-learn's terms: `fit` sees normal sequences (or labels), `predict` judges new
-    ones. Missing values (NaN) are left out of the scores, which are means over the known values.
+    This is novelty detection in scikit-learn's terms: `fit` gets normal sequences (or labels), and `predict` gets new
+    ones. Scores are means over the known values, so missing values (NaN) do not count.
 
     References
     ----------
     P. Malhotra et al., "LSTM-based encoder-decoder for multi-sensor anomaly detection" (2016).
     C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
-    R. F. Barber et al., "Predictive inference with the jackknife+" (2021): networks that have seen all but a part, for
-    the threshold and for new sequences.
+    R. F. Barber et al., "Predictive inference with the jackknife+" (2021), for the threshold and the scores of new
+    sequences from networks that were each fitted without a part of the data.
 
     Examples
     --------
@@ -130,7 +125,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     array([-1, -1])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "reconstruct"]), None],
         "contamination": [Options(Real, {0}), Interval(Real, 0, 0.5, closed="right")],
         "weighting": [StrOptions({"robust", "mahalanobis"}), None],
@@ -144,8 +139,16 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     novelty = True
 
     def __init__(
-        self, estimator=None, *, contamination=0.01, weighting="robust", cv=5, gap=0, random_state=None, verbose=0
-    ):
+        self,
+        estimator: BaseEstimator | None = None,
+        *,
+        contamination: float = 0.01,
+        weighting: str | None = "robust",
+        cv: int = 5,
+        gap: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.contamination = contamination
         self.weighting = weighting
@@ -156,8 +159,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     # The estimator inside validates its own parameters.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, lengths=None):
-        """Fit networks on normal sequences, and the threshold on sequences that they have not seen.
+    def fit(
+        self,
+        X: npt.ArrayLike | Sequence[npt.ArrayLike],
+        y: npt.ArrayLike | None = None,
+        *,
+        lengths: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Fit networks on normal sequences, and choose the threshold on sequences that they were not fitted on.
 
         Parameters
         ----------
@@ -165,9 +174,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             Sequences, as the estimator takes them. If they come from one recording, keep its order.
         y : array-like of shape (n_samples,), default=None
             Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal, or truth
-            values. Integers that are all 1 mean that all are normal. Rare sequences are left out of training.
-            The threshold then has the best F1 score between them and the held-out normal sequences, and `report_` says
-            how good it is. Other labels are ignored with a warning.
+            values. If all labels are the integer 1, all sequences are normal. Rare sequences are left out of training.
+            The threshold is then the one of the best F1 score between them and the held-out normal sequences, and
+            `report_` has its precision and recall. Other labels are ignored with a warning.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
 
@@ -179,7 +188,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Raises
         ------
         ValueError
-            For fewer normal sequences than `cv`, labels of another shape than (n_samples,) or with missing ones, and
+            For fewer normal sequences than `cv`; for labels of another shape than (n_samples,); for missing labels; and
             for input that the estimator refuses.
         TypeError
             For a data frame of which some column names are strings and others are not.
@@ -193,7 +202,16 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
-        estimators, residuals = self._fit_networks(sequences, normal)
+        estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
+        estimators, residuals = cross_fit(
+            estimator,
+            sequences,
+            normal,
+            n_blocks=self.cv,
+            gap=self.gap,
+            random_state=self.random_state,
+            verbose=self.verbose,
+        )
         normal_lengths = sequences.lengths[normal]
         weights = learn_weights(
             residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
@@ -216,47 +234,20 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.input_ndim_ = sequences.ndim
         return self
 
-    def _fit_networks(self, sequences: Sequences, normal: np.ndarray) -> tuple[list[Any], np.ndarray]:
-        """Fit a network for each block of the normal sequences; return the networks and the held-out residuals."""
-        blocks = list(_contiguous_blocks(len(normal), self.cv, self.gap))
-        estimator = self._block_estimator(sequences, len(normal), sum(len(others) for _, others in blocks))
-        progress = Progress(len(blocks), "network") if self.verbose else None
-        estimators, residuals = [], np.empty((len(normal), sequences.n_timesteps, sequences.n_features))
-        for number, (block, others) in enumerate(blocks, 1):
-            fitted = clone(estimator).fit(_chosen(sequences, normal[others], sequences.n_timesteps))
-            estimators.append(fitted)
-            residuals[block] = _residuals(fitted, sequences, normal[block], sequences.n_timesteps)
-            if progress is not None:
-                progress.update(number, {}, ended=number == len(blocks))
-        return estimators, residuals
-
-    def _block_estimator(self, sequences: Sequences, n_normal: int, n_fitted: int) -> Any:
-        """Return the estimator to clone for each block.
-
-        `n_fitted` is the number of sequences that all clones together are fitted on.
-        """
-        estimator = _default_estimator(sequences.n_features) if self.estimator is None else clone(self.estimator)
-        parameters = estimator.get_params(deep=False)
-        changes: dict[str, Any] = {"augment": False} if parameters.get("augment") == "auto" else {}
-        if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
-            epochs = estimator.count_epochs(n_normal, sequences.n_timesteps)
-            changes["epochs"] = max(1, round(epochs * min(1, _MOST_FITS * n_normal / n_fitted)))
-        if self.random_state is not None and parameters.get("random_state", self) is None:
-            changes["random_state"] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return estimator.set_params(**changes)
-
     @property
-    def fit_predict(self):
-        """Not available, as in ``LocalOutlierFactor(novelty=True)``: the networks were fitted on these sequences.
+    def fit_predict(self) -> NoReturn:
+        """Not available, as in ``LocalOutlierFactor(novelty=True)``: networks would score sequences of their own fit.
 
-        `heldout_scores_` has their scores from networks that were not fitted on them.
+        `heldout_scores_` has the scores of these sequences from networks that were not fitted on them.
         """
         raise AttributeError(
-            "fit_predict is not available: a network reconstructs the sequences that it was fitted on too well to "
-            "judge them. Use fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
+            "fit_predict is not available: a network has too small errors on the sequences that it was fitted on. Use "
+            "fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
         )
 
-    def score_samples(self, X, *, lengths=None):
+    def score_samples(
+        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
+    ) -> np.ndarray:
         """Score sequences; a higher score means more normal.
 
         Parameters
@@ -269,7 +260,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals, of the networks that judge it.
+            Minus the mean of the weighted squared residuals, from the networks of the ranks that the class describes.
 
         Examples
         --------
@@ -281,14 +272,16 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         (12,)
         """
         check_is_fitted(self)
-        sequences = self._check_sequences(X, lengths)
+        sequences = self._checked_sequences(X, lengths)
         scores = np.empty(len(sequences))
         # Residuals take several times the memory of the sequences.
         for rows in sequences.chunks():
             scores[rows] = -self._contributions(sequences, np.arange(rows.start, rows.stop)).sum(axis=(1, 2))
         return scores
 
-    def decision_function(self, X, *, lengths=None):
+    def decision_function(
+        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
+    ) -> np.ndarray:
         """Score sequences relative to the threshold: negative for rare ones.
 
         Parameters
@@ -305,8 +298,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         return self.score_samples(X, lengths=lengths) - self.offset_
 
-    def predict(self, X, *, lengths=None):
-        """Tell rare sequences from normal ones.
+    def predict(
+        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
+    ) -> np.ndarray:
+        """Predict which sequences are rare.
 
         Parameters
         ----------
@@ -322,8 +317,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         return np.where(self.decision_function(X, lengths=lengths) < 0, -1, 1)
 
-    def explain(self, X, *, lengths=None):
-        """Show which timesteps and which features made sequences stand out.
+    def explain(self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None) -> Bunch:
+        """Divide the errors of sequences among their timesteps and features.
 
         Parameters
         ----------
@@ -336,9 +331,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         -------
         shares : Bunch
             `value` (n_samples, n_timesteps, n_features), and their sums `timestep` (n_samples, n_timesteps) and
-            `feature` (n_samples, n_features). The values of a sequence add up to minus its score. With "mahalanobis",
-            some can be negative. Missing values have a share of 0. For sequences of unequal lengths, `value` and
-            `timestep` are lists of arrays.
+            `feature` (n_samples, n_features). The shares of a sequence add up to minus its score. With "mahalanobis",
+            some of them can be negative. Missing values have a share of 0. For sequences of unequal lengths, `value`
+            and `timestep` are lists of arrays.
 
         Examples
         --------
@@ -352,7 +347,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         (3, 1)
         """
         check_is_fitted(self)
-        sequences = self._check_sequences(X, lengths)
+        sequences = self._checked_sequences(X, lengths)
         values = self._contributions(sequences, np.arange(len(sequences)))
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
@@ -363,14 +358,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             feature=features,
         )
 
-    def _check_sequences(self, X, lengths) -> Sequences:
+    def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
         sequences = check_sequences(X, lengths, estimator=self)
         if sequences.ndim == self.input_ndim_:
             check_columns(self, sequences)
         return sequences
 
     def _contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        """Compute the share of each value in the errors of some sequences, which are checked."""
+        """Compute the share of each value in the errors of some checked sequences."""
         weights = ResidualWeights(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
         return _contributions(self.estimators_, weights, sequences, rows)
 
@@ -382,60 +377,17 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         check_detector_attributes(attributes)
         vars(self).update(attributes)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
 
 
-def _default_estimator(n_features: int) -> LSTMAutoencoder:
-    n_components = min(_COMPONENTS_PER_FEATURE * n_features, _MOST_COMPONENTS)
-    return LSTMAutoencoder(n_components, hidden_units=(max(2 * n_components, _LEAST_UNITS),), readout_weight=0)
-
-
-def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows of each block, and the rows that are more than `gap` away from it."""
-    # Only `fit` needs this import, which a process that loads and predicts would wait for.
-    from sklearn.model_selection import KFold
-
-    rows = np.arange(n_samples)
-    for _, block in KFold(n_blocks).split(rows):
-        others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
-        if not len(others):
-            raise ValueError(
-                f"Got gap={gap} and cv={n_blocks} for {counted(n_samples, 'normal sequence')}, which leaves no "
-                f"sequence to fit on for one block. Use a smaller gap=."
-            )
-        yield block, others
-
-
-def _residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
-    """Reconstruct some sequences and return their residuals, see `padded_residuals`."""
-    reconstructions = estimator.reconstruct(_chosen(sequences, rows, n_timesteps))
-    return padded_residuals([sequences.values[row] for row in rows], reconstructions, sequences.n_timesteps)
-
-
-def _chosen(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
-    """Select sequences as the user gave them: an array if all have the length of the training data, else a list."""
-    is_array = isinstance(sequences.values, np.ndarray)
-    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
-        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
-    else:
-        values = [sequences.values[row] for row in rows]
-    return without_feature_axis(values) if sequences.ndim == 2 else values
-
-
 def _contributions(
     estimators: list[Any], weights: ResidualWeights, sequences: Sequences, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the share of each value in the errors of some sequences, from the residuals of all networks."""
-    lengths = sequences.lengths[rows]
-    return joint_contributions(
-        np.stack(
-            [
-                weights.contributions(_residuals(estimator, sequences, rows, weights.n_timesteps), lengths)
-                for estimator in estimators
-            ]
-        )
-    )
+    lengths, n_timesteps = sequences.lengths[rows], weights.n_timesteps
+    residuals = (reconstruction_residuals(each, sequences, rows, n_timesteps) for each in estimators)
+    return joint_contributions(np.stack([weights.contributions(each, lengths) for each in residuals]))

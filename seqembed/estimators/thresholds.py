@@ -1,36 +1,37 @@
-"""Thresholds between normal and rare errors, from errors of sequences that the network has not seen."""
+"""Thresholds between normal and rare errors, from errors of sequences that the network was not fitted on."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.stats import genpareto
 
-# The tail that is extended: so many of the largest errors, or this share of all if that is more.
-_LEAST_TAIL, _SHARE_OF_TAIL = 10, 0.1
-# A tail that was fitted to few errors may be longer than it looks: this part of one over their number is added to its
-# shape. More of it flags too little of forty sequences, less too much of three hundred: `bench_false_alarms.py`.
+# Errors that count as the tail: at least this number of the largest ones, or this share of all if that is more.
+_LEAST_TAIL, _TAIL_SHARE = 10, 0.1
+# Added to the fitted shape, divided by the number of excesses: a small sample underestimates the tail. 0.5 was the best
+# of those tried on 40 and 300 sequences: `bench_false_alarms.py`.
 _WIDENING = 0.5
-_PARTS = 5
+# Parts of the errors for `held_out_quality`.
+_N_PARTS = 5
 
 
 def exceeded_by_share(errors: np.ndarray, share: float) -> float:
     """Find the threshold that a new error of the same kind exceeds with a given probability.
 
     The k-th largest of n errors is exceeded by another one with a probability of k / (n + 1), whatever their
-    distribution; between two of them the threshold is interpolated. Below 1 / (n + 1) no error is large enough: there
-    the tail is extended by a generalised Pareto distribution.
+    distribution. Between two of them, the threshold is interpolated. For a probability below 1 / (n + 1), no error is
+    large enough, and a generalised Pareto distribution extends the tail.
 
     Parameters
     ----------
     errors : float array of shape (n_samples,)
-        Of sequences that the network has not seen.
+        Errors of sequences that the network was not fitted on.
     share : float
         The probability. 0 gives the largest error.
 
     Returns
     -------
     threshold : float
-        In the unit of the errors.
+        Errors above it count as rare.
 
     References
     ----------
@@ -49,7 +50,7 @@ def exceeded_by_share(errors: np.ndarray, share: float) -> float:
         return float(largest)
     if share * (len(errors) + 1) >= 1:
         return float(np.quantile(errors, 1 - share, method="weibull"))
-    n_tail = min(len(errors) - 1, max(_LEAST_TAIL, int(_SHARE_OF_TAIL * len(errors))))
+    n_tail = min(len(errors) - 1, max(_LEAST_TAIL, int(_TAIL_SHARE * len(errors))))
     if n_tail < 1:
         return float(largest)
     start = np.sort(errors)[-n_tail - 1]
@@ -59,7 +60,10 @@ def exceeded_by_share(errors: np.ndarray, share: float) -> float:
 
 
 def _fitted_tail(excesses: np.ndarray) -> tuple[float, float]:
-    """Fit shape and scale by moments, which ten values suffice for; the bounds keep their variance finite."""
+    """Fit shape and scale by the method of moments, for which ten values are enough.
+
+    The bounds of the shape keep the moments finite.
+    """
     if len(excesses) < 2 or not excesses.var():
         return 0.0, float(excesses.mean()) if len(excesses) else np.finfo(float).tiny
     ratio = excesses.mean() ** 2 / excesses.var(ddof=1)
@@ -70,10 +74,15 @@ def _fitted_tail(excesses: np.ndarray) -> tuple[float, float]:
 def best_f1(normal: np.ndarray, rare: np.ndarray) -> float:
     """Find the threshold with the best F1 score between errors of normal and of rare sequences.
 
+    Parameters
+    ----------
+    normal, rare : float arrays of shape (n_normal,) and (n_rare,)
+        Errors of sequences that the network was not fitted on.
+
     Returns
     -------
     threshold : float
-        Halfway between the two errors next to it. A sequence whose error exceeds it counts as rare.
+        Halfway between two neighbouring errors. A sequence whose error exceeds it counts as rare.
 
     Examples
     --------
@@ -81,7 +90,7 @@ def best_f1(normal: np.ndarray, rare: np.ndarray) -> float:
     >>> best_f1(np.array([1.0, 2.0, 3.0]), np.array([5.0, 7.0]))
     4.0
     """
-    # Only labels need scikit-learn's metrics, whose import a process that loads and predicts would wait for.
+    # Imported here, because only labels need it: it would slow the start of a process that loads and predicts.
     from sklearn.metrics import precision_recall_curve
 
     errors = np.concatenate([normal, rare])
@@ -94,13 +103,20 @@ def best_f1(normal: np.ndarray, rare: np.ndarray) -> float:
 
 
 def held_out_quality(normal: np.ndarray, rare: np.ndarray) -> dict[str, float]:
-    """Measure precision and recall of `best_f1` on errors that the threshold was not chosen on.
+    """Measure precision and recall of `best_f1` on errors that were not used to choose the threshold.
+
+    The errors are divided into five parts. For each part, the threshold is chosen on the others. The parts are
+    contiguous, because neighbouring windows overlap.
+
+    Parameters
+    ----------
+    normal, rare : float arrays of shape (n_normal,) and (n_rare,)
+        Errors of sequences that the network was not fitted on.
 
     Returns
     -------
-    quality : dict
-        "precision" and "recall", of five parts of the errors, each judged by the threshold of the others; NaN for
-        fewer than two rare sequences. The parts follow the order of the errors, since windows overlap with neighbours.
+    quality : dict of str to float
+        "precision" and "recall". NaN for fewer than two rare or two normal sequences.
 
     Examples
     --------
@@ -111,15 +127,15 @@ def held_out_quality(normal: np.ndarray, rare: np.ndarray) -> dict[str, float]:
     from sklearn.metrics import precision_score, recall_score
     from sklearn.model_selection import StratifiedKFold
 
-    n_parts = min(_PARTS, len(normal), len(rare))
+    n_parts = min(_N_PARTS, len(normal), len(rare))
     if n_parts < 2:
         return {"precision": np.nan, "recall": np.nan}
     errors = np.concatenate([normal, rare])
     is_rare = np.repeat([False, True], [len(normal), len(rare)])
     flagged = np.zeros(len(errors), bool)
-    for chosen, judged in StratifiedKFold(n_parts).split(errors, is_rare):
-        threshold = best_f1(errors[chosen][~is_rare[chosen]], errors[chosen][is_rare[chosen]])
-        flagged[judged] = errors[judged] > threshold
+    for others, part in StratifiedKFold(n_parts).split(errors, is_rare):
+        threshold = best_f1(errors[others][~is_rare[others]], errors[others][is_rare[others]])
+        flagged[part] = errors[part] > threshold
     return {
         "precision": float(precision_score(is_rare, flagged, zero_division=0)),
         "recall": float(recall_score(is_rare, flagged)),

@@ -1,42 +1,48 @@
-"""Conversion of long-format data frames to sequences.
-
-`sequences_from_frame` makes the sequences. `frame_from_sequences` puts values of sequences back into the data frame.
-"""
+"""Conversion of data frames in long format to sequences and back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import counted
-from seqembed.sequences.times import as_dates, exceeds, on_grid
+from seqembed.sequences.long_format import LongFormat, read_long_format
+from seqembed.sequences.times import TimeStep
 
 
-class FrameSequences(list):
-    """A list of sequences that knows the ids and the times of its rows.
+class FrameSequences(list[np.ndarray]):
+    """A list of sequences with the ids and the times of their rows.
 
     Parameters
     ----------
     sequences : list of arrays of shape (n_timesteps, n_features)
         The sequences.
     ids : array of shape (n_sequences,)
-        Id of each sequence, so that labels of the ids can be put into the same order.
+        Id of each sequence. Use it to put labels of the ids into the same order.
     row_ids, row_times : arrays of shape (n_timesteps in all,)
-        Id and time of each row of all sequences, one after the other. `sliding_windows` numbers rows in the same way:
-        the window that starts at ``starts[k]`` is of the id ``row_ids[starts[k]]``, from the time
-        ``row_times[starts[k]]``.
+        Id and time of each row of all sequences, one after the other. `sliding_windows` numbers rows in the same way: a
+        window that starts at row k belongs to the id ``row_ids[k]`` and starts at the time ``row_times[k]``.
     """
 
-    def __init__(self, sequences: list[np.ndarray], ids: np.ndarray, row_ids: np.ndarray, row_times: np.ndarray):
+    def __init__(
+        self, sequences: list[np.ndarray], ids: np.ndarray, row_ids: np.ndarray, row_times: np.ndarray
+    ) -> None:
         super().__init__(sequences)
         self.ids, self.row_ids, self.row_times = ids, row_ids, row_times
 
 
 def sequences_from_frame(
-    frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None, freq=None
+    frame: Any,
+    id: str,
+    time: str,
+    columns: Sequence[str] | None = None,
+    *,
+    max_gap: TimeStep | None = None,
+    freq: TimeStep | str | None = None,
 ) -> FrameSequences:
     """Cut a data frame in long format into one sequence per id.
 
@@ -74,10 +80,10 @@ def sequences_from_frame(
     ------
     ValueError
         If the frame is empty, if columns don't exist or hold no numbers, if ids or times are missing, if an id has
-        the same time twice, or if times are no whole steps of `freq` apart.
+        the same time twice, or if times are not whole steps of `freq` apart.
     TypeError
-        If `frame` is not a data frame in memory, if `columns` is a string, or if `max_gap` or `freq` is no step between
-        the times.
+        If `frame` is not a data frame in memory, if `columns` is a string, or if `max_gap` or `freq` is a number
+        between dates or a duration between numbers.
     ImportError
         If narwhals is not installed. ``pip install "seqembed[frames]"`` installs it.
 
@@ -115,7 +121,7 @@ def sequences_from_frame(
            [nan],
            [ 6.]])]
     """
-    layout = _read_layout(frame, id, time, columns, max_gap, freq)
+    layout = read_long_format(frame, id, time, columns, max_gap, freq)
     features = [_as_floats(layout.frame.get_column(name)) for name in layout.columns]
     values = np.full((len(layout.times), len(features)), np.nan, np.result_type(*features))
     for position, feature in enumerate(features):
@@ -125,15 +131,23 @@ def sequences_from_frame(
     return FrameSequences(np.split(values, layout.starts[1:]), ids, row_ids, layout.times)
 
 
-def _as_floats(column) -> np.ndarray:
+def _as_floats(column: Any) -> np.ndarray:
     nw = import_extra("narwhals", extra="frames")
     # The cast turns the missing values of nullable integers and booleans into NaN.
-    return (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
+    values: np.ndarray = (column if column.dtype == nw.Float32 else column.cast(nw.Float64)).to_numpy()
+    return values
 
 
 def frame_from_sequences(
-    sequences, frame, id: str, time: str, columns: Sequence[str] | None = None, *, max_gap=None, freq=None
-):
+    sequences: npt.ArrayLike | Sequence[npt.ArrayLike],
+    frame: Any,
+    id: str,
+    time: str,
+    columns: Sequence[str] | None = None,
+    *,
+    max_gap: TimeStep | None = None,
+    freq: TimeStep | str | None = None,
+) -> Any:
     """Put values of sequences, such as reconstructions, back into the rows of their data frame.
 
     Parameters
@@ -184,8 +198,8 @@ def frame_from_sequences(
     2    b     1   2.0    x
     """
     nw = import_extra("narwhals", extra="frames")
-    layout = _read_layout(frame, id, time, columns, max_gap, freq)
-    sorted_values = np.concatenate(_check_match(sequences, layout, id))[layout.rows]
+    layout = read_long_format(frame, id, time, columns, max_gap, freq)
+    sorted_values = np.concatenate(_checked_sequences(sequences, layout, id))[layout.rows]
     if not np.issubdtype(sorted_values.dtype, np.floating):
         sorted_values = sorted_values.astype(np.float64)
     values = np.empty_like(sorted_values, order="F")
@@ -197,7 +211,7 @@ def frame_from_sequences(
     return layout.frame.with_columns(*replaced).to_native()
 
 
-def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
+def _checked_sequences(sequences: Any, layout: LongFormat, id: str) -> list[np.ndarray]:
     arrays = [np.asarray(sequence) for sequence in sequences]
     if len(arrays) != len(layout.starts):
         raise ValueError(
@@ -224,187 +238,3 @@ def _check_match(sequences, layout: _Layout, id: str) -> list[np.ndarray]:
             f"one row for each row of the id, and one column for each of {layout.columns}. {remedy}"
         )
     return arrays
-
-
-class _Layout(NamedTuple):
-    """Positions of the sequences in a data frame.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame
-        The data frame.
-    columns : list of str
-        Names of the columns of values.
-    order : int array of shape (n_rows,)
-        Row numbers of the frame, grouped by id. Within an id they are sorted by time.
-    rows : int array of shape (n_rows,)
-        Where these rows stand among the rows of all sequences, one after the other. Rows between them are absent from
-        the frame.
-    starts : int array of shape (n_sequences,)
-        Row of the sequences at which each of them starts.
-    times : array of shape (n_rows_of_sequences,)
-        Time of each row of the sequences.
-    """
-
-    frame: object
-    columns: list[str]
-    order: np.ndarray
-    rows: np.ndarray
-    starts: np.ndarray
-    times: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Timesteps of each sequence."""
-        return np.diff(self.starts, append=len(self.times))
-
-    def ids(self, name: str) -> np.ndarray:
-        """Ids of the sequences, from the column of this name."""
-        return self.frame.get_column(name).to_numpy()[self.order[np.searchsorted(self.rows, self.starts)]]
-
-
-def _read_layout(frame, id: str, time: str, columns: Sequence[str] | None, max_gap, freq) -> _Layout:
-    frame = _check_frame(frame)
-    columns = _check_columns(frame, id, time, columns)
-    for name in (id, time):
-        _check_none_missing(frame.get_column(name), name)
-    _check_sortable(frame.get_column(time), time)
-    order, is_start, times = _sort_rows(frame, id, time)
-    if times.dtype == object and not (max_gap is None and freq is None):
-        times = as_dates(times)
-    if max_gap is not None:
-        is_start[1:] |= exceeds(np.diff(times), max_gap)
-    rows, grid = (np.arange(len(times)), times) if freq is None else on_grid(times, is_start, freq)
-    return _Layout(frame, columns, order, rows, rows[is_start], grid)
-
-
-def _sort_rows(frame, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows by id and time, whether an id starts at each of them, and their times."""
-    nw = import_extra("narwhals", extra="frames")
-    ids, times = frame.get_column(id), frame.get_column(time)
-    # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
-    # narwhals reads as values.
-    keys = ids.alias("id").to_frame().with_columns(times.alias("time")).with_row_index("row")
-    # Each id is replaced by the row in which it first appears. This is a number for ids of any type, and it sorts the
-    # ids in the order that we return. The sort need not be stable: an id with the same time twice is an error below.
-    keys = keys.with_columns(nw.col("row").min().over("id").alias("first")).sort("first", "time")
-    order, first = keys.get_column("row").to_numpy().astype(np.intp), keys.get_column("first").to_numpy()
-    is_start = np.concatenate([[True], first[1:] != first[:-1]])
-    sorted_times = keys.get_column("time").to_numpy()
-    repeated = np.flatnonzero(~is_start[1:] & (sorted_times[1:] == sorted_times[:-1]))
-    if repeated.size:
-        row = int(order[repeated[0]])
-        raise ValueError(
-            f"Got frame= in which id {ids[row]} has the time {times[row]} more than once, expected one row for each "
-            f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
-            f"frame.unique({[id, time]}, maintain_order=True) in polars."
-        )
-    return order, is_start, sorted_times
-
-
-def _check_frame(frame):
-    nw = import_extra("narwhals", extra="frames")
-    checked = nw.from_native(frame, pass_through=True)
-    if isinstance(checked, nw.LazyFrame):
-        raise TypeError(
-            f"Got frame= of type {type(frame).__name__}, which is lazy, expected a data frame in memory. Pass "
-            f"frame.collect()."
-        )
-    if not isinstance(checked, nw.DataFrame):
-        raise TypeError(
-            f"Got frame= of type {type(frame).__name__}, expected a data frame of pandas, polars or another library "
-            f"that narwhals supports. Make one with pandas.DataFrame(...)."
-        )
-    if not len(checked):
-        raise ValueError("Got frame= without rows, expected at least one row. Check the filters that made the frame.")
-    return checked
-
-
-def _check_columns(frame, id: str, time: str, columns: Sequence[str] | None) -> list[str]:
-    if isinstance(columns, str):
-        raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
-    existing = list(frame.columns)
-    if id == time:
-        raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
-    columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
-    unknown = [name for name in [id, time, *columns] if name not in existing]
-    in_index = [name for name in unknown if name in getattr(getattr(frame.to_native(), "index", None), "names", ())]
-    if in_index:
-        raise ValueError(
-            f"Got frame= with {_listed(in_index)} in its index, expected columns. Pass frame.reset_index()."
-        )
-    if unknown:
-        raise ValueError(
-            f"Got frame= without the {'column' if len(unknown) == 1 else 'columns'} {_listed(unknown)}, expected "
-            f"every column that is named in id=, time= or columns=. Choose from {existing}."
-        )
-    if not columns:
-        raise ValueError(
-            f"Got no columns of values, expected at least one column besides {id!r} and {time!r}. The frame has the "
-            f"columns {existing}. Name at least one with columns=[...], or add one to the frame."
-        )
-    reserved = [name for name in columns if name in (id, time)]
-    if reserved:
-        raise ValueError(
-            f"Got columns= with {_listed(reserved)}, expected columns other than id={id!r} and time={time!r}. To use "
-            f"such a column as a feature, copy it under another name: frame['feature'] = frame[{reserved[0]!r}] in "
-            f"pandas."
-        )
-    if len(set(columns)) < len(columns):
-        raise ValueError(f"Got columns={columns}, expected each name once: columns={list(dict.fromkeys(columns))}.")
-    _check_numeric(frame, columns)
-    return columns
-
-
-def _check_numeric(frame, columns: list[str]):
-    nw = import_extra("narwhals", extra="frames")
-    dtypes = {name: frame.get_column(name).dtype for name in columns}
-    numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
-    others = [name for name in columns if name not in numeric]
-    if others:
-        raise ValueError(
-            f"Got {', '.join(f'{name!r} ({dtypes[name]})' for name in others)} among the columns of values of frame=, "
-            f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert them to numbers first: "
-            f"{_line_to_numbers(others[0], dtypes[others[0]])}."
-        )
-
-
-def _line_to_numbers(name: str, dtype) -> str:
-    if dtype.is_temporal():
-        return (
-            f"(frame[{name!r}] - frame[{name!r}].min()).dt.total_seconds() in pandas, .dt.epoch('s') in polars for "
-            f"dates"
-        )
-    return f"pandas.to_numeric(frame[{name!r}]) in pandas, .cast(float) in polars"
-
-
-def _check_sortable(times, name: str):
-    nw = import_extra("narwhals", extra="frames")
-    dtype = times.dtype
-    if dtype == nw.Object and len(kinds := {type(each) for each in times.to_numpy()}) == 1 and str not in kinds:
-        # Such as Python's own dates.
-        return
-    # The categories of an Enum have an order.
-    if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (nw.Boolean, nw.Enum)):
-        raise ValueError(
-            f"Got frame= whose column {name!r} holds {dtype}, such as {times[0]!r}, expected numbers or dates: text "
-            f"sorts 10 before 2. Convert it: frame[{name!r}] = pandas.to_datetime(frame[{name!r}]), or "
-            f"pandas.to_numeric(frame[{name!r}])."
-        )
-
-
-def _check_none_missing(keys, name: str):
-    missing, polars_line = keys.is_null(), f"frame.drop_nulls({name!r})"
-    if keys.dtype.is_float():
-        # In polars NaN is a value. As an id or a time, we treat it as missing.
-        missing, polars_line = missing | keys.is_nan(), f"{polars_line}.drop_nans({name!r})"
-    if missing.any():
-        raise ValueError(
-            f"Got frame= whose column {name!r} has no value in {missing.sum()} of {counted(len(keys), 'row')}, "
-            f"expected an id and a time in every row. Leave out the rows without a value: "
-            f"frame.dropna(subset=[{name!r}]) in pandas, {polars_line} in polars."
-        )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names))

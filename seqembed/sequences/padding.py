@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.sequences.containers import as_numbers
 
 
-def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
+def sequences_from_padded(X: npt.ArrayLike, value: float = np.nan) -> list[np.ndarray]:
     """Cut the padding off both ends of sequences.
 
     Parameters
@@ -16,7 +17,7 @@ def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
         Sequences that were padded to one length: at the front, as Keras's ``pad_sequences`` does, or at the end, as
         tslearn does with NaN.
     value : float, default=NaN
-        What they were padded with, at all features. The default is tslearn's; Keras pads with 0.
+        The value of the padding, at all features. The default is that of tslearn. Keras pads with 0.
 
     Returns
     -------
@@ -26,9 +27,9 @@ def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
     Raises
     ------
     ValueError
-        For an array of other dimensions, and for a sequence of which nothing is left.
+        For an array of another number of dimensions, and for a sequence that is padding only.
     TypeError
-        For a value that is no number.
+        For a value that is not a number.
 
     Examples
     --------
@@ -44,13 +45,13 @@ def sequences_from_padded(X, value: float = np.nan) -> list[np.ndarray]:
         )
     if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(f"Got value={value!r}, expected the number that X was padded with: value=0 or value=np.nan.")
-    is_padding = np.isnan(X) if value != value else value == X
-    known = ~is_padding if X.ndim == 2 else ~is_padding.all(axis=2)
+    is_padding: np.ndarray = np.isnan(X) if value != value else np.equal(X, value)
+    known: np.ndarray = np.logical_not(is_padding if X.ndim == 2 else is_padding.all(axis=2))
     empty = np.flatnonzero(~known.any(axis=1))
     if len(empty):
         raise ValueError(
-            f"Sequence {empty[0]} holds nothing but value={value:g}, expected others, {len(empty)} in all. Leave such "
-            f"sequences out: np.delete(X, {empty[:10].tolist()}, axis=0)."
+            f"Sequence {empty[0]} holds only value={value:g}, expected other values too. Leave such sequences out, "
+            f"{len(empty)} in all: np.delete(X, {empty[:10].tolist()}, axis=0)."
         )
     starts, ends = known.argmax(axis=1), X.shape[1] - known[:, ::-1].argmax(axis=1)
     return [sequence[start:end] for sequence, start, end in zip(X, starts, ends, strict=True)]

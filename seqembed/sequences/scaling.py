@@ -1,4 +1,4 @@
-"""Sequences as the network reads them: scaled, in batches that say which values are known."""
+"""Sequences as the network reads them: scaled, in batches that mark the values that are known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from seqembed.sequences.collection import Sequences
 
@@ -15,9 +16,9 @@ from seqembed.sequences.collection import Sequences
 _LARGEST_SCALED_VALUE = 10
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
-# Less, as a part of its mean, is no variation of a feature: float64 rounds by 1e-16.
+# A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
 _ROUNDING = 1e-14
-# Sequences that show the variance of all.
+# Sequences from which the variance of all is estimated.
 _VARIANCE_SAMPLE = 256
 
 
@@ -41,12 +42,12 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is subtracted from each feature, and what it is then divided by.
+    """Centre and scale of each feature: the centre is subtracted from its values, which are then divided by the scale.
 
     Parameters
     ----------
     means : float64 array of shape (n_features,)
-        Means of the training data; missing values are read as these.
+        Means of the training data. Missing values are read as the means of their features.
     center, scale : float64 arrays of shape (n_features,)
         In the units of the data.
     """
@@ -63,7 +64,7 @@ class Scaling:
     def by_size(self, features: np.ndarray) -> Scaling:
         """Divide some features by the size of their means, if these exceed 1.
 
-        The scale of a feature that does not vary is 1. If it varies later, it may do so by as much as its size.
+        The scale of a feature that does not vary is 1. If it varies later, its variation may be as large as its mean.
 
         Parameters
         ----------
@@ -157,7 +158,7 @@ class ScaledSequences:
 
 
 def learn_scaling(
-    sequences: Sequences, scale: str | None, gather: Callable[[np.ndarray], np.ndarray] | None = None
+    sequences: Sequences, scale: str | None, all_gather: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> Scaling:
     """Learn how to scale sequences from all their values.
 
@@ -167,7 +168,7 @@ def learn_scaling(
         Read in chunks.
     scale : {"standard"} or None
         Whether to centre each feature and divide it by its scale, see `feature_statistics`, or leave it as it is.
-    gather : callable, default=None
+    all_gather : callable, default=None
         See `feature_statistics`.
 
     Examples
@@ -177,28 +178,28 @@ def learn_scaling(
     >>> learn_scaling(check_sequences([[1.0, 3.0]]), scale="standard")
     Scaling(means=array([2.]), center=array([2.]), scale=array([1.]))
     """
-    means, scales = feature_statistics(sequences, gather)
+    means, scales = feature_statistics(sequences, all_gather)
     if scale is None:
         return Scaling(means, np.zeros_like(means), np.ones_like(means))
     return Scaling(means, means, scales)
 
 
 def feature_statistics(
-    sequences: Sequences, gather: Callable[[np.ndarray], np.ndarray] | None = None
+    sequences: Sequences, all_gather: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the mean and the scale of each feature over all values that are not missing.
 
     The scale is the standard deviation, or a tenth of the largest deviation if that is more. Otherwise, a feature that
-    is nearly always at its mean, such as the indicator of a rare event, would outweigh all others, with values that no
-    cell can follow.
+    is nearly always at its mean, such as the indicator of a rare event, would outweigh all others by values that no
+    cell can reproduce.
 
     Parameters
     ----------
     sequences : Sequences
         Read in chunks.
-    gather : callable, default=None
-        If other sequences lie on other machines: takes an array, and returns those of all machines, on a new first
-        axis.
+    all_gather : callable, default=None
+        For sequences that are shared among workers: a function from an array of this worker to the arrays of all
+        workers, on a new first axis. The statistics are then those of all sequences.
 
     Returns
     -------
@@ -210,11 +211,11 @@ def feature_statistics(
     Raises
     ------
     ValueError
-        For a feature without a single value, and for values whose squares float64 can't hold.
+        For a feature that has no value in any sequence, and for values whose squares float64 can't hold.
 
     References
     ----------
-    T. F. Chan et al., "Algorithms for computing the sample variance" (1983): how those of chunks are combined.
+    T. F. Chan et al., "Algorithms for computing the sample variance" (1983), for the moments of joined chunks.
 
     Examples
     --------
@@ -226,14 +227,14 @@ def feature_statistics(
     # Not StandardScaler.partial_fit, which divides by zero where a feature has no value in a whole chunk.
     with np.errstate(over="ignore", invalid="ignore"):
         moments = reduce(_joint_moments, (_moments(sequences, rows) for rows in sequences.chunks()))
-        if gather is not None:
-            moments = reduce(_joint_moments, gather(moments))
+        if all_gather is not None:
+            moments = reduce(_joint_moments, all_gather(moments))
     counts, means, squares, lowest, highest = moments
     unknown = np.flatnonzero(counts == 0)
     if len(unknown):
         raise ValueError(
             f"Feature {unknown[0]} has no value in any sequence, all are missing (NaN): expected at least one. Leave "
-            f"it out: np.delete(X, {unknown.tolist()}, axis=-1)."
+            f"such features out: np.delete(X, {unknown.tolist()}, axis=-1)."
         )
     deviations = np.sqrt(squares / counts)
     too_large = np.flatnonzero(~np.isfinite(deviations))
@@ -264,7 +265,7 @@ def _moments(sequences: Sequences, rows: slice) -> np.ndarray:
 
 
 def _joint_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Combine the moments of two sets."""
+    """Combine the moments of two sets of values."""
     counts = first[0] + second[0]
     steps, shares = second[1] - first[1], second[0] / np.maximum(1, counts)
     means = first[1] + steps * shares
@@ -273,12 +274,12 @@ def _joint_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def constant_features(sequences: Sequences) -> np.ndarray:
-    """Tell which features have a single value.
+    """Find the features that have a single value.
 
     Returns
     -------
     constant : bool array of shape (n_features,)
-        Missing values are not looked at.
+        Missing values are ignored.
 
     Examples
     --------
@@ -292,7 +293,8 @@ def constant_features(sequences: Sequences) -> np.ndarray:
         for timesteps in map(sequences.timesteps, sequences.chunks())
     ]
     lowest, highest = (np.array(each) for each in zip(*ranges, strict=True))
-    return np.fmin.reduce(lowest, axis=0) == np.fmax.reduce(highest, axis=0)
+    constant: np.ndarray = np.fmin.reduce(lowest, axis=0) == np.fmax.reduce(highest, axis=0)
+    return constant
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -308,10 +310,12 @@ def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarr
     dtype = np.result_type(batch.dtype, np.float32)
     # What float32 can't hold becomes infinite, which saturates the cells that read it.
     with np.errstate(over="ignore"):
-        return np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype).astype(np.float32, copy=False)
+        quotients = np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype)
+        values: np.ndarray = quotients.astype(np.float32, copy=False)
+    return values
 
 
-def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray, dtype=np.float32) -> np.ndarray:
+def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
     """Undo `scaled`, in a given precision: ``batch * scale + center``.
 
     Examples
@@ -320,4 +324,5 @@ def unscaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray, dtype=np.
     >>> unscaled(np.float32([[[-1], [1]]]), center=np.array([2.0]), scale=np.array([1.0])).ravel()
     array([1., 3.], dtype=float32)
     """
-    return (batch * scale.astype(dtype) + center.astype(dtype)).astype(dtype, copy=False)
+    values: np.ndarray = (batch * scale.astype(dtype) + center.astype(dtype)).astype(dtype, copy=False)
+    return values

@@ -1,10 +1,10 @@
-"""Times of rows: gaps that are too long, and rows on a regular grid."""
+"""Times of rows, and the steps from one to the next."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from numbers import Real
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,9 +14,9 @@ from seqembed.sequences.collection import counted
 # A step from one time to another: a number between numbers, a duration between dates. Those of pandas are timedeltas.
 TimeStep: TypeAlias = float | timedelta | np.timedelta64
 
-# A time may miss the grid by this part of a step: float64 rounds sums of steps.
+# A time may differ from the grid by this part of a step: float64 rounds sums of steps.
 _LARGEST_MISS = 1e-6
-# Longer gaps would fill the memory with missing values.
+# With more rows of the grid per row of the data, missing values would fill the memory.
 _MOST_ROWS_PER_ROW = 1000
 
 
@@ -36,20 +36,25 @@ def as_dates(times: np.ndarray) -> np.ndarray:
         return times
 
 
-def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
-    """Tell which steps in time are longer than a gap may be.
+def exceeds(steps: np.ndarray, max_gap: TimeStep) -> np.ndarray:
+    """Find the steps in time that are longer than the longest one allowed.
 
     Parameters
     ----------
     steps : array of numbers or of durations
         From each time to the next.
     max_gap : number or timedelta
-        The longest step.
+        The longest step allowed.
+
+    Returns
+    -------
+    longer : bool array of the shape of `steps`
+        True for longer steps.
 
     Raises
     ------
     TypeError
-        For a number beside durations, or a duration beside numbers.
+        For a number where the steps are durations, and for a duration where they are numbers.
     ValueError
         For a gap that is missing (NaN, NaT).
 
@@ -62,10 +67,11 @@ def exceeds(steps: np.ndarray, max_gap) -> np.ndarray:
     _check_kind(max_gap, steps.dtype, "max_gap", max_gap)
     if max_gap != max_gap:
         raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
-    return steps > max_gap
+    longer: np.ndarray = steps > max_gap
+    return longer
 
 
-def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, np.ndarray]:
+def on_grid(times: np.ndarray, is_start: np.ndarray, freq: TimeStep | str) -> tuple[np.ndarray, np.ndarray]:
     """Put the rows of sequences on a regular grid of times, which begins anew with each sequence.
 
     Parameters
@@ -87,10 +93,10 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
     Raises
     ------
     TypeError
-        For a number beside dates, or a duration beside numbers.
+        For a number where the times are dates, and for a duration where they are numbers.
     ValueError
-        For a step that is not positive, for times that are no whole steps from the first one of their sequence, and
-        for a grid of more than a thousand times as many rows.
+        For a step that is not positive; for a time that is not a whole number of steps after the first one of its
+        sequence; and for a grid with more than a thousand times as many rows.
 
     Examples
     --------
@@ -98,7 +104,7 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
     >>> on_grid(np.array([3, 4, 6, 10]), np.array([True, False, False, True]), freq=1)
     (array([0, 1, 3, 4]), array([ 3,  4,  5,  6, 10]))
     """
-    step = _read_text(freq) if isinstance(freq, str) else freq
+    step: Any = _parsed_step(freq) if isinstance(freq, str) else freq
     # Differences of small integers could exceed their range.
     times = times.astype(np.int64) if times.dtype.kind in "bi" else times
     _check_kind(step, np.diff(times[:1]).dtype, "freq", freq)
@@ -112,7 +118,7 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
     first_times = times[starts]
     steps = (times - np.repeat(first_times, lengths)) / step
     rows = np.rint(steps)
-    # Seconds since 1970 in float64 are known to a ten-millionth, and float32 rounds more.
+    # Seconds since 1970 have a rounding error of 1e-7 in float64, and a larger one in float32.
     rounding = 4 * np.spacing(np.abs(times).max()) / step if times.dtype.kind == "f" else 0
     misses = np.abs(steps - rows) > min(0.1, max(_LARGEST_MISS, rounding))
     misses[1:] |= ~is_start[1:] & (rows[1:] == rows[:-1])
@@ -121,23 +127,24 @@ def on_grid(times: np.ndarray, is_start: np.ndarray, freq) -> tuple[np.ndarray, 
         raise ValueError(
             f"Got freq={freq!r} with the time {times[row]}, {steps[row]:.6g} steps from the first one of its sequence, "
             f"expected whole steps. Round the times first, such as frame[time].dt.round('1min') in pandas, and keep "
-            f"one row for each."
+            f"one row for each time."
         )
     grid_lengths = rows[np.append(starts[1:], len(times)) - 1] + 1
     n_rows = grid_lengths.sum()
     if n_rows > _MOST_ROWS_PER_ROW * len(times):
         raise ValueError(
             f"Got freq={freq!r}, which makes {n_rows:.3g} rows of {counted(len(times), 'row')}: nearly all would be "
-            f"missing. Use a larger freq=, or cut long gaps out with max_gap=."
+            f"missing. Use a larger freq=, or cut sequences at long gaps with max_gap=."
         )
     grid_lengths = grid_lengths.astype(np.intp)
     grid_starts = np.cumsum(grid_lengths) - grid_lengths
-    steps_of_grid = np.arange(int(n_rows)) - np.repeat(grid_starts, grid_lengths)
-    grid = np.repeat(first_times, grid_lengths) + steps_of_grid * step
+    grid_steps = np.arange(int(n_rows)) - np.repeat(grid_starts, grid_lengths)
+    grid = np.repeat(first_times, grid_lengths) + grid_steps * step
     return rows.astype(np.intp) + np.repeat(grid_starts, lengths), grid
 
 
-def _read_text(freq: str):
+def _parsed_step(freq: str) -> Any:
+    """Return a step that is given as text, as a pandas.Timedelta."""
     pandas = import_extra("pandas", extra="frames")
     try:
         return pandas.Timedelta(freq if any(letter.isdigit() for letter in freq) else f"1{freq}")
@@ -145,8 +152,11 @@ def _read_text(freq: str):
         raise ValueError(f"Got freq={freq!r}, expected a step such as '5min' or 'h': {error}.") from error
 
 
-def _check_kind(step, dtype: np.dtype, name: str, given) -> None:
-    """Refuse a number as a step between dates, and a duration as a step between numbers."""
+def _check_kind(step: Any, dtype: np.dtype, name: str, given: Any) -> None:
+    """Refuse a number as a step between dates, and a duration as a step between numbers.
+
+    `dtype` is that of the differences of the times.
+    """
     is_duration = isinstance(step, (timedelta, np.timedelta64))
     is_number = isinstance(step, Real) and not is_duration
     if not (is_duration if dtype.kind == "m" else is_number):

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
-from seqembed.estimators.detector import _default_estimator
+from seqembed.estimators.cross_fitting import default_estimator
 from seqembed.estimators.thresholds import exceeded_by_share
 
 
@@ -410,7 +410,7 @@ def test_epochs_that_the_user_chose_are_kept():
 
 def test_the_default_network_grows_with_the_features_up_to_a_limit():
     for n_features, n_components, units in [(1, 8, 32), (3, 24, 48), (40, 64, 128)]:
-        network = _default_estimator(n_features)
+        network = default_estimator(n_features)
         assert network.n_components == n_components
         assert network.hidden_units == (units,)
 

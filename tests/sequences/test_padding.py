@@ -33,7 +33,7 @@ def test_a_timestep_with_one_value_missing_is_no_padding():
     [
         (
             [[0.0, 1.0], [0.0, 0.0]],
-            r"Sequence 1 holds nothing but value=0, expected others, 1 in all.*np.delete\(X, \[1\], axis=0\)",
+            r"Sequence 1 holds only value=0, expected other values too.*1 in all: np.delete\(X, \[1\], axis=0\)",
         ),
         ([0.0, 1.0], r"Got X= of shape \(2,\)"),
     ],

@@ -1,0 +1,187 @@
+"""Cross-fitting: each network is fitted on all blocks of the sequences but one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from seqembed.estimators.autoencoder import LSTMAutoencoder
+from seqembed.estimators.residuals import padded_residuals
+from seqembed.sequences.collection import Sequences, counted, without_feature_axis
+from seqembed.training.progress import Progress
+
+# The default network: components for each feature, and limits of the components and of the hidden units.
+_COMPONENTS_PER_FEATURE, _MOST_COMPONENTS = 8, 64
+_LEAST_UNITS = 32
+# All networks together make at most as many updates as this number of fits on all sequences.
+_MOST_FITS = 2.2
+
+
+def default_estimator(n_features: int) -> LSTMAutoencoder:
+    """Make the autoencoder that a detector uses by default.
+
+    Parameters
+    ----------
+    n_features : int
+        Values per timestep.
+
+    Returns
+    -------
+    estimator : LSTMAutoencoder
+        With a bottleneck that grows with the number of features.
+
+    Examples
+    --------
+    >>> default_estimator(n_features=3).hidden_units
+    (48,)
+    """
+    n_components = min(_COMPONENTS_PER_FEATURE * n_features, _MOST_COMPONENTS)
+    return LSTMAutoencoder(n_components, hidden_units=(max(2 * n_components, _LEAST_UNITS),), readout_weight=0)
+
+
+def cross_fit(
+    estimator: Any,
+    sequences: Sequences,
+    rows: np.ndarray,
+    *,
+    n_blocks: int,
+    gap: int = 0,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> tuple[list[Any], np.ndarray]:
+    """Fit a network for each block of some sequences, and compute its residuals on that block.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned for each block. Where its parameters are "auto", the clones do not vary their training sequences, and
+        make fewer epochs the more of them there are.
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences to fit on.
+    n_blocks : int
+        Number of contiguous blocks, at most `n_rows`.
+    gap : int, default=0
+        Sequences on either side of a block that its network is not fitted on.
+    random_state : int, RandomState instance or None, default=None
+        Source of the `random_state` of the clones, if the estimator has none of its own.
+    verbose : int, default=0
+        1 shows a progress bar over the networks.
+
+    Returns
+    -------
+    estimators : list of estimators
+        The fitted clones.
+    residuals : float64 array of shape (n_rows, n_timesteps, n_features)
+        Held-out residuals: those of each block are from the network that was not fitted on it. See `padded_residuals`.
+
+    Raises
+    ------
+    ValueError
+        If `gap` leaves no sequence to fit on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(9, 4, 2)))
+    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
+    >>> estimators, residuals = cross_fit(network, sequences, np.arange(9), n_blocks=3)
+    >>> len(estimators), residuals.shape
+    (3, (9, 4, 2))
+    """
+    blocks = list(_contiguous_blocks(len(rows), n_blocks, gap))
+    n_fitted = sum(len(others) for _, others in blocks)
+    unfitted = _block_estimator(estimator, len(rows), n_fitted, sequences.n_timesteps, random_state)
+    progress = Progress(n_blocks, "network") if verbose else None
+    estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
+    for number, (block, others) in enumerate(blocks, 1):
+        fitted = clone(unfitted).fit(_chosen(sequences, rows[others], sequences.n_timesteps))
+        estimators.append(fitted)
+        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps)
+        if progress is not None:
+            progress.update(number, {}, ended=number == n_blocks)
+    return estimators, residuals
+
+
+def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the rows of each block, and the rows that are more than `gap` away from it."""
+    # Imported here, because only `fit` needs it: it would slow the start of a process that loads and predicts.
+    from sklearn.model_selection import KFold
+
+    rows = np.arange(n_samples)
+    for _, block in KFold(n_blocks).split(rows):
+        others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
+        if not len(others):
+            raise ValueError(
+                f"Got gap={gap} and cv={n_blocks} for {counted(n_samples, 'normal sequence')}, which leaves no "
+                f"sequence to fit on for one block. Use a smaller gap=."
+            )
+        yield block, others
+
+
+def _block_estimator(
+    estimator: Any, n_samples: int, n_fitted: int, n_timesteps: int, random_state: int | np.random.RandomState | None
+) -> Any:
+    """Return the estimator to clone for each block.
+
+    `n_fitted` is the number of sequences that the clones are fitted on, summed over the clones.
+    """
+    estimator = clone(estimator)
+    parameters = estimator.get_params(deep=False)
+    changes: dict[str, Any] = {"augment": False} if parameters.get("augment") == "auto" else {}
+    if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
+        epochs = estimator.count_epochs(n_samples, n_timesteps)
+        changes["epochs"] = max(1, round(epochs * min(1, _MOST_FITS * n_samples / n_fitted)))
+    if random_state is not None and parameters.get("random_state", estimator) is None:
+        changes["random_state"] = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return estimator.set_params(**changes)
+
+
+def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
+    """Reconstruct some sequences, and subtract them from their reconstructions.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, with the method `reconstruct`.
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences.
+    n_timesteps : int
+        Timesteps of the longest sequence that the estimator was fitted on.
+
+    Returns
+    -------
+    residuals : float64 array of shape (n_rows, longest of `sequences`, n_features)
+        See `padded_residuals`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
+    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1).fit(X)
+    >>> reconstruction_residuals(network, check_sequences(X), np.arange(5), n_timesteps=4).shape
+    (5, 4, 2)
+    """
+    reconstructions = estimator.reconstruct(_chosen(sequences, rows, n_timesteps))
+    return padded_residuals([sequences.values[row] for row in rows], reconstructions, sequences.n_timesteps)
+
+
+def _chosen(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
+    """Select sequences as the user gave them: an array if all have the length of the training data, else a list."""
+    is_array = isinstance(sequences.values, np.ndarray)
+    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
+        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
+    else:
+        values = [sequences.values[row] for row in rows]
+    return without_feature_axis(values) if sequences.ndim == 2 else values

@@ -1,0 +1,225 @@
+"""Positions of sequences in a data frame in long format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqembed.extras import import_extra
+from seqembed.sequences.collection import counted
+from seqembed.sequences.times import TimeStep, as_dates, exceeds, on_grid
+
+
+class LongFormat(NamedTuple):
+    """Positions of the sequences in a data frame.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+        The data frame.
+    columns : list of str
+        Names of the columns of values.
+    order : int array of shape (n_rows,)
+        Row numbers of the frame, grouped by id. Within an id they are sorted by time.
+    rows : int array of shape (n_rows,)
+        Positions of these rows among the rows of all sequences, one after the other. Rows between them are absent from
+        the frame.
+    starts : int array of shape (n_sequences,)
+        Row of the sequences at which each of them starts.
+    times : array of shape (n_rows_of_sequences,)
+        Time of each row of the sequences.
+    """
+
+    frame: Any
+    columns: list[str]
+    order: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+    times: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Timesteps of each sequence."""
+        return np.diff(self.starts, append=len(self.times))
+
+    def ids(self, name: str) -> np.ndarray:
+        """Ids of the sequences, from the column of this name."""
+        rows = self.order[np.searchsorted(self.rows, self.starts)]
+        ids: np.ndarray = self.frame.get_column(name).to_numpy()[rows]
+        return ids
+
+
+def read_long_format(
+    frame: Any,
+    id: str,
+    time: str,
+    columns: Sequence[str] | None,
+    max_gap: TimeStep | None,
+    freq: TimeStep | str | None,
+) -> LongFormat:
+    """Check a data frame and find its sequences.
+
+    Parameters
+    ----------
+    frame, id, time, columns, max_gap, freq
+        As given to `seqembed.sequences_from_frame`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        See `seqembed.sequences_from_frame`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"pump": ["b", "a", "b"], "hour": [2, 1, 1], "flow": [5, 1, 4]})
+    >>> positions = read_long_format(frame, "pump", "hour", columns=None, max_gap=None, freq=None)
+    >>> positions.order, positions.starts, positions.columns
+    (array([2, 0, 1]), array([0, 2]), ['flow'])
+    """
+    frame = _checked_frame(frame)
+    columns = _checked_columns(frame, id, time, columns)
+    for name in (id, time):
+        _check_none_missing(frame.get_column(name), name)
+    _check_sortable(frame.get_column(time), time)
+    order, is_start, times = _sort_rows(frame, id, time)
+    if times.dtype == object and not (max_gap is None and freq is None):
+        times = as_dates(times)
+    if max_gap is not None:
+        is_start[1:] |= exceeds(np.diff(times), max_gap)
+    rows, grid = (np.arange(len(times)), times) if freq is None else on_grid(times, is_start, freq)
+    return LongFormat(frame, columns, order, rows, rows[is_start], grid)
+
+
+def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows by id and time, whether an id starts at each of them, and their times."""
+    nw = import_extra("narwhals", extra="frames")
+    ids, times = frame.get_column(id), frame.get_column(time)
+    # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
+    # narwhals reads as values.
+    keys = ids.alias("id").to_frame().with_columns(times.alias("time")).with_row_index("row")
+    # Each id is replaced by the row in which it first appears. This is a number for ids of any type, and it sorts the
+    # ids in the order that we return. The sort need not be stable: an id with the same time twice is an error below.
+    keys = keys.with_columns(nw.col("row").min().over("id").alias("first")).sort("first", "time")
+    order, first = keys.get_column("row").to_numpy().astype(np.intp), keys.get_column("first").to_numpy()
+    is_start = np.concatenate([[True], first[1:] != first[:-1]])
+    sorted_times = keys.get_column("time").to_numpy()
+    repeated = np.flatnonzero(~is_start[1:] & (sorted_times[1:] == sorted_times[:-1]))
+    if repeated.size:
+        row = int(order[repeated[0]])
+        raise ValueError(
+            f"Got frame= in which id {ids[row]} has the time {times[row]} more than once, expected one row for each "
+            f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
+            f"frame.unique({[id, time]}, maintain_order=True) in polars."
+        )
+    return order, is_start, sorted_times
+
+
+def _checked_frame(frame: Any) -> Any:
+    nw = import_extra("narwhals", extra="frames")
+    checked = nw.from_native(frame, pass_through=True)
+    if isinstance(checked, nw.LazyFrame):
+        raise TypeError(
+            f"Got frame= of type {type(frame).__name__}, which is lazy, expected a data frame in memory. Pass "
+            f"frame.collect()."
+        )
+    if not isinstance(checked, nw.DataFrame):
+        raise TypeError(
+            f"Got frame= of type {type(frame).__name__}, expected a data frame of pandas, polars or another library "
+            f"that narwhals supports. Make one with pandas.DataFrame(...)."
+        )
+    if not len(checked):
+        raise ValueError("Got frame= without rows, expected at least one row. Check the filters that made the frame.")
+    return checked
+
+
+def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | None) -> list[str]:
+    if isinstance(columns, str):
+        raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
+    existing = list(frame.columns)
+    if id == time:
+        raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
+    columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
+    unknown = [name for name in [id, time, *columns] if name not in existing]
+    in_index = [name for name in unknown if name in getattr(getattr(frame.to_native(), "index", None), "names", ())]
+    if in_index:
+        raise ValueError(
+            f"Got frame= with {_listed(in_index)} in its index, expected columns. Pass frame.reset_index()."
+        )
+    if unknown:
+        raise ValueError(
+            f"Got frame= without the {'column' if len(unknown) == 1 else 'columns'} {_listed(unknown)}, expected "
+            f"every column that is named in id=, time= or columns=. Choose from {existing}."
+        )
+    if not columns:
+        raise ValueError(
+            f"Got no columns of values, expected at least one column besides {id!r} and {time!r}. The frame has the "
+            f"columns {existing}. Name at least one with columns=[...], or add one to the frame."
+        )
+    reserved = [name for name in columns if name in (id, time)]
+    if reserved:
+        raise ValueError(
+            f"Got columns= with {_listed(reserved)}, expected columns other than id={id!r} and time={time!r}. To use "
+            f"such a column as a feature, copy it under another name: frame['feature'] = frame[{reserved[0]!r}] in "
+            f"pandas."
+        )
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"Got columns={columns}, expected each name once: columns={list(dict.fromkeys(columns))}.")
+    _check_numeric(frame, columns)
+    return columns
+
+
+def _check_numeric(frame: Any, columns: list[str]) -> None:
+    nw = import_extra("narwhals", extra="frames")
+    dtypes = {name: frame.get_column(name).dtype for name in columns}
+    numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
+    others = [name for name in columns if name not in numeric]
+    if others:
+        raise ValueError(
+            f"Got {', '.join(f'{name!r} ({dtypes[name]})' for name in others)} among the columns of values of frame=, "
+            f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert them to numbers first: "
+            f"{_line_to_numbers(others[0], dtypes[others[0]])}."
+        )
+
+
+def _line_to_numbers(name: str, dtype: Any) -> str:
+    if dtype.is_temporal():
+        return (
+            f"(frame[{name!r}] - frame[{name!r}].min()).dt.total_seconds() in pandas, .dt.epoch('s') in polars for "
+            f"dates"
+        )
+    return f"pandas.to_numeric(frame[{name!r}]) in pandas, .cast(float) in polars"
+
+
+def _check_sortable(times: Any, name: str) -> None:
+    nw = import_extra("narwhals", extra="frames")
+    dtype = times.dtype
+    if dtype == nw.Object and len(kinds := {type(each) for each in times.to_numpy()}) == 1 and str not in kinds:
+        # Objects of one type, such as Python's own dates.
+        return
+    # The categories of an Enum have an order.
+    if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (nw.Boolean, nw.Enum)):
+        raise ValueError(
+            f"Got frame= whose column {name!r} holds {dtype}, such as {times[0]!r}, expected numbers or dates: text "
+            f"sorts 10 before 2. Convert it: frame[{name!r}] = pandas.to_datetime(frame[{name!r}]), or "
+            f"pandas.to_numeric(frame[{name!r}])."
+        )
+
+
+def _check_none_missing(keys: Any, name: str) -> None:
+    missing, polars_line = keys.is_null(), f"frame.drop_nulls({name!r})"
+    if keys.dtype.is_float():
+        # In polars NaN is a value. As an id or a time, we treat it as missing.
+        missing, polars_line = missing | keys.is_nan(), f"{polars_line}.drop_nans({name!r})"
+    if missing.any():
+        raise ValueError(
+            f"Got frame= whose column {name!r} has no value in {missing.sum()} of {counted(len(keys), 'row')}, "
+            f"expected an id and a time in every row. Leave out the rows without a value: "
+            f"frame.dropna(subset=[{name!r}]) in pandas, {polars_line} in polars."
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names))
