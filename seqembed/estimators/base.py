@@ -259,7 +259,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
-            start = start._replace(scaling=start.scaling.by_size(constant))
+            start = start._replace(scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
         if first_call:
