@@ -204,8 +204,8 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
                 raise
             message = ending_message(result, recipe) or level_message(result, scaled, workers)
         # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-        remember_columns(self, sequences)
         self.model_, self.history_ = replace(start, weights=result.weights), result.history
+        remember_columns(self, sequences)
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
         vars(self).pop("_stream", None)
@@ -265,15 +265,14 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
-            start = replace(start, scaling=start.scaling.by_size(constant))
+            start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
+        self.model_ = replace(start if first_call else self.model_, weights=result.weights)
         if first_call:
             remember_columns(self, sequences)
             self.history_ = {}
-        else:
-            start = self.model_
-        self.model_, self._stream = replace(start, weights=result.weights), result.state
+        self._stream = result.state
         # They belong to a fit that is over now.
         for name in ("n_iter_", "best_epoch_"):
             vars(self).pop(name, None)

@@ -80,8 +80,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     heldout_scores_ : float array of shape (n_normal,)
         Held-out scores of the normal sequences. The threshold is computed from them.
     report_ : dict of str to float
-        With labels of rare events: "precision" and "recall" at the threshold, on sequences that neither the networks
-        nor the threshold have seen, see `seqembed.estimators.thresholds.held_out_quality`. Empty without.
+        With labels of rare events: "precision" and "recall", on sequences that were used neither to fit the networks
+        nor to choose the threshold, see `seqembed.estimators.thresholds.held_out_quality`. Empty without labels.
     feature_scales_ : float array of shape (n_features,)
         Typical residual of each feature, in its units. Ones if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)

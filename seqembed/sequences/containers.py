@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from seqembed.sequences.named_windows import NamedWindows
+
 # A collection of sequences, as users pass it: an array, a frame, a list of them, or batches that can be iterated.
 SequencesLike: TypeAlias = npt.ArrayLike | Iterable[npt.ArrayLike]
 
@@ -123,7 +125,7 @@ def check_same_columns(X: Any) -> None:
 
 
 def column_labels(X: Any) -> list[Any] | None:
-    """Return the labels of the columns of a data frame, or of the first one in a list; None if there is none.
+    """Return the labels of the columns of a data frame, of the first one in a list, or of windows; None without any.
 
     Examples
     --------
@@ -131,6 +133,8 @@ def column_labels(X: Any) -> list[Any] | None:
     >>> column_labels([pd.DataFrame({"flow": [1.0]})]), column_labels([[1.0]])
     (['flow'], None)
     """
+    if isinstance(X, NamedWindows):
+        return None if X.names is None else list(X.names)
     frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
 
@@ -167,8 +171,8 @@ def column_names(X: Any) -> tuple[str, ...] | None:
         return None
     if len(kinds) > 1:
         raise TypeError(
-            f"Got columns whose names have the types {', '.join(kinds)}, expected either all or none as text (string "
-            f"names). Pass frame.rename(columns=str)."
+            f"Feature names are only supported if all input features have string names: got names of the types "
+            f"{', '.join(kinds)}, expected text alone. Pass frame.rename(columns=str)."
         )
     return tuple(labels)
 

@@ -61,15 +61,15 @@ class Scaling:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
 
-    def by_size(self, features: np.ndarray) -> Scaling:
-        """Divide some features by the size of their means, if these exceed 1.
+    def with_mean_scales(self, features: np.ndarray) -> Scaling:
+        """Replace the scales of some features by the sizes of their means, or by 1 if these are smaller.
 
         The scale of a feature that does not vary is 1. If it varies later, its variation may be as large as its mean.
 
         Parameters
         ----------
         features : bool array of shape (n_features,)
-            Which features.
+            True for the features whose scale is replaced.
         """
         sizes = np.maximum(1, np.abs(self.means))
         return Scaling(self.means, self.center, np.where(features, sizes, self.scale))

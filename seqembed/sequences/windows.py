@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.collection import counted
-from seqembed.sequences.containers import as_numbers, check_same_columns, listed
+from seqembed.sequences.containers import as_numbers, check_same_columns, column_labels, listed
 from seqembed.sequences.labels import checked_rare_label
+from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.times import TimeStep, as_dates, exceeds
 
 
@@ -22,7 +23,9 @@ class Windows(NamedTuple):
     Parameters
     ----------
     windows : array of shape (n_windows, timesteps, n_features)
-        A read-only view of a recording, or a copy of the rows of several recordings and of one with gaps.
+        A read-only view of a recording, or a copy of the rows of several recordings and of one with gaps. Windows of
+        data frames know the names of the columns, see `seqembed.sequences.named_windows.NamedWindows`: an estimator
+        that was fitted on them refuses other columns.
     starts : int array of shape (n_windows,)
         Row at which each window starts. The rows of several recordings are numbered as if they were concatenated.
     y : array of shape (n_windows,) or None
@@ -145,12 +148,19 @@ def sliding_windows(
             f"Got X= without {counted(n_needed, 'row')} in succession for timesteps={timesteps}, expected at least one "
             f"window. Use fewer timesteps{'' if max_gap is None else ' or a larger max_gap='}."
         )
-    if len(parts) == 1:
-        return parts[0]
+    joined = parts[0] if len(parts) == 1 else _joined(parts)
+    names = column_labels(recordings)
+    if names is None or not all(isinstance(name, str) for name in names):
+        return joined
+    return joined._replace(windows=named_windows(joined.windows, tuple(names)))
+
+
+def _joined(parts: list[Windows]) -> Windows:
+    labels = [part.y for part in parts if part.y is not None]
     return Windows(
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.starts for part in parts]),
-        None if labels is None else np.concatenate([part.y for part in parts if part.y is not None]),
+        np.concatenate(labels) if labels else None,
     )
 
 

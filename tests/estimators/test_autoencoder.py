@@ -197,3 +197,24 @@ def test_inverse_transform_writes_into_the_users_array(waves, fitted):
         fitted.inverse_transform(Z, out=np.empty(3))
     with pytest.raises(ValueError, match="leave out= away"):
         fitted.inverse_transform(Z, lengths=[7] * len(Z), out=out)
+
+
+def test_embeddings_are_decoded_by_batches_as_all_at_once(fitted, waves, loader, tmp_path):
+    Z = fitted.transform(waves)
+    expected = fitted.inverse_transform(Z)
+    decoded = fitted.inverse_transform(loader(Z[:20], Z[20:]))
+    np.testing.assert_allclose(decoded, expected, rtol=1e-4)
+    out = np.empty(expected.shape, np.float32)
+    assert fitted.inverse_transform(iter([Z[:20], Z[20:]]), out=out) is out
+    np.testing.assert_array_equal(out, decoded)
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.create_array(str(tmp_path / "Z"), data=Z, chunks=(7, 3))
+    np.testing.assert_allclose(fitted.inverse_transform(stored), expected, rtol=1e-4)
+    lengths = np.arange(len(Z)) % 7 + 1
+    for sequence, length in zip(fitted.inverse_transform(stored, lengths), lengths, strict=True):
+        assert len(sequence) == length
+    into = zarr.create_array(str(tmp_path / "X"), shape=expected.shape, dtype="float32")
+    fitted.inverse_transform(Z, out=into)
+    np.testing.assert_allclose(into[:], expected, rtol=1e-4)
+    with pytest.raises(ValueError, match="Got lengths= beside an iterable of batches"):
+        fitted.inverse_transform(iter([Z]), lengths=lengths)

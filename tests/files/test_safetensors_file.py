@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import time
 import tracemalloc
 
 import numpy as np

@@ -143,7 +143,7 @@ def test_names_that_mix_types_are_refused():
     def frame(columns):
         return pd.DataFrame(np.zeros((4, len(columns))), columns=columns)
 
-    with pytest.raises(TypeError, match=r"types int, str.*string names"):
+    with pytest.raises(TypeError, match="string names: got names of the types int, str"):
         column_names(frame(["a", 1]))
     assert column_names(frame(["a", "b"])) == ("a", "b")
     for X in (frame([0, 1]), np.zeros((4, 2)), iter([])):

@@ -28,7 +28,7 @@ def test_padding_at_either_end_is_hinted_at_with_the_line_that_removes_it(value,
 @pytest.mark.parametrize("load", [load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels])
 def test_real_sets_get_no_hint(load):
     X = load().data
-    assert not list(layout_hints(check_sequences(X), X))
+    assert not list(layout_hints(check_sequences(X)))
 
 
 def test_a_set_of_images_read_row_by_row_or_flat_gets_no_hint():
@@ -44,15 +44,15 @@ def test_a_recording_passed_as_a_table_is_hinted_at():
     assert "a single recording of 3 features" in hint
     assert "sliding_windows(X, timesteps=...).windows" in hint
     noise = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 2)), columns=["flow", "heat"])
-    assert not list(layout_hints(check_sequences(noise), noise))
+    assert not list(layout_hints(check_sequences(noise)))
     dated = noise.set_index(pd.date_range("2026-01-01", periods=9))
-    assert len(list(layout_hints(check_sequences(dated), dated))) == 1
+    assert len(list(layout_hints(check_sequences(dated)))) == 1
 
 
 def test_days_of_hours_with_a_date_each_get_no_hint():
     X = load_italy_power().data[:, :, 0]
     dated = pd.DataFrame(X, index=pd.date_range("2026-01-01", periods=len(X)))
-    assert not list(layout_hints(check_sequences(dated), dated))
+    assert not list(layout_hints(check_sequences(dated)))
 
 
 def test_missing_values_and_rare_counts_are_no_padding():

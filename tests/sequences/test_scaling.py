@@ -34,7 +34,7 @@ def test_a_feature_without_variation_keeps_its_scale():
 
 def test_features_can_be_scaled_by_their_size():
     scaling = Scaling(*np.array([[-7.0, 0.1, 3.0], [-7.0, 0.1, 3.0], [1.0, 1.0, 2.0]]))
-    np.testing.assert_array_equal(scaling.by_size(np.array([True, True, False])).scale, [7, 1, 2])
+    np.testing.assert_array_equal(scaling.with_mean_scales(np.array([True, True, False])).scale, [7, 1, 2])
 
 
 def test_values_in_the_users_units_are_float64_where_float32_is_too_coarse():
