@@ -142,7 +142,7 @@ def seconds_of_update(batch_size: int) -> float:
     lengths, weight = np.full(batch_size, TIMESTEPS), np.full(shape, 1 / X.size, np.float32)
     start = flat_parameters(network.weight_shapes, initial_weights(network, np.random.default_rng(0)))
     with thread_pool(None) as pool, one_blas_thread():
-        # With this number of updates, it compiles.
+        # Enough updates that it compiles.
         gradient = BatchGradient(network, network.weight_shapes, TIMESTEPS, batch_size, 100_000, pool)
         muon = Muon(network.weight_shapes, start, lambda update: 0.01, pool)
 

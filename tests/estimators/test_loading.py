@@ -213,7 +213,6 @@ DESCRIPTION, ARRAYS = describe(network().partial_fit(X))
 PLACES = [(part, name) for part in ("parameters", "attributes") for name in DESCRIPTION[part]]
 
 
-@pytest.mark.slow
 @given(st.sampled_from(PLACES), JSON)
 def test_a_random_description_gives_an_estimator_or_the_error_of_the_package(place, value):
     try:
@@ -224,7 +223,6 @@ def test_a_random_description_gives_an_estimator_or_the_error_of_the_package(pla
     assert isinstance(loaded, LSTMAutoencoder)
 
 
-@pytest.mark.slow
 def test_a_process_that_loads_and_transforms_imports_no_tensorflow_and_needs_little_memory(tmp_path):
     network().fit(X).save(tmp_path / "model")
     code = (

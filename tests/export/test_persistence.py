@@ -224,7 +224,6 @@ while True:
 """
 
 
-@pytest.mark.slow
 # For more kills: SEQEMBED_KILLS=50 python -m pytest tests/export/test_persistence.py -k killed
 def test_a_process_that_is_killed_leaves_a_whole_file_and_no_litter_after_the_next_save(tmp_path):
     random, path = np.random.default_rng(0), tmp_path / "model"
