@@ -2,7 +2,7 @@
 From a fit to a file that a small machine runs
 ==============================================
 
-Training takes TensorFlow, and a fitted encoder takes a file of some hundred kilobytes. We train one, write it in two
+Training needs TensorFlow. A fitted encoder is a file of about a hundred kilobytes. We train one, write it in two
 formats, and run each in a fresh process: seqembed in NumPy, and ONNX Runtime without seqembed. It needs
 ``pip install "seqembed[onnx]"``.
 """

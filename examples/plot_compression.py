@@ -2,16 +2,17 @@
 How small can a heartbeat become, and how far off may it be?
 ============================================================
 
-A recording of the heart takes four bytes a value. Most of them say nothing: the sensor has steps of its own, and a
-value follows from those before it. We compress the second half of five minutes with several bounds on the error, and
-look at what each bound does to a beat. It needs ``pip install "seqembed[codec,plot]"``.
+A recording of the heart takes four bytes a value. Most of them carry no information: the sensor has a limited
+resolution, and a value can be predicted from the values before it. We compress the second half of five minutes with
+several bounds on the error, and look at what each bound does to a beat. It needs
+``pip install "seqembed[codec,plot]"``.
 """
 
 # %%
 # A bound on every value
 # ----------------------
-# A bound is a share of the range of the training part. Every value is decoded while it is encoded, so that none misses
-# its bound. With 0, all bits come back.
+# A bound is a share of the range of the training part. The encoder decodes every value, and stores it exactly if it
+# would exceed the bound. With 0, all bits are restored.
 from pathlib import Path
 
 import matplotlib.pyplot as plt

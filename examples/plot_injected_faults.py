@@ -2,10 +2,10 @@
 What kinds of faults are found, and what kinds are not?
 =======================================================
 
-Four sensors of a motor belong together: the current follows speed and load, the vibration follows the speed, the
-temperature follows the current. We break them in five ways and look at what a detector finds that has only seen the
-motor run well. Two other methods stand beside it: IsolationForest on catch22's features of the windows, and the error
-of a reconstruction from principal components. It needs ``pip install pycatch22``.
+Four sensors of a motor depend on one another: the current follows speed and load, the vibration follows the speed, the
+temperature follows the current. We inject five kinds of faults and look at which of them a detector finds. It was
+fitted on a recording without faults. We compare it with two other methods: IsolationForest on catch22's features of the
+windows, and the error of a reconstruction from principal components. It needs ``pip install pycatch22``.
 """
 
 # %%
@@ -43,7 +43,8 @@ print(events.table.assign(features=[max(each, key=each.get) for each in events.t
 # %%
 # Two other methods
 # -----------------
-# They have no threshold of their own. We fit them on two thirds of the windows, and take the share of .01 of the rest.
+# They have no threshold of their own. We fit them on two thirds of the windows. The threshold is the .01 quantile of
+# the scores of the rest.
 n_fitted = 2 * len(windows) // 3
 scaler = StandardScaler().fit(normal)
 

@@ -2,14 +2,15 @@
 Which minute of a long recording is unlike the others?
 ======================================================
 
-Five minutes of a heart, 108,000 rows. Cut into windows, embedded, reconstructed and put back together, the recording
-gets a curve below it that says how well each moment fits the rest.
+Five minutes of an electrocardiogram have 108,000 rows. We cut the recording into windows, embed and reconstruct them,
+and merge their errors into one curve. It shows how well each moment fits the rest.
 """
 
 # %%
 # Windows without a copy
 # ----------------------
-# A window of half a second every eighth of one. The windows are a view: the recording stays in memory once.
+# A window is half a second long, and one starts every eighth of a second. The windows are a view, so the recording is
+# in memory only once.
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -26,8 +26,8 @@ gappy = np.where(hidden, np.nan, X)
 # %%
 # Four ways to fill the gaps
 # --------------------------
-# The autoencoder learns from the gappy recordings themselves, and it is these that it is to complete, so it may know
-# them by heart: ``augment=False``. The others look at the same feature of one recording.
+# The autoencoder is fitted on the recordings with gaps, the same ones that it completes. So it need not generalise to
+# others: ``augment=False``. The other methods see only the same feature of the same recording.
 autoencoder = LSTMAutoencoder(augment=False, random_state=0, verbose=1).fit(gappy)
 
 

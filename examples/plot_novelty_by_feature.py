@@ -2,7 +2,7 @@
 Something is odd about this recording: when, and in which sensor?
 =================================================================
 
-A detector that only raises an alarm leaves you with all the work. This one also says which timesteps and which
+A detector that only raises an alarm leaves you with all the work. This one also shows which timesteps and which
 features made a sequence stand out.
 """
 
@@ -22,8 +22,8 @@ from seqembed.datasets import load_basic_motions
 motions = load_basic_motions()
 calm = np.isin(motions.target, [2, 3])
 normal, unseen = motions.data[:40][calm[:40]], motions.data[40:][calm[40:]]
-# The detector fits each network on all but a block of recordings. They come sorted by activity, and each network should
-# see both.
+# The detector fits each network on all blocks of recordings but one. The recordings are sorted by activity. They are
+# shuffled so that each network sees both activities.
 normal = np.random.default_rng(0).permutation(normal)
 walker = (motions.target[40:][calm[40:]] == 3).argmax()
 faulty = unseen[[walker]]
@@ -33,8 +33,8 @@ faulty[0, 50:65, 4] = faulty[0, :, 4].max() * 3
 # Fit on normal recordings, then ask
 # ----------------------------------
 network = LSTMReconstructor(16, hidden_units=(32,), epochs=150, random_state=0)
-# Twenty recordings are few. A share of .05 would put the threshold at the largest of their errors, and with ten blocks
-# in place of five, each network sees eighteen of them.
+# Twenty recordings are few. With a share of .05, the threshold would be the largest of their errors. With ten blocks in
+# place of five, each network sees eighteen of them.
 detector = ReconstructionDetector(network, contamination=0.1, cv=10).fit(normal)
 flagged = (detector.predict(unseen) == -1).sum()
 print(f"unseen normal recordings flagged: {flagged} of {len(unseen)}")

@@ -3,7 +3,7 @@ How do I turn recordings into features for a classifier?
 ========================================================
 
 A smart watch recorded what its wearer was doing. Each recording is a sequence of 100 timesteps and 6 features, and a
-classifier wants vectors. Flattening would give 600 numbers that change with every shift in time; an LSTM autoencoder
+classifier needs vectors. Flattening would give 600 numbers that change with every shift in time; an LSTM autoencoder
 gives 64 that describe the movement.
 """
 
@@ -33,7 +33,7 @@ pipeline = make_pipeline(LSTMAutoencoder(random_state=0, verbose=1), StandardSca
 pipeline.fit(train.data, train.target)
 autoencoder = pipeline["lstmautoencoder"]
 
-# 40 recordings differ from their mean in at most 39 components. A 40th would be rounding, scaled up like the others.
+# 40 recordings differ from their mean in at most 39 components. A 40th would be rounding error, scaled up.
 flatten = FunctionTransformer(lambda X: X.reshape(len(X), -1))
 pca = make_pipeline(flatten, PCA(min(64, len(train.data) - 1)), StandardScaler(), LogisticRegression())
 pca.fit(train.data, train.target)
@@ -45,10 +45,10 @@ print(f"R^2 of the reconstruction: {autoencoder.score(train.data):.2f} train, {a
 # %%
 # What survives the bottleneck
 # ----------------------------
-# One training recording of each activity, before and after it was squeezed through 64 numbers. The network reads and
+# The figure shows one training recording of each activity and its reconstruction from 64 numbers. The network reads and
 # writes ten timesteps at once. Forty recordings are few to learn from, so they are shifted and warped anew in each
-# epoch: the rhythm and the level of each movement survive, and single peaks are smoothed. To compress these very
-# recordings, fit with ``augment=False``.
+# epoch: the rhythm and the level of each movement survive, and single peaks are smoothed. To compress the training
+# recordings themselves, fit with ``augment=False``.
 reconstruction = autoencoder.reconstruct(train.data)
 figure, panels = plt.subplots(2, 2, figsize=(10, 6), sharex=True, layout="constrained")
 for label, panel in enumerate(panels.flat):

@@ -2,15 +2,15 @@
 Which heartbeat is not like the others?
 =======================================
 
-An electrocardiogram of 21 seconds is regular but for one premature beat. Networks that have learned to reconstruct the
-regular beats fail at that one. The detector says when it was, and flags little else.
+An electrocardiogram of 21 seconds is regular except for one premature beat. Networks that have learned to reconstruct
+regular beats fail at this one. The detector finds when it occurred, and flags little else.
 """
 
 # %%
 # From a recording to windows
 # ---------------------------
-# The event is one of timing: a beat comes early, and the next one late. So a window must hold more than one beat. We
-# average five rows into one, 72 a second, and take windows of 75 rows, a little over a second.
+# The event is a change of timing: one beat comes early, and the next one late. So a window must hold more than one
+# beat. We average five rows into one, 72 a second, and take windows of 75 rows, a little over a second.
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -34,8 +34,8 @@ print(f"{len(training)} windows to train on, {len(windows)} in all, each {window
 # %%
 # Five networks and a threshold
 # -----------------------------
-# Each of five networks sees all but a fifth of the training windows, and as many windows less beside that fifth as
-# overlap with it. Its errors there give the threshold.
+# Each of five networks is fitted on four fifths of the training windows, without the windows that overlap with the
+# remaining fifth. Its errors on the remaining fifth give the threshold.
 detector = ReconstructionDetector(contamination=0.01, gap=TIMESTEPS - 1, random_state=0, verbose=1).fit(training)
 events = detect_events(detector, rows, TIMESTEPS)
 
@@ -52,7 +52,8 @@ print(f"rows in events: {inside:.0%} of the labelled ones, {outside:.1%} of the 
 # %%
 # Beside other methods
 # --------------------
-# They look at the same windows as points of 75 dimensions. All scores are brought onto the rows in the same way.
+# They treat the same windows as points in 75 dimensions. All scores of windows are merged into scores of rows in the
+# same way.
 flat_training, flat = training.reshape(len(training), -1), windows.reshape(len(windows), -1)
 pca = PCA(8).fit(flat_training)
 residuals = flat - pca.inverse_transform(pca.transform(flat))
@@ -70,9 +71,10 @@ for name, score in scores.items():
     print(f"{name:26s}{roc_auc_score(event, -score):10.3f}{lowest:21d}{place:>14s}")
 
 # %%
-# The score along the recording, and the beat that was not understood
-# -------------------------------------------------------------------
-# The threshold is one of windows. The score of a row is a mean over the windows around it, and can stay above it.
+# The score along the recording, and the beat that was not reconstructed
+# ----------------------------------------------------------------------
+# The threshold applies to windows. The score of a row is a mean over the windows around it, so it can stay above the
+# threshold.
 seconds = np.arange(len(rows)) * STEP / recording.sampling_rate
 figure, panels = plt.subplots(3, 1, figsize=(11, 8), layout="constrained", height_ratios=(1.3, 1, 1))
 plot_events(events, rows, seconds, panels[:2])

@@ -31,8 +31,8 @@ def waves(n_samples, random):
 # %%
 # The usual threshold, and the detector's
 # ---------------------------------------
-# A network knows the sequences that it was fitted on. Its errors on them are too small, and so is a threshold from
-# them. The detector takes the errors of networks that have not seen the sequences. `offset_` is its threshold for
+# The errors of a network on the sequences that it was fitted on are too small, and so is a threshold that is computed
+# from them. The detector takes the errors of networks that have not seen the sequences. `offset_` is its threshold for
 # `contamination`; for other shares, it is a quantile of the held-out scores, without another fit.
 usual, held_out = [], []
 for repeat in range(N_REPEATS):

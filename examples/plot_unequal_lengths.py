@@ -2,8 +2,8 @@
 How do I embed sequences of different lengths?
 ==============================================
 
-Nine men say the same vowel, some faster than others: 7 to 29 timesteps of 12 features. Padding to one length and
-flattening lets the padding speak; an LSTM reads each sequence to its own end.
+Nine men say the same vowel, some faster than others: 7 to 29 timesteps of 12 features. If we pad them to one length and
+flatten them, the padding becomes part of the features. An LSTM reads each sequence up to its own end.
 """
 
 # %%
@@ -28,8 +28,8 @@ print(f"{len(train.data)} sequences to train on, {len(test.data)} to test, {min(
 # %%
 # Who is speaking?
 # ----------------
-# Thirty examples of each speaker are few. By default they are varied anew in each epoch, here by mixing them in pairs,
-# so that the network learns what they have in common; ``augment=False`` learns them by heart.
+# Thirty examples of each speaker are few. By default, `fit` augments them anew in each epoch, here by mixing them in
+# pairs, so that the network learns what they have in common. With ``augment=False``, it memorises them.
 for augment in (False, True):
     autoencoder = LSTMAutoencoder(augment=augment, random_state=0, verbose=1).fit(train.data)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -43,7 +43,7 @@ for augment in (False, True):
 # %%
 # And back
 # --------
-# An embedding does not say how long its sequence was: the lengths go beside it.
+# An embedding does not contain the length of its sequence, so we pass the lengths too.
 reconstructions = autoencoder.inverse_transform(embedding, lengths)
 figure, panels = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
 for panel, position in zip(panels, np.argsort(lengths)[[0, len(lengths) // 2, -1]], strict=True):

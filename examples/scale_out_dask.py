@@ -52,17 +52,17 @@ def main():
         # %%
         # With Dask
         # ---------
-        # Of a dask array, `transform` returns a dask array, and nothing is computed yet. The workers write the chunks
-        # of the result, so that neither the sequences nor the embeddings pass through this process.
+        # For a dask array, `transform` returns a dask array, which is computed later. The workers write the chunks of
+        # the result, so that neither the sequences nor the embeddings pass through this process.
         with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
             lazy = da.from_zarr(str(folder / "sequences.zarr"))
-            # A first block, so that importing does not count.
+            # A first block, so that the time of imports is not measured.
             autoencoder.transform(lazy[:2000]).compute()
             started = time.perf_counter()
             autoencoder.transform(lazy).to_zarr(str(folder / "embeddings.zarr"))
             print(f"two workers: {N_SEQUENCES / (time.perf_counter() - started):,.0f} sequences a second")
         embeddings = zarr.open(str(folder / "embeddings.zarr"), mode="r")[:]
-        # The bits are equal where BLAS rounds alike in matrices of any size, as it does with AVX-512.
+        # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512.
         print(f"largest difference: {np.abs(embeddings - expected).max():.1e}")
         np.testing.assert_allclose(embeddings, expected, atol=1e-5)
 
@@ -70,7 +70,7 @@ def main():
 # %%
 # On a cluster
 # ------------
-# - ``Client("tcp://scheduler:8786")`` in the place of the local cluster; `dask-kubernetes`, `dask-jobqueue` and others
+# - ``Client("tcp://scheduler:8786")`` in place of the local cluster; `dask-kubernetes`, `dask-jobqueue` and others
 #   start one.
 # - A path that all workers can read, such as ``s3://bucket/sequences.zarr``.
 # - seqembed on the workers, of the same version. They need no TensorFlow: README says how to leave it out.

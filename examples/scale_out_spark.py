@@ -59,7 +59,7 @@ def compare(name, embed, expected):
     started = time.perf_counter()
     embedded = embed()
     rate = len(expected) / (time.perf_counter() - started)
-    # The bits are equal where BLAS rounds alike in matrices of any size, as it does with AVX-512.
+    # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512.
     print(f"{name:28s}{rate:8.0f} sequences a second, largest difference {np.abs(embedded - expected).max():.1e}")
     np.testing.assert_allclose(embedded, expected, atol=1e-5)
 
@@ -95,7 +95,7 @@ compare("Spark, one row a sequence", lambda: collect(rows.mapInPandas(embed_batc
 # ------------------
 # The rows are in any order, and the sequences have 50 to 100 timesteps. Spark has to bring the rows of a sequence
 # together. ``groupBy("id")`` would make one group of each sequence. A group costs some milliseconds, however small it
-# is, so that this would take many times longer. We group by a hash of the id, into 64 buckets of many sequences.
+# is, so this would take many times longer. We group by a hash of the id, into 64 buckets of many sequences.
 sequences = [sequence[:length] for sequence, length in zip(X, rng.integers(50, 101, size=len(X)), strict=True)]
 lengths = [len(sequence) for sequence in sequences]
 table = pd.DataFrame(np.concatenate(sequences), columns=features)

@@ -2,11 +2,11 @@
 Train one network on several machines
 =====================================
 
-The sequences lie on several machines, and none of them could hold all. Each machine runs the same script, with a shard
-of the sequences. In each update the gradients of all shards are summed, so that every worker ends with the same
-network. TensorFlow's collectives make the sums.
+The sequences are on several machines, because no machine can hold all of them. Each machine runs the same script, with
+a shard of the sequences. In each update, TensorFlow's all-reduce sums the gradients of all shards, so that every worker
+ends with the same network.
 
-Started as it is, the script starts two workers on this machine.
+Without an argument, the script starts two workers on this machine.
 """
 
 # %%
@@ -115,13 +115,13 @@ def main():
 #   ``MultiWorkerMirroredStrategy(cluster_resolver=...)``.
 # - Set a deadline for the start: in Kubernetes a ``startupProbe`` that looks for ``started.0``, in Slurm ``timeout
 #   --signal=KILL`` around a step that only connects.
-# - The checkpoint of worker 0 holds. Put it where a new worker 0 finds it, such as a shared file system.
+# - Only the checkpoint of worker 0 is read. Put it where a new worker 0 finds it, such as a shared file system.
 # - A machine with several GPUs runs a worker for each, which sees only this one.
 # - Where MPI runs, no strategy is needed: ``from mpi4py import MPI``, then ``fit(shard, communicator=MPI.COMM_WORLD)``.
 #   Start it by ``mpiexec -n 2 python -m mpi4py script.py``. Without ``-m mpi4py``, an error of one worker leaves the
 #   others hanging.
-# - An update should take longer than its sum: ``benchmarks/bench_scaling_out.py`` measures both. Where it does not,
-#   raise `batch_size`, which makes fewer updates an epoch.
+# - Computing a gradient should take longer than its all-reduce: ``benchmarks/bench_scaling_out.py`` measures both. If
+#   it does not, raise `batch_size`, so that an epoch has fewer updates.
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         work(Path(sys.argv[1]))

@@ -20,7 +20,7 @@ def waves():
     return X.astype(np.float32)
 
 
-@pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["numpy", "compiled"])
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
     monkeypatch.setattr(batch_gradient, "is_worth_compiling", lambda *sizes: request.param)

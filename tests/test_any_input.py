@@ -96,6 +96,7 @@ def containers(sequences):
     return forms
 
 
+@pytest.mark.slow
 # An example makes some thirty calls.
 @settings(max_examples=max(30, settings.default.max_examples // 30))
 @given(collections(), st.sampled_from([LSTMAutoencoder, LSTMReconstructor]), st.booleans())

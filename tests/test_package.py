@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_importing_seqembed_loads_neither_tensorflow_nor_keras():
     code = "import sys, seqembed, seqembed.datasets; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -22,12 +23,14 @@ def test_continuous_integration_runs_the_test_command_of_the_readme():
     assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.slow
 def test_python_started_beside_a_clone_imports_the_package_and_not_the_clone(tmp_path):
     (tmp_path / "seqembed").symlink_to(ROOT)
     code = "import seqembed; seqembed.LSTMAutoencoder"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not run from a checkout")
 def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
     run = {"check": True, "capture_output": True, "text": True}

@@ -137,6 +137,7 @@ def test_no_more_threads_than_cores(n_jobs):
     assert 1 <= count_threads(n_jobs) <= joblib.cpu_count()
 
 
+@pytest.mark.slow
 def test_the_limit_that_joblib_gives_its_workers_is_kept():
     code = "from seqembed.parallel import count_threads; print(count_threads(None))"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

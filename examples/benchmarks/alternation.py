@@ -1,4 +1,4 @@
-"""Time contestants in alternation, so that the machine's drift meets them all alike."""
+"""Time contestants in alternation, so that a drift of the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 def median_seconds(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Call contestants in turn, each twice in a row, of which the second is timed; returns the median of each.
 
-    The first call compiles what is to be compiled, and lets the threads of the contestant before fall asleep: some spin
-    for a while after their work is done, on the cores that the next one needs.
+    The compilation is in the first call. During this call, the threads of the previous contestant stop: some spin for a
+    while after their work is done, on the cores that this contestant needs.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):

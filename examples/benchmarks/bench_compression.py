@@ -1,13 +1,12 @@
 """How many bits does a value take, with a bound on its error?
 
 Each codec learns from the training part and compresses the test part of a set; sizes are those of real bytes, headers
-included. A bound is a share of each feature's range in the training part. Beside `SequenceCodec` stand zstd and xz of
-values rounded to the same bins, pcodec of the same, and SZ3, each the best of several settings and of two orders of the
-axes. zfp, which needs several times as many bits, is left out. Beside each line stands the size of the saved codec.
-``--data FOLDER`` adds the sets of ``.npz`` files in a
-folder, see `labelled_sets.py`, or long recordings with an array called "series". ``--embeddings`` also fits an
-autoencoder to each set of windows, and gives it to the codec. Speeds are megabytes of float32 a
-second, the median of some calls, on one thread.
+included. A bound is a share of each feature's range in the training part. `SequenceCodec` is compared with zstd, xz and
+pcodec on values rounded to the same bins, and with SZ3. Each of these is the best of several settings and of two orders
+of the axes. zfp needs several times as many bits and is left out. Each line also shows the size of the saved codec.
+``--data FOLDER`` adds the sets of ``.npz`` files in a folder, see `labelled_sets.py`, or long recordings with an array
+called "series". ``--embeddings`` also fits an autoencoder to each set of windows, and gives it to the codec. Speeds are
+megabytes of float32 a second, the median of some calls, on one thread.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def main() -> None:
     """Read the command line and print a table for each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of .npz files")
-    parser.add_argument("--embeddings", action="store_true", help="help the codec with those of an autoencoder too")
+    parser.add_argument("--embeddings", action="store_true", help="also use the embeddings of an autoencoder")
     parser.add_argument("--sets", nargs="+", help="names of the sets to measure; by default all")
     arguments = parser.parse_args()
     print(describe_machine(("numpy", "constriction", "zstandard", "pcodec", "pysz")))
@@ -48,7 +47,7 @@ def main() -> None:
                 measure_embeddings(train, test)
     random = np.random.default_rng(0)
     steps = random.normal(size=(20_000, 50, 6)).astype(np.float32)
-    # Steps that are large now and then are foreseen better by a network, which takes longer.
+    # A network models bursts of large steps better, and takes longer.
     sizes = np.where(random.random((20_000, 5, 1)) < 0.3, 8, 0.5).repeat(10, axis=1).astype(np.float32)
     for name, X in {"random walks": steps, "with bursts": steps * sizes}.items():
         walks = X.cumsum(axis=1)
@@ -73,7 +72,7 @@ def packaged_sets() -> dict[str, tuple[list, list]]:
 
 
 def sets_in(folder: Path) -> dict[str, tuple[list, list]]:
-    """Return the same of the files in a folder."""
+    """Return training and test sequences of the files in a folder."""
     sets = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as file:
@@ -103,7 +102,7 @@ def measure(name: str, train: list, test: list) -> None:
             kept = max((each / np.maximum(codec.bound_, np.finfo(float).tiny)).max() for each in errors)
         else:
             kept = 0.0
-        # Of unequal lengths, all need the lengths too.
+        # If the lengths are unequal, the other codecs need them too.
         lengths = np.array([len(x) for x in test], np.uint16)
         of_lengths = len(lzma.compress(lengths.tobytes())) if len(set(lengths.tolist())) > 1 else 0
         peers = {peer: size + of_lengths for peer, size in of_peers(np.concatenate(test), codec).items()}
@@ -164,7 +163,7 @@ def of_peers(values: np.ndarray, codec: SequenceCodec) -> dict[str, int]:
         ),
     }
     if not lossless:
-        # These keep one bound for all: values are divided by that of their feature.
+        # SZ3 has one bound for all values, so values are divided by the bound of their feature.
         scaled = np.ascontiguousarray((values / lattice.bound).astype(np.float32))
         scaled = [scaled, np.ascontiguousarray(scaled.T)]
         sizes["SZ3"] = min(_sz3(each, algorithm) for each in scaled for algorithm in SZ3_ALGORITHMS)

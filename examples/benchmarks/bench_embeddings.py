@@ -1,6 +1,6 @@
-"""How good are the embeddings, with defaults alone, beside PCA, catch22, raw values and the usual Keras script?
+"""How good are the embeddings, with defaults alone, compared with PCA, catch22, raw values and the usual Keras script?
 
-MiniRocket, which is far wider, is measured too where aeon is installed.
+MiniRocket, whose vectors are far longer, is measured too if aeon is installed.
 
 For each labelled set, the mean over seeds (and the standard deviation), all of unseen sequences but the last:
 
@@ -10,7 +10,7 @@ For each labelled set, the mean over seeds (and the standard deviation), all of 
 - k-means: adjusted Rand index of as many clusters as there are classes;
 - seconds to fit.
 
-In brackets after each method stands how many numbers it makes of a sequence. The last table has means over the sets.
+The number in brackets after a method is the dimension of its vector. The last table has means over the sets.
 
 Features of different units (catch22) are standardised before distances are taken. Methods that need one length get
 sequences padded with the features' means; R^2 leaves padding out, for all methods.
@@ -89,7 +89,7 @@ def measure(
     if not without_keras:
         report("Keras", 64, rows, [measure_keras(*scaled, data, epochs, seed) for seed in range(n_seeds)])
     flat = [np.nan_to_num(part).reshape(len(part), -1) for part in scaled]
-    # n sequences differ from their mean in n - 1 components. One more would be rounding, which the probe scales up.
+    # n sequences differ from their mean in n - 1 components. One more would be rounding error, scaled up.
     n_components = min(64, len(data.train) - 1, flat[0].shape[1])
     report("PCA", n_components, rows, [measure_pca(*flat, scaled[1], n_components, data)])
     report("catch22", len(catch22(data.train[0])), rows, [measure_features(catch22, data)])
@@ -100,7 +100,7 @@ def measure(
 
 
 def probe(train: np.ndarray, test: np.ndarray, data: LabelledSet) -> tuple[float, float, float]:
-    """Judge embeddings by a linear classifier, by the nearest neighbour, and by clusters."""
+    """Measure embeddings by a linear classifier, by the nearest neighbour, and by clusters."""
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(train, data.train_labels)
     nearest = KNeighborsClassifier(1).fit(train, data.train_labels)
     clusters = KMeans(len(np.unique(data.train_labels)), n_init=10, random_state=0).fit_predict(test)
@@ -138,7 +138,7 @@ def measure_pca(
 
 
 def measure_features(extract: Callable, data: LabelledSet) -> tuple:
-    """Features computed of each sequence by itself."""
+    """Compute features of each sequence, and measure them."""
     started = time.perf_counter()
     train = np.array([extract(sequence) for sequence in data.train])
     seconds = time.perf_counter() - started
@@ -168,7 +168,7 @@ def catch22(sequence: np.ndarray) -> list[float]:
 
 
 def report(method: str, width: int, rows: dict[str, np.ndarray], results: list[tuple]) -> None:
-    """Keep the results of a method and print their means, and how many numbers it makes of a sequence."""
+    """Keep the results of a method and print their means, and the dimension of its vectors."""
     rows[method] = np.array(results)
     means, deviations = rows[method].mean(axis=0), rows[method].std(axis=0)
     cells = []

@@ -1,8 +1,8 @@
-"""How many unseen normal sequences does the detector flag, beside the share that was asked for?
+"""What share of unseen normal sequences does the detector flag, compared with the share that was asked for?
 
 Four kinds of data: noisy waves of random phase with a sensor that is constant, 40 waves only, waves of 8 to 30
 timesteps, and networks that were trained for a fifth of their epochs. A share of .001 is below one over the number of
-sequences, so the tail of their errors is extended.
+sequences, so the threshold is extrapolated from the tail of their errors.
 """
 
 from __future__ import annotations

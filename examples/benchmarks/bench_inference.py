@@ -1,4 +1,4 @@
-"""How long does embedding take, beside Keras, PyTorch and ONNX Runtime?
+"""How long does embedding take, compared with Keras, PyTorch and ONNX Runtime?
 
 Same layers and data, in alternation in one process, all cores; then a single sequence; then the first embedding of a
 fresh process, loaded from disk.
@@ -140,7 +140,7 @@ def onnx_encoder(X: np.ndarray, autoencoder: LSTMAutoencoder) -> Callable[[], ob
 
 
 def measure_first_embedding(autoencoder: LSTMAutoencoder, X: np.ndarray, repeats: int) -> None:
-    """Whole processes: load an estimator and embed a sequence, against importing what of scikit-learn it needs."""
+    """Time whole processes: load an estimator and embed a sequence, or only import what it needs of scikit-learn."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fitted.joblib"
         joblib.dump((autoencoder, X[:1]), path)

@@ -1,10 +1,10 @@
-"""What does it take to fit on windows of a recording that is larger than memory should hold?
+"""How much time and memory does a fit on windows of a large memory-mapped recording take?
 
 Writes a recording of 100 sensors to a temporary file, opens it as a memory map, cuts windows of 50 timesteps without
 copying and fits one epoch on them, in a process of its own; then the same on a part of it that lies in memory. Memory
-is what the process allocated beyond what it had after importing TensorFlow (anonymous pages, at the peak): pages of the
-mapped file come and go as the system likes. Seconds are those of the epoch, without those of a first, tiny fit that
-compiles. Linux only. The network reads timestep by timestep.
+is the number of anonymous pages at the peak, less those after importing TensorFlow. Pages of the mapped file do not
+count, because the system loads and drops them as it likes. Seconds are those of the epoch, without those of a first,
+tiny fit that compiles. Linux only. The network reads timestep by timestep.
 """
 
 from __future__ import annotations

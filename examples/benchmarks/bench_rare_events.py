@@ -1,6 +1,6 @@
 """Is the labelled event of the electrocardiogram found, whatever the seed, and how much else is flagged?
 
-The windows of `plot_rare_events.py`, judged by detectors, beside other methods.
+The windows are those of `plot_rare_events.py`. Detectors and other methods score them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def ranking(row_scores: np.ndarray, event: np.ndarray, timesteps: int) -> str:
-    """Say how well scores rank the rows, and where the lowest of them lies."""
+    """Describe how well scores rank the rows, and where the lowest score lies."""
     found = ", ".join(f"{name} {value:.3f}" for name, value in measures(event, row_scores, timesteps).items())
     lowest = np.nanargmin(row_scores)
     return f"{found}, lowest score in row {lowest}, {'in the event' if event[lowest] else 'NOT in the event'}"

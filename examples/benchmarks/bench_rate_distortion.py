@@ -1,9 +1,10 @@
-"""What do a few bytes a sequence keep of it, without a bound on the error?
+"""How well is a sequence reconstructed from a few bytes, without a bound on the error?
 
 Embeddings of a default `LSTMAutoencoder`, and of PCA with as many components, go through the same coder: rotated,
 rounded with one step, range coded. Both learn from the training part of a set. Bits are those of real bytes of the test
 part, without the few bytes of the header; R^2 is that of the decoded test sequences after scaling. The last column is
-how many bits PCA needs for the R^2 of the network, found by trying; "never" means at no number of bits.
+the number of bits with which PCA reaches the R^2 of the network, found by bisection; "never" means that no number of
+bits is enough.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
             of_pca, score_of_pca = rate_and_score(components, network, train, test, bits)
             print(
                 f"  {bits} bits asked for: network {measured:5.1f} bits, R^2 {score:.3f}; PCA {of_pca:5.1f} bits, "
-                f"R^2 {score_of_pca:.3f}; PCA needs {bits_for(components, network, train, test, score)} for {score:.3f}"
+                f"R^2 {score_of_pca:.3f}; PCA {bits_for(components, network, train, test, score)} {score:.3f}"
             )
 
 
@@ -47,15 +48,15 @@ def rate_and_score(estimator, network, train, test, bits) -> tuple[float, float]
 
 
 def bits_for(components, network, train, test, score) -> str:
-    """Return how many bits PCA needs for a score."""
+    """Return the words for the number of bits with which PCA reaches a score."""
     low, high = 1.0, float(MOST_BITS)
     if rate_and_score(components, network, train, test, high)[1] < score:
-        return "never"
+        return "never reaches"
     for _ in range(10):
         middle = (low + high) / 2
         measured, reached = rate_and_score(components, network, train, test, middle)
         low, high = (low, middle) if reached >= score else (middle, high)
-    return f"{measured:.1f} bits"
+    return f"needs {measured:.1f} bits for"
 
 
 def r2(network, sequences, decoded) -> float:
@@ -96,7 +97,7 @@ class PrincipalComponents:
         ]
 
     def reconstruct(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
-        """Return sequences as the components keep them."""
+        """Return sequences as their components reconstruct them."""
         return self.inverse_transform(self.transform(sequences), [len(sequence) for sequence in sequences])
 
 

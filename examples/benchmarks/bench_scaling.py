@@ -1,8 +1,8 @@
 """How do time and memory grow with the number of sequences and with their length?
 
-Each point is a process of its own that fits sixteen epochs on a memory-mapped array and embeds it. Straight lines are
-the aim, and for memory, flat ones over the number of sequences. Memory is what the process allocated (anonymous pages,
-at the peak): pages of the mapped file itself come and go as the system likes. Linux only.
+Each point is a process of its own that fits sixteen epochs on a memory-mapped array and embeds it. Time should grow
+linearly, and memory should not grow with the number of sequences. Memory is the number of anonymous pages at the peak.
+Pages of the mapped file do not count, because the system loads and drops them as it likes. Linux only.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def measure(n_samples: int, n_timesteps: int) -> dict[str, float]:
 
 
 def report(title: str, points: dict[int, dict[str, float]]) -> None:
-    """Print a table, and how each doubling multiplied the seconds."""
+    """Print a table, and the factor by which a doubling multiplies the seconds."""
     print(f"{title:>28s}  fit (s)  transform (s)  allocated (MB)")
     for n, point in points.items():
         print(f"{n:28d}  {point['fit']:7.2f}  {point['transform']:13.2f}  {point['memory']:14.0f}")

@@ -1,10 +1,10 @@
-"""What do more machines bring, to embed and to train?
+"""How much do more machines help to embed and to train?
 
 Embedding: sequences a second that plain `transform` and Dask with one and two workers make of a zarr store, and the
 memory of a worker at its peak for a store and for one four times as large. Linux only.
 
-Training: milliseconds of an update, and of the sum over two processes of this machine (TensorFlow's collectives and,
-where mpi4py and mpiexec are installed, MPI). From both, a plain model of the speed-up on more machines, whose
+Training: milliseconds of an update, and of an all-reduce over two processes of this machine (TensorFlow's and, if
+mpi4py and mpiexec are installed, MPI's). From both, a simple model computes the speed-up on more machines, and its
 assumptions are printed with it. It was not measured on a network.
 """
 
@@ -80,7 +80,7 @@ def main() -> None:
         print(f"update of {size:3d} sequences: {1000 * seconds:6.1f} ms, {size / seconds:6.0f} sequences a second")
     sums = {"TensorFlow": sum_with_tensorflow(), "MPI": sum_with_mpi()}
     for engine, seconds in sums.items():
-        print(f"sum of {N_PARAMETERS} values over two processes, {engine}: {_milliseconds(seconds)}")
+        print(f"all-reduce of {N_PARAMETERS} values over two processes, {engine}: {_milliseconds(seconds)}")
     model(compute, sums["TensorFlow"])
 
 
@@ -97,10 +97,10 @@ def embed(folder: Path) -> None:
 
         def with_dask(client, path):
             lazy = autoencoder.transform(da.from_zarr(path))
-            # What the client gets is small.
+            # The client receives a small result.
             return client.compute(lazy[:, 0].sum()).result()
 
-        # Dask has set it in this process too, where one thread is not what is to be measured.
+        # Dask has set it in this process too, but the first contestant uses all threads.
         os.environ.pop("OMP_NUM_THREADS", None)
         on_one_thread = copy.copy(autoencoder).set_params(n_jobs=1)
         contestants = {
@@ -155,7 +155,7 @@ def seconds_of_update(batch_size: int) -> float:
 
 
 def sum_with_tensorflow() -> float | None:
-    """Seconds of a sum over two processes, by TensorFlow."""
+    """Measure the seconds of an all-reduce over two processes by TensorFlow."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     processes = []
     for rank in range(2):
@@ -171,7 +171,7 @@ def sum_with_tensorflow() -> float | None:
 
 
 def sum_with_mpi() -> float | None:
-    """Seconds of a sum over two processes, by MPI; None without it."""
+    """Measure the seconds of an all-reduce over two processes by MPI; None without it."""
     launcher = Path(sys.executable).with_name("mpiexec")
     if not launcher.exists():
         return None
@@ -195,13 +195,13 @@ def free_port() -> int:
 
 
 def model(compute: dict[int, float], software: float) -> None:
-    """Print how many times as many sequences a second M machines should train on."""
+    """Print the factor by which M machines should multiply the sequences a second of training."""
     print(
-        f"A model, not a measurement. M machines like this one divide a joint batch. A machine's share takes what was "
-        f"measured\nabove, interpolated between sizes. The sum takes {1000 * software:.1f} ms of software, as between "
-        f"two processes here, 2 (M - 1) messages of\n{1e6 * SECONDS_A_MESSAGE:.0f} microseconds, and twice (M - 1) / M "
-        f"of {4 * N_PARAMETERS / 1e6:.2f} MB over the network of each machine. Computing and\nsumming don't overlap. "
-        f"The shards are equal. Speed-up over one machine with the same batch:"
+        f"A model, not a measurement. M machines like this one divide a joint batch into equal shards. The time of a "
+        f"shard is\ninterpolated between the sizes measured above. An all-reduce takes {1000 * software:.1f} ms of "
+        f"software, as between two processes here,\n2 (M - 1) messages of {1e6 * SECONDS_A_MESSAGE:.0f} microseconds, "
+        f"and the transfer of 2 (M - 1) / M times {4 * N_PARAMETERS / 1e6:.2f} MB over the network of each\nmachine. "
+        f"Computation and all-reduce don't overlap. Speed-up over one machine with the same batch:"
     )
     sizes, seconds = np.array(list(compute.items())).T
 

@@ -1,8 +1,8 @@
 """How long does the post's script take as a whole process, imports included, in Keras and here?
 
 Both train the post's network (relu, 128 and 64 units) on its five windows of three timesteps for 300 epochs and print
-the mean squared error that they end at. The learning rate is 1e-3 in Keras, its default and the post's, and "auto"
-here. Source: C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
+the final mean squared error. The learning rate is 1e-3 in Keras, its default and the post's, and "auto" here. Source:
+C. Ranjan, "Step-by-step understanding LSTM Autoencoder layers" (2019).
 """
 
 from __future__ import annotations

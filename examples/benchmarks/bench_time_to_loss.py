@@ -1,4 +1,4 @@
-"""How soon is reached what the usual Keras script ends at: its loss, and its R^2 on unseen sequences?
+"""How soon does seqembed reach the final loss of the usual Keras script, and its R^2 on unseen sequences?
 
 For each labelled set, the usual script (stock layers, tanh, Adam at 1e-3, batches of 32) trains for as many epochs as
 seqembed's default without patches; its loss at the end is the first goal, its R^2 on unseen sequences the second. Then
@@ -28,7 +28,7 @@ from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.scaling import feature_statistics
 from seqembed.training.recipe import auto_batch_size, auto_epochs
 
-# Of the default number of epochs, each larger than the one before by the square root of two.
+# Shares of the default number of epochs. Each is larger than the previous one by a factor of the square root of two.
 SHARES = [2 ** (-power / 2) for power in range(12, -1, -1)]
 
 

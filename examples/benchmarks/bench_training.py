@@ -1,10 +1,10 @@
-"""How long is an epoch of training, beside stock Keras and PyTorch?
+"""How long does an epoch of training take, compared with stock Keras and PyTorch?
 
-Same layers, same data, same batches, in alternation in one process, in fits of two epochs or, where sequences are
-shorter than 50 timesteps, as many more: so many that seqembed compiles them. "seqembed" reads timestep by timestep, as
-the others do (patch_size=1). "in patches" is the default, a network of fewer steps, whose fits here may be too short
-for compiling: `bench_embeddings.py` shows what it learns. `--crossover` measures instead from how many updates on
-compiling the network pays.
+Same layers, same data, same batches, in alternation in one process, in fits of two epochs, or of more epochs if
+sequences are shorter than 50 timesteps: enough for seqembed to compile. "seqembed" reads timestep by timestep, as the
+others do (patch_size=1). "in patches" is the default, a network of fewer steps, whose fits here may be too short for
+compiling: `bench_embeddings.py` shows what it learns. With `--crossover`, it measures instead from which number of
+updates on compiling the network saves time.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def keras_autoencoder(n_timesteps: int, n_features: int):
 
 
 def fit_keras(scaled: np.ndarray, epochs: int, seed: int):
-    """Train it; padding, NaN, is read and to be given back as zeros, the means."""
+    """Train it. In inputs and targets, padding (NaN) becomes zero, the mean of each feature."""
     import keras
 
     keras.utils.set_random_seed(seed)

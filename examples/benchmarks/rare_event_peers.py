@@ -1,6 +1,6 @@
-"""Other methods for rare events, and measures of scores by row.
+"""Other methods for rare events, with measures of their scores by row.
 
-Each method gives windows a score, low for rare ones. aeon (VUS-PR) and stumpy (matrix profile) are used where they are
+Each method gives windows a score, low for rare ones. aeon (VUS-PR) and stumpy (matrix profile) are used if they are
 installed.
 """
 
@@ -73,7 +73,7 @@ def score_rows(score: Callable[[np.ndarray], np.ndarray], recording: np.ndarray,
 
 
 def rows_in_events(events: Events, n_rows: int) -> np.ndarray:
-    """Tell of each row whether it lies in a detected event."""
+    """Return whether each row lies in a detected event."""
     inside = np.zeros(n_rows, bool)
     for start, end in zip(events.table["start"], events.table["end"], strict=True):
         inside[start : end + 1] = True

@@ -44,7 +44,7 @@ def spike(part: np.ndarray, recording: np.ndarray, random: np.random.Generator) 
 
 
 def phase(part: np.ndarray, recording: np.ndarray, random: np.random.Generator) -> None:
-    """Turn the vibration round."""
+    """Reverse the vibration in time."""
     part[:, VIBRATION] = part[::-1, VIBRATION].copy()
 
 

@@ -52,6 +52,7 @@ def test_there_is_a_file_of_every_way_of_coding_in_every_version():
         assert {path.stem for path in OLD_FILES if path.parent.name == f"version_{version}"} >= names
 
 
+@pytest.mark.slow
 def test_the_arithmetic_of_the_caller_changes_nothing():
     code = """
 import decimal, sys
@@ -114,6 +115,7 @@ def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
             SequenceCodec.load(file, another)
 
 
+@pytest.mark.slow
 def test_a_codec_with_reconstructions_decodes_without_its_estimator():
     estimator, days = load(OLD_FILES[0].parent / "autoencoder.seqembed"), load_italy_power(split="test").data
     codec = SequenceCodec(estimator, max_error=0.1).fit(load_italy_power(split="train").data)

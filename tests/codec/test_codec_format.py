@@ -25,6 +25,7 @@ def assert_decoded_alike(codec, X):
     return methods
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_old_files_are_decoded_by_what_the_page_says(path):
     if path.stem == "embedding":
@@ -42,6 +43,7 @@ def test_old_files_are_decoded_by_what_the_page_says(path):
         assert (len(decoder.arrays[f"{number}/of_reconstruction"]) > 0) == (path.stem == "reconstruction")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     dtype=st.sampled_from([np.float16, np.float32, np.float64, np.int8, np.int32, np.uint16, np.int64]),
@@ -63,6 +65,7 @@ def test_any_values_are_decoded_by_what_the_page_says(dtype, max_error, n_featur
     assert_decoded_alike(codec, [x[: 11 - row] for row, x in enumerate(others.astype(dtype))])
 
 
+@pytest.mark.slow
 def test_long_sequences_are_cut_as_the_page_says():
     random = np.random.default_rng(0)
     recording = random.normal(size=(2999, 2)).cumsum(axis=0)

@@ -16,12 +16,14 @@ def fitted(days):
     return LSTMAutoencoder(8, hidden_units=(16,), epochs=20, random_state=0).fit(days[:500])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [4, 16, 40])
 def test_so_many_bits_are_needed_as_were_asked_for(fitted, days, bits):
     codec = SequenceCodec(fitted, bits=bits).fit(days[:500])
     assert 8 * len(codec.encode(days[500:])) / len(days[500:]) == pytest.approx(bits, rel=0.2)
 
 
+@pytest.mark.slow
 def test_more_bits_come_nearer_to_the_reconstruction(fitted, days):
     reconstruction, errors = fitted.reconstruct(days[500:]), []
     for bits in (4, 16, 64):
@@ -42,6 +44,7 @@ def test_sequences_of_unequal_lengths_and_one_feature_come_back_in_their_layout(
         assert len(codec.decode(codec.encode(X[:0]))) == 0
 
 
+@pytest.mark.slow
 def test_a_report_has_no_bound_to_speak_of(fitted, days):
     report = SequenceCodec(fitted, bits=24).fit(days[:500]).report(days[500:])
     assert "pays_back_after" not in report

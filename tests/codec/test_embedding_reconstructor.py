@@ -40,6 +40,7 @@ def assert_within_bound(codec, X):
         assert (np.abs(x[known] - again[known].astype(np.float64)) <= codec.bound_[0]).all()
 
 
+@pytest.mark.slow
 def test_few_numbers_that_describe_a_window_save_bytes(codec, days):
     report = codec.report(days)
     without = SequenceCodec(max_error=0.1).fit(load_italy_power(split="train").data).report(days)
@@ -48,6 +49,7 @@ def test_few_numbers_that_describe_a_window_save_bytes(codec, days):
     assert_within_bound(codec, days)
 
 
+@pytest.mark.slow
 def test_where_embeddings_do_not_pay_there_are_none(autoencoder):
     noise = np.random.default_rng(0).normal(size=(100, 24, 1))
     codec = SequenceCodec(autoencoder, max_error=0.1).fit(noise)
@@ -63,6 +65,7 @@ def test_sequences_that_have_no_embedding_keep_their_bound_too(codec, days):
     assert codec.report(with_gap)["share_predicted"] == 1
 
 
+@pytest.mark.slow
 def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder, days):
     coder = learn_embedding_coder(autoencoder, list(days[:50]), 16)
     reconstructor = Reconstructor(coder, learn_whole_decoder(autoencoder, 24))
@@ -76,6 +79,7 @@ def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder
         start += length
 
 
+@pytest.mark.slow
 def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days):
     reconstructor = Reconstructor(
         learn_embedding_coder(autoencoder, list(days[:50]), 16), learn_whole_decoder(autoencoder, 24)
@@ -121,6 +125,7 @@ sys.stdout.buffer.write(codec.decode(open(sys.argv[2], "rb").read()).tobytes())
 """
 
 
+@pytest.mark.slow
 def test_other_kernels_of_blas_decode_to_the_same_values(codec, days, tmp_path):
     codec.save(tmp_path / "codec")
     data = codec.encode(days)

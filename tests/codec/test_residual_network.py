@@ -48,6 +48,7 @@ def test_probabilities_are_those_of_whole_numbers(network, factor):
         np.testing.assert_array_equal(np.concatenate(list(network.prepared()(inputs, feature))), expected)
 
 
+@pytest.mark.slow
 def test_bits_are_close_to_the_entropy():
     network = learn_residual_network(*residuals_of(20_000))
     inputs, features, residuals = residuals_of(20_000, seed=2)

@@ -57,6 +57,7 @@ def codec():
     return SequenceCodec(max_error=0.01).fit(waves())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_error", [0.2, 0.01, 1e-4, 1e-7, 0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_every_value_keeps_its_bound(max_error, dtype):
@@ -75,6 +76,7 @@ def test_a_bound_in_units_of_the_data_and_one_for_each_feature():
 special = st.sampled_from([0.0, -0.0, np.nan, np.inf, -np.inf, 1e-40, 5e-324, 3.4e38, -1e300])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=st.data(),
@@ -102,6 +104,7 @@ def test_the_bound_holds_for_any_values(data, dtype, scale, offset, max_error, d
     assert_within_bound(X, decoded, codec.bound_)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     hnp.arrays(
@@ -135,11 +138,13 @@ def test_the_layout_comes_back(X):
     assert [np.shape(x) for x in decoded] == [np.shape(x) for x in X]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("X", [np.empty((0, 30, 2), np.float32), []])
 def test_no_sequence_at_all_is_encoded_too(codec, X):
     assert len(codec.decode(codec.encode(X))) == 0
 
 
+@pytest.mark.slow
 def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
     monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 500)
     X = [waves(1, length)[0] for length in (2000, 3, 40, 700)]
@@ -175,6 +180,7 @@ def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
             next(readable)
 
 
+@pytest.mark.slow
 def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
     for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
         train, test = load(split="train").data, load(split="test").data
@@ -184,6 +190,7 @@ def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
         assert report["bytes"] < most * by_xz
 
 
+@pytest.mark.slow
 def test_a_report_says_what_the_bytes_are_worth():
     X = load_ecg().data
     codec = SequenceCodec(max_error=0.01).fit([X[: len(X) // 2]])
@@ -203,6 +210,7 @@ def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
     np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
 
 
+@pytest.mark.slow
 def test_windows_that_overlap_are_refused_with_the_remedy():
     recording = waves(1, 300)[0]
     windows = sliding_windows(recording, 30, stride=10).windows
@@ -253,6 +261,7 @@ def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
         assert_within_bound(recording[:, np.newaxis], again, codec.bound_)
 
 
+@pytest.mark.slow
 def test_one_long_sequence_beside_many_short_ones_takes_no_more_memory_than_its_share():
     random = np.random.default_rng(0)
     X = [random.normal(size=(length, 1)) for length in (100_000, *[5] * 20_000)]
@@ -272,6 +281,7 @@ def test_forty_features_and_training_sequences_that_are_empty():
     assert_within_bound(X, codec.decode(codec.encode(X)), codec.bound_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bound", "network", "lossless", "bits"])
 def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bursts_codec):
     X, random = waves(seed=5), np.random.default_rng(0)
@@ -318,12 +328,14 @@ def test_other_features_and_an_unfitted_codec_are_refused(codec):
         SequenceCodec(max_error=0.01).encode(waves())
 
 
+@pytest.mark.slow
 def test_bytes_of_another_codec_are_refused(codec):
     other = SequenceCodec(max_error=0.02).fit(waves())
     with pytest.raises(InvalidStreamError, match="Got bytes of another codec"):
         other.decode(codec.encode(waves()))
 
 
+@pytest.mark.slow
 def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_codec, codec):
     X = bursts(seed=1)
     decoded = bursts_codec.decode(bursts_codec.encode(X))
@@ -338,6 +350,7 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
     assert all(isinstance(method.distribution, Tables) for method in of_noise.coder_.methods)
 
 
+@pytest.mark.slow
 def test_rows_from_which_no_network_can_be_learned_do_no_harm():
     random, calm = np.random.default_rng(0), np.arange(300) % 2 == 0
     sizes = np.where(random.random((300, 30)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
@@ -351,6 +364,7 @@ def test_many_features_have_no_networks_which_would_take_minutes():
     assert all(isinstance(method.distribution, Tables) for method in codec.coder_.methods)
 
 
+@pytest.mark.slow
 def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec):
     X = list(bursts(2, 200_000)[0].reshape(-1, 2, 2))
     alone = bursts_codec.coder_._replace(methods=bursts_codec.coder_.methods[:1], tries_bins=False)
@@ -361,6 +375,7 @@ def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec)
     assert peak < 150 * sum(x.nbytes for x in X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 @pytest.mark.parametrize("max_error", [0, 0.01])
 def test_any_buffer_is_decoded(kind, max_error):
@@ -393,6 +408,7 @@ def test_an_unfitted_codec_reads_no_block(codec):
         SequenceCodec(max_error=0.1).decode_block(codec.encode(waves()), 0)
 
 
+@pytest.mark.slow
 def test_sequences_unlike_those_learned_from_keep_their_bound(bursts_codec):
     for X in (1e6 * bursts(seed=2), bursts(seed=3)[:, ::-1], np.full((3, 9, 2), np.nan, np.float32), bursts(1, 4000)):
         for method in bursts_codec.coder_.methods:
@@ -443,6 +459,7 @@ open(sys.argv[3], "wb").write(data + codec.decode(data).tobytes())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sequences", "max_error"), [(waves, 1e-4), (bursts, 0.02)])
 def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, sequences, max_error):
     codec = SequenceCodec(max_error=max_error).fit(sequences(100, 64))

@@ -23,6 +23,7 @@ def test_transform_gives_one_float32_vector_a_sequence(fitted, waves):
     assert Z.dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_layout", [np.asarray, lambda X: X[:, :, 0], list])
 def test_a_round_trip_gives_shape_dtype_and_units_of_the_input(waves, to_layout):
     X = to_layout(waves)
@@ -94,6 +95,7 @@ assert "tensorflow" in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_the_same_random_state_gives_the_same_bits_in_two_processes():
     first, second = (
         subprocess.run(

@@ -92,6 +92,7 @@ assert "keras" not in sys.modules, "keras was imported"
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_transforms_identically_in_a_process_without_tensorflow(fitted, waves, tmp_path):
     path = tmp_path / "fitted.joblib"
     joblib.dump((fitted, waves, fitted.transform(waves)), path)
@@ -108,6 +109,7 @@ assert "tensorflow" not in sys.modules, "tensorflow was imported"
 """
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_over_in_a_moment_does_not_wait_for_tensorflow():
     result = subprocess.run([sys.executable, "-c", FIT_ELSEWHERE], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -156,6 +158,7 @@ def test_no_global_random_state_is_touched(waves, small):
     assert tf.compat.v1.get_seed(None)[0] == tf_seed
 
 
+@pytest.mark.slow
 def test_grid_search_runs_in_two_processes():
     X, y = load_basic_motions(split="train", return_X_y=True)
     pipeline = make_pipeline(LSTMAutoencoder(hidden_units=(8,), epochs=1), LogisticRegression())
@@ -369,6 +372,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fit_in_a_forked_child_does_not_hang():
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED_FIT], timeout=120).returncode == 0

@@ -54,6 +54,7 @@ def assert_equal_fits(first, second):
         np.testing.assert_array_equal(weight, second.weights_[name])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("epoch", [1, 4, 7])
 @pytest.mark.parametrize(
@@ -134,6 +135,7 @@ def start_fit(checkpoint, model):
     return process
 
 
+@pytest.mark.slow
 def test_a_fit_that_was_killed_by_sigkill_ends_with_the_same_bits(tmp_path):
     started = time.monotonic()
     assert start_fit("", tmp_path / "whole").wait(120) == 0

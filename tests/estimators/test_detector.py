@@ -55,6 +55,7 @@ def sines(n_samples, random_state):
     return np.sin(np.arange(8) + random.uniform(0, 6, (n_samples, 1))) + random.normal(0, 0.1, (n_samples, 8))
 
 
+@pytest.mark.slow
 def test_false_alarms_on_unseen_normal_sequences_are_as_many_as_promised():
     shares = []
     for repeat in range(8):
@@ -280,6 +281,7 @@ def far(level):
     return X, rare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "unit"), [(0.0, 1.0), (4.5e6, 1.0), (4.5e6, 1e-9), (0.0, 1e9)])
 def test_rare_events_are_found_at_every_level_and_in_every_unit(level, unit):
     X, rare = far(level)
@@ -300,6 +302,7 @@ def test_truth_values_are_never_the_convention_of_minus_one():
         ReconstructionDetector(network).fit(X, np.ones(120, bool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constant", [0.0, 7.0, -3e6])
 def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(constant):
     shares = []
@@ -328,6 +331,7 @@ def ragged_waves(n_samples, random_state):
     return [wave[:length, np.newaxis] for wave, length in zip(waves, random.integers(8, 31, n_samples), strict=True)]
 
 
+@pytest.mark.slow
 def test_sequences_of_unequal_lengths_are_judged_and_explained():
     detector = ReconstructionDetector(small_network(), contamination=0.05).fit(ragged_waves(150, 0))
     X = ragged_waves(200, 1)

@@ -89,6 +89,7 @@ def test_a_memory_map_is_judged_like_the_array(detector, tmp_path):
     pd.testing.assert_frame_equal(mapped.table, detect_events(detector, recording, TIMESTEPS).table)
 
 
+@pytest.mark.slow
 def test_a_single_feature_may_lack_its_axis():
     rows = waves(300, 0)[:, 0]
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)

@@ -168,6 +168,7 @@ def test_one_value_of_1e20_leaves_the_score_a_number(waves, fitted):
     assert np.isfinite(fitted.score(X))
 
 
+@pytest.mark.slow
 def test_reconstructions_far_from_zero_are_as_good_as_near_it():
     near = 0.1 * np.sin(np.arange(20) / 3 + np.random.default_rng(0).uniform(0, 6, (60, 1)))
     far = 4.5e6 + near

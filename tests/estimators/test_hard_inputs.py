@@ -37,6 +37,7 @@ HARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [LSTMAutoencoder, LSTMReconstructor])
 @pytest.mark.parametrize("augment", [True, False])
 @pytest.mark.parametrize("name", HARD)
@@ -53,6 +54,7 @@ def two_thousand_timesteps():
     return np.sin(np.arange(2000) / 50 + np.arange(8).reshape(8, 1))
 
 
+@pytest.mark.slow
 def test_two_thousand_timesteps_are_learned_from_timestep_by_timestep():
     X = two_thousand_timesteps()
     fitted = LSTMAutoencoder(4, hidden_units=(6,), patch_size=1, epochs=15, random_state=0).fit(X)
@@ -60,6 +62,7 @@ def test_two_thousand_timesteps_are_learned_from_timestep_by_timestep():
     assert np.isfinite(fitted.transform(X)).all()
 
 
+@pytest.mark.slow
 def test_two_thousand_timesteps_are_reconstructed_in_patches():
     X = two_thousand_timesteps()
     fitted = LSTMAutoencoder(16, hidden_units=(32,), augment=False, epochs=300, random_state=0).fit(X)

@@ -60,10 +60,12 @@ def test_results_of_unequal_lengths_have_their_own_timesteps(in_patches, ragged)
     assert [len(sequence) for sequence in autoencoder.inverse_transform(np.zeros((2, 3)), [5, 8])] == [5, 8]
 
 
+@pytest.mark.slow
 def test_a_longer_fit_learns_the_waves_from_patches(in_patches, waves):
     assert in_patches(epochs=200, augment=False, hidden_units=(16,), n_components=8).fit(waves).score(waves) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [LSTMAutoencoder, LSTMReconstructor])
 @pytest.mark.parametrize("scale", ["standard", None])
 @pytest.mark.parametrize("n_timesteps", [6, 7])
@@ -91,6 +93,7 @@ def test_a_patch_of_one_timestep_is_the_network_of_the_post():
     assert [step.name for step in flow.steps][:2] == ["encoder_1", "encoder_2"]
 
 
+@pytest.mark.slow
 def test_automatic_patches_follow_the_longest_training_sequence_and_stay_in_a_stream(small):
     random = np.random.default_rng(0)
     first = [random.normal(size=(length, 1)) for length in (30, 60, 45)]

@@ -14,6 +14,7 @@ def test_the_regular_network_has_as_many_parameters_as_the_autoencoder():
     assert LSTMReconstructor(time_encoding=False).layer_flow(3, 2).n_parameters == 248_578
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_reconstruct_equals_the_keras_model_without_repeat_vector(waves, activation):
     reconstructor = LSTMReconstructor(3, hidden_units=(5,), epochs=2, activation=activation, time_encoding=False).fit(
@@ -44,6 +45,7 @@ def test_it_has_no_embedding():
     assert not hasattr(LSTMReconstructor(), "transform")
 
 
+@pytest.mark.slow
 def test_the_posts_series_is_reconstructed_within_its_tolerance():
     series = np.array([[k / 10, (k / 10) ** 3] for k in range(1, 10)])
     X, _ = temporalize(series, np.zeros(9), lookback=3)

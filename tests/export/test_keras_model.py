@@ -29,6 +29,7 @@ def test_the_posts_network_is_made_of_the_posts_layers():
     ]
 
 
+@pytest.mark.slow
 def test_scaling_adds_no_parameter_and_survives_keras_saving(fitted, waves, tmp_path):
     model = build_keras_model(fitted.model_)
     assert model.count_params() == fitted.network_.n_parameters
@@ -37,6 +38,7 @@ def test_scaling_adds_no_parameter_and_survives_keras_saving(fitted, waves, tmp_
     np.testing.assert_array_equal(loaded.predict(waves, verbose=0), model.predict(waves, verbose=0))
 
 
+@pytest.mark.slow
 def test_weights_are_taken_by_name_whatever_their_order(fitted, waves):
     reordered = dict(sorted(fitted.weights_.items()))
     assert list(reordered) != list(fitted.weights_)
@@ -44,6 +46,7 @@ def test_weights_are_taken_by_name_whatever_their_order(fitted, waves):
     np.testing.assert_array_equal(model.predict(waves, verbose=0), fitted.to_keras().predict(waves, verbose=0))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:In the future:FutureWarning:keras")
 def test_a_model_that_was_never_called_exports_to_onnx(fitted, waves, tmp_path):
     fitted.to_keras().export(tmp_path / "model.onnx", format="onnx", verbose=False)
@@ -69,6 +72,7 @@ def test_encoder_and_decoder_stand_alone(waves, patch_size):
         autoencoder.to_keras("middle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch_size", [1, 3])
 def test_lengths_are_an_input_where_they_differ(patch_size, tmp_path):
     random = np.random.default_rng(0)
@@ -89,6 +93,7 @@ def test_lengths_are_an_input_where_they_differ(patch_size, tmp_path):
     np.testing.assert_array_equal(loaded.predict([padded, lengths], verbose=0), reconstruction)
 
 
+@pytest.mark.slow
 def test_weights_that_keras_has_trained_come_back(waves):
     autoencoder = small(waves)
     before, model = autoencoder.transform(waves), autoencoder.to_keras()

@@ -29,6 +29,7 @@ def keras_parts(network, weights, n_timesteps):
     return encoder, decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "n_timesteps"),
     [

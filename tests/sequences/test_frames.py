@@ -54,6 +54,7 @@ def test_sequences_are_those_of_a_plain_loop_over_the_ids(frame):
         np.testing.assert_array_equal(sequence, plain)
 
 
+@pytest.mark.slow
 # The first example imports a library, which takes longer than the others.
 @settings(deadline=None)
 @given(shuffled_frames())
@@ -64,6 +65,7 @@ def test_a_round_trip_is_exact_whatever_the_order_of_rows(frame):
     pd.testing.assert_frame_equal(frame, before)
 
 
+@pytest.mark.slow
 # The first example imports a library, which takes longer than the others.
 @settings(deadline=None)
 @given(shuffled_frames())

@@ -59,6 +59,7 @@ def test_training_lowers_the_loss(X):
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
 @pytest.mark.usefixtures("compiled")
 def test_training_equals_stock_keras_training_on_the_same_batches(X):

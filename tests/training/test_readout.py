@@ -154,6 +154,7 @@ def test_a_statistic_that_never_varies_is_left_as_it_is():
     assert (readout.deviations == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_updates", [150, 1000], ids=["in NumPy", "compiled"])
 def test_a_linear_model_reads_the_statistics_from_the_embedding(n_updates):
     random = np.random.default_rng(0)

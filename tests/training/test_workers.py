@@ -59,6 +59,7 @@ def parameters_by_thread(monkeypatch):
     return recorded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("ends", [(35,), (9, 40)], ids=["two workers", "three workers"])
 def test_workers_take_the_steps_of_one_process_on_all_sequences(ends, ragged, parameters_by_thread):
@@ -92,6 +93,7 @@ def assert_equal_fits(fitted):
             np.testing.assert_array_equal(weight, first.weights_[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize(
     "changes",
@@ -110,6 +112,7 @@ def test_all_workers_end_with_the_same_network(changes, ragged):
         assert fitted[0].n_iter_ < 30, "patience ended nothing: the test shows nothing"
 
 
+@pytest.mark.slow
 def test_shards_may_be_as_unequal_as_one_to_fifty():
     assert_equal_fits(fit_on_all(shards(sequences(ragged=True), 1, 4), batch_size=4))
 
@@ -285,6 +288,7 @@ def run_processes(engine, failure, folder):
     return json.loads(result.read_text()) if result.exists() else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["tensorflow", "mpi"])
 def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
     result = run_processes(engine, "none", tmp_path)
@@ -296,6 +300,7 @@ def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
         np.testing.assert_allclose(first.weights_[name], weight, atol=1e-5)
 
 
+@pytest.mark.slow
 # Seconds within which the other worker has to end; `worker.py` waits for 5 s instead of 45 s.
 @pytest.mark.parametrize(
     ("engine", "failure", "seconds"),
@@ -307,12 +312,14 @@ def test_a_worker_that_fails_ends_the_other_with_an_error(engine, failure, secon
     assert result["seconds"] < seconds
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_ends_all_that_mpi_has_started(tmp_path):
     started = time.monotonic()
     assert run_processes("mpi", "error", tmp_path) is None
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.slow
 def test_the_launcher_of_the_example_gives_up_on_a_worker_that_never_starts(monkeypatch, tmp_path):
     path = TESTS.parent / "examples" / "train_on_many_machines.py"
     specification = importlib.util.spec_from_file_location("train_on_many_machines", path)

@@ -34,6 +34,7 @@ def loss_and_gradient(parameters, X, sample_weight, n_updates, n_threads=2):
     return loss, gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [1, 7, 16, 17, 64, 150])
 def test_shards_add_up_to_the_whole_whatever_the_size_of_the_batch(parameters, n_samples):
     X, sample_weight = batch(n_samples)
@@ -43,6 +44,7 @@ def test_shards_add_up_to_the_whole_whatever_the_size_of_the_batch(parameters, n
     assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [7, 17, 150])
 def test_shards_add_up_with_a_readout_too(parameters, n_samples):
     X, sample_weight = batch(n_samples)
@@ -59,6 +61,7 @@ def test_shards_add_up_with_a_readout_too(parameters, n_samples):
     assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_updates", [FEW, MANY])
 def test_a_sequence_without_weight_is_left_out(parameters, n_updates):
     X, sample_weight = batch(20)
@@ -78,6 +81,7 @@ def test_the_loss_is_the_weighted_mean_of_squared_errors(parameters):
     assert loss == pytest.approx(np.dot([0.1, 0.2, 0.3, 0.4], each), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_does_not_change_a_bit(parameters):
     X, sample_weight = batch(150)
     alone = loss_and_gradient(parameters, X, sample_weight, MANY, n_threads=1)

@@ -17,6 +17,7 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_of_padded_sequences_equals_the_compiled_one(network, n_timesteps):
     batch = draw_batch(network, n_timesteps)

@@ -9,6 +9,7 @@ from seqembed.network.weights import initial_weights
 from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps, on_gpu):
@@ -22,6 +23,7 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
     assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])
 def test_the_readout_adds_its_error_and_its_gradient(on_gpu):
     network, n_timesteps = NETWORKS[-2]
