@@ -191,10 +191,10 @@ class TrainingBatches:
         with one_blas_thread(), np.errstate(all="ignore"):
             order = list(shuffled_batches(self._buckets, random))
             prepared = (self._prepared(number, rows, random) for number, rows in order)
-            batch: _PreparedBatch | None = next(prepared)
-            counts = self._workers.all_reduce(batch.counts)
-            while batch is not None:
-                following = next(prepared, None)
+            following: _PreparedBatch | None = next(prepared)
+            counts = self._workers.all_reduce(following.counts)
+            while following is not None:
+                batch, following = following, next(prepared, None)
                 # The counts of the next batch are summed together with this gradient. So an update takes a single sum.
                 next_counts = np.zeros_like(counts) if following is None else following.counts
                 gradient, own_losses = self._gradient(state.parameters, batch, counts)
@@ -205,7 +205,7 @@ class TrainingBatches:
                     state.parameters, state.moments, gradient, rate(state.n_updates), state.n_updates
                 )
                 losses.append((*batch_losses, counts[0]))
-                batch, counts = following, next_counts
+                counts = next_counts
         reconstruction_losses, readout_losses, sizes = np.array(losses, np.float64).T
         return EpochLosses(
             mean=float(np.average(reconstruction_losses, weights=sizes)),
