@@ -191,8 +191,9 @@ class TrainingBatches:
         with one_blas_thread(), np.errstate(all="ignore"):
             order = list(shuffled_batches(self._buckets, random))
             prepared = (self._prepared(number, rows, random) for number, rows in order)
-            following: _PreparedBatch | None = next(prepared)
-            counts = self._workers.all_reduce(following.counts)
+            first = next(prepared)
+            following: _PreparedBatch | None = first
+            counts = self._workers.all_reduce(first.counts)
             while following is not None:
                 batch, following = following, next(prepared, None)
                 # The counts of the next batch are summed together with this gradient. So an update takes a single sum.
