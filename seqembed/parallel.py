@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import joblib
 import numpy as np
@@ -20,7 +21,7 @@ _SMALLEST_SHARED_COLLECTION = 32
 
 _lock = threading.Lock()
 _n_inside = 0
-_limit_of_process = None
+_process_limit: AbstractContextManager[Any] | None = None
 
 
 def count_threads(n_jobs: int | None) -> int:
@@ -42,7 +43,7 @@ def count_threads(n_jobs: int | None) -> int:
     >>> count_threads(1)
     1
     """
-    limits = [joblib.cpu_count()]
+    limits: list[int] = [joblib.cpu_count()]
     if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
         limits.append(int(os.environ["OMP_NUM_THREADS"]))
     if n_jobs is not None and n_jobs != -1:
@@ -86,23 +87,23 @@ def one_blas_thread() -> Iterator[None]:
     ...     np.eye(2) @ np.ones(2)
     array([1., 1.])
     """
-    global _n_inside, _limit_of_process
-    of_thread, of_process = _blas_limited_by_thread(), _blas_limited_by_process()
+    global _n_inside, _process_limit
+    thread_libraries, process_libraries = _blas_limited_by_thread(), _blas_limited_by_process()
     with _lock:
         if _n_inside == 0:
-            _limit_of_process = _with_several_threads(of_process).limit(limits=1)
+            _process_limit = _with_several_threads(process_libraries).limit(limits=1)
         _n_inside += 1
     try:
         # The first thread that limits OpenBLAS through threadpoolctl controls it until this thread leaves a context of
         # threadpoolctl. Until then, other threads cannot change the limit. This is such a context, even if it limits no
         # library. Without it, the last thread that leaves could not restore a limit that another thread has set.
-        with of_thread.limit(limits=1):
+        with thread_libraries.limit(limits=1):
             yield
     finally:
         with _lock:
             _n_inside -= 1
-            if _n_inside == 0:
-                with _limit_of_process:
+            if _n_inside == 0 and _process_limit is not None:
+                with _process_limit:
                     pass
 
 

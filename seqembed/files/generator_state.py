@@ -44,7 +44,7 @@ def make_generator(state: Mapping[str, int]) -> np.random.Generator:
     Parameters
     ----------
     state : mapping of str to int
-        What `generator_state` returns.
+        The result of `generator_state`.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -11,9 +11,9 @@ TIME_FREQUENCIES = (1, 2, 4, 8)
 
 
 class LSTMWeights(NamedTuple):
-    """The weights of one LSTM layer, or their gradients, or their names.
+    """The weights of one LSTM layer, or their gradients.
 
-    The four gates i, f, c, o stand side by side on the last axis, as in Keras.
+    The four gates i, f, c, o stand side by side on the last axis, as in Keras. In TensorFlow, the arrays are tensors.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class LSTMWeights(NamedTuple):
     recurrent_kernel : array of shape (units, 4 * units)
         For the hidden state.
     bias : array of shape (4 * units,)
-        Added to both products.
+        Added to the sum of both products.
     """
 
     kernel: np.ndarray
@@ -32,18 +32,18 @@ class LSTMWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class LSTMLayer:
-    """One LSTM layer: its name, what it reads, and what it emits.
+    """One LSTM layer: its name, the width of its inputs, and the states that it emits.
 
     Parameters
     ----------
     name : str
-        Name of the layer; its weights are called ``name/kernel``, ``name/recurrent_kernel`` and ``name/bias``.
+        Name of the layer. Its weights are called ``name/kernel``, ``name/recurrent_kernel`` and ``name/bias``.
     n_inputs : int
-        Width of what the layer reads at each timestep.
+        Width of the input at each timestep.
     units : int
-        Width of its state, and so of what it emits.
+        Width of the state.
     return_sequences : bool
-        True if it emits its state at every timestep, False if only at the last one.
+        True if the layer emits its state at every timestep, False if it emits only the last one.
 
     Examples
     --------
@@ -58,36 +58,47 @@ class LSTMLayer:
     return_sequences: bool
 
     @property
-    def weight_names(self) -> LSTMWeights:
-        """Names of the layer's weights."""
-        return LSTMWeights(*(f"{self.name}/{part}" for part in LSTMWeights._fields))
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the layer's weights, in the order of `LSTMWeights`."""
+        return tuple(f"{self.name}/{part}" for part in LSTMWeights._fields)
 
     @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the layer's weights by name."""
-        gates = 4 * self.units
-        shapes = LSTMWeights(kernel=(self.n_inputs, gates), recurrent_kernel=(self.units, gates), bias=(gates,))
+        width = 4 * self.units
+        shapes = ((self.n_inputs, width), (self.units, width), (width,))
         return dict(zip(self.weight_names, shapes, strict=True))
 
     def weights(self, named: dict[str, np.ndarray]) -> LSTMWeights:
-        """Pick the layer's weights out of those of a network, by name."""
+        """Pick the layer's weights out of those of a network.
+
+        Parameters
+        ----------
+        named : dict of str to array
+            All weights of the network, by name.
+
+        Returns
+        -------
+        weights : LSTMWeights
+            The arrays themselves, not copies.
+        """
         return LSTMWeights(*(named[name] for name in self.weight_names))
 
 
 @dataclass(frozen=True)
 class Network:
-    """What determines an LSTM autoencoder, or the same network without a bottleneck.
+    """The architecture of an LSTM autoencoder, or of the same network without a bottleneck.
 
     Parameters
     ----------
     n_features : int
         Values per timestep.
     n_components : int, default=64
-        Size of the bottleneck, hence of the embedding.
+        Size of the bottleneck, which is the size of the embedding.
     hidden_units : tuple of int, default=(128,)
-        Units of the encoder layers before the bottleneck; the decoder mirrors them.
+        Units of the encoder layers before the bottleneck. The decoder mirrors them.
     activation : {"tanh", "relu"}, default="tanh"
-        Activation of the cell candidate and of the cell state; the gates are sigmoids.
+        Activation of the cell candidate and of the cell state. The gates are sigmoids.
     bottleneck : bool, default=True
         Whether the encoder ends in a single vector, which is repeated for the decoder. If not, every layer returns all
         steps: the "regular LSTM network" of the post.
@@ -124,8 +135,24 @@ class Network:
         """Number of values that the network reads, and writes, in one step."""
         return self.patch_size * self.n_features
 
-    def count_steps(self, n_timesteps):
-        """Count the steps in which the network reads so many timesteps, an int or an array of them.
+    @overload
+    def count_steps(self, n_timesteps: int) -> int: ...
+
+    @overload
+    def count_steps(self, n_timesteps: np.ndarray) -> np.ndarray: ...
+
+    def count_steps(self, n_timesteps: int | np.ndarray) -> int | np.ndarray:
+        """Count the steps in which the network reads a sequence.
+
+        Parameters
+        ----------
+        n_timesteps : int or int array
+            Length of the sequence, or lengths of several ones.
+
+        Returns
+        -------
+        n_steps : int or int array
+            Number of steps. The last step may be partly padding.
 
         Examples
         --------
@@ -134,8 +161,24 @@ class Network:
         """
         return -(-n_timesteps // self.patch_size)
 
-    def whole_patches(self, n_timesteps):
-        """Round a number of timesteps, an int or an array of them, up to whole patches.
+    @overload
+    def whole_patches(self, n_timesteps: int) -> int: ...
+
+    @overload
+    def whole_patches(self, n_timesteps: np.ndarray) -> np.ndarray: ...
+
+    def whole_patches(self, n_timesteps: int | np.ndarray) -> int | np.ndarray:
+        """Round a number of timesteps up to whole patches.
+
+        Parameters
+        ----------
+        n_timesteps : int or int array
+            Length of a sequence, or lengths of several ones.
+
+        Returns
+        -------
+        n_timesteps : int or int array
+            Multiples of `patch_size`.
 
         Examples
         --------
@@ -189,16 +232,16 @@ class Network:
         return 0 if self.encoded_timesteps is None else 1 + 2 * len(TIME_FREQUENCIES)
 
     def time_features(self, n_steps: int) -> np.ndarray:
-        """Give the position of each step, as values that a layer can use.
+        """Compute the position of each step, as values that a layer can use.
 
-        The position runs from -1 at the first step to 1 at the last one of the longest training sequence. Its sine
-        and cosine at frequencies that double follow, as in Vaswani et al., "Attention is all you need" (2017). It is
-        absolute: a step has the same features in sequences of any length.
+        The first value runs from -1 at the first step to 1 at the last step of the longest training sequence. Its sine
+        and its cosine follow, at four frequencies that double, as in Vaswani et al., "Attention is all you need"
+        (2017). The position is absolute: a step has the same features in sequences of any length.
 
         Parameters
         ----------
         n_steps : int
-            Steps of the sequence.
+            Number of steps of the sequence.
 
         Returns
         -------

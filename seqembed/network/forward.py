@@ -1,23 +1,24 @@
 """The forward pass in NumPy: encoder, decoder, or the whole network.
 
-All layers take a step together, so that a batch needs memory for one timestep only, which stays in the cache. A step
-of a layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column for
-each sequence: a gate is then contiguous in memory, and the product is faster.
+All layers take a step together. So a batch needs memory for one timestep only, which stays in the cache. A step of a
+layer is one product, of ``[kernel, recurrent kernel, bias]`` with ``[input, state, 1]``. Arrays have a column for each
+sequence: a gate is then contiguous in memory, and the product is faster.
 
-What is computed of a sequence does not depend on the sequences beside it, to the bit where the kernels of BLAS treat
-all columns alike: OpenBLAS's for AVX-512 do, and those for AVX2 round the last columns of a matrix in another way.
+The results for a sequence do not depend on the other sequences of its batch. This holds to the bit where the kernels of
+BLAS treat all columns alike. OpenBLAS's kernels for AVX-512 do. Those for AVX2 round the last columns of a matrix in
+another way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from seqembed.network.architecture import LSTMLayer, Network
 
 _HALF = np.float32(0.5)
-# BLAS forms a sum of this many products in one go, whatever the shapes of the matrices. It cuts longer sums, in places
+# Sums of up to this many products have the same bits for all shapes of the matrices. BLAS cuts longer sums at places
 # that depend on the shapes.
 _LONGEST_SUM = 320
 
@@ -55,8 +56,8 @@ def encode(
     steps = network.patches(sequences)
     n_samples, n_steps, _ = steps.shape
     first, *others = network.encoder
-    cells = [_Cell(first, weights, n_samples, network.activation, input_factor=1)]
-    cells += [_Cell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
+    cells = [_LSTMCell(first, weights, n_samples, network.activation, input_factor=1)]
+    cells += [_LSTMCell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
     embedding = np.empty((n_samples, network.n_components), np.float32)
     last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)
     distinct_last_steps = set(last_steps.tolist())
@@ -79,7 +80,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     weights : dict of str to float32 array
         As named by ``network.weight_shapes``.
     embedding : float32 array of shape (n_samples, n_components)
-        What `encode` returned.
+        The result of `encode`.
     n_timesteps : int
         Length of the reconstruction.
 
@@ -101,9 +102,11 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     n_steps = network.count_steps(n_timesteps)
     time_features = network.time_features(n_steps)
     cells = [
-        _Cell(first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features)
+        _LSTMCell(
+            first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features
+        )
     ]
-    cells += [_Cell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
+    cells += [_LSTMCell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
     return _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
 
 
@@ -143,7 +146,7 @@ def reconstruct(
     n_samples, n_steps, _ = steps.shape
     time_features = {network.decoder[0].name: network.time_features(n_steps)}
     cells = [
-        _Cell(
+        _LSTMCell(
             layer,
             weights,
             n_samples,
@@ -175,7 +178,7 @@ def squared_errors(
     Returns
     -------
     squared : float32 array of shape (n_samples, n_timesteps, n_features)
-        Of padding and of missing values too: leave those out of sums.
+        Padding and missing values have errors too: leave them out of sums.
 
     Examples
     --------
@@ -186,17 +189,24 @@ def squared_errors(
     array([[[9., 9.],
             [9., 9.]]], dtype=float32)
     """
-    return np.square(reconstruct(network, weights, sequences, lengths) - sequences)
+    squared: np.ndarray = np.square(reconstruct(network, weights, sequences, lengths) - sequences)
+    return squared
 
 
 def _outputs(
-    network: Network, weights: dict[str, np.ndarray], cells: list[_Cell], inputs: Sequence, n_samples: int
+    network: Network,
+    weights: dict[str, np.ndarray],
+    cells: list[_LSTMCell],
+    inputs: Iterable[np.ndarray | None],
+    n_samples: int,
 ) -> np.ndarray:
-    """Run cells over the inputs of each step, and the output layer on the states of the last cell."""
+    """Run cells over the inputs of each step, and the output layer over the states of the last cell."""
     output_kernel = weights["output/kernel"] * _HALF
+    first, *others = cells
     outputs = []
-    for states in inputs:
-        for cell in cells:
+    for step_inputs in inputs:
+        states = first.step(step_inputs)
+        for cell in others:
             states = cell.step(states)
         outputs.append(_product(states.T, output_kernel) + weights["output/bias"])
     patches = np.stack(outputs, axis=1)[:n_samples]
@@ -204,10 +214,10 @@ def _outputs(
 
 
 def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Multiply two matrices so that a row or a column of the product does not depend on how many others there are.
+    """Multiply two matrices. A row or a column of the product does not depend on the number of the others.
 
-    BLAS rounds in another way if one of the two matrices is a vector, and where it cuts long sums. `out` is for
-    matrices.
+    BLAS rounds in another way if one of the two matrices is a vector. Vectors are therefore doubled, and `out` is only
+    for matrices. Long sums are cut at fixed places, see `_LONGEST_SUM`.
     """
     if len(first) == 1:
         return _product(np.repeat(first, 2, axis=0), second)[:1]
@@ -220,11 +230,11 @@ def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = Non
     return product
 
 
-class _Cell:
+class _LSTMCell:
     """The state of one LSTM layer for a batch, with the buffers that every step reuses.
 
     A sigmoid is computed as ``(1 + tanh(x / 2)) / 2``. The kernels contain the inner factors 1/2. The outer factors are
-    left out, so that the hidden state is twice as large as it should be; the kernels that read it contain a factor 1/2.
+    left out. The hidden state is therefore doubled, and the kernels that read it contain another factor 1/2.
 
     Parameters
     ----------
@@ -239,7 +249,7 @@ class _Cell:
     input_factor : float, default=1
         Factor of the inputs: 0.5 if they are the doubled hidden states of another cell.
     repeated_input : float32 array of shape (n_samples, width), default=None
-        Input that is the same at every step, so that it is projected once.
+        Input that is the same at every step. It is projected once.
     time_features : float32 array of shape (n_timesteps, n_time_features), default=None
         Inputs that are the same for all samples, beside their own.
     """
@@ -256,7 +266,7 @@ class _Cell:
         time_features: np.ndarray | None = None,
     ):
         kernel, recurrent_kernel, bias = map(_gates_reordered, layer.weights(weights))
-        self._biases = None
+        self._biases: Iterator[np.ndarray] | None = None
         if time_features is not None:
             kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
             self._biases = iter(bias + _product(time_features, time_kernel))
@@ -264,32 +274,40 @@ class _Cell:
         self._kernels = np.concatenate(
             [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
         ).T
-        self._projected = None if repeated_input is None else _product(kernel.T, repeated_input.T)
+        self._projected_input = None if repeated_input is None else _product(kernel.T, repeated_input.T)
         # The columns of a single sequence are doubled, see `_product`.
         n_columns = max(2, n_samples)
-        self._read = np.zeros((self._kernels.shape[1], n_columns), np.float32)
-        self._read[-1] = 1
-        self._inputs, self._hidden = self._read[:n_inputs], self._read[n_inputs:-1]
-        self._cell = np.zeros((layer.units, n_columns), np.float32)
-        self._scratch = np.empty_like(self._cell)
+        self._operand = np.zeros((self._kernels.shape[1], n_columns), np.float32)
+        self._operand[-1] = 1
+        self._inputs, self._hidden = self._operand[:n_inputs], self._operand[n_inputs:-1]
+        self._c = np.zeros((layer.units, n_columns), np.float32)
+        self._buffer = np.empty_like(self._c)
         self._gates = np.empty((4 * layer.units, n_columns), np.float32)
         self._sigmoids = self._gates[: 3 * layer.units]
         self._i, self._f, self._o, self._g = np.split(self._gates, 4)
         self._relu = activation == "relu"
 
     def step(self, inputs: np.ndarray | None) -> np.ndarray:
-        """Read the inputs of a timestep and return the doubled hidden state, both with a column for each sequence.
+        """Compute the hidden state after a timestep.
 
-        The inputs are None if the cell has a repeated input.
+        Parameters
+        ----------
+        inputs : float32 array of shape (n_inputs, n_samples) or None
+            None if the cell has a repeated input.
+
+        Returns
+        -------
+        hidden : float32 array of shape (units, max(2, n_samples))
+            The doubled hidden state. The next step overwrites it.
         """
-        c, scratch = self._cell, self._scratch
-        if self._projected is None:
+        c, buffer = self._c, self._buffer
+        if self._projected_input is None:
             self._inputs[...] = inputs
         if self._biases is not None:
             self._kernels[:, -1] = next(self._biases)
-        _product(self._kernels, self._read, out=self._gates)
-        if self._projected is not None:
-            self._gates += self._projected
+        _product(self._kernels, self._operand, out=self._gates)
+        if self._projected_input is not None:
+            self._gates += self._projected_input
         if self._relu:
             np.tanh(self._sigmoids, out=self._sigmoids)
             np.maximum(self._g, 0, out=self._g)
@@ -297,13 +315,13 @@ class _Cell:
             np.tanh(self._gates, out=self._gates)
         self._sigmoids += 1
         c *= self._f
-        c += np.multiply(self._i, self._g, out=scratch)
+        c += np.multiply(self._i, self._g, out=buffer)
         c *= _HALF
-        activated = np.maximum(c, 0, out=scratch) if self._relu else np.tanh(c, out=scratch)
+        activated = np.maximum(c, 0, out=buffer) if self._relu else np.tanh(c, out=buffer)
         return np.multiply(self._o, activated, out=self._hidden)
 
 
 def _gates_reordered(weight: np.ndarray) -> np.ndarray:
-    """Put the gates, in Keras's order i, f, c, o, in the order i, f, o, c, and halve those of the sigmoids."""
+    """Bring the gates from Keras's order i, f, c, o into the order i, f, o, c, and halve those of the sigmoids."""
     i, f, c, o = np.split(weight, 4, axis=-1)
     return np.concatenate([i * _HALF, f * _HALF, o * _HALF, c], axis=-1)

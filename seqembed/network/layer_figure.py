@@ -1,10 +1,15 @@
-"""The figure that explains a network: what each layer passes on to the next."""
+"""The figure that explains a network layer by layer."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from seqembed.extras import import_extra
 from seqembed.network.architecture import Network
 from seqembed.network.layer_steps import LayerStep, layer_steps
+
+# A matplotlib.axes.Axes. matplotlib is optional, so its types are not imported.
+Axes = Any
 
 _MOST_CELLS = 4
 _COLORS = {
@@ -19,11 +24,11 @@ _COLORS = {
 _SEQUENCE_COLOR = "0.2"
 
 
-def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
+def draw_layer_flow(network: Network, n_timesteps: int, axes: Axes | None = None) -> Axes:
     """Draw a network from the bottom, where the sequence enters, to the top.
 
-    Each layer is a row, with a cell for each step. A filled cell passes its state upwards; a hollow one passes it to
-    its right-hand neighbour alone. Of long sequences, only the first two steps and the last one are drawn.
+    Each layer is a row, with a cell for each step. A filled cell passes its state upwards. A hollow cell passes its
+    state only to its right-hand neighbour. Of long sequences, only the first two steps and the last one are drawn.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
     n_timesteps : int
         Length of the sequence.
     axes : matplotlib.axes.Axes, default=None
-        Where to draw; by default in a figure of its own.
+        Where to draw. By default a new figure is made.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes=None):
 
 
 def _shown_steps(n_steps: int) -> list[int | None]:
-    """Return the numbers of the steps to draw; None stands for those left out."""
+    """Return the numbers of the steps to draw. None stands for the steps that are left out."""
     if n_steps <= _MOST_CELLS:
         return list(range(1, n_steps + 1))
     return [1, 2, None, n_steps]
@@ -117,7 +122,7 @@ def _explanation(step: LayerStep, network: Network) -> str:
     )
 
 
-def _draw_sequence(axes, row: int, shown: list[int | None], network: Network, n_timesteps: int) -> None:
+def _draw_sequence(axes: Axes, row: int, shown: list[int | None], network: Network, n_timesteps: int) -> None:
     """Draw a box for each step, with the timesteps and the values in it."""
     for column, step in enumerate(shown):
         if step is None:
@@ -129,7 +134,7 @@ def _draw_sequence(axes, row: int, shown: list[int | None], network: Network, n_
         _draw_box(axes, (column, row), f"{timesteps}\n{content}", _SEQUENCE_COLOR, filled=False, size=(0.7, 0.6))
 
 
-def _draw_cells(axes, row: int, shown: list[int | None], step: LayerStep, color: str) -> None:
+def _draw_cells(axes: Axes, row: int, shown: list[int | None], step: LayerStep, color: str) -> None:
     recurrent = step.role not in ("patch", "time", "output")
     for column, number in enumerate(shown):
         if number is None:
@@ -144,14 +149,22 @@ def _draw_cells(axes, row: int, shown: list[int | None], step: LayerStep, color:
             _draw_arrow(axes, (column + 0.33, row), (column + 0.67, row), color)
 
 
-def _draw_repetition(axes, row: int, shown: list[int | None], color: str) -> None:
+def _draw_repetition(axes: Axes, row: int, shown: list[int | None], color: str) -> None:
     middle = (len(shown) - 1) / 2
     _draw_box(axes, (middle, row - 0.1), "one vector", color, filled=True, size=(0.8, 0.3))
     for column in range(len(shown)):
         _draw_arrow(axes, (middle + 0.15 * (column - middle), row + 0.06), (column, row + 0.32), color)
 
 
-def _draw_box(axes, center: tuple[float, float], text: str, color: str, *, filled: bool, size=(0.6, 0.5)) -> None:
+def _draw_box(
+    axes: Axes,
+    center: tuple[float, float],
+    text: str,
+    color: str,
+    *,
+    filled: bool,
+    size: tuple[float, float] = (0.6, 0.5),
+) -> None:
     """Draw a box with text: in white on the color if filled, else in the color on white."""
     patches = import_extra("matplotlib.patches", extra="plot")
     (x, y), (width, height) = center, size
@@ -165,10 +178,10 @@ def _draw_box(axes, center: tuple[float, float], text: str, color: str, *, fille
     axes.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
 
 
-def _draw_arrows_up(axes, row: int, n_columns: int) -> None:
+def _draw_arrows_up(axes: Axes, row: int, n_columns: int) -> None:
     for column in range(n_columns):
         _draw_arrow(axes, (column, row - 0.7), (column, row - 0.3), "0.4")
 
 
-def _draw_arrow(axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
     axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": color})

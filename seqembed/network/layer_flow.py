@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seqembed.network.architecture import Network
-from seqembed.network.layer_figure import draw_layer_flow
+from seqembed.network.layer_figure import Axes, draw_layer_flow
 from seqembed.network.layer_steps import LayerStep, layer_steps
 
 _FLOW_TITLES = ("layer", "type", "role", "input", "output", "return_sequences", "parameters")
@@ -16,7 +16,7 @@ class LayerFlow:
     """How a sequence flows through a network, layer by layer: the tables and the figure of the post.
 
     The post is imprecise in one place: ``TimeDistributed(Dense(k))`` applies the same dense layer to every timestep. It
-    makes no vector as long as the output of the layer before, and repeats nothing k times.
+    does not make a vector as long as the output of the layer before, and it does not repeat anything k times.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ class LayerFlow:
         """Number of trainable values of the whole network."""
         return self.network.n_parameters
 
-    def plot(self, axes=None):
+    def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the flow: a cell for each timestep, which cells return their state, and the embedding as one vector.
 
         Parameters
         ----------
         axes : matplotlib.axes.Axes, default=None
-            Where to draw; by default in a figure of its own.
+            Where to draw. By default a new figure is made.
 
         Returns
         -------

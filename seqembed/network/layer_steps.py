@@ -11,7 +11,7 @@ from seqembed.network.architecture import Network
 
 @dataclass(frozen=True)
 class LayerStep:
-    """What one layer does with a sequence.
+    """The part of one layer in a network, with the shapes of its input and its output.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
 
 
 def _steps_between(network: Network, n_steps: int) -> list[LayerStep]:
-    """List what happens between the encoder and the decoder."""
+    """List the steps between the encoder and the decoder: repetition and time encoding."""
     vector, n_time_features = (network.n_components,), network.n_time_features
     repeated = (n_steps, *vector)
     steps = []

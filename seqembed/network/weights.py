@@ -1,4 +1,4 @@
-"""The weights of a network: by name, or all of them in one flat array."""
+"""The weights of a network, by name or in one flat array."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def initial_weights(network: Network, random: np.random.Generator) -> dict[str, 
     return weights
 
 
-def _orthogonal_rows(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+def _orthogonal_rows(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     q, r = np.linalg.qr(random.standard_normal(shape[::-1]))
-    # QR alone is not uniform over the orthogonal matrices: the signs of R's diagonal make it so (Mezzadri, 2007).
+    # QR alone does not draw uniformly from the orthogonal matrices. With the signs of R's diagonal it does (Mezzadri,
+    # 2007).
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
 
@@ -81,7 +82,19 @@ def flat_parameters(shapes: dict[str, tuple[int, ...]], weights: dict[str, np.nd
 
 
 def named_weights(shapes: dict[str, tuple[int, ...]], parameters: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut flat parameters into weights, as views: undoes `flat_parameters`.
+    """Cut flat parameters into weights: the inverse of `flat_parameters`.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Name and shape of every weight, in the order of the parameters.
+    parameters : array of shape (n_parameters,)
+        All weights, flat.
+
+    Returns
+    -------
+    weights : dict of str to array
+        Views of the parameters.
 
     Examples
     --------
@@ -94,7 +107,17 @@ def named_weights(shapes: dict[str, tuple[int, ...]], parameters: np.ndarray) ->
 
 
 def parameter_slices(shapes: dict[str, tuple[int, ...]]) -> dict[str, slice]:
-    """Give the position of each weight among the flat parameters.
+    """Locate each weight among the flat parameters.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Name and shape of every weight, in the order of the parameters.
+
+    Returns
+    -------
+    slices : dict of str to slice
+        The position of each weight.
 
     Examples
     --------

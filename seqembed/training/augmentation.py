@@ -19,7 +19,7 @@ _LEAST_F_STATISTIC = 4
 
 
 def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
-    """Tell whether the sequences are aligned in time.
+    """Return whether the sequences are aligned in time.
 
     In aligned sequences, the timestep at which something happens carries information. The sequences count as aligned if
     their mean at each timestep explains at least 3 % of their variance, and at least four times as much as expected by
@@ -57,12 +57,12 @@ def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
     """
     values = np.asarray(batch.values, np.float64)
 
-    def total_of(of_timesteps):
-        return workers.all_reduce(np.ravel(of_timesteps).astype(np.float64)).reshape(values.shape[1:])
+    def all_reduce(terms: np.ndarray) -> np.ndarray:
+        return workers.all_reduce(np.ravel(terms).astype(np.float64)).reshape(values.shape[1:])
 
-    counts, sums = total_of(batch.mask.sum(axis=0)), total_of(values.sum(axis=0, where=batch.mask))
+    counts, sums = all_reduce(batch.mask.sum(axis=0)), all_reduce(values.sum(axis=0, where=batch.mask))
     means = sums / np.maximum(counts, 1)
-    squares = total_of(np.square(values - means).sum(axis=0, where=batch.mask))
+    squares = all_reduce(np.square(values - means).sum(axis=0, where=batch.mask))
     known = counts >= 2
     if not known.any():
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
@@ -11,17 +11,15 @@ import numpy as np
 
 from seqembed.network.architecture import Network
 from seqembed.parallel import one_blas_thread
-from seqembed.sequences.collection import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import keeps_time, mixed, shifted
+from seqembed.training.buckets import buckets_by_length, cut_into, shuffled_batches
 from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
 from seqembed.training.readout import Readout, Targets, learn_readout
 from seqembed.training.recipe import Recipe
 from seqembed.training.workers import ALONE, Workers
 
-# More buckets need less padding but more compilations.
-_MOST_BUCKETS = 4
 # Number of sequences that show whether a set keeps time, and how its statistics vary. A larger sample gives the same
 # answer.
 _KEEPS_TIME_SAMPLE, _READOUT_SAMPLE = 256, 512
@@ -191,10 +189,11 @@ class TrainingBatches:
         with one_blas_thread(), np.errstate(all="ignore"):
             order = list(shuffled_batches(self._buckets, random))
             prepared = (self._prepared(number, rows, random) for number, rows in order)
-            batch: _PreparedBatch | None = next(prepared)
-            counts = self._workers.all_reduce(batch.counts)
-            while batch is not None:
-                following = next(prepared, None)
+            first = next(prepared)
+            following: _PreparedBatch | None = first
+            counts = self._workers.all_reduce(first.counts)
+            while following is not None:
+                batch, following = following, next(prepared, None)
                 # The counts of the next batch are summed together with this gradient. So an update takes a single sum.
                 next_counts = np.zeros_like(counts) if following is None else following.counts
                 gradient, own_losses = self._gradient(state.parameters, batch, counts)
@@ -205,7 +204,7 @@ class TrainingBatches:
                     state.parameters, state.moments, gradient, rate(state.n_updates), state.n_updates
                 )
                 losses.append((*batch_losses, counts[0]))
-                batch, counts = following, next_counts
+                counts = next_counts
         reconstruction_losses, readout_losses, sizes = np.array(losses, np.float64).T
         return EpochLosses(
             mean=float(np.average(reconstruction_losses, weights=sizes)),
@@ -290,123 +289,6 @@ def suitable_variation(
 
 def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
     return batch
-
-
-class Bucket(NamedTuple):
-    """Rows of similar length, which are padded to one length and cut into batches of one size.
-
-    Parameters
-    ----------
-    rows : int array
-        The rows.
-    n_timesteps : int
-        Length of the longest of their sequences, rounded up to whole patches.
-    n_batches : int
-        Number of batches that the rows are cut into.
-    """
-
-    rows: np.ndarray
-    n_timesteps: int
-    n_batches: int
-
-    @property
-    def batch_size(self) -> int:
-        """Number of sequences of the largest batch."""
-        return math.ceil(len(self.rows) / self.n_batches)
-
-
-def buckets_by_length(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[Bucket]:
-    """Divide rows into buckets of similar length, so that short sequences need little padding.
-
-    There are at most four buckets, since each needs a compilation.
-
-    Parameters
-    ----------
-    rows : int array
-        Rows to divide.
-    lengths : int array of shape (n_samples,)
-        Length of each sequence, also of those that are not in `rows`.
-    batch_size : int
-        Largest number of sequences in a batch.
-
-    Returns
-    -------
-    buckets : list of Bucket
-        From the shortest sequences to the longest.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> lengths = np.array([9, 2, 9, 1])
-    >>> [(bucket.rows.tolist(), bucket.n_timesteps) for bucket in buckets_by_length(np.arange(4), lengths, 1)]
-    [([1, 3], 2), ([0, 2], 9)]
-    """
-    n_distinct = len(np.unique(lengths[rows]))
-    n_buckets = max(1, min(_MOST_BUCKETS, n_distinct, len(rows) // (2 * batch_size)))
-    parts = np.array_split(rows[rows_by_length(lengths[rows])], n_buckets)
-    return [Bucket(np.sort(part), int(lengths[part].max()), math.ceil(len(part) / batch_size)) for part in parts]
-
-
-def cut_into(buckets: list[Bucket], n_batches: int) -> list[Bucket]:
-    """Cut buckets into more batches.
-
-    Parameters
-    ----------
-    buckets : list of Bucket
-        Buckets with at most `n_batches` batches together.
-    n_batches : int
-        Number of batches afterwards.
-
-    Returns
-    -------
-    buckets : list of Bucket
-        The same rows in `n_batches` batches. Some batches are empty if there are too few rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> buckets = buckets_by_length(np.arange(6), np.full(6, 7), batch_size=4)
-    >>> [(bucket.n_batches, bucket.batch_size) for bucket in cut_into(buckets, n_batches=3)]
-    [(3, 2)]
-    """
-    buckets = list(buckets)
-    for _ in range(n_batches - sum(bucket.n_batches for bucket in buckets)):
-        number = max(range(len(buckets)), key=lambda number: buckets[number].batch_size)
-        buckets[number] = buckets[number]._replace(n_batches=buckets[number].n_batches + 1)
-    return buckets
-
-
-def shuffled_batches(buckets: list[Bucket], random: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield batches in random order.
-
-    Parameters
-    ----------
-    buckets : list of Bucket
-        The rows.
-    random : numpy.random.Generator
-        Shuffles the rows within their buckets, and the batches.
-
-    Yields
-    ------
-    number : int
-        Number of a bucket.
-    rows : int array
-        Rows of a batch of this bucket.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> buckets = buckets_by_length(np.arange(5), np.full(5, 7), batch_size=2)
-    >>> [len(rows) for _, rows in shuffled_batches(buckets, np.random.default_rng(0))]
-    [2, 2, 1]
-    """
-    batches = [
-        (number, chosen)
-        for number, bucket in enumerate(buckets)
-        for chosen in np.array_split(random.permutation(bucket.rows), bucket.n_batches)
-    ]
-    for position in random.permutation(len(batches)) if len(buckets) > 1 else range(len(batches)):
-        yield batches[position]
 
 
 def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndarray:

@@ -145,7 +145,8 @@ def _orthogonalized(matrix: np.ndarray) -> np.ndarray:
         factor = _polynomial(gram)
         product = factor @ product
     product *= scale
-    return matrix @ product if n_rows > n_columns else product @ matrix
+    result: np.ndarray = matrix @ product if n_rows > n_columns else product @ matrix
+    return result
 
 
 def _polynomial(gram: np.ndarray) -> np.ndarray:

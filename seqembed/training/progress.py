@@ -1,4 +1,4 @@
-"""Progress of training, shown while it lasts."""
+"""A display of the progress of training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SECONDS_BETWEEN_LINES = 10
 
 
 class Progress:
-    """A bar in a terminal or a notebook. Elsewhere, such as in a log file, a line every ten seconds and one at the end.
+    """A bar in a terminal or a notebook. Elsewhere, such as in a log file, a line every ten seconds and at the end.
 
     Parameters
     ----------
     total : int
-        Steps in all.
+        Number of steps.
     unit : str, default="epoch"
-        What a step is called.
+        Name of a step.
 
     Examples
     --------
@@ -30,12 +30,22 @@ class Progress:
     def __init__(self, total: int, unit: str = "epoch"):
         self._total, self._unit = total, unit
         self._started = self._last_line = time.monotonic()
-        # A notebook overwrites a line as a terminal does, though it is no terminal.
+        # A notebook is not a terminal, but it can overwrite a line too.
         overwrites = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
         self._bar = tqdm(total=total, unit=unit, mininterval=0.5) if overwrites else None
 
     def update(self, number: int, losses: dict[str, float], *, ended: bool) -> None:
-        """Show the losses of a step, counted from 1."""
+        """Show the losses of a step.
+
+        Parameters
+        ----------
+        number : int
+            Number of the step, counted from 1.
+        losses : dict of str to float
+            Losses by name.
+        ended : bool
+            Whether this is the last step.
+        """
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()}, refresh=False)
             self._bar.update(number - self._bar.n)

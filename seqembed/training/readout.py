@@ -1,6 +1,6 @@
 """The readout: a linear layer that predicts statistics of each training sequence from its embedding.
 
-It exists while training does. Its error joins the loss, so that a linear model can read the statistics from an
+It exists only during training. Its error is added to the loss. A linear model can then read the statistics from an
 embedding.
 """
 
@@ -23,25 +23,26 @@ _LAGS = (1, 2, 3, 5, 8, 13)
 _N_SEGMENTS = 4
 # The number of pairs grows as the square of the number of features.
 _MOST_FEATURES_IN_PAIRS = 16
-# Added to deviations, in those of the training set: less is taken for noise, and its logarithm has no lower bound.
+# Added to deviations, as a share of those of the training set. Smaller deviations are taken for noise, and their
+# logarithm has no lower bound.
 _NOISE = 0.03
 _LARGEST_TARGET = 4
 # A statistic that varies less than this over the training set carries no information.
 _LEAST_VARIATION = 0.01
 _BATCH = 64
-# Sequences whose statistics one thread computes. With fewer, handing them over takes longer.
+# Number of sequences whose statistics one thread computes. For fewer, handing them to a thread takes longer.
 _LARGEST_SHARD = 32
 
 
 class Targets(NamedTuple):
-    """What the readout has to predict for a batch.
+    """Values that the readout has to predict for a batch.
 
     Parameters
     ----------
     values : float32 array of shape (n_samples, n_statistics)
         Statistics of the sequences, standardised over the training set and bounded.
     weight : float32 array of the same shape
-        Weight of each squared error in the loss: from `Readout.targets`, 1 for what is known and 0 for all else.
+        Weight of each squared error in the loss. `Readout.targets` returns 1 for known values and 0 for all others.
     """
 
     values: np.ndarray
@@ -54,11 +55,11 @@ class Readout(NamedTuple):
     Parameters
     ----------
     n_timesteps : int
-        Length of the longest training sequence, which decides how many statistics there are.
+        Length of the longest training sequence. The number of statistics depends on it.
     center, scale : float32 arrays of shape (n_features,)
         Mean and standard deviation of each feature of the training sequences as the network reads them.
     means, deviations : float32 arrays of shape (n_statistics,)
-        Of the statistics, over the training set.
+        Mean and standard deviation of each statistic over the training set.
     weight : float
         Weight of the mean squared error of the statistics in the loss.
 
@@ -75,30 +76,30 @@ class Readout(NamedTuple):
     weight: float
 
     def weight_shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
-        """Name and shape of the readout's own weights."""
+        """Return the name and shape of the readout's own weights."""
         n_statistics = len(self.means)
         return {"readout/kernel": (network.n_components, n_statistics), "readout/bias": (n_statistics,)}
 
     def initial_weights(self, network: Network) -> dict[str, np.ndarray]:
-        """Weights of a readout that predicts the means of the statistics."""
+        """Return the weights of a readout that predicts the means of the statistics."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.weight_shapes(network).items()}
 
     def targets(self, batch: Batch, n_sequences: int, pool: Executor) -> Targets:
-        """Compute what the readout has to predict.
+        """Compute the values that the readout has to predict.
 
         Parameters
         ----------
         batch : Batch
             Varied training sequences.
         n_sequences : int
-            How many of them count; those after them only fill the batch.
+            Number of sequences that count. The sequences after them only fill the batch.
         pool : concurrent.futures.Executor
             Threads to compute the statistics on.
 
         Returns
         -------
         targets : Targets
-            Statistics that are unknown weigh nothing.
+            Unknown statistics have weight 0.
         """
         shards = [Batch(*(each[rows] for each in batch)) for rows in gen_batches(len(batch.lengths), _LARGEST_SHARD)]
         compute = functools.partial(_statistics, center=self.center, scale=self.scale, n_timesteps=self.n_timesteps)
@@ -124,16 +125,16 @@ def learn_readout(
     sequences : ScaledSequences
         All sequences.
     rows : int array
-        Rows to learn from, such as a sample of those to train on.
+        Rows to learn from, such as a sample of the training rows.
     vary : callable
         Takes a batch and returns a varied one.
     weight : float
-        Weight of the mean squared error of the statistics, relative to the variance of the training sequences, so that
-        the units of sequences that are not scaled don't matter.
+        Weight of the mean squared error of the statistics, relative to the variance of the training sequences. The
+        units of sequences that are not scaled therefore do not matter.
     n_timesteps : int
         Length of the longest training sequence.
     workers : Workers, default=ALONE
-        Each passes sequences of its own, and all get the readout of all of them.
+        Each passes sequences of its own, and all get the same readout.
 
     Returns
     -------
@@ -188,9 +189,9 @@ def sequence_statistics(batch: Batch, n_timesteps: int) -> dict[str, np.ndarray]
     - mean, log_deviation, absolute_deviation, skewness: of the known values. Deviations are from the mean. The skewness
       is squashed by tanh.
     - quantile_0 (the smallest value) to quantile_1 (the largest).
-    - autocorrelation_1 to autocorrelation_13: mean product of standardised values so many timesteps apart.
-    - log_detail_1, 2, 4, ...: logarithm of the size of differences between means over so many timesteps and means over
-      the next ones: the Haar wavelet's share of each octave of frequencies.
+    - autocorrelation_1 to autocorrelation_13: mean product of standardised values that are 1 to 13 timesteps apart.
+    - log_detail_1, 2, 4, ...: logarithm of the size of the differences between means over 1, 2, 4, ... timesteps and
+      means over the same number of next ones: the Haar wavelet's share of each octave of frequencies.
     - mean_1 to mean_4: means of the quarters of the sequence.
     - correlation: of each pair of features, if there are at most 16.
 
@@ -284,4 +285,5 @@ def _segment_means(values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -
 
 
 def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.einsum("nft,nft->nf", first, second)
+    products: np.ndarray = np.einsum("nft,nft->nf", first, second)
+    return products

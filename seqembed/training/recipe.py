@@ -1,16 +1,18 @@
-"""The settings of a training run, with rules for those that depend on the size of the data."""
+"""The settings of a training run, with the rules that choose them from the size of the data."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-# Updates count, not epochs: 40 sequences need as many updates as 1,000 do.
+# The number of updates decides how well a network learns, not that of epochs: 40 sequences need as many updates as
+# 1,000 do.
 _UPDATES = 1000
 # Measured: in patches, twice as many reconstruct unseen sequences better on every set of more than one batch.
 _UPDATES_IN_PATCHES = 2000
 _MOST_EPOCHS = 1000
-# Up to this many batches an epoch, the number of updates is constant; beyond, it grows as the square root of theirs.
+# Up to this many batches an epoch, the number of updates is constant. Beyond, it grows as the square root of the number
+# of batches.
 _BATCHES_WITHOUT_GROWTH = 50
 _BATCHES_PER_EPOCH = 4
 _FEWEST_PER_BATCH, _MOST_PER_BATCH = 16, 64
@@ -25,24 +27,24 @@ _STEPS_IN_PATCHES = 10
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, with all choices made.
+    """The settings of a training run, with all choices made.
 
     Parameters
     ----------
     epochs : int
-        Passes over the training sequences.
+        Number of passes over the training sequences.
     batch_size : int
         Largest number of sequences in an update. Batches of one length are made equally large, so that none is small.
     learning_rate : float
-        Its peak, see `seqembed.training.schedule`.
+        Peak of the learning rate, see `seqembed.training.schedule`.
     augment : bool
         Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
     readout_weight : float, default=0.0
         Weight of the readout's error in the loss, see `seqembed.training.readout`. 0 means that there is no readout.
     n_validation : int, default=0
-        Sequences held back to choose the best epoch by.
+        Number of sequences that are held back to find the best epoch.
     patience : int or None, default=None
-        Epochs without a lower loss after which training stops. None means that it never stops early.
+        Number of epochs without a lower loss after which training stops. None means that it never stops early.
     n_jobs : int or None, default=None
         Largest number of threads, see `seqembed.parallel.count_threads`.
 
@@ -63,9 +65,21 @@ class Recipe:
 
 
 def auto_batch_size(n_samples: int, patch_size: int = 1) -> int:
-    """Choose the size of a batch: a quarter of the sequences, at least 16 and at most 64; in patches, always 64.
+    """Choose the size of a batch: a quarter of the sequences, at least 16 and at most 64. In patches it is always 64.
 
-    Patches make an update so cheap that small batches save no time.
+    In patches, an update is so cheap that small batches save no time.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of training sequences.
+    patch_size : int, default=1
+        Timesteps that the network reads in one step.
+
+    Returns
+    -------
+    batch_size : int
+        Largest number of sequences in a batch.
 
     Examples
     --------
@@ -79,10 +93,24 @@ def auto_batch_size(n_samples: int, patch_size: int = 1) -> int:
 
 
 def auto_epochs(n_samples: int, batch_size: int, patch_size: int = 1) -> int:
-    """Choose the number of epochs: 1,000 updates in all, in patches 2,000, and more for large sets.
+    """Choose the number of epochs: those of 1,000 updates, in patches of 2,000 updates, and of more for large sets.
 
-    Beyond 50 batches an epoch, the number of updates grows as the square root of theirs. There are at most 1,000
-    epochs.
+    Beyond 50 batches an epoch, the number of updates grows as the square root of the number of batches. There are at
+    most 1,000 epochs.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of training sequences.
+    batch_size : int
+        Largest number of sequences in a batch.
+    patch_size : int, default=1
+        Timesteps that the network reads in one step.
+
+    Returns
+    -------
+    epochs : int
+        At least 1.
 
     Examples
     --------
@@ -92,27 +120,37 @@ def auto_epochs(n_samples: int, batch_size: int, patch_size: int = 1) -> int:
     [1000, 200, 36]
     """
     n_batches = math.ceil(n_samples / batch_size)
-    n_updates = _UPDATES if patch_size == 1 else _UPDATES_IN_PATCHES
-    n_updates *= math.sqrt(max(1, n_batches / _BATCHES_WITHOUT_GROWTH))
+    growth = math.sqrt(max(1, n_batches / _BATCHES_WITHOUT_GROWTH))
+    n_updates = growth * (_UPDATES if patch_size == 1 else _UPDATES_IN_PATCHES)
     return min(_MOST_EPOCHS, math.ceil(n_updates / n_batches))
 
 
 def auto_learning_rate(n_timesteps: int) -> float:
     """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower for longer sequences.
 
-    The rate is proportional to n_timesteps ** -0.25. A change of the weights acts at every timestep: one that is small
-    enough for a short sequence is too large for a long one.
+    The rate is proportional to n_timesteps ** -0.25. A change of the weights acts at every timestep. A change that is
+    small enough for a short sequence is therefore too large for a long one.
+
+    Parameters
+    ----------
+    n_timesteps : int
+        Length of the longest training sequence.
+
+    Returns
+    -------
+    learning_rate : float
+        Above 0.
 
     Examples
     --------
     >>> [round(auto_learning_rate(n_timesteps), 4) for n_timesteps in (8, 100, 1000)]
     [0.0188, 0.01, 0.0056]
     """
-    return _RATE_AT_100_TIMESTEPS * (100 / n_timesteps) ** 0.25
+    return _RATE_AT_100_TIMESTEPS * math.pow(100 / n_timesteps, 0.25)
 
 
 def auto_patch_size(n_timesteps: int) -> int:
-    """Choose how many timesteps to read in one step: 1 below 40 timesteps, else what leaves about ten steps.
+    """Choose how many timesteps the network reads in one step: 1 below 40 timesteps, else about a tenth of them.
 
     Parameters
     ----------

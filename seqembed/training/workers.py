@@ -346,7 +346,7 @@ def _tensorflow_all_reduce(tensorflow: Any, strategy: Any, rank: int, size: int)
 
     # There are about ten different shapes. If the function were called, TensorFlow would warn about so many shapes.
     @functools.cache
-    def concrete_function(n_values: int, dtype: np.dtype) -> Callable[..., Any]:
+    def concrete_function(n_values: int, dtype: np.dtype) -> Any:
         return function.get_concrete_function(tensorflow.TensorSpec((n_values,), dtype))
 
     def all_reduce(vector: np.ndarray) -> np.ndarray:
@@ -356,6 +356,7 @@ def _tensorflow_all_reduce(tensorflow: Any, strategy: Any, rank: int, size: int)
             sums = strategy.experimental_local_results(sums)
         except tensorflow.errors.OpError as error:
             raise ConnectionError(_LOST.format(rank, size, time.monotonic() - started)) from error
-        return sums[0].numpy()
+        total: np.ndarray = sums[0].numpy()
+        return total
 
     return all_reduce

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqembed.training.batches import buckets_by_length, shuffled_batches, value_weight
+from seqembed.training.batches import value_weight
 
 
 def test_rows_that_fill_up_a_batch_weigh_nothing():
@@ -17,21 +15,3 @@ def test_missing_values_weigh_nothing_and_the_others_alike():
     weight = value_weight(mask, 3, mask[:3].sum())
     mask[3] = False
     np.testing.assert_allclose(weight, mask / mask.sum(), rtol=1e-6)
-
-
-@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=200), batch_size=st.integers(1, 30))
-def test_an_epoch_has_every_row_once_in_batches_that_its_bucket_has_room_for(lengths, batch_size):
-    lengths = np.array(lengths)
-    buckets = buckets_by_length(np.arange(len(lengths)), lengths, batch_size)
-    batches = list(shuffled_batches(buckets, np.random.default_rng(0)))
-    np.testing.assert_array_equal(np.sort(np.concatenate([rows for _, rows in batches])), np.arange(len(lengths)))
-    assert len(buckets) <= 4
-    for number, rows in batches:
-        assert 1 <= len(rows) <= buckets[number].batch_size <= batch_size
-        assert lengths[rows].max() <= buckets[number].n_timesteps
-
-
-def test_the_order_of_batches_changes_from_epoch_to_epoch():
-    random, buckets = np.random.default_rng(0), buckets_by_length(np.arange(10), np.full(10, 3), 4)
-    first, second = ([rows.tolist() for _, rows in shuffled_batches(buckets, random)] for _ in "ab")
-    assert first != second

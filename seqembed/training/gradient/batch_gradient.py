@@ -1,4 +1,4 @@
-"""The loss of a batch with its gradient, computed on the faster of two paths."""
+"""The loss of a batch with its gradient, in NumPy or TensorFlow, whichever takes less time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
 import joblib
@@ -18,18 +18,23 @@ from seqembed.network.architecture import Network
 from seqembed.training.gradient import numpy_gradient
 from seqembed.training.readout import Targets
 
-# Larger shards are no faster and need more memory. Smaller ones waste the vector units: on one thread, shards of 16
-# take a tenth longer than those of 64, and shards of 8 a third longer, which pays only if there is no second shard
-# otherwise.
+# Larger shards are not faster and need more memory. Smaller shards waste the vector units: on one thread, shards of 16
+# take a tenth longer than those of 64, and shards of 8 a third longer. Shards of 8 are only used to have two shards at
+# all.
 _LARGEST_SHARD = 128
 _SMALLEST_SHARD, _SMALLEST_OF_TWO_SHARDS = 16, 8
 # Half a second to compile the layer, and half a second as its share of the import of TensorFlow.
 _SECONDS_TO_COMPILE_A_LAYER = 1.0
-# A compiled update saves so much at each step for each layer, and so much for each state of each sequence: fitted
-# to the times of an update that `bench_training.py --crossover` prints.
+# Time that a compiled update saves at each step, for each layer and for each state of each sequence. Both are fitted to
+# the times of an update that `bench_training.py --crossover` prints.
 _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
 
+
+# Steps, lengths, weights of the values, and with a readout its targets and their weights.
+Shard = tuple[np.ndarray, ...]
+# Loss, loss of the readout, and gradient.
+Result = tuple[float, float, np.ndarray]
 
 _tensorflow_was_forked = False
 
@@ -39,14 +44,14 @@ def _look_for_tensorflow() -> None:
     _tensorflow_was_forked = "tensorflow" in sys.modules
 
 
-# A forked child has no copy of TensorFlow's threads, and would wait for them for ever.
+# A forked child lacks TensorFlow's threads. It would wait for them for ever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_look_for_tensorflow)
 
 
 @functools.cache
 def _has_tensorflow() -> bool:
-    """Tell whether TensorFlow is installed; warn once if it is not."""
+    """Return whether TensorFlow is installed. Warn once if it is not."""
     if importlib.util.find_spec("tensorflow") is not None:
         return True
     warnings.warn(
@@ -63,9 +68,11 @@ class BatchGradient:
 
     If there are enough batches, TensorFlow compiles the gradient, and batches are cut into shards that run on threads.
     The number of shards depends on the size of a batch and on the cores that the process may run on (by affinity and by
-    the limits of a container), so that `n_jobs` changes no result. If there are fewer batches, NumPy computes them in
-    less time than importing TensorFlow takes. NumPy also computes them in a process that was forked from one with
-    TensorFlow in memory, whose threads it lacks. On a GPU a batch is not cut.
+    the limits of a container). So `n_jobs` does not change the results. On a GPU a batch is not cut.
+
+    If there are fewer batches, NumPy computes them in less time than the import of TensorFlow takes. NumPy also
+    computes them in a process that was forked from one with TensorFlow in memory, because such a process lacks
+    TensorFlow's threads.
 
     Parameters
     ----------
@@ -78,7 +85,7 @@ class BatchGradient:
     batch_size : int
         Sequences per batch.
     n_updates : int
-        Expected number of batches; compiling pays only for many.
+        Expected number of batches. Compiling saves time only for many.
     pool : concurrent.futures.Executor
         Threads that run the shards.
 
@@ -107,6 +114,8 @@ class BatchGradient:
     ):
         self._network = network
         n_steps = network.count_steps(n_timesteps)
+        self._map: Callable[[Callable[[Shard], Result], Iterable[Shard]], Iterable[Result]]
+        self._compute: Callable[..., Result]
         is_long = is_worth_compiling(network, n_steps, batch_size, n_updates)
         if is_long and not _tensorflow_was_forked and _has_tensorflow():
             # TensorFlow takes seconds and hundreds of megabytes to import.
@@ -119,7 +128,7 @@ class BatchGradient:
         else:
             self._compute = functools.partial(numpy_gradient.loss_and_gradient, network, shapes)
             n_shards = math.ceil(batch_size / _LARGEST_SHARD)
-            # Not on threads: its many small steps would wait for the interpreter's lock.
+            # Not on threads: the many small steps of NumPy would wait for the interpreter's lock.
             self._map = map
         self._rows_per_shard = math.ceil(batch_size / n_shards)
 
@@ -131,7 +140,7 @@ class BatchGradient:
         value_weight: np.ndarray,
         targets: Targets | None = None,
     ) -> tuple[float, float, np.ndarray]:
-        """Compute the weighted sum of the squared errors of all values, that of the readout, and the gradient of both.
+        """Compute the loss, that of the readout, and the gradient of their sum.
 
         Parameters
         ----------
@@ -142,42 +151,58 @@ class BatchGradient:
         lengths : int array of shape (batch_size,)
             Timesteps of each sequence before its padding.
         value_weight : float32 array of shape (batch_size, n_timesteps, n_features)
-            Weight of each value; a weight of 0 leaves a value out.
+            Weight of each value. A weight of 0 leaves a value out.
         targets : Targets, default=None
-            What the readout has to predict, if there is one.
+            Values that the readout has to predict, if there is a readout.
 
         Returns
         -------
         loss, readout_loss : float
-            The sums; the second is 0.0 without a readout.
+            Weighted sums of squared errors. The second is 0.0 without a readout.
         gradient : float32 array of shape (n_parameters,)
             In the order of `parameters`.
         """
         steps, step_weight = (self._network.patches(each).transpose(1, 0, 2) for each in (sequences, value_weight))
-        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, targets or ())
+        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, targets)
         results = self._map(lambda shard: self._compute(parameters, *shard), shards)
         losses, readout_losses, gradients = zip(*results, strict=True)
         return sum(losses), sum(readout_losses), functools.reduce(np.add, gradients)
 
     def _shards(
-        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, targets: Targets | tuple[()]
-    ) -> Iterator[tuple]:
+        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, targets: Targets | None
+    ) -> Iterator[Shard]:
         rows = self._rows_per_shard
         for start in range(0, len(lengths), rows):
             chosen = slice(start, start + rows)
             shard, ends, weight = steps[:, chosen], lengths[chosen], step_weight[:, chosen]
-            predicted = [each[chosen] for each in targets]
+            shard_targets = [each[chosen] for each in targets or ()]
             missing = rows - len(ends)
             # The last shard is filled up to the shape of the others, since each shape would need a compilation.
             if missing:
                 shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
                 ends = np.pad(ends, (0, missing), constant_values=1)
-                predicted = [np.pad(each, ((0, missing), (0, 0))) for each in predicted]
-            yield shard, ends, weight, *predicted
+                shard_targets = [np.pad(each, ((0, missing), (0, 0))) for each in shard_targets]
+            yield shard, ends, weight, *shard_targets
 
 
 def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_updates: int) -> bool:
-    """Decide whether compiled updates save more time than importing TensorFlow and compiling the network take.
+    """Decide whether compiled updates save more time than it takes to import TensorFlow and to compile the network.
+
+    Parameters
+    ----------
+    network : Network
+        Its architecture.
+    n_steps : int
+        Steps of the sequences.
+    batch_size : int
+        Sequences per batch.
+    n_updates : int
+        Expected number of batches.
+
+    Returns
+    -------
+    answer : bool
+        Whether to compile.
 
     Examples
     --------
@@ -191,14 +216,24 @@ def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_update
 
 
 def count_shards(batch_size: int) -> int:
-    """Count the shards of a batch: equally many for each core, unless they would become too small.
+    """Count the shards of a batch: the same number for each core, unless they would become too small.
+
+    Parameters
+    ----------
+    batch_size : int
+        Sequences per batch.
+
+    Returns
+    -------
+    n_shards : int
+        At least 1.
 
     Examples
     --------
     >>> count_shards(8)
     1
     """
-    n_cores = joblib.cpu_count()
+    n_cores: int = joblib.cpu_count()
     n_rounds = math.ceil(batch_size / (_LARGEST_SHARD * n_cores))
     most = max(min(2, batch_size // _SMALLEST_OF_TWO_SHARDS), batch_size // _SMALLEST_SHARD)
     return max(1, min(n_rounds * n_cores, most))

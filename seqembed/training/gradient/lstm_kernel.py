@@ -1,10 +1,12 @@
-"""An LSTM layer in TensorFlow, with a gradient of its own for the recurrence.
+"""An LSTM layer in TensorFlow, with a custom gradient for the recurrence.
 
-Arrays are time-major, (n_timesteps, n_samples, width). A sigmoid is computed as (1 + tanh(x / 2)) / 2, so that one tanh
+Arrays are time-major, (n_timesteps, n_samples, width). A sigmoid is computed as (1 + tanh(x / 2)) / 2. One tanh then
 serves all four gates.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -23,22 +25,22 @@ def lstm(weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features
     inputs : tensor of shape (n_timesteps, n_samples, width) or (1, n_samples, width)
         A single timestep is read again at each timestep of `time_features`.
     time_features : tensor of shape (n_timesteps, n_time_features), default=None
-        Inputs that are the same for all samples, beside their own; they can have no columns.
+        Further inputs, the same for all samples. They can have no columns.
 
     Returns
     -------
     hidden : tensor of shape (n_timesteps, n_samples, units)
         The hidden state after each step.
     """
-    n_given, n_samples, width = inputs.shape
-    n_timesteps = n_given if time_features is None else time_features.shape[0]
+    n_input_timesteps, n_samples, width = inputs.shape
+    n_timesteps = n_input_timesteps if time_features is None else time_features.shape[0]
     kernel, recurrent_kernel, bias = weights
     n_gates = bias.shape[0]
-    projected = tf.matmul(tf.reshape(inputs, [n_given * n_samples, width]), kernel[:width])
+    projected = tf.matmul(tf.reshape(inputs, [n_input_timesteps * n_samples, width]), kernel[:width])
     constant = tf.repeat(bias[None], n_samples, axis=0)
     if time_features is not None:
         projected_time = tf.matmul(time_features, kernel[width:])[:, None]
-    if n_given < n_timesteps:
+    if n_input_timesteps < n_timesteps:
         # One product serves all timesteps of a repeated input.
         constant = projected + constant
         projected = tf.broadcast_to(projected_time, [n_timesteps, n_samples, n_gates])
@@ -49,13 +51,13 @@ def lstm(weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features
 
 
 def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.Tensor, activation: str) -> tf.Tensor:
-    """Run the cell over pre-activations that lack the part of the hidden state; return all hidden states.
+    """Run the cell over the projected inputs.
 
-    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units),
-    which is added inside the loop, where it needs no pass over memory. Hidden states are (n_timesteps, n_samples,
-    units).
+    The pre-activations are `projected` (n_timesteps, n_samples, 4 * units) plus `constant` (n_samples, 4 * units) plus
+    the product of the hidden state and the recurrent kernel. `constant` is added inside the loop, where it needs no
+    pass over memory. Returns the hidden states (n_timesteps, n_samples, units).
 
-    The forward loop keeps the derivatives of each step instead of its gates, so that a step of the backward loop is one
+    The forward loop keeps the derivatives of each step instead of its gates. A step of the backward loop is then one
     product of matrices and three of numbers. The gradient of the recurrent kernel is a single product over all
     timesteps afterwards. The three largest arrays share one buffer, because a new one takes longer to clear than to
     fill: pre-activations, then derivatives, then the gradient of the pre-activations.
@@ -64,9 +66,18 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
     units = width // 4
     zeros = tf.zeros([n_samples, units])
 
-    @tf.custom_gradient
-    def recurrence(projected, constant, recurrent_kernel):
-        def forward(t, h, c, derivatives, hidden, dc_dc, dh_dc):
+    def recurrence(
+        projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        def forward(
+            t: tf.Tensor,
+            h: tf.Tensor,
+            c: tf.Tensor,
+            derivatives: tf.TensorArray,
+            hidden: tf.TensorArray,
+            dc_dc: tf.TensorArray,
+            dh_dc: tf.TensorArray,
+        ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
             preactivations = tf.matmul(h, recurrent_kernel) + constant + derivatives.read(t)
             h, c, step_derivatives, step_dc_dc, step_dh_dc = _cell(preactivations, c, activation)
             written = derivatives.write(t, step_derivatives), hidden.write(t, h)
@@ -77,15 +88,17 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
         _, _, _, *buffers = _loop(n_timesteps, forward, [zeros, zeros, *buffers])
         derivatives, hidden, dc_dc, dh_dc = (buffer.stack() for buffer in buffers)
 
-        def gradient(d_hidden):
+        def gradient(d_hidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
             transposed_kernel = tf.transpose(recurrent_kernel)
 
-            def backward(k, dh, dc, buffer):
+            def backward(
+                k: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, buffer: tf.TensorArray
+            ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
                 t = n_timesteps - 1 - k
                 dh = dh + d_hidden[t]
-                # The incoming dc belongs to the next step; times the forget gate of that step it belongs to this one.
-                # At the last step it is zero. If the product came at the end of the step, the loop would have nine
-                # operations: XLA in TensorFlow 2.21 runs up to eight without scheduling them (its
+                # The incoming dc is that of the next step. Times the forget gate of that step, it becomes that of this
+                # step. At the last step it is zero. If the product came at the end of the step, the loop would have
+                # nine operations: XLA in TensorFlow 2.21 runs up to eight without scheduling them (its
                 # execute_sequential_num_thunks_threshold).
                 dc = dc * dc_dc[tf.minimum(t + 1, n_timesteps - 1)] + dh * dh_dc[t]
                 d_step = buffer.read(t) * tf.concat([dc, dc, dc, dh], axis=1)
@@ -102,14 +115,15 @@ def _recurrence(projected: tf.Tensor, constant: tf.Tensor, recurrent_kernel: tf.
 
         return hidden, gradient
 
-    return recurrence(projected, constant, recurrent_kernel)
+    return tf.custom_gradient(recurrence)(projected, constant, recurrent_kernel)
 
 
 def _cell(preactivations: tf.Tensor, c: tf.Tensor, activation: str) -> tuple[tf.Tensor, ...]:
-    """Take one step: return the new h and c, and the derivatives that the backward loop needs.
+    """Take one step.
 
-    These are the derivatives of the new c by the pre-activations of i, f, g and of the new h by that of o, side by
-    side; of the new c by the old one; and of the new h by the new c.
+    Returns the new h, the new c, and three derivatives for the backward loop: side by side, those of the new c by the
+    pre-activations of i, f, g and of the new h by that of o; that of the new c by the old c; that of the new h by the
+    new c.
     """
     units = c.shape[-1]
     activate, slope = _ACTIVATIONS[activation]
@@ -141,5 +155,12 @@ def _steps(n_timesteps: int, n_samples: int, width: int) -> tf.TensorArray:
     return tf.TensorArray(tf.float32, n_timesteps, element_shape=[n_samples, width], clear_after_read=False)
 
 
-def _loop(n_timesteps: int, body, state: list) -> list:
-    return tf.while_loop(lambda t, *_: t < n_timesteps, body, (0, *state), maximum_iterations=n_timesteps)
+def _loop(
+    n_timesteps: int,
+    body: Callable[..., tuple[tf.Tensor | tf.TensorArray, ...]],
+    state: list[tf.Tensor | tf.TensorArray],
+) -> Sequence[tf.Tensor | tf.TensorArray]:
+    final: Sequence[tf.Tensor | tf.TensorArray] = tf.while_loop(
+        lambda t, *_: t < n_timesteps, body, (0, *state), maximum_iterations=n_timesteps
+    )
+    return final

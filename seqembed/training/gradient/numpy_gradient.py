@@ -1,8 +1,7 @@
-"""The gradient in NumPy, for fits that end sooner than TensorFlow is imported.
+"""The gradient in NumPy, for fits that take less time than the import of TensorFlow.
 
-It computes what `seqembed.training.gradient.tensorflow_gradient` computes, in the same way. Arrays are time-major,
-(n_timesteps, n_samples, width). Three arrays share one buffer: pre-activations, then derivatives, then the gradient of
-the pre-activations.
+The method is that of `seqembed.training.gradient.tensorflow_gradient`. Arrays are time-major, (n_timesteps, n_samples,
+width). Three arrays share one buffer: pre-activations, then derivatives, then the gradient of the pre-activations.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqembed.network.architecture import LSTMWeights, Network
+from seqembed.network.architecture import LSTMLayer, LSTMWeights, Network
 from seqembed.network.weights import named_weights
 
 
@@ -25,7 +24,7 @@ def loss_and_gradient(
     targets: np.ndarray | None = None,
     target_weight: np.ndarray | None = None,
 ) -> tuple[float, float, np.ndarray]:
-    """Compute the weighted sum of the squared errors of all values, that of the readout, and the gradient of both.
+    """Compute the loss, that of the readout, and the gradient of their sum.
 
     Parameters
     ----------
@@ -42,14 +41,14 @@ def loss_and_gradient(
     value_weight : float32 array of the shape of `sequences`
         Weight of each value.
     targets : float32 array of shape (n_samples, n_statistics), default=None
-        What the readout has to predict, if `shapes` name its weights.
+        Values that the readout has to predict, if `shapes` contains its weights.
     target_weight : float32 array of the same shape, default=None
-        Weight of each of them.
+        Weight of each target.
 
     Returns
     -------
     loss, readout_loss : float
-        The sums; the second is 0.0 without a readout.
+        Weighted sums of squared errors. The second is 0.0 without a readout.
     gradient : float32 array of shape (n_parameters,)
         In the order of `parameters`.
 
@@ -69,9 +68,10 @@ def loss_and_gradient(
     gradient = np.empty_like(parameters)
     weights, gradients = named_weights(shapes, parameters), named_weights(shapes, gradient)
     last_steps = lengths - 1, np.arange(n_samples)
-    states, backward_passes, readout_loss = sequences, [], 0.0
+    states, readout_loss = sequences, 0.0
+    backward_passes: list[_Backward] = []
 
-    def run(layer, time_features=None):
+    def run(layer: LSTMLayer, time_features: np.ndarray | None = None) -> None:
         nonlocal states
         states, backward = _lstm(
             layer.weights(weights), layer.weights(gradients), network.activation, states, time_features
@@ -83,15 +83,15 @@ def loss_and_gradient(
     if network.bottleneck:
         encoded = states
         embedding = encoded[last_steps]
-        readout_loss, d_readout = _read_out(weights, gradients, embedding, targets, target_weight)
+        readout_loss, d_embedding_readout = _readout(weights, gradients, embedding, targets, target_weight)
         states = embedding[np.newaxis]
 
-        def backward_of_bottleneck(d_embedding):
+        def backward_bottleneck(d_embedding: np.ndarray) -> np.ndarray:
             d_encoded = np.zeros_like(encoded)
-            d_encoded[last_steps] = d_embedding[0] + d_readout
+            d_encoded[last_steps] = d_embedding[0] + d_embedding_readout
             return d_encoded
 
-        backward_passes.append(backward_of_bottleneck)
+        backward_passes.append(backward_bottleneck)
     first, *others = network.decoder
     run(first, network.time_features(n_steps))
     for layer in others:
@@ -110,15 +110,22 @@ def loss_and_gradient(
     return float(np.vdot(errors, weighted_errors)), readout_loss, gradient
 
 
-def _read_out(
+# Takes the gradient of the outputs of a layer, and returns that of its inputs.
+_Backward = Callable[[np.ndarray], np.ndarray]
+
+
+def _readout(
     weights: dict[str, np.ndarray],
     gradients: dict[str, np.ndarray],
     embedding: np.ndarray,
     targets: np.ndarray | None,
     target_weight: np.ndarray | None,
 ) -> tuple[float, np.ndarray | float]:
-    """Run the readout, if there is one; return its loss and the embedding's gradient, write those of its weights."""
-    if targets is None:
+    """Run the readout, if there is one.
+
+    Writes the gradients of its weights into `gradients`. Returns its loss and the gradient of the embedding.
+    """
+    if targets is None or target_weight is None:
         return 0.0, 0.0
     errors = embedding @ weights["readout/kernel"] + weights["readout/bias"] - targets
     weighted_errors = target_weight * errors
@@ -134,37 +141,38 @@ def _lstm(
     activation: str,
     inputs: np.ndarray,
     time_features: np.ndarray | None,
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Run one layer; return all hidden states, and the backward pass as a function.
+) -> tuple[np.ndarray, _Backward]:
+    """Run one layer. Return all hidden states, and the backward pass as a function.
 
     The backward pass takes the gradient of the hidden states, writes those of the weights into `gradients`, and returns
     that of the inputs. If `inputs` have a single timestep, it is read again at each timestep of `time_features`.
     """
-    n_given, n_samples, width = inputs.shape
-    flat_inputs = inputs.reshape(n_given * n_samples, width)
+    n_input_timesteps, n_samples, width = inputs.shape
+    flat_inputs = inputs.reshape(n_input_timesteps * n_samples, width)
     kernel, recurrent_kernel, bias = weights
-    projected = (flat_inputs @ kernel[:width] + bias).reshape(n_given, n_samples, -1)
+    projected = (flat_inputs @ kernel[:width] + bias).reshape(n_input_timesteps, n_samples, -1)
     if time_features is not None:
         projected = projected + (time_features @ kernel[width:])[:, np.newaxis]
     hidden, derivatives, gates, dh_dc = _run_forward(projected, recurrent_kernel, activation)
 
-    def backward(d_hidden):
+    def backward(d_hidden: np.ndarray) -> np.ndarray:
         d_projected = _run_backward(d_hidden, recurrent_kernel, derivatives, gates, dh_dc)
         flat = d_projected.reshape(-1, d_projected.shape[2])
         np.sum(flat, axis=0, out=gradients.bias)
         np.matmul(hidden[:-1].reshape(len(flat), -1).T, flat, out=gradients.recurrent_kernel)
         # One product serves all timesteps of a repeated input.
-        d_inputs = flat if len(d_projected) == n_given else d_projected.sum(axis=0)
+        d_inputs = flat if len(d_projected) == n_input_timesteps else d_projected.sum(axis=0)
         np.matmul(flat_inputs.T, d_inputs, out=gradients.kernel[:width])
         if time_features is not None:
             np.matmul(time_features.T, d_projected.sum(axis=1), out=gradients.kernel[width:])
-        return (d_inputs @ kernel[:width].T).reshape(inputs.shape)
+        d_flat_inputs: np.ndarray = d_inputs @ kernel[:width].T
+        return d_flat_inputs.reshape(inputs.shape)
 
     return hidden[1:], backward
 
 
 def _run_forward(preactivations: np.ndarray, recurrent_kernel: np.ndarray, activation: str) -> tuple[np.ndarray, ...]:
-    """Run the cell over pre-activations that lack the part of the hidden state; they are overwritten.
+    """Run the cell over pre-activations that lack the part of the hidden state. They are overwritten.
 
     Returns the hidden states, starting with the zeros before the first step; the derivatives of each step, of the new c
     by the pre-activations of i, f, g and of the new h by that of o; the gates; and the derivative of the new h by the
@@ -173,8 +181,8 @@ def _run_forward(preactivations: np.ndarray, recurrent_kernel: np.ndarray, activ
     n_timesteps, n_samples, width = preactivations.shape
     units = width // 4
     activate, slope = _ACTIVATIONS[activation]
-    # A sigmoid is (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates.
-    factors = np.repeat(np.float32([0.5, 0.5, 1, 0.5]), units)
+    # A sigmoid is (1 + tanh(x / 2)) / 2. One tanh then serves all four gates.
+    factors = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), units)
     halves, squared_factors = 1 - factors, factors * factors
     hidden = np.zeros((n_timesteps + 1, n_samples, units), np.float32)
     gates = np.empty_like(preactivations)
@@ -208,7 +216,7 @@ def _run_forward(preactivations: np.ndarray, recurrent_kernel: np.ndarray, activ
 
 
 # Each activation with its slope as a function of the activated value.
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
     "tanh": (np.tanh, lambda activated: 1 - activated * activated),
     "relu": (lambda values: np.maximum(values, 0), lambda activated: activated > 0),
 }

@@ -1,4 +1,4 @@
-"""The gradient in TensorFlow: compiled for the processor, or of Keras's own layers on a GPU."""
+"""The gradient in TensorFlow, compiled for the processor or through Keras's layers on a GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqembed.training.gradient import lstm_kernel
 
 
 def sees_gpu() -> bool:
-    """Tell whether TensorFlow can compute on a GPU."""
+    """Return whether TensorFlow can compute on a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -25,7 +25,7 @@ def make_loss_and_gradient(
 ) -> Callable[..., tuple[float, float, np.ndarray]]:
     """Make a function that computes the loss and gradient of a network, once for all fits in this process.
 
-    The first batch of each shape takes seconds, in which TensorFlow compiles a version for it.
+    For the first batch of each shape, TensorFlow compiles a version of the function. This takes seconds.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def make_loss_and_gradient(
     Returns
     -------
     loss_and_gradient : callable
-        Takes and returns what `numpy_gradient.loss_and_gradient` does, without the network and the shapes.
+        Takes the arguments of `numpy_gradient.loss_and_gradient` but the network and the shapes. Returns the same.
 
     Examples
     --------
@@ -54,8 +54,14 @@ def make_loss_and_gradient(
     """
     run_layer = keras_lstm if on_gpu else lstm_kernel.lstm
 
-    @tf.function(autograph=False, jit_compile=not on_gpu)
-    def of_tensors(parameters, sequences, lengths, value_weight, targets=None, target_weight=None):
+    def compute(
+        parameters: tf.Tensor,
+        sequences: tf.Tensor,
+        lengths: tf.Tensor,
+        value_weight: tf.Tensor,
+        targets: tf.Tensor | None = None,
+        target_weight: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             weights = _split(shapes, parameters)
@@ -69,15 +75,16 @@ def make_loss_and_gradient(
             total = loss + readout_loss
         return loss, readout_loss, tape.gradient(total, parameters)
 
+    function = tf.function(compute, autograph=False, jit_compile=not on_gpu)
     dtypes = tf.float32, tf.float32, tf.int32, tf.float32, tf.float32, tf.float32
 
-    # Looking up the version of a shape takes TensorFlow 0.1 ms and blocks the other threads, so it is cached.
+    # TensorFlow needs 0.1 ms to find the version for a shape, and blocks the other threads. So the version is cached.
     @functools.cache
-    def version_for(*shapes):
-        return of_tensors.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
+    def compiled_version(*shapes: tuple[int, ...]) -> tf.types.experimental.ConcreteFunction:
+        return function.get_concrete_function(*map(tf.TensorSpec, shapes, dtypes))
 
-    def loss_and_gradient(*arrays):
-        version = version_for(*(array.shape for array in arrays))
+    def loss_and_gradient(*arrays: np.ndarray) -> tuple[float, float, np.ndarray]:
+        version = compiled_version(*(array.shape for array in arrays))
         loss, readout_loss, gradient = version(*map(tf.constant, arrays, dtypes))
         return float(loss), float(readout_loss), gradient.numpy()
 
@@ -96,7 +103,7 @@ def encode(
     lengths: tf.Tensor,
     run_layer: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
-    """Send sequences through the first half of the network.
+    """Run the encoder.
 
     Parameters
     ----------
@@ -109,12 +116,12 @@ def encode(
     lengths : int32 tensor of shape (n_samples,)
         Steps of each sequence, at least 1. The padding after them has no influence on the embedding.
     run_layer : callable
-        `seqembed.training.gradient.lstm_kernel.lstm`, or `keras_lstm`, which takes and returns the same.
+        `seqembed.training.gradient.lstm_kernel.lstm`, or `keras_lstm`, which has the same arguments and results.
 
     Returns
     -------
     encoded : tensor of shape (1, n_samples, n_components)
-        The embeddings; without a bottleneck, the states of all steps.
+        The embeddings. Without a bottleneck, these are the states of all steps.
     """
     states = sequences
     for layer in network.encoder:
@@ -131,21 +138,21 @@ def decode(
     n_steps: int,
     run_layer: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
-    """Send what the encoder returned through the second half of the network.
+    """Run the decoder.
 
     Parameters
     ----------
     network, weights, run_layer
         As in `encode`.
     encoded : tensor of shape (1, n_samples, n_components)
-        The embeddings; without a bottleneck, the states of all steps.
+        The result of `encode`.
     n_steps : int
-        Steps to reconstruct.
+        Number of steps to reconstruct.
 
     Returns
     -------
     reconstruction : tensor of shape (n_steps, n_samples, n_values_per_step)
-        The decoder's output.
+        The output of the network.
     """
     first, *others = network.decoder
     time_features = tf.constant(network.time_features(n_steps))
@@ -161,7 +168,7 @@ def decode(
 def keras_lstm(
     weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Run one layer as Keras does, see `seqembed.training.gradient.lstm_kernel.lstm`."""
+    """Run one layer in Keras. Arguments and results are those of `seqembed.training.gradient.lstm_kernel.lstm`."""
     if time_features is not None:
         n_timesteps, n_time_features = time_features.shape
         _, n_samples, width = inputs.shape
