@@ -25,8 +25,8 @@ from pcodec import ChunkConfig, standalone
 
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
-from seqembed.codec.lattice import nearest_bins
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.model.lattice import nearest_bins
+from seqembed.codec.model.residual_network import ResidualNetwork
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 
 BOUNDS = (0.1, 0.01, 0.001, 0)
@@ -53,7 +53,7 @@ def main() -> None:
     for name, X in {"random walks": steps, "with bursts": steps * sizes}.items():
         walks = X.cumsum(axis=1)
         codec = SequenceCodec(max_error=0.01).fit(walks[:2000])
-        n_networks = sum(isinstance(method.distribution, ResidualNetwork) for method in codec.coder_.methods)
+        n_networks = sum(isinstance(model.distribution, ResidualNetwork) for model in codec.coder_.models)
         print(
             f"speed, 20000 {name} of 50 timesteps and 6 features, {n_networks} networks: "
             f"{speeds(codec, walks, codec.encode(walks))}"

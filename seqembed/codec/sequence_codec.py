@@ -11,10 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
-from seqembed.codec.codec_file import describe, restored
-from seqembed.codec.container import (
+from seqembed.codec.bytes.container import (
     Header,
-    InvalidStreamError,
     block,
     check_dtype,
     locate_blocks,
@@ -22,7 +20,10 @@ from seqembed.codec.container import (
     read_one,
     unpack_header,
 )
-from seqembed.codec.embedding_coder import EmbeddingCoder, learn_embedding_coder
+from seqembed.codec.bytes.damage import InvalidStreamError
+from seqembed.codec.codec_file import describe, restored
+from seqembed.codec.methods.table import KINDS
+from seqembed.codec.model.embedding_coder import EmbeddingCoder, learn_embedding_coder
 from seqembed.export.persistence import InvalidFileError, write
 from seqembed.export.persistence import pack as pack_file
 from seqembed.export.persistence import unpack as unpack_file
@@ -30,7 +31,6 @@ from seqembed.sequences.containers import as_numbers, listed
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
-_KINDS = ("raw", "bins", "predicted", "reconstructed")
 # Windows that are compared with one another. So many distinct values that they share are no chance.
 _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
@@ -64,7 +64,7 @@ class SequenceCodec(BaseEstimator):
     ----------
     bound_ : float64 array of shape (n_features,)
         Largest error of each feature, in its units. Not with `bits`.
-    coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.embedding_coder.EmbeddingCoder
+    coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.model.embedding_coder.EmbeddingCoder
         What was learned.
     n_features_in_ : int
         Number of features.
@@ -304,7 +304,7 @@ class SequenceCodec(BaseEstimator):
             saved = (self.coder_.count_bytes_without_predictors(sequences) - len(data)) / values.size
             report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
             kinds = [self.coder_.kind(block(data, place)) for place in locate_blocks(data)]
-            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in _KINDS}
+            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in KINDS}
         return report
 
     def save(self, file) -> None:

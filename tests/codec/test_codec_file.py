@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import SequenceCodec
-from seqembed.codec.container import VERSION
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.bytes.container import VERSION
+from seqembed.codec.model.residual_network import ResidualNetwork
 from seqembed.datasets import load_italy_power
 from seqembed.export.persistence import InvalidFileError, pack, unpack
 
@@ -85,7 +85,7 @@ def test_a_codec_with_networks_comes_back_from_its_file():
     sizes = np.where(random.random((40, 5)) < 0.3, 8.0, 0.5).repeat(8, axis=1)
     X = (random.normal(size=(40, 40)) * sizes).cumsum(axis=1)
     codec = SequenceCodec(max_error=0.02).fit(X)
-    assert isinstance(codec.coder_.methods[0].distribution, ResidualNetwork)
+    assert isinstance(codec.coder_.models[0].distribution, ResidualNetwork)
     assert SequenceCodec.load(saved(codec)).encode(X) == codec.encode(X)
 
 

@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
-from seqembed.codec.container import locate_blocks, pack, unpack_header
-from seqembed.codec.range_coder import Tables
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.bytes.container import locate_blocks, pack, unpack_header
+from seqembed.codec.model.residual_network import ResidualNetwork
+from seqembed.codec.model.tables import Tables
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
 
 
@@ -247,8 +247,8 @@ def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
     recording = np.concatenate([growing, np.full(400, np.nan), growing])
     (decoded,) = codec.decode(codec.encode([recording]))
     assert_within_bound(recording, decoded, codec.bound_)
-    for method in codec.coder_.methods:
-        alone = codec.coder_._replace(methods=[method], tries_bins=False)
+    for model in codec.coder_.models:
+        alone = codec.coder_._replace(models=[model], tries_bins=False)
         (again,) = alone.decode(alone.encode([recording[:, np.newaxis]]), np.float64)
         assert_within_bound(recording[:, np.newaxis], again, codec.bound_)
 
@@ -328,14 +328,14 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
     X = bursts(seed=1)
     decoded = bursts_codec.decode(bursts_codec.encode(X))
     assert_within_bound(X, decoded, bursts_codec.bound_)
-    with_networks, tables = bursts_codec.coder_.methods[:-1], bursts_codec.coder_.methods[-1:]
-    assert all(isinstance(method.distribution, ResidualNetwork) for method in with_networks)
+    with_networks, tables = bursts_codec.coder_.models[:-1], bursts_codec.coder_.models[-1:]
+    assert all(isinstance(model.distribution, ResidualNetwork) for model in with_networks)
     assert isinstance(tables[0].distribution, Tables)
-    sizes = [len(bursts_codec.coder_._replace(methods=methods).encode(list(X))) for methods in (with_networks, tables)]
+    sizes = [len(bursts_codec.coder_._replace(models=models).encode(list(X))) for models in (with_networks, tables)]
     assert sizes[0] < 0.97 * sizes[1]
     noise = np.random.default_rng(0).normal(size=(60, 40, 2)).cumsum(axis=1)
     of_noise = SequenceCodec(max_error=0.01).fit(noise)
-    assert all(isinstance(method.distribution, Tables) for method in of_noise.coder_.methods)
+    assert all(isinstance(model.distribution, Tables) for model in of_noise.coder_.models)
 
 
 def test_rows_from_which_no_network_can_be_learned_do_no_harm():
@@ -348,12 +348,12 @@ def test_rows_from_which_no_network_can_be_learned_do_no_harm():
 
 def test_many_features_have_no_networks_which_would_take_minutes():
     codec = SequenceCodec(max_error=0.01).fit(np.random.default_rng(0).normal(size=(1, 100, 300)).cumsum(axis=1))
-    assert all(isinstance(method.distribution, Tables) for method in codec.coder_.methods)
+    assert all(isinstance(model.distribution, Tables) for model in codec.coder_.models)
 
 
 def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec):
     X = list(bursts(2, 200_000)[0].reshape(-1, 2, 2))
-    alone = bursts_codec.coder_._replace(methods=bursts_codec.coder_.methods[:1], tries_bins=False)
+    alone = bursts_codec.coder_._replace(models=bursts_codec.coder_.models[:1], tries_bins=False)
     tracemalloc.start()
     alone.encode(X)
     peak = tracemalloc.get_traced_memory()[1]
@@ -395,8 +395,8 @@ def test_an_unfitted_codec_reads_no_block(codec):
 
 def test_sequences_unlike_those_learned_from_keep_their_bound(bursts_codec):
     for X in (1e6 * bursts(seed=2), bursts(seed=3)[:, ::-1], np.full((3, 9, 2), np.nan, np.float32), bursts(1, 4000)):
-        for method in bursts_codec.coder_.methods:
-            alone = bursts_codec.coder_._replace(methods=[method], tries_bins=False)
+        for model in bursts_codec.coder_.models:
+            alone = bursts_codec.coder_._replace(models=[model], tries_bins=False)
             for x, decoded in zip(X, alone.decode(alone.encode(list(X)), X.dtype), strict=True):
                 assert_within_bound(x, decoded, bursts_codec.bound_)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
-from seqembed.codec.container import VERSION
+from seqembed.codec.bytes.container import VERSION
 from seqembed.datasets import load_italy_power
 
 FOLDER = Path(__file__).parent / f"version_{VERSION}"

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from seqembed.codec.contexts import N_INPUTS
-from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder
-from seqembed.codec.residual_network import learn_residual_network
+from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
+from seqembed.codec.model.contexts import N_INPUTS
+from seqembed.codec.model.residual_network import learn_residual_network
 
 
-def residuals_of(n_values=3000, *, n_inputs=N_INPUTS, largest=9, seed=0):
+def random_residuals(n_values=3000, *, n_inputs=N_INPUTS, largest=9, seed=0):
     """Residuals whose size the first input tells, and their sign the second."""
     random = np.random.default_rng(seed)
     inputs = random.integers(-20, 20, (n_values, n_inputs)).astype(np.float32)
@@ -17,7 +17,7 @@ def residuals_of(n_values=3000, *, n_inputs=N_INPUTS, largest=9, seed=0):
 
 @pytest.fixture(scope="module")
 def network():
-    return learn_residual_network(*residuals_of())
+    return learn_residual_network(*random_residuals())
 
 
 def naive_frequencies(network, inputs, feature):
@@ -42,15 +42,15 @@ def naive_frequencies(network, inputs, feature):
 @pytest.mark.parametrize("factor", [1, 1000], ids=["exact in float32", "in float64"])
 def test_probabilities_are_those_of_whole_numbers(network, factor):
     network = network._replace(output_kernel=network.output_kernel * factor)
-    inputs, _, _ = residuals_of(40, seed=1)
+    inputs, _, _ = random_residuals(40, seed=1)
     for feature in range(3):
         expected = naive_frequencies(network, inputs, feature)
-        np.testing.assert_array_equal(np.concatenate(list(network.prepared()(inputs, feature))), expected)
+        np.testing.assert_array_equal(np.concatenate(list(network.frequencies()(inputs, feature))), expected)
 
 
 def test_bits_are_close_to_the_entropy():
-    network = learn_residual_network(*residuals_of(20_000))
-    inputs, features, residuals = residuals_of(20_000, seed=2)
+    network = learn_residual_network(*random_residuals(20_000))
+    inputs, features, residuals = random_residuals(20_000, seed=2)
     counted = network.count_bits(inputs, features, residuals, np.full(len(residuals), 64))
     entropy = 0
     for large in (False, True):
@@ -64,27 +64,27 @@ def test_bits_are_close_to_the_entropy():
 
 @pytest.mark.parametrize("largest", [1, 60])
 def test_residuals_come_back_those_beyond_the_symbols_too(largest):
-    inputs, features, residuals = residuals_of(largest=largest)
+    inputs, features, residuals = random_residuals(largest=largest)
     network = learn_residual_network(inputs, features, np.clip(residuals, -40, 40))
     residuals[::7] *= 1000
     scales = np.random.default_rng(0).integers(1, 10**6, len(residuals))
-    frequencies = np.concatenate(list(network.prepared()(inputs, 0)))
+    frequencies = np.concatenate(list(network.frequencies()(inputs, 0)))
     encoder = ResidualEncoder()
-    encoder.write_by(network.prepared()(inputs, 0), residuals, scales)
+    encoder.write_with_frequencies(network.frequencies()(inputs, 0), residuals, scales)
     decoder = ResidualDecoder(encoder.finish(), len(residuals))
-    np.testing.assert_array_equal(decoder.read_by([frequencies], scales), residuals)
+    np.testing.assert_array_equal(decoder.read_with_frequencies([frequencies], scales), residuals)
 
 
 def test_two_symbols_and_one_feature_are_enough():
-    inputs, _, residuals = residuals_of(500)
+    inputs, _, residuals = random_residuals(500)
     network = learn_residual_network(inputs, np.zeros(500, int), (residuals > 0).astype(np.int64))
-    frequencies = np.concatenate(list(network.prepared()(inputs, 0)))
+    frequencies = np.concatenate(list(network.frequencies()(inputs, 0)))
     assert frequencies.shape == (500, 5)
     likely = np.argmax(frequencies, axis=1) - 2
     assert (likely == (residuals > 0)).mean() > 0.85
 
 
 def test_the_same_residuals_give_the_same_network(network):
-    again = learn_residual_network(*residuals_of())
+    again = learn_residual_network(*random_residuals())
     for first, second in zip(network, again, strict=True):
         np.testing.assert_array_equal(first, second)

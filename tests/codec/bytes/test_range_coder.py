@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed.codec.range_coder import ResidualDecoder, ResidualEncoder, learn_tables
+from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
+from seqembed.codec.model.tables import learn_tables
 
 
 @given(

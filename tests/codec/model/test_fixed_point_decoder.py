@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seqembed import LSTMAutoencoder
-from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer, learn_whole_decoder
+from seqembed.codec.model.fixed_point_decoder import FixedPointDecoder, FixedPointLayer, learn_fixed_point_decoder
 
 
 def waves(n_timesteps=12):
@@ -29,10 +29,10 @@ def test_reconstructions_are_close_to_those_of_floats(parameters, n_timesteps):
     autoencoder = LSTMAutoencoder(**settings).fit(X)
     embeddings = np.rint(autoencoder.transform(X).astype(np.float64) * 4096)
     expected = autoencoder.inverse_transform((embeddings / 4096).astype(np.float32))
-    whole = learn_whole_decoder(autoencoder, n_timesteps).reconstruct(embeddings, n_timesteps)
+    whole = learn_fixed_point_decoder(autoencoder, n_timesteps).reconstruct(embeddings, n_timesteps)
     np.testing.assert_allclose(whole, expected, atol=0.01 * autoencoder.scale_.max())
     for row in range(3):
-        alone = learn_whole_decoder(autoencoder, n_timesteps).reconstruct(embeddings[row : row + 1], n_timesteps)
+        alone = learn_fixed_point_decoder(autoencoder, n_timesteps).reconstruct(embeddings[row : row + 1], n_timesteps)
         np.testing.assert_array_equal(alone[0], whole[row])
 
 
@@ -45,9 +45,9 @@ def naive_tanh(total):
 def test_all_is_computed_in_whole_numbers():
     random = np.random.default_rng(1)
     shapes = [(3, 8), (2, 8), (1, 8)]
-    layer = WholeLayer(*(random.integers(-9000, 9000, shape) for shape in shapes))
+    layer = FixedPointLayer(*(random.integers(-9000, 9000, shape) for shape in shapes))
     output_kernel, output_bias = random.integers(-9000, 9000, (2, 1)), np.array([12345])
-    decoder = WholeDecoder([layer], output_kernel, output_bias, np.array([1.0]), np.array([2.0]), 1, relu=False)
+    decoder = FixedPointDecoder([layer], output_kernel, output_bias, np.array([1.0]), np.array([2.0]), 1, relu=False)
     embeddings = random.integers(-4096, 4096, (4, 3))
     decoded = decoder.reconstruct(embeddings.astype(np.float64), 5)
     for row, embedding in enumerate(embeddings.tolist()):
@@ -71,7 +71,7 @@ def test_all_is_computed_in_whole_numbers():
 
 def test_later_timesteps_than_were_known_are_reconstructed():
     autoencoder = LSTMAutoencoder(4, hidden_units=(), epochs=1, random_state=0).fit(waves())
-    decoder = learn_whole_decoder(autoencoder, 12)
+    decoder = learn_fixed_point_decoder(autoencoder, 12)
     embeddings = np.rint(autoencoder.transform(waves()).astype(np.float64) * 4096)
     longer = decoder.reconstruct(embeddings, 40)
     np.testing.assert_array_equal(longer[:, :12], decoder.reconstruct(embeddings, 12))

@@ -9,12 +9,12 @@ import pytest
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import InvalidStreamError, SequenceCodec
-from seqembed.codec.embedding_coder import learn_embedding_coder
-from seqembed.codec.embedding_reconstructor import Reconstructor
-from seqembed.codec.whole_decoder import learn_whole_decoder
+from seqembed.codec.model.embedding_coder import learn_embedding_coder
+from seqembed.codec.model.fixed_point_decoder import learn_fixed_point_decoder
+from seqembed.codec.model.quantised_autoencoder import QuantisedAutoencoder
 from seqembed.datasets import load_italy_power
 
-FILES = Path(__file__).parent / "files" / "version_1"
+FILES = Path(__file__).parents[1] / "files" / "version_1"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_few_numbers_that_describe_a_window_save_bytes(codec, days):
 def test_where_embeddings_do_not_pay_there_are_none(autoencoder):
     noise = np.random.default_rng(0).normal(size=(100, 24, 1))
     codec = SequenceCodec(autoencoder, max_error=0.1).fit(noise)
-    assert codec.coder_.reconstructor is None
+    assert codec.coder_.autoencoder is None
     assert_within_bound(codec, noise)
 
 
@@ -65,24 +65,24 @@ def test_sequences_that_have_no_embedding_keep_their_bound_too(codec, days):
 
 def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder, days):
     coder = learn_embedding_coder(autoencoder, list(days[:50]), 16)
-    reconstructor = Reconstructor(coder, learn_whole_decoder(autoencoder, 24))
+    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder, 24))
     sequences = [np.tile(days[row], (3, 1))[: 1 + 7 * row % 60] for row in range(300)]
     lengths = np.array([len(sequence) for sequence in sequences])
-    integers = reconstructor.embed(sequences)
-    joined, start = reconstructor.reconstruct(integers, lengths), 0
+    integers = quantised.embed(sequences)
+    joined, start = quantised.reconstruct(integers, lengths), 0
     for row, length in enumerate(lengths.tolist()):
-        alone = reconstructor.reconstruct(integers[row : row + 1], lengths[row : row + 1])
+        alone = quantised.reconstruct(integers[row : row + 1], lengths[row : row + 1])
         np.testing.assert_array_equal(joined[start : start + length], alone)
         start += length
 
 
 def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days):
-    reconstructor = Reconstructor(
-        learn_embedding_coder(autoencoder, list(days[:50]), 16), learn_whole_decoder(autoencoder, 24)
+    quantised = QuantisedAutoencoder(
+        learn_embedding_coder(autoencoder, list(days[:50]), 16), learn_fixed_point_decoder(autoencoder, 24)
     )
     lengths = np.array([8_000, *[5] * 4000])
     tracemalloc.start()
-    reconstructor.reconstruct(np.zeros((len(lengths), 8), np.int64), lengths)
+    quantised.reconstruct(np.zeros((len(lengths), 8), np.int64), lengths)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6
@@ -93,12 +93,12 @@ def test_embeddings_of_outliers_come_back(activation, days):
     settings = {"hidden_units": (4,), "epochs": 3, "random_state": 0, "time_encoding": False}
     autoencoder = LSTMAutoencoder(3, activation=activation, **settings).fit(days[:60])
     coder = learn_embedding_coder(autoencoder, list(days[:50]), 64)
-    reconstructor = Reconstructor(coder, learn_whole_decoder(autoencoder, 24))
+    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder, 24))
     outliers = [day * size for day in days[:4].astype(np.float64) for size in (1e6, 1e12, -1e15, 1e18, 1e30)]
-    integers, lengths = reconstructor.embed(outliers), np.full(len(outliers), 24)
+    integers, lengths = quantised.embed(outliers), np.full(len(outliers), 24)
     again = coder.decode_integers(coder.encode_integers(integers), len(outliers))
     np.testing.assert_array_equal(integers, again)
-    assert np.isfinite(reconstructor.reconstruct(integers, lengths)).all()
+    assert np.isfinite(quantised.reconstruct(integers, lengths)).all()
 
 
 def test_damage_is_noticed_or_refused_whatever_the_checksum(codec, days):

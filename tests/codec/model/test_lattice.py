@@ -1,19 +1,19 @@
 import numpy as np
 import pytest
 
-from seqembed.codec.lattice import learn_lattice, own_step
+from seqembed.codec.model.lattice import learn_lattice, learn_step
 
 
 @pytest.mark.parametrize("step", [1, 0.5, 0.005, 0.1, 1e-6, 3e4, 0.00266])
 def test_the_step_of_decimals_in_disguise_is_found(step):
     values = np.random.default_rng(0).integers(-300, 300, 2000) * step
-    assert own_step(values.astype(np.float32)) == pytest.approx(step, rel=1e-7)
-    assert own_step(values) == pytest.approx(step, rel=1e-12)
+    assert learn_step(values.astype(np.float32)) == pytest.approx(step, rel=1e-7)
+    assert learn_step(values) == pytest.approx(step, rel=1e-12)
 
 
 @pytest.mark.parametrize("values", [np.zeros(100), np.arange(3.0), np.random.default_rng(0).normal(size=5000)])
 def test_values_without_a_step_have_none(values):
-    assert own_step(values.astype(np.float32)) is None
+    assert learn_step(values.astype(np.float32)) is None
 
 
 @pytest.mark.parametrize(("bound", "units"), [(0, 1), (0.004, 1), (0.005, 3), (0.0149, 5), (0.015, 7)])
