@@ -24,8 +24,9 @@ from seqembed.codec.model.quantised_autoencoder import QuantisedAutoencoder
 from seqembed.codec.model.residual_model import ResidualModel
 from seqembed.codec.model.tables import Tables
 
-# The number of the method of the first residual model. The second one has the next number, and so on.
-FIRST_NUMBER = 3
+# The number of the method of the first residual model. The second one has the next number, and so on. Lower numbers are
+# for the methods that all codecs have.
+FIRST_NUMBER = 64
 # Kinds of these methods in a report: a prediction with a reconstruction, and one without.
 RECONSTRUCTED, PREDICTED = "reconstructed", "predicted"
 
