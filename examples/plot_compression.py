@@ -26,7 +26,7 @@ train, test = recording[: len(recording) // 2], recording[len(recording) // 2 :]
 BOUNDS = (0, 0.001, 0.003, 0.01, 0.03, 0.1)
 reports, decoded = {}, {}
 for bound in BOUNDS:
-    codec = SequenceCodec(max_error=bound).fit([train])
+    codec = SequenceCodec(max_relative_error=bound).fit([train])
     data = codec.encode([test])
     decoded[bound], reports[bound] = codec.decode(data)[0], codec.report([test])
     report = reports[bound]

@@ -1,4 +1,4 @@
-"""The private interface of scikit-learn that seqembed uses: all of it, so that a new release is checked in one place."""
+"""The private interface of scikit-learn that seqembed uses, gathered so that a new release is checked in one place."""
 
 from __future__ import annotations
 

@@ -366,7 +366,7 @@ class NaiveDecoder:
             above = from_planes(decompressed(part.rest()), f"<u{width}").reshape(n_features, total).T
             integers = (above.astype(np.int64) + lowest) * self.units
         else:
-            number = method - 3
+            number = method - 64
             predictor = Predictor(self.arrays, f"{number}/", self.description["rounds"][number], self.units)
             reconstruction = None
             if len(predictor["of_reconstruction"]):

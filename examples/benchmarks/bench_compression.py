@@ -24,8 +24,8 @@ from pcodec import ChunkConfig, standalone
 
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
-from seqembed.codec.lattice import nearest_bins
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.model.lattice import nearest_bins
+from seqembed.codec.model.residual_network import ResidualNetwork
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
 
 BOUNDS = (0.1, 0.01, 0.001, 0)
@@ -51,8 +51,8 @@ def main() -> None:
     sizes = np.where(random.random((20_000, 5, 1)) < 0.3, 8, 0.5).repeat(10, axis=1).astype(np.float32)
     for name, X in {"random walks": steps, "with bursts": steps * sizes}.items():
         walks = X.cumsum(axis=1)
-        codec = SequenceCodec(max_error=0.01).fit(walks[:2000])
-        n_networks = sum(isinstance(method.distribution, ResidualNetwork) for method in codec.coder_.methods)
+        codec = SequenceCodec(max_relative_error=0.01).fit(walks[:2000])
+        n_networks = sum(isinstance(model.distribution, ResidualNetwork) for model in codec.coder_.models)
         print(
             f"speed, 20000 {name} of 50 timesteps and 6 features, {n_networks} networks: "
             f"{speeds(codec, walks, codec.encode(walks))}"
@@ -95,7 +95,7 @@ def measure(name: str, train: list, test: list) -> None:
     n_values = sum(x.size for x in test)
     print(f"{name}: {n_values} values to compress")
     for bound in BOUNDS:
-        codec = SequenceCodec(max_error=bound).fit(train)
+        codec = SequenceCodec(max_relative_error=bound).fit(train)
         data = codec.encode(test)
         if bound:
             errors = [np.abs(x - y.astype(float)) for x, y in zip(test, codec.decode(data), strict=True)]
@@ -119,7 +119,7 @@ def measure_embeddings(train: list, test: list) -> None:
     """Print how many bits the embeddings of a default autoencoder save."""
     n_values, autoencoder = sum(x.size for x in test), LSTMAutoencoder(random_state=0).fit(train)
     for bound in (0.1, 0.05, 0.01):
-        codecs = [SequenceCodec(each, max_error=bound).fit(train) for each in (None, autoencoder)]
+        codecs = [SequenceCodec(each, max_relative_error=bound).fit(train) for each in (None, autoencoder)]
         without, data = (codec.encode(test) for codec in codecs)
         print(
             f"  {100 * bound:4.1f} % with embeddings: {8 * len(data) / n_values:6.3f} bits a value, "

@@ -14,7 +14,7 @@ from alternation import describe_machine
 from sklearn.decomposition import PCA
 
 from seqembed import LSTMAutoencoder
-from seqembed.codec.embedding_coder import learn_embedding_coder
+from seqembed.codec.model.embedding_coder import learn_embedding_coder
 from seqembed.datasets import load_basic_motions, load_italy_power, load_japanese_vowels
 
 BITS = (24, 40, 64)

@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
-from seqembed.codec.blocks import Method
 from seqembed.codec.bounded_coder import BoundedCoder
-from seqembed.codec.embedding_coder import EmbeddingCoder
-from seqembed.codec.embedding_reconstructor import Reconstructor
-from seqembed.codec.lattice import Lattice
-from seqembed.codec.predictors import Predictor
-from seqembed.codec.range_coder import Tables
-from seqembed.codec.residual_network import ResidualNetwork
-from seqembed.codec.whole_decoder import WholeDecoder, WholeLayer
+from seqembed.codec.model.embedding_coder import EmbeddingCoder
+from seqembed.codec.model.fixed_point_decoder import FixedPointDecoder, FixedPointLayer
+from seqembed.codec.model.lattice import Lattice
+from seqembed.codec.model.predictors import Predictor
+from seqembed.codec.model.quantised_autoencoder import QuantisedAutoencoder
+from seqembed.codec.model.residual_model import ResidualModel
+from seqembed.codec.model.residual_network import ResidualNetwork
+from seqembed.codec.model.tables import Tables
 from seqembed.files.safetensors_file import InvalidFileError
+from seqembed.inference.model import TrainedModel
 
-# Bytes of every version have to be decoded for ever.
-_VERSION = 1
+# Version of the file. Later versions of seqembed read all versions.
+_FILE_VERSION = 1
 # Dtypes of arrays that are not float64, by the last part of their names.
-_DTYPES = dict.fromkeys(("means", "factors"), np.float32) | dict.fromkeys(
-    (
-        "units_of_bin",
-        *("weights", "same_step", "of_reconstruction", "curve", "typical"),
-        *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias"),
-        *("frequencies", "sizes"),
+_ARRAY_DTYPES: dict[str, type[np.generic]] = {
+    **dict.fromkeys(("means", "factors"), np.float32),
+    **dict.fromkeys(
+        (
+            "units_of_bin",
+            *("weights", "same_step", "of_reconstruction", "curve", "typical"),
+            *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias"),
+            *("frequencies", "sizes"),
+        ),
+        np.int64,
     ),
-    np.int64,
-)
+}
+# Fields that are arrays of a file, under these names.
+_EMBEDDING_ARRAYS = ("mean", "axes", "sizes")
+_DECODER_ARRAYS = ("output_kernel", "output_bias", "center", "scale")
+
+_Arrays = dict[str, np.ndarray]
 
 
-def describe(coder: BoundedCoder | EmbeddingCoder) -> tuple[dict, dict[str, np.ndarray]]:
+def describe(coder: BoundedCoder | EmbeddingCoder) -> tuple[dict[str, Any], _Arrays]:
     """Return the description of a coder, and its arrays by name."""
-    description, arrays = {"codec_version": _VERSION}, {}
     if isinstance(coder, EmbeddingCoder):
-        _describe_embedding(coder, description, arrays)
+        description, arrays = _described_embedding(coder)
     else:
-        arrays |= coder.lattice._asdict()
-        description |= {"tries_bins": coder.tries_bins, "rounds": [method.predictor.rounds for method in coder.methods]}
-        for number, method in enumerate(coder.methods):
-            parts = method.predictor._asdict() | method.distribution._asdict()
-            arrays |= {f"{number}/{name}": part for name, part in parts.items() if name != "rounds"}
-        if coder.reconstructor is not None:
-            decoder = coder.reconstructor.decoder
-            _describe_embedding(coder.reconstructor.coder, description, arrays)
-            description |= {"patch_size": decoder.patch_size, "relu": decoder.relu, "n_layers": len(decoder.layers)}
-            for number, layer in enumerate(decoder.layers):
-                arrays |= {f"layer {number}/{name}": part for name, part in layer._asdict().items()}
-            arrays |= {f"decoder/{name}": getattr(decoder, name) for name in _OF_DECODER}
-    return description, {name: _short(array) for name, array in arrays.items()}
+        description, arrays = _described_bounded(coder)
+    return {"codec_version": _FILE_VERSION, **description}, {name: _shortened(array) for name, array in arrays.items()}
 
 
-_OF_EMBEDDING, _OF_DECODER = ("mean", "axes", "sizes"), ("output_kernel", "output_bias", "center", "scale")
+def _described_bounded(coder: BoundedCoder) -> tuple[dict[str, Any], _Arrays]:
+    arrays: _Arrays = coder.lattice._asdict()
+    rounds = [model.predictor.rounds for model in coder.models]
+    description: dict[str, Any] = {"tries_bins": coder.tries_bins, "rounds": rounds}
+    for number, model in enumerate(coder.models):
+        fields = model.predictor._asdict() | model.distribution._asdict()
+        arrays |= {f"{number}/{name}": field for name, field in fields.items() if name != "rounds"}
+    if coder.autoencoder is not None:
+        decoder = coder.autoencoder.decoder
+        embedding_description, embedding_arrays = _described_embedding(coder.autoencoder.coder)
+        description |= embedding_description
+        description |= {"patch_size": decoder.patch_size, "relu": decoder.relu, "n_layers": len(decoder.layers)}
+        arrays |= embedding_arrays
+        for number, layer in enumerate(decoder.layers):
+            arrays |= {f"layer {number}/{name}": field for name, field in layer._asdict().items()}
+        arrays |= {f"decoder/{name}": getattr(decoder, name) for name in _DECODER_ARRAYS}
+    return description, arrays
 
 
-def _describe_embedding(coder: EmbeddingCoder, description: dict, arrays: dict[str, np.ndarray]) -> None:
-    description["step"] = coder.step
-    arrays |= {f"embedding/{name}": getattr(coder, name) for name in _OF_EMBEDDING}
-    arrays["embedding/frequencies"] = coder.tables.frequencies
+def _described_embedding(coder: EmbeddingCoder) -> tuple[dict[str, Any], _Arrays]:
+    arrays = {f"embedding/{name}": getattr(coder, name) for name in _EMBEDDING_ARRAYS}
+    return {"step": coder.step}, arrays | {"embedding/frequencies": coder.tables.frequencies}
 
 
-def _short(array: np.ndarray) -> np.ndarray:
+def _shortened(array: np.ndarray) -> np.ndarray:
     """Return the same numbers as float32, or as float64 if float32 can't hold them."""
     with np.errstate(over="ignore"):
         short = array.astype(np.float32)
@@ -67,60 +82,73 @@ def _short(array: np.ndarray) -> np.ndarray:
 
 
 def restored(
-    description: dict, arrays: dict[str, np.ndarray], estimator: object | None
+    description: dict[str, Any], arrays: _Arrays, trained: TrainedModel | None
 ) -> BoundedCoder | EmbeddingCoder:
     """Undo `describe`.
 
     Raises
     ------
     InvalidFileError
-        For anything else.
+        For another description, and for other arrays.
     """
-    if description.get("codec_version") != _VERSION:
+    if description.get("codec_version") != _FILE_VERSION:
         raise InvalidFileError(
-            f"Got a codec of version {description.get('codec_version')!r}, expected {_VERSION}: pip install -U "
+            f"Got a codec of version {description.get('codec_version')!r}, expected {_FILE_VERSION}: pip install -U "
             f"seqembed may read it."
         )
-    arrays = {name: array.astype(_DTYPES.get(name.rpartition("/")[2], np.float64)) for name, array in arrays.items()}
+    arrays = {
+        name: array.astype(_ARRAY_DTYPES.get(name.rpartition("/")[2], np.float64)) for name, array in arrays.items()
+    }
     try:
         if description["parameters"]["bits"] is not None:
-            if estimator is None:
+            if trained is None:
                 raise InvalidFileError("Got a codec of embeddings without its estimator: pass load(file, estimator).")
-            return _embedding_coder(description, arrays, estimator)
+            return _restored_embedding(description, arrays, trained)
         if description["n_features"] != len(arrays["unit"]):
             raise InvalidFileError(
                 f"Got {description['n_features']} features, and {len(arrays['unit'])} in the arrays."
             )
-        methods = [_method(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
-        reconstructor = _reconstructor(description, arrays, estimator) if "step" in description else None
-        lattice = Lattice(*_fields(Lattice, arrays, ""))
-        return BoundedCoder(lattice, methods, bool(description["tries_bins"]), reconstructor)
+        models = [_restored_model(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
+        autoencoder = _restored_autoencoder(description, arrays, trained) if "step" in description else None
+        lattice = Lattice(**_array_fields(Lattice._fields, arrays, ""))
+        return BoundedCoder(lattice, models, bool(description["tries_bins"]), autoencoder)
     except InvalidFileError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
 
 
-def _method(arrays: dict[str, np.ndarray], place: str, rounds: bool) -> Method:
-    distribution = ResidualNetwork if f"{place}kernel" in arrays else Tables
-    predictor = Predictor(*_fields(Predictor, arrays, place), rounds=bool(rounds))
-    return Method(predictor, distribution(*_fields(distribution, arrays, place)))
+def _restored_model(arrays: _Arrays, prefix: str, rounds: bool) -> ResidualModel:
+    names = [name for name in Predictor._fields if name != "rounds"]
+    predictor = Predictor(**_array_fields(names, arrays, prefix), rounds=bool(rounds))
+    distribution = ResidualNetwork if f"{prefix}kernel" in arrays else Tables
+    return ResidualModel(predictor, distribution(**_array_fields(distribution._fields, arrays, prefix)))
 
 
-def _embedding_coder(description: dict, arrays: dict[str, np.ndarray], estimator: object | None) -> EmbeddingCoder:
-    mean, axes, sizes = (arrays[f"embedding/{name}"] for name in _OF_EMBEDDING)
-    if estimator is not None and estimator.network_.n_components != len(mean):
+def _restored_embedding(description: dict[str, Any], arrays: _Arrays, trained: TrainedModel | None) -> EmbeddingCoder:
+    fields = _array_fields(_EMBEDDING_ARRAYS, arrays, "embedding/")
+    if trained is not None and trained.network.n_components != len(fields["mean"]):
         raise InvalidFileError("Got another estimator than the codec was fitted with: its embedding has another size.")
     tables = Tables(arrays["embedding/frequencies"])
-    return EmbeddingCoder(estimator, mean, axes, float(description["step"]), sizes, tables)
+    return EmbeddingCoder(trained, **fields, step=float(description["step"]), tables=tables)
 
 
-def _reconstructor(description: dict, arrays: dict[str, np.ndarray], estimator: object | None) -> Reconstructor:
-    layers = [WholeLayer(*_fields(WholeLayer, arrays, f"layer {number}/")) for number in range(description["n_layers"])]
-    numbers = (arrays[f"decoder/{name}"] for name in _OF_DECODER)
-    decoder = WholeDecoder(layers, *numbers, int(description["patch_size"]), bool(description["relu"]))
-    return Reconstructor(_embedding_coder(description, arrays, estimator), decoder)
+def _restored_autoencoder(
+    description: dict[str, Any], arrays: _Arrays, trained: TrainedModel | None
+) -> QuantisedAutoencoder:
+    layers = [
+        FixedPointLayer(**_array_fields(FixedPointLayer._fields, arrays, f"layer {number}/"))
+        for number in range(description["n_layers"])
+    ]
+    decoder = FixedPointDecoder(
+        layers,
+        **_array_fields(_DECODER_ARRAYS, arrays, "decoder/"),
+        patch_size=int(description["patch_size"]),
+        relu=bool(description["relu"]),
+    )
+    return QuantisedAutoencoder(_restored_embedding(description, arrays, trained), decoder)
 
 
-def _fields(record: type, arrays: dict[str, np.ndarray], place: str) -> list[np.ndarray]:
-    return [arrays[place + name] for name in record._fields if name != "rounds"]
+def _array_fields(names: Iterable[str], arrays: _Arrays, prefix: str) -> _Arrays:
+    """Return fields of a named tuple that are arrays of the file."""
+    return {name: arrays[prefix + name] for name in names}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
-from seqembed.codec.codec_file import describe, restored
-from seqembed.codec.container import (
+from seqembed.codec.bytes.container import (
     Header,
-    InvalidStreamError,
+    Layout,
     block,
     check_dtype,
     locate_blocks,
@@ -22,16 +25,22 @@ from seqembed.codec.container import (
     read_one,
     unpack_header,
 )
-from seqembed.codec.embedding_coder import EmbeddingCoder, learn_embedding_coder
-from seqembed.files.atomic import write
-from seqembed.files.safetensors_file import InvalidFileError
+from seqembed.codec.bytes.damage import InvalidStreamError
+from seqembed.codec.codec_file import describe, restored
+from seqembed.codec.methods.table import KINDS
+from seqembed.codec.model.embedding_coder import EmbeddingCoder, learn_embedding_coder
+from seqembed.files.atomic import Writable, write
+from seqembed.files.safetensors_file import InvalidFileError, Readable
 from seqembed.files.safetensors_file import pack as pack_file
 from seqembed.files.safetensors_file import unpack as unpack_file
-from seqembed.sequences.containers import as_numbers, listed
+from seqembed.inference.model import TrainedModel
+from seqembed.sequences.collection import Sequences, counted, read_sequences
+from seqembed.sequences.columns import check_names
+from seqembed.sequences.containers import SequencesLike, in_memory, is_frame
+from seqembed.sklearn_private import HasMethods, Interval, fit_context
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
-_KINDS = ("raw", "bins", "predicted", "reconstructed")
 # Windows that are compared with one another. So many distinct values that they share are no chance.
 _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
@@ -52,12 +61,13 @@ class SequenceCodec(BaseEstimator):
     Parameters
     ----------
     estimator : LSTMAutoencoder or None, default=None
-        A fitted one. `bits` needs it. With `max_error`, its embeddings are tried as a further help to predictions. They
-        pay where few numbers describe a window of many values.
+        A fitted one. `bits` needs it. With a bound, its embeddings are tried as a further help to predictions. They pay
+        where few numbers describe a window of many values.
     max_error : float or array-like of shape (n_features,), default=None
-        Largest error of a decoded value. 0 is lossless, to the bit. Either this or `bits` is given.
-    relative : bool, default=True
-        Whether `max_error` is a share of each feature's range in the training sequences, or in their units.
+        Largest error of a decoded value, in the units of the data. 0 is lossless, to the bit. One of `max_error`,
+        `max_relative_error` and `bits` is given.
+    max_relative_error : float or array-like of shape (n_features,), default=None
+        Largest error of a decoded value, as a share of the range of its feature in the training sequences: .01 is 1 %.
     bits : float, default=None
         Mean number of bits of a sequence, without a bound on its error.
 
@@ -65,13 +75,20 @@ class SequenceCodec(BaseEstimator):
     ----------
     bound_ : float64 array of shape (n_features,)
         Largest error of each feature, in its units. Not with `bits`.
-    coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.embedding_coder.EmbeddingCoder
+    coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.model.embedding_coder.EmbeddingCoder
         What was learned.
     n_features_in_ : int
         Number of features.
+    feature_names_in_ : array of str
+        Names of the columns of data frames. Frames with other columns, or in another order, are refused.
 
     Notes
     -----
+    A data frame is a single recording: its rows are timesteps, and its columns are features, each with a bound of its
+    own. (`LSTMAutoencoder` reads the rows of a frame as sequences. Columns of different units would then share one
+    bound. For such sequences, pass ``frame.to_numpy()``.) An array is decoded: ``pandas.DataFrame(codec.decode(data),
+    columns=codec.feature_names_in_)`` is a frame again.
+
     The codec is needed to decode: keep it beside the bytes, see `save`. `report` has its size. Windows that overlap
     should be coded as the recording that they come from.
 
@@ -87,26 +104,42 @@ class SequenceCodec(BaseEstimator):
     >>> from seqembed.codec import SequenceCodec
     >>> from seqembed.datasets import load_italy_power
     >>> X = load_italy_power().data
-    >>> codec = SequenceCodec(max_error=0.05).fit(X[:500])
+    >>> codec = SequenceCodec(max_relative_error=0.05).fit(X[:500])
     >>> data = codec.encode(X[500:])
     >>> decoded = codec.decode(data)
     >>> bool(np.abs(decoded - X[500:]).max() <= codec.bound_[0]), len(data) < X[500:].nbytes / 20
     (True, True)
     """
 
-    def __init__(self, estimator=None, *, max_error=None, relative=True, bits=None):
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [HasMethods(["transform", "inverse_transform"]), None],
+        "max_error": [Interval(Real, 0, None, closed="left"), "array-like", None],
+        "max_relative_error": [Interval(Real, 0, None, closed="left"), "array-like", None],
+        "bits": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        max_error: npt.ArrayLike | None = None,
+        max_relative_error: npt.ArrayLike | None = None,
+        bits: float | None = None,
+    ) -> None:
         self.estimator = estimator
         self.max_error = max_error
-        self.relative = relative
+        self.max_relative_error = max_relative_error
         self.bits = bits
 
-    def fit(self, X, y=None):
+    # The estimator is fitted already.
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: SequencesLike, y: object = None) -> Self:
         """Learn from typical sequences.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences of any real dtype. What is not finite is left out.
+            Sequences of any real dtype. Values that are not finite are left out. A data frame is one recording.
         y : object, default=None
             Ignored.
 
@@ -118,28 +151,35 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bound that is negative or not finite, for neither or both of `max_error` and `bits`, for `bits`
-            without `estimator`, for windows that overlap, and for no value at all.
+            For a bound that is negative or not finite, for none or several of `max_error`, `max_relative_error` and
+            `bits`, for `bits` without `estimator`, for an estimator of other features, for windows that overlap, and
+            for no value at all.
         """
-        self._check_parameters()
-        sequences, _ = _checked(X)
-        n_features = _count_features(sequences)
-        if n_features == 0 or not sum(map(len, sequences)):
+        trained = self._trained_model()
+        sequences, _ = _read(X)
+        arrays, n_features = list(sequences.values), sequences.n_features
+        if n_features == 0 or not sequences.lengths.sum():
             raise ValueError("Got no value, expected sequences to learn from.")
-        _refuse_overlap(sequences)
-        # A later fit of the estimator must not change what old bytes mean.
-        estimator = copy.deepcopy(self.estimator)
-        if self.bits is not None:
-            coder = learn_embedding_coder(estimator, sequences, float(self.bits))
+        if trained is not None and trained.layout.n_features != n_features:
+            raise ValueError(
+                f"Got sequences of {counted(n_features, 'feature')}, but the estimator was fitted on "
+                f"{trained.layout.n_features}. Pass sequences as the estimator reads them: a data frame is one "
+                f"recording here, and frame.to_numpy() holds a sequence in each row."
+            )
+        _refuse_overlap(arrays)
+        coder: BoundedCoder | EmbeddingCoder
+        if self.bits is not None and trained is not None:
+            coder = learn_embedding_coder(trained, arrays, float(self.bits))
             vars(self).pop("bound_", None)
         else:
-            bound = self._bound(np.concatenate(sequences))
-            coder = learn_bounded_coder(sequences, bound, estimator)
+            bound = self._bound(np.concatenate(arrays))
+            coder = learn_bounded_coder(arrays, bound, trained)
             self.bound_ = bound
         self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, _fingerprint(coder)
+        self._remember_names(sequences.names)
         return self
 
-    def encode(self, X) -> bytes:
+    def encode(self, X: SequencesLike) -> bytes:
         """Compress sequences.
 
         Parameters
@@ -155,25 +195,28 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For other features, and for windows that overlap.
+            For other features, for columns with other names or in another order, and for windows that overlap.
         """
         check_is_fitted(self)
-        sequences, layout = _checked(X)
-        if sequences and _count_features(sequences) != self.n_features_in_:
+        sequences, layout = _read(X)
+        arrays = list(sequences.values)
+        if arrays:
+            check_names(self, sequences.names)
+        if arrays and sequences.n_features != self.n_features_in_:
             raise ValueError(
-                f"Got sequences of {_count_features(sequences)} features, but SequenceCodec was fitted on "
+                f"Got sequences of {counted(sequences.n_features, 'feature')}, but SequenceCodec was fitted on "
                 f"{self.n_features_in_}. Pass sequences of the same features."
             )
-        _refuse_overlap(sequences)
-        dtype = _common_dtype(sequences, X)
+        _refuse_overlap(arrays)
+        dtype = _common_dtype(sequences)
         blocks = [
-            self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(sequences)
+            self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(arrays)
         ]
-        n_timesteps = np.shape(X)[1] if layout % 2 else 0
+        n_timesteps = 0 if layout in _LISTS else _count_timesteps(sequences)
         header = Header(layout, dtype, self._fingerprint, self.n_features_in_, n_timesteps, len(blocks))
         return pack(header, blocks)
 
-    def decode(self, data: bytes):
+    def decode(self, data: bytes) -> Any:
         """Decompress sequences.
 
         Parameters
@@ -197,14 +240,22 @@ class SequenceCodec(BaseEstimator):
         sequences = []
         for number, place in enumerate(locate_blocks(data)):
             sequences += self.coder_.decode(block(data, place, number), header.dtype)
-        if header.layout % 2 == 0:
-            return sequences if header.layout == 0 else [sequence[:, 0] for sequence in sequences]
+        if header.layout is Layout.LIST:
+            return sequences
+        if header.layout is Layout.UNIVARIATE_LIST:
+            return [sequence[:, 0] for sequence in sequences]
         if any(len(sequence) != header.n_timesteps for sequence in sequences):
             raise InvalidStreamError(f"Got sequences of other lengths than {header.n_timesteps}, that of the array.")
         stacked = np.empty((len(sequences), header.n_timesteps, self.n_features_in_), header.dtype)
         for row, sequence in zip(stacked, sequences, strict=True):
             row[:] = sequence
-        return stacked if header.layout == 1 else stacked[:, :, 0]
+        if header.layout is Layout.ARRAY:
+            return stacked
+        if header.layout is Layout.UNIVARIATE_ARRAY:
+            return stacked[:, :, 0]
+        if len(stacked) != 1:
+            raise InvalidStreamError(f"Got {len(stacked)} recordings, expected one.")
+        return stacked[0]
 
     def decode_block(self, data: bytes, number: int) -> list[np.ndarray]:
         """Decompress one block, without reading the others.
@@ -233,7 +284,7 @@ class SequenceCodec(BaseEstimator):
             raise ValueError(f"Got block {number}, expected one from 0 to {len(places) - 1}.")
         return self.coder_.decode(block(data, places[number], number), header.dtype)
 
-    def decode_batches(self, file):
+    def decode_batches(self, file: BinaryIO) -> Iterator[Any]:
         """Decompress what several calls of `encode` have written into a file, one after the other.
 
         Parameters
@@ -256,7 +307,7 @@ class SequenceCodec(BaseEstimator):
         >>> import io
         >>> import numpy as np
         >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
-        >>> codec, file = SequenceCodec(max_error=0.01).fit(X), io.BytesIO()
+        >>> codec, file = SequenceCodec(max_relative_error=0.01).fit(X), io.BytesIO()
         >>> for batch in (X[:10], X[10:]):
         ...     _ = file.write(codec.encode(batch))
         >>> _ = file.seek(0)
@@ -267,8 +318,8 @@ class SequenceCodec(BaseEstimator):
         while data := read_one(file):
             yield self.decode(data)
 
-    def report(self, X) -> dict[str, float]:
-        """Encode and decode sequences, and say what came of it.
+    def report(self, X: SequencesLike) -> dict[str, float]:
+        """Encode and decode sequences, and measure size and error.
 
         Parameters
         ----------
@@ -284,12 +335,12 @@ class SequenceCodec(BaseEstimator):
             and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
             help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
         """
-        sequences, _ = _checked(X)
-        if not sum(sequence.size for sequence in sequences):
+        arrays = list(_read(X)[0].values)
+        if not sum(array.size for array in arrays):
             raise ValueError("Got no value, expected sequences to report on.")
         data = self.encode(X)
-        decoded, _ = _checked(self.decode(data))
-        values, again = (np.concatenate([each.ravel() for each in some]) for some in (sequences, decoded))
+        decoded = self.decode(data)
+        values, again = (np.concatenate([np.ravel(each) for each in some]) for some in (arrays, decoded))
         finite = np.isfinite(values)
         errors = np.abs(values[finite].astype(np.float64) - again[finite])
         n_bytes = sum(numbers.size * min(4, numbers.itemsize) for numbers in self.coder_.numbers())
@@ -302,13 +353,13 @@ class SequenceCodec(BaseEstimator):
             "codec_bytes": float(n_bytes),
         }
         if isinstance(self.coder_, BoundedCoder):
-            saved = (self.coder_.count_bytes_without_predictors(sequences) - len(data)) / values.size
+            saved = (self.coder_.count_bytes_without_predictors(arrays) - len(data)) / values.size
             report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
             kinds = [self.coder_.kind(block(data, place)) for place in locate_blocks(data)]
-            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in _KINDS}
+            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in KINDS}
         return report
 
-    def save(self, file) -> None:
+    def save(self, file: Writable) -> None:
         """Write what was learned into one file, from which `load` makes an equal codec.
 
         The file is a safetensors file, as those of the estimators: reading it runs no code. Later versions of seqembed
@@ -324,25 +375,32 @@ class SequenceCodec(BaseEstimator):
         >>> import io
         >>> import numpy as np
         >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
-        >>> codec, file = SequenceCodec(max_error=0.01).fit(X), io.BytesIO()
+        >>> codec, file = SequenceCodec(max_relative_error=0.01).fit(X), io.BytesIO()
         >>> codec.save(file)
         >>> bool((SequenceCodec.load(file.getvalue()).decode(codec.encode(X)) == codec.decode(codec.encode(X))).all())
         True
         """
         check_is_fitted(self)
         description, arrays = describe(self.coder_)
-        max_error = None if self.max_error is None else np.asarray(self.max_error, np.float64).tolist()
-        bits = None if self.bits is None else float(self.bits)
+        bounds = {"max_error": self.max_error, "max_relative_error": self.max_relative_error}
+        names = getattr(self, "feature_names_in_", None)
         description |= {
             "class": type(self).__name__,
-            "parameters": {"max_error": max_error, "relative": bool(self.relative), "bits": bits},
+            "parameters": {
+                **{
+                    name: None if each is None else np.asarray(each, np.float64).tolist()
+                    for name, each in bounds.items()
+                },
+                "bits": None if self.bits is None else float(self.bits),
+            },
             "n_features": self.n_features_in_,
+            "feature_names": None if names is None else names.tolist(),
             "fingerprint": self._fingerprint.hex(),
         }
         write(pack_file(description, arrays), file)
 
     @classmethod
-    def load(cls, file, estimator=None) -> SequenceCodec:
+    def load(cls, file: Readable, estimator: Any = None) -> SequenceCodec:
         """Read a codec that `save` has written.
 
         Parameters
@@ -364,41 +422,65 @@ class SequenceCodec(BaseEstimator):
             A `ValueError`, for anything else, and with `bits` for another estimator.
         """
         description, arrays = unpack_file(file)
-        names = {"class", "parameters", "n_features", "fingerprint"}
-        if description.get("class") != cls.__name__ or not names <= set(description):
+        needed = {"class", "parameters", "n_features", "feature_names", "fingerprint"}
+        if description.get("class") != cls.__name__ or not needed <= set(description):
             raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")
-        # A later fit of the estimator must not change what old bytes mean.
-        coder = restored(description, arrays, copy.deepcopy(estimator))
-        codec = cls(
-            estimator, **{name: description["parameters"].get(name) for name in ("max_error", "relative", "bits")}
-        )
-        codec.coder_, codec.n_features_in_, codec._fingerprint = coder, description["n_features"], _fingerprint(coder)
+        names, n_features = description["feature_names"], description["n_features"]
+        if names is not None and (not isinstance(names, list) or len(names) != n_features):
+            raise InvalidFileError("Got a file without a name for each feature.")
+        parameters = {name: description["parameters"].get(name) for name in ("max_error", "max_relative_error", "bits")}
+        codec = cls(estimator, **parameters)
+        codec.coder_ = restored(description, arrays, codec._copied_model())
+        codec.n_features_in_, codec._fingerprint = n_features, _fingerprint(codec.coder_)
         if codec._fingerprint.hex() != description["fingerprint"]:
             raise InvalidFileError("Got another estimator than the codec was fitted with, or a file that was changed.")
         if isinstance(codec.coder_, BoundedCoder):
             codec.bound_ = codec.coder_.lattice.bound
+        codec._remember_names(names)
         return codec
 
-    def _check_parameters(self) -> None:
-        if (self.max_error is None) == (self.bits is None):
+    def _remember_names(self, names: list[str] | tuple[str, ...] | None) -> None:
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = np.array(names, object)
+
+    def _trained_model(self) -> TrainedModel | None:
+        """Check the parameters together, and return the model of the estimator, if there is one."""
+        given = {"max_error": self.max_error, "max_relative_error": self.max_relative_error, "bits": self.bits}
+        if sum(each is not None for each in given.values()) != 1:
             raise ValueError(
-                f"Got max_error={self.max_error} and bits={self.bits}, expected one of them: SequenceCodec("
-                f"max_error=0.01) keeps a bound, SequenceCodec(autoencoder, bits=64) a number of bits."
+                f"Got {', '.join(f'{name}={each}' for name, each in given.items())}, expected one of them: "
+                f"SequenceCodec(max_error=0.5) keeps a bound in the units of the data, "
+                f"SequenceCodec(max_relative_error=0.01) a share of each feature's range, and "
+                f"SequenceCodec(autoencoder, bits=64) a number of bits."
             )
         if self.bits is not None and self.estimator is None:
             raise ValueError("Got bits= without estimator=, expected both: SequenceCodec(autoencoder, bits=64).")
-        if self.bits is not None and not (np.isfinite(self.bits) and self.bits > 0):
-            raise ValueError(f"Got bits={self.bits}, expected a number above 0.")
-        if self.estimator is not None:
-            if not hasattr(self.estimator, "inverse_transform"):
-                raise ValueError(f"Got estimator={self.estimator}, expected a fitted LSTMAutoencoder.")
-            check_is_fitted(self.estimator)
+        return self._copied_model()
+
+    def _copied_model(self) -> TrainedModel | None:
+        if self.estimator is None:
+            return None
+        check_is_fitted(self.estimator)
+        model = getattr(self.estimator, "model_", None)
+        if not isinstance(model, TrainedModel) or not model.network.bottleneck:
+            raise ValueError(f"Got estimator={self.estimator}, expected a fitted LSTMAutoencoder.")
+        # The user may write into the weights of the estimator, which must not change what old bytes mean.
+        return copy.deepcopy(model)
 
     def _bound(self, values: np.ndarray) -> np.ndarray:
-        bound = np.broadcast_to(np.asarray(self.max_error, np.float64), (values.shape[1],))
-        if not (np.isfinite(bound) & (bound >= 0)).all():
-            raise ValueError(f"Got max_error={self.max_error}, expected a number from 0, or one for each feature.")
-        if not self.relative:
+        is_relative = self.max_error is None
+        name = "max_relative_error" if is_relative else "max_error"
+        given = np.asarray(self.max_relative_error if is_relative else self.max_error, np.float64)
+        if given.shape not in ((), (values.shape[1],)):
+            raise ValueError(
+                f"Got {name}= of shape {given.shape}, expected one number, or one for each of "
+                f"{counted(values.shape[1], 'feature')}."
+            )
+        if not (np.isfinite(given) & (given >= 0)).all():
+            raise ValueError(f"Got {name}={given.tolist()}, expected a number from 0, or one for each feature.")
+        bound = np.broadcast_to(given, (values.shape[1],))
+        if not is_relative:
             return bound.copy()
         finite = np.isfinite(values)
         lowest = np.where(finite, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
@@ -422,24 +504,29 @@ def _fingerprint(coder: BoundedCoder | EmbeddingCoder) -> bytes:
     return digest.digest()[:8]
 
 
-def _checked(X) -> tuple[list[np.ndarray], int]:
-    """Return sequences as arrays of (n_timesteps, n_features), and their layout, see `Header`."""
-    X = listed(X)
-    if isinstance(X, np.ndarray) or not isinstance(X, (list, tuple)):
-        values = as_numbers(X, "X")
-        if values.ndim not in (2, 3):
-            raise ValueError(f"Got X= of shape {values.shape}, expected (n_samples, n_timesteps[, n_features]).")
-        return list(values if values.ndim == 3 else values[:, :, np.newaxis]), 1 if values.ndim == 3 else 3
-    arrays = [as_numbers(each, f"sequence {position}") for position, each in enumerate(X)]
-    for position, array in enumerate(arrays):
-        if array.ndim not in (1, 2) or array.ndim != arrays[0].ndim or array.shape[1:] != arrays[0].shape[1:]:
-            raise ValueError(
-                f"Got sequence {position} of shape {array.shape} beside sequence 0 of {arrays[0].shape}, expected "
-                f"(n_timesteps, n_features) with the same features."
-            )
-    if arrays and arrays[0].ndim == 1:
-        return [array[:, np.newaxis] for array in arrays], 2
-    return arrays, 0
+def _listed(bound: npt.ArrayLike | None) -> Any:
+    """Return a bound as JSON holds it."""
+    return None if bound is None else np.asarray(bound, np.float64).tolist()
+
+
+_LISTS = (Layout.LIST, Layout.UNIVARIATE_LIST)
+
+
+def _read(X: Any) -> tuple[Sequences, Layout]:
+    """Read sequences, and the layout in which they will be decoded. A data frame is a single recording."""
+    X = in_memory(X)
+    if is_frame(X):
+        return read_sequences([X]), Layout.RECORDING
+    sequences = read_sequences(X)
+    if isinstance(sequences.values, np.ndarray):
+        return sequences, Layout.ARRAY if sequences.ndim == 3 else Layout.UNIVARIATE_ARRAY
+    return sequences, Layout.LIST if sequences.ndim == 3 else Layout.UNIVARIATE_LIST
+
+
+def _count_timesteps(sequences: Sequences) -> int:
+    """Count the timesteps of an array, which may hold no sequence, or of a recording."""
+    values = sequences.values
+    return values.shape[1] if isinstance(values, np.ndarray) else len(values[0])
 
 
 def _refuse_overlap(sequences: list[np.ndarray]) -> None:
@@ -461,11 +548,12 @@ def _refuse_overlap(sequences: list[np.ndarray]) -> None:
             )
 
 
-def _common_dtype(sequences: list[np.ndarray], X) -> np.dtype:
+def _common_dtype(sequences: Sequences) -> np.dtype:
     """Return a dtype that holds all values."""
-    if not sequences:
-        return X.dtype if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" else np.dtype(np.float32)
-    dtypes = {sequence.dtype for sequence in sequences}
+    if not len(sequences):
+        dtype = sequences.values.dtype if isinstance(sequences.values, np.ndarray) else np.dtype(np.float32)
+        return dtype if dtype.kind in "fiu" else np.dtype(np.float32)
+    dtypes = {sequence.dtype for sequence in sequences.values}
     dtype = np.result_type(*dtypes)
     check_dtype(dtype)
     if dtype.kind == "f" and any(each.kind in "iu" and each.itemsize == np.dtype(np.int64).itemsize for each in dtypes):
@@ -476,12 +564,9 @@ def _common_dtype(sequences: list[np.ndarray], X) -> np.dtype:
     return dtype
 
 
-def _count_features(sequences: list[np.ndarray]) -> int:
-    return sequences[0].shape[1] if sequences else 0
-
-
-def _blocks(sequences: list[np.ndarray]):
-    part, n_values = [], 0
+def _blocks(sequences: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    part: list[np.ndarray] = []
+    n_values = 0
     for sequence in sequences:
         part.append(sequence)
         n_values += sequence.size

@@ -324,9 +324,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         inputs = self._read_embeddings(Z, lengths)
         return compute(decoding(self.model_), self.model_, inputs, out=out, n_jobs=self.n_jobs)
 
-    def _read_embeddings(
-        self, Z: Any, lengths: npt.ArrayLike | None
-    ) -> Embeddings | Iterator[Embeddings] | LazyRows:
+    def _read_embeddings(self, Z: Any, lengths: npt.ArrayLike | None) -> Embeddings | Iterator[Embeddings] | LazyRows:
         """Check embeddings: a collection now, batches when they are reached."""
         check_is_fitted(self)
         model, name = self.model_, type(self).__name__

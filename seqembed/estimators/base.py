@@ -18,7 +18,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from seqembed.estimators.checkpoints import Checkpoint, fingerprint
-from seqembed.estimators.columns import remember_columns
 from seqembed.estimators.file_checks import check_network_attributes
 from seqembed.estimators.fitted import FittedNetworkMixin
 from seqembed.estimators.saving import SavableMixin
@@ -28,6 +27,7 @@ from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
+from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.scaling import ScaledSequences, Scaling, constant_features, learn_scaling

@@ -121,9 +121,7 @@ def _mistake_in_path(file: object) -> str:
     return ""
 
 
-def fingerprint(
-    estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, shape: SetShape
-) -> dict[str, object]:
+def fingerprint(estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, shape: SetShape) -> dict[str, object]:
     """Return the marks of a fit: its settings, its start, and numbers that depend on all values.
 
     Parameters

@@ -12,13 +12,13 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.columns import check_columns, remember_columns
 from seqembed.estimators.cross_fitting import cross_fit, default_estimator, reconstruction_residuals
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences, counted
+from seqembed.sequences.columns import check_columns, remember_columns
 from seqembed.sequences.labels import rare_mask
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers

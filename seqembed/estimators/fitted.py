@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.columns import check_columns
 from seqembed.export.onnx_graph import build_onnx_model
 from seqembed.extras import tensorflow_needed
 from seqembed.files.atomic import Writable, write
@@ -23,6 +22,7 @@ from seqembed.inference.quantities import AVERAGED_AXES, Per, errors, reconstruc
 from seqembed.network.architecture import Network
 from seqembed.sequences.batches import batches_of
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
+from seqembed.sequences.columns import check_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
 
@@ -352,9 +352,7 @@ class FittedNetworkMixin:
         """2 if fitted on (n_samples, n_timesteps), else 3."""
         return self.model_.layout.ndim
 
-    def _read(
-        self, X: SequencesLike, lengths: npt.ArrayLike | None
-    ) -> Sequences | Iterator[Sequences] | LazyRows:
+    def _read(self, X: SequencesLike, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
         """Check the input of a fitted estimator: a collection now, batches when they are reached."""
         check_is_fitted(self)
         if is_lazy(X):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,7 +14,6 @@ from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded,
 from seqembed.network.architecture import Network
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
-from seqembed.training.state import TrainingState
 
 # The estimators that files may hold, by their names: `savable` adds them.
 _CLASSES: dict[str, type[SavableMixin]] = {}

@@ -121,9 +121,7 @@ class _Graph:
         """Add an input of a single int64."""
         return self.input(name, np.int64, [])
 
-    def model(
-        self, values: str, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]
-    ) -> onnx.ModelProto:
+    def model(self, values: str, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]) -> onnx.ModelProto:
         """Return the model whose output are some values, without the row that `with_a_row` has added."""
         values = self.add("Slice", values, self.integers(0), self.integers(-1), self.integers(0))
         self._nodes.append(self._onnx.helper.make_node("Identity", [values], [name]))

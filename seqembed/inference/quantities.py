@@ -42,7 +42,7 @@ class Quantity(NamedTuple):
 
 
 def embedding(model: TrainedModel) -> Quantity:
-    """Embeddings: the state of the encoder's last layer after the last timestep."""
+    """Embeddings, the state of the encoder's last layer after the last timestep."""
     return Quantity(_embed, "sequence", (model.network.n_components,))
 
 
@@ -62,7 +62,7 @@ def errors(per: Per) -> Quantity:
 
 
 def sums_of_squares() -> Quantity:
-    """Sums of squared errors, and of squared deviations from the training means: two float64 numbers a sequence."""
+    """Squared errors and squared deviations from the training means, summed: two float64 numbers for each sequence."""
     return Quantity(_sum_squares, "sequence", (2,), np.float64)
 
 

@@ -19,9 +19,7 @@ NO_BATCH = "Got an iterable without a single batch. A generator can be read only
 
 
 @contextmanager
-def collected(
-    X: SequencesLike, lengths: npt.ArrayLike | None = None, estimator: object = None
-) -> Iterator[Sequences]:
+def collected(X: SequencesLike, lengths: npt.ArrayLike | None = None, estimator: object = None) -> Iterator[Sequences]:
     """Check a collection of sequences, or collect one from batches in a temporary file.
 
     Parameters

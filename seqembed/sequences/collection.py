@@ -63,8 +63,10 @@ class Sequences:
 
     @property
     def n_features(self) -> int:
-        """Values per timestep."""
-        return self.values[0].shape[1]
+        """Values per timestep; 0 of no sequence in a list."""
+        if isinstance(self.values, np.ndarray):
+            return self.values.shape[2]
+        return self.values[0].shape[1] if self.values else 0
 
     @property
     def n_timesteps(self) -> int:
@@ -319,9 +321,7 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Seque
     return Sequences(values, lengths, first.ndim + 1, False, names)
 
 
-def check_sequences(
-    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None
-) -> Sequences:
+def check_sequences(X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None) -> Sequences:
     """Check a collection of sequences that a network can read, without copying arrays.
 
     Parameters

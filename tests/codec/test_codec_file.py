@@ -10,10 +10,10 @@ from sklearn.base import clone
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import SequenceCodec
-from seqembed.codec.container import VERSION
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.bytes.container import VERSION
+from seqembed.codec.model.residual_network import ResidualNetwork
 from seqembed.datasets import load_italy_power
-from seqembed.export.persistence import InvalidFileError, pack, unpack
+from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
 
 OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
 
@@ -68,7 +68,7 @@ for name in ("network", "reconstruction"):
     assert done.stdout == b"".join(np.load(folder / f"{name}.npy").tobytes() for name in ("network", "reconstruction"))
 
 
-@pytest.mark.parametrize("parameters", [{"max_error": 0.01}, {"max_error": [0, 0.5], "relative": False}])
+@pytest.mark.parametrize("parameters", [{"max_relative_error": 0.01}, {"max_error": [0, 0.5]}])
 def test_a_codec_comes_back_from_its_file(parameters, tmp_path):
     codec = SequenceCodec(**parameters).fit(walks())
     codec.save(tmp_path / "codec.seqembed")
@@ -85,8 +85,8 @@ def test_a_codec_with_networks_comes_back_from_its_file():
     random = np.random.default_rng(0)
     sizes = np.where(random.random((40, 5)) < 0.3, 8.0, 0.5).repeat(8, axis=1)
     X = (random.normal(size=(40, 40)) * sizes).cumsum(axis=1)
-    codec = SequenceCodec(max_error=0.02).fit(X)
-    assert isinstance(codec.coder_.methods[0].distribution, ResidualNetwork)
+    codec = SequenceCodec(max_relative_error=0.02).fit(X)
+    assert isinstance(codec.coder_.models[0].distribution, ResidualNetwork)
     assert SequenceCodec.load(saved(codec)).encode(X) == codec.encode(X)
 
 
@@ -118,7 +118,7 @@ def test_a_codec_of_embeddings_needs_its_estimator(autoencoder):
 @pytest.mark.slow
 def test_a_codec_with_reconstructions_decodes_without_its_estimator():
     estimator, days = load(OLD_FILES[0].parent / "autoencoder.seqembed"), load_italy_power(split="test").data
-    codec = SequenceCodec(estimator, max_error=0.1).fit(load_italy_power(split="train").data)
+    codec = SequenceCodec(estimator, max_relative_error=0.1).fit(load_italy_power(split="train").data)
     with_estimator, without = SequenceCodec.load(saved(codec), estimator), SequenceCodec.load(saved(codec))
     data = codec.encode(days)
     assert with_estimator.encode(days) == data
@@ -132,7 +132,7 @@ def test_a_codec_with_reconstructions_decodes_without_its_estimator():
 def test_other_files_are_refused(autoencoder):
     with pytest.raises(InvalidFileError, match="holds no codec"):
         SequenceCodec.load(saved(autoencoder))
-    file = saved(SequenceCodec(max_error=0.01).fit(walks()))
+    file = saved(SequenceCodec(max_relative_error=0.01).fit(walks()))
     with pytest.raises(InvalidFileError):
         load(file)
     description, arrays = unpack(file)
@@ -152,6 +152,6 @@ def test_other_files_are_refused(autoencoder):
 
 
 def test_a_file_of_changed_numbers_is_refused():
-    description, arrays = unpack(saved(SequenceCodec(max_error=0.01).fit(walks())))
+    description, arrays = unpack(saved(SequenceCodec(max_relative_error=0.01).fit(walks())))
     with pytest.raises(InvalidFileError, match="a file that was changed"):
         SequenceCodec.load(pack(description, arrays | {"unit": arrays["unit"] * 2}))

@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
-from seqembed.codec.container import locate_blocks, pack, unpack_header
-from seqembed.codec.range_coder import Tables
-from seqembed.codec.residual_network import ResidualNetwork
+from seqembed.codec.bytes.container import locate_blocks, pack, unpack_header
+from seqembed.codec.model.residual_network import ResidualNetwork
+from seqembed.codec.model.tables import Tables
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
 
 
@@ -49,12 +49,12 @@ def bursts(n_samples=60, n_timesteps=40, *, seed=0):
 
 @pytest.fixture(scope="module")
 def bursts_codec():
-    return SequenceCodec(max_error=0.02).fit(bursts())
+    return SequenceCodec(max_relative_error=0.02).fit(bursts())
 
 
 @pytest.fixture(scope="module")
 def codec():
-    return SequenceCodec(max_error=0.01).fit(waves())
+    return SequenceCodec(max_relative_error=0.01).fit(waves())
 
 
 @pytest.mark.slow
@@ -62,13 +62,13 @@ def codec():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_every_value_keeps_its_bound(max_error, dtype):
     X, unseen = waves(dtype=dtype), waves(seed=1, dtype=dtype)
-    codec = SequenceCodec(max_error=max_error).fit(X)
+    codec = SequenceCodec(max_relative_error=max_error).fit(X)
     assert_within_bound(unseen, codec.decode(codec.encode(unseen)), codec.bound_)
 
 
 def test_a_bound_in_units_of_the_data_and_one_for_each_feature():
     X = waves()
-    codec = SequenceCodec(max_error=[0.3, 0.0], relative=False).fit(X)
+    codec = SequenceCodec(max_error=[0.3, 0.0]).fit(X)
     np.testing.assert_array_equal(codec.bound_, [0.3, 0])
     assert_within_bound(X, codec.decode(codec.encode(X)), codec.bound_)
 
@@ -99,7 +99,7 @@ def test_the_bound_holds_for_any_values(data, dtype, scale, offset, max_error, d
         with np.errstate(over="ignore", under="ignore"):
             X.ravel()[place] = data.draw(special)
     with np.errstate(over="ignore"):
-        codec = SequenceCodec(max_error=max_error).fit(X)
+        codec = SequenceCodec(max_relative_error=max_error).fit(X)
         decoded = codec.decode(codec.encode(X))
     assert_within_bound(X, decoded, codec.bound_)
 
@@ -113,7 +113,7 @@ def test_the_bound_holds_for_any_values(data, dtype, scale, offset, max_error, d
     )
 )
 def test_integers_of_any_kind_come_back(X):
-    codec = SequenceCodec(max_error=0).fit(X)
+    codec = SequenceCodec(max_relative_error=0).fit(X)
     np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
     assert codec.decode(codec.encode(X)).dtype == X.dtype
 
@@ -132,7 +132,7 @@ def test_integers_of_any_kind_come_back(X):
     ids=["array", "one feature", "list", "list of one feature", "one sequence", "one timestep", "an empty sequence"],
 )
 def test_the_layout_comes_back(X):
-    codec = SequenceCodec(max_error=0.01).fit(X)
+    codec = SequenceCodec(max_relative_error=0.01).fit(X)
     decoded = codec.decode(codec.encode(X))
     assert type(decoded) is type(X)
     assert [np.shape(x) for x in decoded] == [np.shape(x) for x in X]
@@ -148,7 +148,7 @@ def test_no_sequence_at_all_is_encoded_too(codec, X):
 def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
     monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 500)
     X = [waves(1, length)[0] for length in (2000, 3, 40, 700)]
-    codec = SequenceCodec(max_error=0.01).fit(X)
+    codec = SequenceCodec(max_relative_error=0.01).fit(X)
     data = codec.encode(X)
     assert len(locate_blocks(data)) == 2
     for x, decoded in zip(X, codec.decode(data), strict=True):
@@ -184,7 +184,7 @@ def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
 def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
     for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
         train, test = load(split="train").data, load(split="test").data
-        codec = SequenceCodec(max_error=0.01).fit(train)
+        codec = SequenceCodec(max_relative_error=0.01).fit(train)
         report, by_xz = codec.report(test), codec.coder_.count_bytes_without_predictors(list(test))
         assert report["pays_back_after"] < np.inf
         assert report["bytes"] < most * by_xz
@@ -193,7 +193,7 @@ def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
 @pytest.mark.slow
 def test_a_report_says_what_the_bytes_are_worth():
     X = load_ecg().data
-    codec = SequenceCodec(max_error=0.01).fit([X[: len(X) // 2]])
+    codec = SequenceCodec(max_relative_error=0.01).fit([X[: len(X) // 2]])
     report = codec.report([X[len(X) // 2 :]])
     assert report["bytes"] == len(codec.encode([X[len(X) // 2 :]]))
     assert report["bits_per_value"] == pytest.approx(32 / report["ratio"])
@@ -201,12 +201,12 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert 1000 < report["pays_back_after"] < np.inf
     assert [report[f"share_{kind}"] for kind in ("raw", "bins", "predicted")] == [0, 0, 1]
     noise = np.random.default_rng(0).normal(size=(50, 40, 1))
-    assert SequenceCodec(max_error=0).fit(noise).report(noise)["share_raw"] == 1
+    assert SequenceCodec(max_relative_error=0).fit(noise).report(noise)["share_raw"] == 1
 
 
 def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
     X = (np.random.default_rng(0).integers(0, 50, (40, 30, 1)) * 0.005).astype(np.float32)
-    codec = SequenceCodec(max_error=0.004, relative=False).fit(X)
+    codec = SequenceCodec(max_error=0.004).fit(X)
     np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
 
 
@@ -215,12 +215,12 @@ def test_windows_that_overlap_are_refused_with_the_remedy():
     recording = waves(1, 300)[0]
     windows = sliding_windows(recording, 30, stride=10).windows
     with pytest.raises(ValueError, match=r"starts at row 10 of the one before it.*as \[recording\]"):
-        SequenceCodec(max_error=0.01).fit(windows)
+        SequenceCodec(max_relative_error=0.01).fit(windows)
     with pytest.raises(ValueError, match="overlap"):
-        SequenceCodec(max_error=0.01).fit(waves()).encode(np.array(windows))
-    SequenceCodec(max_error=0.01).fit(sliding_windows(recording, 30, stride=30).windows)
+        SequenceCodec(max_relative_error=0.01).fit(waves()).encode(np.array(windows))
+    SequenceCodec(max_relative_error=0.01).fit(sliding_windows(recording, 30, stride=30).windows)
     # Constant sequences and repeated ones do not overlap.
-    SequenceCodec(max_error=0.01).fit(np.zeros((5, 30, 2)))
+    SequenceCodec(max_relative_error=0.01).fit(np.zeros((5, 30, 2)))
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def test_windows_that_overlap_are_refused_with_the_remedy():
 )
 def test_bad_input_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
-        SequenceCodec(max_error=0.01).fit(X)
+        SequenceCodec(max_relative_error=0.01).fit(X)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 @pytest.mark.parametrize("bound", [0, 3, 100])
 def test_integers_that_float64_cannot_hold_keep_their_bound(dtype, bound):
     X = (np.random.default_rng(0).integers(0, 1000, (20, 30, 1)) + 2**60).astype(dtype)
-    codec = SequenceCodec(max_error=bound, relative=False).fit(X)
+    codec = SequenceCodec(max_error=bound).fit(X)
     decoded = codec.decode(codec.encode(X))
     assert decoded.dtype == dtype
     assert max(abs(int(x) - int(y)) for x, y in zip(X.ravel(), decoded.ravel(), strict=True)) <= bound
@@ -251,12 +251,12 @@ def test_integers_that_float64_cannot_hold_keep_their_bound(dtype, bound):
 def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
     growing = np.cumprod(np.full(60, 1.05))
     X = growing + np.random.default_rng(0).normal(0, 1e-3, (40, 60))
-    codec = SequenceCodec(max_error=1e-4).fit(X)
+    codec = SequenceCodec(max_relative_error=1e-4).fit(X)
     recording = np.concatenate([growing, np.full(400, np.nan), growing])
     (decoded,) = codec.decode(codec.encode([recording]))
     assert_within_bound(recording, decoded, codec.bound_)
-    for method in codec.coder_.methods:
-        alone = codec.coder_._replace(methods=[method], tries_bins=False)
+    for model in codec.coder_.models:
+        alone = codec.coder_._replace(models=[model], tries_bins=False)
         (again,) = alone.decode(alone.encode([recording[:, np.newaxis]]), np.float64)
         assert_within_bound(recording[:, np.newaxis], again, codec.bound_)
 
@@ -265,7 +265,7 @@ def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
 def test_one_long_sequence_beside_many_short_ones_takes_no_more_memory_than_its_share():
     random = np.random.default_rng(0)
     X = [random.normal(size=(length, 1)) for length in (100_000, *[5] * 20_000)]
-    codec = SequenceCodec(max_error=0.05).fit(X[:2000])
+    codec = SequenceCodec(max_relative_error=0.05).fit(X[:2000])
     tracemalloc.start()
     data = codec.encode(X)
     peak = tracemalloc.get_traced_memory()[1]
@@ -277,7 +277,7 @@ def test_one_long_sequence_beside_many_short_ones_takes_no_more_memory_than_its_
 
 def test_forty_features_and_training_sequences_that_are_empty():
     X = np.random.default_rng(0).normal(size=(30, 20, 40)).cumsum(axis=1)
-    codec = SequenceCodec(max_error=0.01).fit([*X[:3], X[0][:0], *X[3:]])
+    codec = SequenceCodec(max_relative_error=0.01).fit([*X[:3], X[0][:0], *X[3:]])
     assert_within_bound(X, codec.decode(codec.encode(X)), codec.bound_)
 
 
@@ -286,11 +286,11 @@ def test_forty_features_and_training_sequences_that_are_empty():
 def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bursts_codec):
     X, random = waves(seed=5), np.random.default_rng(0)
     if kind == "bound":
-        codec = SequenceCodec(max_error=0.01).fit(X)
+        codec = SequenceCodec(max_relative_error=0.01).fit(X)
     elif kind == "network":
         X, codec = bursts(seed=1), bursts_codec
     elif kind == "lossless":
-        codec = SequenceCodec(max_error=0).fit(X)
+        codec = SequenceCodec(max_relative_error=0).fit(X)
     else:
         autoencoder = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(X)
         codec = SequenceCodec(autoencoder, bits=16).fit(X)
@@ -312,25 +312,25 @@ def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bu
 )
 def test_dtypes_that_would_not_come_back_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
-        SequenceCodec(max_error=0).fit(waves(10, 4)[:, :, :1]).encode(X)
+        SequenceCodec(max_relative_error=0).fit(waves(10, 4)[:, :, :1]).encode(X)
 
 
 @pytest.mark.parametrize("max_error", [-1, np.nan, np.inf])
 def test_bad_bounds_are_refused(max_error):
-    with pytest.raises(ValueError, match="Got max_error="):
-        SequenceCodec(max_error=max_error).fit(waves())
+    with pytest.raises(ValueError, match="max_relative_error"):
+        SequenceCodec(max_relative_error=max_error).fit(waves())
 
 
 def test_other_features_and_an_unfitted_codec_are_refused(codec):
     with pytest.raises(ValueError, match="Got sequences of 1 features, but SequenceCodec was fitted on 2"):
         codec.encode(waves()[:, :, :1])
     with pytest.raises(NotFittedError):
-        SequenceCodec(max_error=0.01).encode(waves())
+        SequenceCodec(max_relative_error=0.01).encode(waves())
 
 
 @pytest.mark.slow
 def test_bytes_of_another_codec_are_refused(codec):
-    other = SequenceCodec(max_error=0.02).fit(waves())
+    other = SequenceCodec(max_relative_error=0.02).fit(waves())
     with pytest.raises(InvalidStreamError, match="Got bytes of another codec"):
         other.decode(codec.encode(waves()))
 
@@ -340,14 +340,14 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
     X = bursts(seed=1)
     decoded = bursts_codec.decode(bursts_codec.encode(X))
     assert_within_bound(X, decoded, bursts_codec.bound_)
-    with_networks, tables = bursts_codec.coder_.methods[:-1], bursts_codec.coder_.methods[-1:]
-    assert all(isinstance(method.distribution, ResidualNetwork) for method in with_networks)
+    with_networks, tables = bursts_codec.coder_.models[:-1], bursts_codec.coder_.models[-1:]
+    assert all(isinstance(model.distribution, ResidualNetwork) for model in with_networks)
     assert isinstance(tables[0].distribution, Tables)
-    sizes = [len(bursts_codec.coder_._replace(methods=methods).encode(list(X))) for methods in (with_networks, tables)]
+    sizes = [len(bursts_codec.coder_._replace(models=models).encode(list(X))) for models in (with_networks, tables)]
     assert sizes[0] < 0.97 * sizes[1]
     noise = np.random.default_rng(0).normal(size=(60, 40, 2)).cumsum(axis=1)
-    of_noise = SequenceCodec(max_error=0.01).fit(noise)
-    assert all(isinstance(method.distribution, Tables) for method in of_noise.coder_.methods)
+    of_noise = SequenceCodec(max_relative_error=0.01).fit(noise)
+    assert all(isinstance(model.distribution, Tables) for model in of_noise.coder_.models)
 
 
 @pytest.mark.slow
@@ -355,19 +355,21 @@ def test_rows_from_which_no_network_can_be_learned_do_no_harm():
     random, calm = np.random.default_rng(0), np.arange(300) % 2 == 0
     sizes = np.where(random.random((300, 30)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
     X = np.where(calm[:, np.newaxis], 0, random.normal(size=(300, 300)) * sizes).astype(np.float32)
-    codec = SequenceCodec(max_error=0.01).fit(X)
+    codec = SequenceCodec(max_relative_error=0.01).fit(X)
     assert_within_bound(X[:30], codec.decode(codec.encode(X[:30])), codec.bound_)
 
 
 def test_many_features_have_no_networks_which_would_take_minutes():
-    codec = SequenceCodec(max_error=0.01).fit(np.random.default_rng(0).normal(size=(1, 100, 300)).cumsum(axis=1))
-    assert all(isinstance(method.distribution, Tables) for method in codec.coder_.methods)
+    codec = SequenceCodec(max_relative_error=0.01).fit(
+        np.random.default_rng(0).normal(size=(1, 100, 300)).cumsum(axis=1)
+    )
+    assert all(isinstance(model.distribution, Tables) for model in codec.coder_.models)
 
 
 @pytest.mark.slow
 def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec):
     X = list(bursts(2, 200_000)[0].reshape(-1, 2, 2))
-    alone = bursts_codec.coder_._replace(methods=bursts_codec.coder_.methods[:1], tries_bins=False)
+    alone = bursts_codec.coder_._replace(models=bursts_codec.coder_.models[:1], tries_bins=False)
     tracemalloc.start()
     alone.encode(X)
     peak = tracemalloc.get_traced_memory()[1]
@@ -380,7 +382,7 @@ def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec)
 @pytest.mark.parametrize("max_error", [0, 0.01])
 def test_any_buffer_is_decoded(kind, max_error):
     X = waves()
-    codec = SequenceCodec(max_error=max_error).fit(X)
+    codec = SequenceCodec(max_relative_error=max_error).fit(X)
     data = codec.encode(X)
     np.testing.assert_array_equal(codec.decode(kind(data)), codec.decode(data))
 
@@ -405,14 +407,14 @@ def test_a_report_on_nothing_is_refused(codec):
 
 def test_an_unfitted_codec_reads_no_block(codec):
     with pytest.raises(NotFittedError):
-        SequenceCodec(max_error=0.1).decode_block(codec.encode(waves()), 0)
+        SequenceCodec(max_relative_error=0.1).decode_block(codec.encode(waves()), 0)
 
 
 @pytest.mark.slow
 def test_sequences_unlike_those_learned_from_keep_their_bound(bursts_codec):
     for X in (1e6 * bursts(seed=2), bursts(seed=3)[:, ::-1], np.full((3, 9, 2), np.nan, np.float32), bursts(1, 4000)):
-        for method in bursts_codec.coder_.methods:
-            alone = bursts_codec.coder_._replace(methods=[method], tries_bins=False)
+        for model in bursts_codec.coder_.models:
+            alone = bursts_codec.coder_._replace(models=[model], tries_bins=False)
             for x, decoded in zip(X, alone.decode(alone.encode(list(X)), X.dtype), strict=True):
                 assert_within_bound(x, decoded, bursts_codec.bound_)
 
@@ -462,7 +464,7 @@ open(sys.argv[3], "wb").write(data + codec.decode(data).tobytes())
 @pytest.mark.slow
 @pytest.mark.parametrize(("sequences", "max_error"), [(waves, 1e-4), (bursts, 0.02)])
 def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, sequences, max_error):
-    codec = SequenceCodec(max_error=max_error).fit(sequences(100, 64))
+    codec = SequenceCodec(max_relative_error=max_error).fit(sequences(100, 64))
     joblib.dump(codec, tmp_path / "codec")
     np.save(tmp_path / "X.npy", sequences(100, 64, seed=1))
     results = set()

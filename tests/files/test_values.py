@@ -63,7 +63,7 @@ def test_generators_draw_on_from_where_they_were(random):
 
 
 def test_a_class_that_was_not_handed_over_is_neither_written_nor_made():
-    with pytest.raises(TypeError, match="Got line= of type .*Line, which such a file can't hold"):
+    with pytest.raises(TypeError, match=r"Got line= of type .*Line, which such a file can't hold"):
         encoded(Line(None, None), "line", {}, {"Point": record(Point)})
     with pytest.raises(InvalidFileError, match="no value of the kind 'Line'"):
         decoded({"Line": {"start": None, "end": None}}, {}, {"Point": record(Point)})

@@ -131,5 +131,8 @@ def test_batches_can_be_object_arrays_of_sequences():
 def test_data_frames_of_later_batches_must_have_the_columns_of_the_first():
     frame = pd.DataFrame({"flow": [1.0, 2.0], "heat": [3.0, 4.0]})
     match = r"Batch 1 holds data frames with the columns \['heat', 'flow'\].*batch 0"
-    with pytest.raises(ValueError, match=match), spooled([UncheckedBatch([frame]), UncheckedBatch([frame[["heat", "flow"]]])]):
+    with (
+        pytest.raises(ValueError, match=match),
+        spooled([UncheckedBatch([frame]), UncheckedBatch([frame[["heat", "flow"]]])]),
+    ):
         pass

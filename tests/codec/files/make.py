@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
-from seqembed.codec.container import VERSION
+from seqembed.codec.bytes.container import VERSION
 from seqembed.datasets import load_italy_power
 
 FOLDER = Path(__file__).parent / f"version_{VERSION}"
@@ -30,12 +30,15 @@ def main() -> None:
     autoencoder = LSTMAutoencoder(8, hidden_units=(32,), epochs=300, random_state=0).fit(days)
     autoencoder.save(FOLDER / "autoencoder.seqembed")
     cases = {
-        "network": (SequenceCodec(max_error=0.02).fit(bursts), with_gaps),
-        "tables": (SequenceCodec(max_error=0.05).fit(walks), [walk[: 1 + row % 12] for row, walk in enumerate(walks)]),
-        "bins": (SequenceCodec(max_error=0.01).fit([letters]), [letters]),
-        "xz": (SequenceCodec(max_error=0).fit([noise]), [noise]),
-        "pcodec": (SequenceCodec(max_error=0).fit(walks), walks),
-        "reconstruction": (SequenceCodec(autoencoder, max_error=0.1).fit(days), others[:300]),
+        "network": (SequenceCodec(max_relative_error=0.02).fit(bursts), with_gaps),
+        "tables": (
+            SequenceCodec(max_relative_error=0.05).fit(walks),
+            [walk[: 1 + row % 12] for row, walk in enumerate(walks)],
+        ),
+        "bins": (SequenceCodec(max_relative_error=0.01).fit([letters]), [letters]),
+        "xz": (SequenceCodec(max_relative_error=0).fit([noise]), [noise]),
+        "pcodec": (SequenceCodec(max_relative_error=0).fit(walks), walks),
+        "reconstruction": (SequenceCodec(autoencoder, max_relative_error=0.1).fit(days), others[:300]),
         "embedding": (SequenceCodec(autoencoder, bits=16).fit(days), others[:50]),
     }
     for name, (codec, X) in cases.items():

@@ -1,0 +1,1 @@
+"""Bytes: how the codec writes headers, lengths and residuals."""

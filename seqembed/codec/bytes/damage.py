@@ -1,0 +1,25 @@
+"""The errors that damaged bytes raise."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zlib
+
+# What damaged bytes raise in NumPy, in the standard library, and in the libraries that decompress them.
+DAMAGE = (
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AssertionError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+class InvalidStreamError(ValueError):
+    """Bytes are damaged, or no codec wrote them, or another codec did."""

@@ -1,0 +1,1 @@
+"""Methods: the ways to code a block, one file each."""

@@ -1,0 +1,1 @@
+"""Models: how the codec predicts values and the size of its errors."""

@@ -1,0 +1,184 @@
+"""The lattice: values as integers, whose distance follows from the bound on the error."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+# Units of a bin of values without a step of their own. Predictions then lie between the centres of bins, too.
+_UNITS_OF_BIN = 255
+# Larger integers could not be predicted in float64 exactly, see `seqembed.codec.model.predictors`.
+LARGEST_INTEGER = 1 << 27
+# Values that are sorted to look for a step: a larger sample would take seconds.
+_VALUES_SORTED = 1 << 18
+# Units in the last place: values that are multiples of a step lie this close to them.
+_ROUNDING = 4
+# Fewer values may be multiples of a step by chance.
+_FEWEST_VALUES_WITH_STEP = 16
+# Relative distance below which a step is taken for a decimal, and its most digits: a float32 has seven.
+_DECIMAL_TOLERANCE, _MOST_DECIMAL_DIGITS = 1e-7, 7
+# Relative. A bound of 0.3 allows three steps of 0.1, whatever the rounding of their quotient.
+_STEP_TOLERANCE = 1e-9
+
+
+class Lattice(NamedTuple):
+    """The conversion of values to integers, and back.
+
+    Parameters
+    ----------
+    center : float64 array of shape (n_features,)
+        The value of the integer 0, in the units of the data.
+    unit : float64 array of shape (n_features,)
+        Distance of neighbouring integers, in the units of the data.
+    units_of_bin : int64 array of shape (n_features,)
+        Width of a bin in units; odd. A value is decoded to a number at most (units_of_bin - 1) / 2 units away.
+    bound : float64 array of shape (n_features,)
+        Largest error that is allowed, in the units of the data.
+    """
+
+    center: np.ndarray
+    unit: np.ndarray
+    units_of_bin: np.ndarray
+    bound: np.ndarray
+
+    def integers(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Round values to integers.
+
+        Parameters
+        ----------
+        values : array of shape (..., n_features)
+            In the units of the data.
+
+        Returns
+        -------
+        integers : int64 array of shape (..., n_features)
+            0 for values that are not finite, or too far from the center.
+        fits : bool array of shape (..., n_features)
+            False for these values.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):
+            scaled = np.rint((np.asarray(values, np.float64) - self.center) / self.unit)
+            fits = np.abs(scaled) <= LARGEST_INTEGER
+        return np.where(fits, scaled, 0).astype(np.int64), fits
+
+    def values(self, integers: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+        """Return the values of integers of shape (..., n_features)."""
+        values, dtype = self.center + self.unit * integers, np.dtype(dtype)
+        if dtype.kind != "f":
+            # The cast of a value out of range depends on the processor.
+            limits = np.iinfo(dtype)
+            highest = float(limits.max) if limits.bits <= 32 else np.nextafter(float(limits.max), 0)
+            values = np.clip(np.rint(values), float(limits.min), highest)
+        with np.errstate(over="ignore"):
+            converted: np.ndarray = values.astype(dtype)
+        return converted
+
+
+def nearest_bins(distances: np.ndarray, units_of_bin: np.ndarray) -> np.ndarray:
+    """Round distances in units to whole bins, an odd number of units each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nearest_bins(np.array([-2, -1, 1, 2, 4]), units_of_bin=np.array([3]))
+    array([-1,  0,  0,  1,  1])
+    """
+    bins: np.ndarray = (distances + (units_of_bin >> 1)) // units_of_bin
+    return bins
+
+
+def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
+    """Choose the lattice of each feature.
+
+    The values of many sensors are multiples of a step, though they are floats: integers, or decimals of few digits. The
+    unit of such a feature is its step. An error below a step r is then no error: with a bound e, a bin has
+    2 * floor(e / r) + 1 units. Other features have a unit that follows from the bound: a bin of 255 units is 2 e wide.
+
+    Parameters
+    ----------
+    values : float array of shape (n_values, n_features)
+        A sample. Values that are not finite are left out.
+    bound : float64 array of shape (n_features,)
+        Largest error that is allowed; 0 allows none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).integers(0, 100, (1000, 1)) * 0.005
+    >>> lattice = learn_lattice(values.astype(np.float32), bound=np.array([0.012]))
+    >>> lattice.unit.round(6), lattice.units_of_bin
+    (array([0.005]), array([5]))
+    """
+    center, unit = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    units_of_bin = np.ones(values.shape[1], np.int64)
+    for feature, allowed in enumerate(bound):
+        known = values[:, feature][np.isfinite(values[:, feature])]
+        known = known[:: -(-len(known) // _VALUES_SORTED)] if len(known) else known
+        step = learn_step(known)
+        largest = float(np.abs(known).max()) if len(known) else 0.0
+        if step is not None and largest / step <= LARGEST_INTEGER:
+            unit[feature] = step
+            units_of_bin[feature] = 2 * int(min(allowed / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER)) + 1
+        elif allowed > 0 and len(known):
+            center[feature] = float(np.median(known))
+            # The cast to the dtype of the data adds an error.
+            rounding = float(np.spacing(known.dtype.type(largest))) / 2 if known.dtype.kind == "f" else 0.0
+            remaining = max(allowed - rounding, allowed / 2)
+            reach = float(np.abs(known - known.dtype.type(center[feature])).max())
+            affordable = LARGEST_INTEGER / 2 * (remaining / reach) if reach > 0 else _UNITS_OF_BIN
+            units = max(1, int(min(_UNITS_OF_BIN, affordable)))
+            units -= 1 - units % 2
+            units_of_bin[feature], unit[feature] = units, 2 * remaining / units
+    return Lattice(center, unit, units_of_bin, np.asarray(bound, np.float64))
+
+
+def learn_step(values: np.ndarray) -> float | None:
+    """Find the step of which all values are multiples, or None.
+
+    Parameters
+    ----------
+    values : float array of shape (n_values,)
+        Finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> learn_step(np.float32([0.25, 1.0, -2.5, 0.5, 0.75] * 4)), learn_step(np.random.default_rng(0).normal(size=100))
+    (0.25, None)
+    """
+    if values.dtype.kind in "iu":
+        return 1.0
+    distinct = np.unique(values)
+    if len(values) < _FEWEST_VALUES_WITH_STEP or len(distinct) < 2 or len(distinct) == len(values):
+        return None
+    values = distinct.astype(np.float64)
+    step = float(np.diff(values).min())
+    multiples = np.rint(values / step)
+    if np.abs(multiples).max() > LARGEST_INTEGER:
+        return None
+    # Least squares, from small multiples to large ones: an error of the step grows with the multiple.
+    order = np.argsort(np.abs(values))
+    for share in (0.25, 0.5, 1.0):
+        some = values[order[: max(2, int(share * len(values)))]]
+        multiples = np.rint(some / step)
+        if not multiples.any():
+            continue
+        step = float((multiples * some).sum() / np.square(multiples).sum())
+    step = _nearest_decimal(step)
+    distance = np.abs(values - np.rint(values / step) * step)
+    tolerance = _ROUNDING * np.spacing(np.abs(distinct)).astype(np.float64)
+    return step if (distance <= tolerance).all() else None
+
+
+def _nearest_decimal(step: float) -> float:
+    """Return the decimal of few digits beside a step, or the step if there is none.
+
+    Multiples of the exact decimal round to the same floats as the values of a sensor.
+    """
+    for digits in range(1, _MOST_DECIMAL_DIGITS + 1):
+        rounded = float(f"{step:.{digits}g}")
+        if abs(rounded - step) <= _DECIMAL_TOLERANCE * step:
+            return rounded
+    return step
