@@ -423,7 +423,8 @@ class SequenceCodec(BaseEstimator):
         """
         description, arrays = unpack_file(file)
         needed = {"class", "parameters", "n_features", "feature_names", "fingerprint"}
-        if description.get("class") != cls.__name__ or not needed <= set(description):
+        is_codec = description.get("class") == cls.__name__ and needed <= set(description)
+        if not is_codec or not isinstance(description["parameters"], dict):
             raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")
         names, n_features = description["feature_names"], description["n_features"]
         if names is not None and (not isinstance(names, list) or len(names) != n_features):

@@ -7,6 +7,8 @@ import tracemalloc
 
 import joblib
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -228,8 +230,8 @@ def test_windows_that_overlap_are_refused_with_the_remedy():
     [
         ([], "Got no value"),
         (np.empty((0, 3, 1)), "Got no value"),
-        (np.zeros(4), r"Got X= of shape \(4,\)"),
-        ([np.zeros((3, 2)), np.zeros((3, 1))], r"Got sequence 1 of shape \(3, 1\)"),
+        (np.zeros(4), "got a 1D array of 4 values"),
+        ([np.zeros((3, 2)), np.zeros((3, 1))], "Sequence 1 has 1 feature and sequence 0 has 2"),
         (np.array([["a", "b"]]), "holds text"),
     ],
 )
@@ -322,7 +324,7 @@ def test_bad_bounds_are_refused(max_error):
 
 
 def test_other_features_and_an_unfitted_codec_are_refused(codec):
-    with pytest.raises(ValueError, match="Got sequences of 1 features, but SequenceCodec was fitted on 2"):
+    with pytest.raises(ValueError, match="Got sequences of 1 feature, but SequenceCodec was fitted on 2"):
         codec.encode(waves()[:, :, :1])
     with pytest.raises(NotFittedError):
         SequenceCodec(max_relative_error=0.01).encode(waves())
@@ -473,3 +475,45 @@ def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, sequence
         subprocess.run(command, env=os.environ | {"OPENBLAS_CORETYPE": kernel}, check=True, timeout=120)
         results.add((tmp_path / kernel).read_bytes())
     assert len(results) == 1
+
+
+FRAME = pd.DataFrame(
+    {"pressure": waves()[0, :, 0], "temperature": 300 * waves()[1, :, 0] + 2000, "valve": 1e-3 * waves()[2, :, 0]}
+)
+
+
+def test_a_data_frame_is_a_recording_whose_columns_have_bounds_of_their_own():
+    codec = SequenceCodec(max_relative_error=0.01).fit(FRAME)
+    ranges = FRAME.to_numpy().max(axis=0) - FRAME.to_numpy().min(axis=0)
+    np.testing.assert_allclose(codec.bound_, 0.01 * ranges, rtol=1e-6)
+    assert codec.feature_names_in_.tolist() == ["pressure", "temperature", "valve"]
+    decoded = codec.decode(codec.encode(FRAME))
+    assert decoded.shape == FRAME.shape
+    assert (np.abs(decoded - FRAME.to_numpy()).max(axis=0) <= codec.bound_).all()
+
+
+@pytest.mark.parametrize("wrap", [lambda frame: frame, lambda frame: [frame, frame[:20]], pl.from_pandas])
+def test_columns_in_another_order_are_refused_also_after_loading(wrap):
+    codec = SequenceCodec(max_relative_error=[0.01, 0.05, 0.1]).fit(FRAME)
+    file = io.BytesIO()
+    codec.save(file)
+    for each in (codec, SequenceCodec.load(file.getvalue())):
+        each.encode(wrap(FRAME))
+        with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+            each.encode(wrap(FRAME[["valve", "temperature", "pressure"]]))
+
+
+def test_a_bound_in_units_is_a_bound_in_units_and_a_relative_one_is_a_share_of_the_range():
+    X = 20 + 10 * waves()
+    np.testing.assert_array_equal(SequenceCodec(max_error=0.5).fit(X).bound_, 0.5)
+    ranges = X.max(axis=(0, 1)) - X.min(axis=(0, 1))
+    np.testing.assert_allclose(SequenceCodec(max_relative_error=0.5).fit(X).bound_, 0.5 * ranges)
+    with pytest.raises(ValueError, match=r"Got max_error= of shape \(3,\), expected one number, or one for each of 2"):
+        SequenceCodec(max_error=[1, 2, 3]).fit(X)
+
+
+def test_an_estimator_of_other_features_is_refused_with_the_remedy():
+    hours = pd.DataFrame(waves()[:, :8, 0], columns=[f"hour {hour}" for hour in range(8)])
+    autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(hours)
+    with pytest.raises(ValueError, match=r"Got sequences of 8 features.*fitted on 1.*frame.to_numpy\(\)"):
+        SequenceCodec(autoencoder, max_relative_error=0.1).fit(hours)

@@ -65,8 +65,10 @@ def test_damage_is_noticed(fitted, days):
         ({}, "Got max_error=None, max_relative_error=None, bits=None, expected one of them"),
         ({"max_error": 0.1, "bits": 8}, "expected one of them"),
         ({"bits": 8}, "Got bits= without estimator=, expected both"),
-        ({"estimator": 1, "max_error": 0.1}, "The 'estimator' parameter of SequenceCodec must be an object implementing"),
-        ({"estimator": 1, "bits": -1}, "Got bits=-1, expected a number above 0"),
+        ({"estimator": 1, "max_error": 0.1}, "The 'estimator' parameter of SequenceCodec must be an object implement"),
+        ({"bits": -1}, "The 'bits' parameter of SequenceCodec must be a float in the range"),
+        ({"max_error": "no"}, "The 'max_error' parameter of SequenceCodec must be a float in the range"),
+        ({"max_relative_error": 0.1, "max_error": 0.1}, "expected one of them"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused(days, changes, message):

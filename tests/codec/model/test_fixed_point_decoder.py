@@ -29,10 +29,10 @@ def test_reconstructions_are_close_to_those_of_floats(parameters, n_timesteps):
     autoencoder = LSTMAutoencoder(**settings).fit(X)
     embeddings = np.rint(autoencoder.transform(X).astype(np.float64) * 4096)
     expected = autoencoder.inverse_transform((embeddings / 4096).astype(np.float32))
-    whole = learn_fixed_point_decoder(autoencoder, n_timesteps).reconstruct(embeddings, n_timesteps)
+    whole = learn_fixed_point_decoder(autoencoder.model_, n_timesteps).reconstruct(embeddings, n_timesteps)
     np.testing.assert_allclose(whole, expected, atol=0.01 * autoencoder.scale_.max())
     for row in range(3):
-        alone = learn_fixed_point_decoder(autoencoder, n_timesteps).reconstruct(embeddings[row : row + 1], n_timesteps)
+        alone = learn_fixed_point_decoder(autoencoder.model_, n_timesteps).reconstruct(embeddings[row : row + 1], n_timesteps)
         np.testing.assert_array_equal(alone[0], whole[row])
 
 
@@ -71,7 +71,7 @@ def test_all_is_computed_in_whole_numbers():
 
 def test_later_timesteps_than_were_known_are_reconstructed():
     autoencoder = LSTMAutoencoder(4, hidden_units=(), epochs=1, random_state=0).fit(waves())
-    decoder = learn_fixed_point_decoder(autoencoder, 12)
+    decoder = learn_fixed_point_decoder(autoencoder.model_, 12)
     embeddings = np.rint(autoencoder.transform(waves()).astype(np.float64) * 4096)
     longer = decoder.reconstruct(embeddings, 40)
     np.testing.assert_array_equal(longer[:, :12], decoder.reconstruct(embeddings, 12))

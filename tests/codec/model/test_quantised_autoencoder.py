@@ -67,8 +67,8 @@ def test_sequences_that_have_no_embedding_keep_their_bound_too(codec, days):
 
 @pytest.mark.slow
 def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder, days):
-    coder = learn_embedding_coder(autoencoder, list(days[:50]), 16)
-    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder, 24))
+    coder = learn_embedding_coder(autoencoder.model_, list(days[:50]), 16)
+    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder.model_, 24))
     sequences = [np.tile(days[row], (3, 1))[: 1 + 7 * row % 60] for row in range(300)]
     lengths = np.array([len(sequence) for sequence in sequences])
     integers = quantised.embed(sequences)
@@ -82,7 +82,7 @@ def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder
 @pytest.mark.slow
 def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days):
     quantised = QuantisedAutoencoder(
-        learn_embedding_coder(autoencoder, list(days[:50]), 16), learn_fixed_point_decoder(autoencoder, 24)
+        learn_embedding_coder(autoencoder.model_, list(days[:50]), 16), learn_fixed_point_decoder(autoencoder.model_, 24)
     )
     lengths = np.array([8_000, *[5] * 4000])
     tracemalloc.start()
@@ -96,8 +96,8 @@ def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days)
 def test_embeddings_of_outliers_come_back(activation, days):
     settings = {"hidden_units": (4,), "epochs": 3, "random_state": 0, "time_encoding": False}
     autoencoder = LSTMAutoencoder(3, activation=activation, **settings).fit(days[:60])
-    coder = learn_embedding_coder(autoencoder, list(days[:50]), 64)
-    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder, 24))
+    coder = learn_embedding_coder(autoencoder.model_, list(days[:50]), 64)
+    quantised = QuantisedAutoencoder(coder, learn_fixed_point_decoder(autoencoder.model_, 24))
     outliers = [day * size for day in days[:4].astype(np.float64) for size in (1e6, 1e12, -1e15, 1e18, 1e30)]
     integers, lengths = quantised.embed(outliers), np.full(len(outliers), 24)
     again = coder.decode_integers(coder.encode_integers(integers), len(outliers))
