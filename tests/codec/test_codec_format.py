@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from naive_decoder import NaiveDecoder
 
 from seqembed.codec import SequenceCodec
+from seqembed.codec.bytes.container import Layout, block, locate_blocks, pack, unpack_header
 
 OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
 
@@ -39,7 +40,7 @@ def test_old_files_are_decoded_by_what_the_page_says(path):
     else:
         (number,) = (method - 64 for method in methods)
         assert (f"{number}/kernel" in decoder.arrays) == (path.stem == "network")
-        assert (len(decoder.arrays[f"{number}/of_reconstruction"]) > 0) == (path.stem == "reconstruction")
+        assert (len(decoder.arrays[f"{number}/reconstruction_weights"]) > 0) == (path.stem == "reconstruction")
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -67,7 +68,9 @@ def test_long_sequences_are_cut_as_the_page_says():
     random = np.random.default_rng(0)
     recording = random.normal(size=(2999, 2)).cumsum(axis=0)
     codec = SequenceCodec(max_error=0.001).fit([recording])
-    assert all(method >= 64 for method in assert_decoded_alike(codec, [recording[::-1], recording[:700], recording[:0]]))
+    assert all(
+        method >= 64 for method in assert_decoded_alike(codec, [recording[::-1], recording[:700], recording[:0]])
+    )
 
 
 def test_large_residuals_and_escapes_are_as_the_page_says():
@@ -76,3 +79,18 @@ def test_large_residuals_and_escapes_are_as_the_page_says():
     codec = SequenceCodec(max_error=1e-6).fit(X)
     X[::3, 7] *= 50
     assert_decoded_alike(codec, X)
+
+
+def test_a_recording_has_a_layout_of_its_own():
+    recording = np.random.default_rng(0).normal(size=(700, 2)).cumsum(axis=0)
+    codec, file = SequenceCodec(max_error=0.001).fit([recording]), io.BytesIO()
+    codec.save(file)
+    data = codec.encode([recording])
+    header, blocks = unpack_header(data), [block(data, place) for place in locate_blocks(data)]
+    expected = codec.decode(data)[0]
+    decoded, _ = NaiveDecoder(file.getvalue()).decode(
+        pack(header._replace(layout=Layout.RECORDING, n_timesteps=700), blocks)
+    )
+    np.testing.assert_array_equal(decoded, expected)
+    with pytest.raises(AssertionError):
+        NaiveDecoder(file.getvalue()).decode(pack(header._replace(layout=Layout.RECORDING, n_timesteps=699), blocks))
