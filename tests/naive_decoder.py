@@ -1,6 +1,6 @@
-"""A second decoder of the codec's bytes, which follows ``docs/codec_format.md`` word for word.
+"""A second decoder of the codec's bytes, written from ``docs/codec_format.md`` alone.
 
-It imports nothing of seqembed: what it decodes is what the page says.
+It imports nothing of seqembed. If it decodes the same values as the codec, the page is complete and right.
 """
 
 import json
@@ -16,6 +16,8 @@ MODELS = constriction.stream.model
 DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
 LIMITS = sorted({round(2 ** (j / 2)) for j in range(52)})
 LARGEST_DEVIATION, LARGEST_STATE = 1 << 28, 1 << 20
+LIST, ARRAY, UNIVARIATE_LIST, UNIVARIATE_ARRAY, RECORDING = range(5)
+FIRST_PREDICTOR = 64
 
 
 class Reader:
@@ -44,13 +46,17 @@ class Reader:
         """Return some numbers."""
         return [self.number() for _ in range(count)]
 
+    def part(self):
+        """Return the bytes of a part."""
+        return self.take(self.number())
+
     def rest(self):
-        """Return all that is left."""
+        """Return all bytes that are left."""
         return self.take(len(self.data) - self.place)
 
 
 def decompressed(data):
-    """Decompress what the page calls xz."""
+    """Decompress a stream that the page calls xz."""
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 8 << 20}])
     content = decompressor.decompress(data)
     assert decompressor.eof
@@ -59,23 +65,23 @@ def decompressed(data):
 
 
 def from_planes(data, dtype):
-    """Read values of which the lowest bytes come first."""
+    """Read values: the lowest bytes of all come first."""
     planes = np.frombuffer(data, np.uint8).reshape(np.dtype(dtype).itemsize, -1)
     return np.ascontiguousarray(planes.T).view(dtype).ravel()
 
 
-def bounded(values, largest):
-    """Bound values to both sides."""
+def clipped(values, largest):
+    """Clip values on both sides."""
     return np.clip(values, -largest, largest)
 
 
 def nearest(values, units):
-    """Divide by an odd number, and round."""
+    """Divide by an odd number, and round to the nearest integer."""
     return (2 * values + units) // (2 * units)
 
 
 class Residuals:
-    """The words and escapes of a part."""
+    """The words and escapes of a part with residuals."""
 
     def __init__(self, data):
         reader = Reader(data)
@@ -85,8 +91,8 @@ class Residuals:
         escapes = reader.rest()
         self.escapes = np.frombuffer(zlib.decompress(escapes), "<u4").tolist() if escapes else []
 
-    def bits(self, count, n_bits):
-        """Read the last bits of some residuals."""
+    def raw_bits(self, count, n_bits):
+        """Read the raw bits of some residuals."""
         values = np.zeros(count, np.int64)
         for start in range(0, n_bits, 12):
             uniform = MODELS.Uniform(1 << min(12, n_bits - start))
@@ -99,37 +105,37 @@ class Residuals:
             symbols[place] += np.sign(symbols[place]) * self.escapes.pop(0)
         return symbols
 
-    def read(self, frequencies, sizes):
-        """Read a call, by tables."""
-        tables = np.searchsorted(LIMITS, sizes)
-        residuals = np.zeros(len(sizes), np.int64)
+    def read_with_tables(self, frequencies, scales):
+        """Read the residuals of a call, by tables."""
+        tables = np.searchsorted(LIMITS, scales)
+        residuals = np.zeros(len(scales), np.int64)
         for table in np.unique(tables):
             places = np.flatnonzero(tables == table)
             model = MODELS.Categorical(frequencies[table].astype(np.float64), perfect=False)
             symbols = self.with_escapes(self.coder.decode(model, len(places)).astype(np.int64) - 40, 40)
-            n_bits = bits_left_out(table)
-            residuals[places] = (symbols << n_bits) + self.bits(len(places), n_bits)
+            n_bits = count_raw_bits(table)
+            residuals[places] = (symbols << n_bits) + self.raw_bits(len(places), n_bits)
         return residuals
 
-    def read_by_network(self, probabilities, sizes):
-        """Read a call of which each residual has probabilities of its own."""
+    def read_with_network(self, probabilities, scales):
+        """Read the residuals of a call, each of which has probabilities of its own."""
         largest = probabilities.shape[1] // 2
         symbols = self.coder.decode(MODELS.Categorical(perfect=False), probabilities).astype(np.int64) - largest
         residuals = self.with_escapes(symbols, largest)
-        n_bits = np.array([bits_left_out(table) for table in np.searchsorted(LIMITS, sizes)])
+        n_bits = np.array([count_raw_bits(table) for table in np.searchsorted(LIMITS, scales)])
         for count in np.unique(n_bits).tolist():
             places = np.flatnonzero(n_bits == count)
-            residuals[places] = (residuals[places] << count) + self.bits(len(places), count)
+            residuals[places] = (residuals[places] << count) + self.raw_bits(len(places), count)
         return residuals
 
 
-def bits_left_out(table):
-    """Count the bits that come after a symbol."""
+def count_raw_bits(table):
+    """Count the raw bits of the residuals of a table."""
     return min(17, max(0, (int(table) - 15) // 2))
 
 
-def pieces_of(lengths):
-    """Cut sequences; return where each piece starts and ends, the longest first."""
+def cut_into_pieces(lengths):
+    """Cut sequences; return the start and the end of each piece, the longest first."""
     total, longest = sum(lengths), max(lengths, default=0)
     limit = max(512, -(-total // 64))
     while sum(-(-length // limit) for length in lengths) * min(limit, longest) > 4 * total:
@@ -144,22 +150,22 @@ def pieces_of(lengths):
 
 
 def nine(value):
-    """Bound a residual."""
+    """Clip a residual at 9."""
     return min(max(value, -9), 9)
 
 
 def h(value):
-    """Return about twice the binary logarithm."""
+    """Return the bit length of the square, about twice the binary logarithm."""
     return (min(int(value), 65535) ** 2).bit_length()
 
 
 def tanh(sums):
-    """Return the hyperbolic tangent of sums with 24 fractional bits, with 12."""
-    return np.rint(4096 * np.tanh(bounded(np.rint(sums / 2**14), 8192) / 1024)).astype(np.int64)
+    """Return the hyperbolic tangent, with 12 fractional bits, of sums with 24."""
+    return np.rint(4096 * np.tanh(clipped(np.rint(sums / 2**14), 8192) / 1024)).astype(np.int64)
 
 
 class Predictor:
-    """The arrays of a predictor, which decodes a part."""
+    """Decodes a part with residuals by the arrays of a predictor."""
 
     def __init__(self, arrays, place, rounds, units):
         self.arrays = {name.removeprefix(place): array for name, array in arrays.items() if name.startswith(place)}
@@ -171,7 +177,7 @@ class Predictor:
 
     def decode(self, data, lengths, reconstruction):
         """Return the integers of all timesteps."""
-        residuals, pieces, n_features = Residuals(data), pieces_of(lengths), len(self.units)
+        residuals, pieces, n_features = Residuals(data), cut_into_pieces(lengths), len(self.units)
         integers = np.zeros((sum(lengths), n_features), np.int64)
         histories = [[] for _ in pieces]
         curves = self["curve"]
@@ -180,7 +186,7 @@ class Predictor:
         for t in range(pieces[0][1] - pieces[0][0]):
             active = [row for row, (start, stop) in enumerate(pieces) if t < stop - start]
             typical = self["typical"][min(t, len(curves) - 1)]
-            sizes = state * typical // 256 if len(curves) > 1 else state.copy()
+            scales = state * typical // 256 if len(curves) > 1 else state.copy()
             now = [{"residuals": [], "integers": []} for _ in active]
             for row in active:
                 histories[row].append(now[row])
@@ -188,15 +194,17 @@ class Predictor:
                 predicted = np.array(
                     [[self.predict(histories[row], t, f, pieces[row], reconstruction) for f in group] for row in active]
                 )
-                expected = sizes[: len(active)][:, group]
+                group_scales = scales[: len(active)][:, group]
                 if "kernel" in self.arrays:
                     contexts = [
                         self.context(histories[row], t, group[0], p, size)
-                        for row, p, size in zip(active, predicted[:, 0], expected[:, 0], strict=True)
+                        for row, p, size in zip(active, predicted[:, 0], group_scales[:, 0], strict=True)
                     ]
-                    read = residuals.read_by_network(self.probabilities(np.array(contexts), group[0]), expected[:, 0])
+                    read = residuals.read_with_network(
+                        self.probabilities(np.array(contexts), group[0]), group_scales[:, 0]
+                    )
                 else:
-                    read = residuals.read(self["frequencies"], expected.ravel())
+                    read = residuals.read_with_tables(self["frequencies"], group_scales.ravel())
                 read = read.reshape(predicted.shape)
                 for row, some, those in zip(active, read.tolist(), predicted.tolist(), strict=True):
                     now[row]["residuals"] += some
@@ -222,19 +230,19 @@ class Predictor:
 
         weights, total = self["weights"], 0
         for lag in range(1, min(t, len(weights) // n_features) + 1):
-            deviations = bounded(np.array(history[t - lag]["integers"]) - curve(t - lag), LARGEST_DEVIATION)
+            deviations = clipped(np.array(history[t - lag]["integers"]) - curve(t - lag), LARGEST_DEVIATION)
             total += int(deviations @ weights[(lag - 1) * n_features : lag * n_features, f])
-        before = bounded(
+        before = clipped(
             np.array(history[t]["integers"][:f], np.int64) - curve(t)[: len(history[t]["integers"][:f])],
             LARGEST_DEVIATION,
         )
         total += int(before @ self["same_step"][: len(before), f])
-        if len(self["of_reconstruction"]):
+        if len(self["reconstruction_weights"]):
             start, stop = piece
             for k, time in enumerate((t, max(t - 1, 0), t + 1 if t + 1 < stop - start else t)):
-                deviations = bounded(reconstruction[start + time] - curve(time), LARGEST_DEVIATION)
-                total += int(deviations @ self["of_reconstruction"][k * n_features : (k + 1) * n_features, f])
-        predicted = int(curve(t)[f]) + int(bounded((total + 32768) // 65536, LARGEST_DEVIATION))
+                deviations = clipped(reconstruction[start + time] - curve(time), LARGEST_DEVIATION)
+                total += int(deviations @ self["reconstruction_weights"][k * n_features : (k + 1) * n_features, f])
+        predicted = int(curve(t)[f]) + int(clipped((total + 32768) // 65536, LARGEST_DEVIATION))
         units = int(self.units[f])
         return nearest(predicted, units) * units if self.rounds else predicted
 
@@ -277,7 +285,7 @@ class Predictor:
 
     def probabilities(self, contexts, f):
         """Return numbers that are proportional to the probabilities of each symbol."""
-        scaled = np.rint(bounded((contexts.astype(np.float32) - self["means"]) * self["factors"], np.float32(128)))
+        scaled = np.rint(clipped((contexts.astype(np.float32) - self["means"]) * self["factors"], np.float32(128)))
         biases = self["biases"]
         hidden = scaled.astype(np.int64) @ self["kernel"] + biases[min(f, len(biases) - 1)]
         outputs = np.clip(hidden // 512, 0, 1023) @ self["output_kernel"] + self["output_bias"]
@@ -286,25 +294,25 @@ class Predictor:
 
 
 def reconstructed(description, arrays, integers, n_timesteps):
-    """Return what an embedding of few bits is decoded to, as values."""
+    """Return the values that a rounded embedding is decoded to."""
     axes, mean = (
         np.rint(each * 2.0**24) for each in (arrays["embedding/axes"] * description["step"], arrays["embedding/mean"])
     )
-    embedding = bounded((integers @ axes.astype(np.int64) + mean.astype(np.int64)) // 4096, LARGEST_STATE)
-    of_layer = [
+    embedding = clipped((integers @ axes.astype(np.int64) + mean.astype(np.int64)) // 4096, LARGEST_STATE)
+    layers = [
         [arrays[f"layer {k}/{name}"].astype(np.int64) for name in ("kernel", "recurrent_kernel", "biases")]
         for k in range(description["n_layers"])
     ]
-    states, values = [[0, 0] for _ in of_layer], []
+    states, values = [[0, 0] for _ in layers], []
     for step in range(-(-n_timesteps // description["patch_size"])):
         inputs = embedding
-        for state, (kernel, recurrent_kernel, biases) in zip(states, of_layer, strict=True):
+        for state, (kernel, recurrent_kernel, biases) in zip(states, layers, strict=True):
             hidden, cell = (np.zeros(len(recurrent_kernel), np.int64) + each for each in state)
             sums = inputs @ kernel + hidden @ recurrent_kernel + biases[min(step, len(biases) - 1)]
             i, f, c, o = np.split(sums, 4)
             i, f, o = ((4096 + tanh(gate / 2)) // 2 for gate in (i, f, o))
             c = np.minimum(np.maximum(c, 0) // 4096, LARGEST_STATE) if description["relu"] else tanh(c)
-            cell = bounded((f * cell + i * c) // 4096, LARGEST_STATE)
+            cell = clipped((f * cell + i * c) // 4096, LARGEST_STATE)
             hidden = o * (np.maximum(cell, 0) if description["relu"] else tanh(4096 * cell)) // 4096
             state[:], inputs = (hidden, cell), hidden
         outputs = inputs @ arrays["decoder/output_kernel"].astype(np.int64) + arrays["decoder/output_bias"].astype(
@@ -315,8 +323,21 @@ def reconstructed(description, arrays, integers, n_timesteps):
     return values * arrays["decoder/scale"].astype(np.float64) + arrays["decoder/center"].astype(np.float64)
 
 
+def check_layout(layout, n_features, n_timesteps, lengths):
+    """Check that all sequences have the form that the layout names."""
+    assert layout in (LIST, ARRAY, UNIVARIATE_LIST, UNIVARIATE_ARRAY, RECORDING)
+    if layout in (LIST, UNIVARIATE_LIST):
+        assert n_timesteps == 0
+    else:
+        assert all(length == n_timesteps for length in lengths)
+    if layout in (UNIVARIATE_LIST, UNIVARIATE_ARRAY):
+        assert n_features == 1
+    if layout == RECORDING:
+        assert len(lengths) == 1
+
+
 class NaiveDecoder:
-    """Decodes what a codec with a bound has encoded; made from the bytes of its file."""
+    """Decodes the bytes of a codec with a bound; made from the bytes of its file."""
 
     def __init__(self, file):
         (length,) = struct.unpack("<Q", file[:8])
@@ -327,32 +348,34 @@ class NaiveDecoder:
             dtype = {"F32": "<f4", "F64": "<f8"}[entry["dtype"]]
             self.arrays[name] = np.frombuffer(file[start + first : start + last], dtype).reshape(entry["shape"])
         self.center, self.unit = (self.arrays[name].astype(np.float64) for name in ("center", "unit"))
-        self.units = self.arrays["units_of_bin"].astype(np.int64)
+        self.units = self.arrays["bin_widths"].astype(np.int64)
 
     def decode(self, data):
         """Return the values of all timesteps, and the numbers of the methods of the blocks."""
         reader = Reader(data)
-        magic, version, _, dtype, fingerprint = struct.unpack("<4sBBB8s", reader.take(15))
+        magic, version, layout, dtype, fingerprint = struct.unpack("<4sBBB8s", reader.take(15))
         assert (magic, version) == (b"SEQC", 1)
         assert fingerprint.hex() == self.description["fingerprint"]
-        n_features, _, n_blocks = reader.numbers(3)
+        n_features, n_timesteps, n_blocks = reader.numbers(3)
         checked = data[: reader.place]
         assert struct.unpack("<I", reader.take(4))[0] == zlib.crc32(checked)
         assert n_features == len(self.units)
-        values, methods = [np.empty((0, n_features), DTYPES[dtype])], []
+        values, lengths, methods = [np.empty((0, n_features), DTYPES[dtype])], [], []
         for _ in range(n_blocks):
             length = reader.number()
             (checksum,) = struct.unpack("<I", reader.take(4))
             content = reader.take(length)
             assert checksum == zlib.crc32(content)
-            values.append(self.block(Reader(content), np.dtype(DTYPES[dtype]), methods))
+            values.append(self.block(Reader(content), np.dtype(DTYPES[dtype]), lengths, methods))
         assert not reader.rest()
+        check_layout(layout, n_features, n_timesteps, lengths)
         return np.concatenate(values), methods
 
-    def block(self, reader, dtype, methods):
-        """Decode a block."""
+    def block(self, reader, dtype, all_lengths, methods):
+        """Decode a block. Its lengths and its method are added to those of all blocks."""
         lengths, n_features = self.lengths(reader), len(self.units)
         method, total = reader.take(1)[0], sum(lengths)
+        all_lengths += lengths
         methods.append(method)
         if method == 0:
             return np.frombuffer(decompressed(reader.rest()), dtype).reshape(n_features, total).T
@@ -360,18 +383,18 @@ class NaiveDecoder:
             sizes = reader.numbers(n_features)
             return np.stack([standalone.simple_decompress(reader.take(size)) for size in sizes], axis=1)
         if method == 2:
-            part = Reader(reader.take(reader.number()))
+            part = Reader(reader.part())
             lowest = [-(number >> 1) if number & 1 else number >> 1 for number in part.numbers(n_features)]
             width = part.take(1)[0]
             above = from_planes(decompressed(part.rest()), f"<u{width}").reshape(n_features, total).T
             integers = (above.astype(np.int64) + lowest) * self.units
         else:
-            number = method - 64
+            number = method - FIRST_PREDICTOR
             predictor = Predictor(self.arrays, f"{number}/", self.description["rounds"][number], self.units)
             reconstruction = None
-            if len(predictor["of_reconstruction"]):
-                reconstruction = self.reconstruction(reader.take(reader.number()), lengths)
-            integers = predictor.decode(reader.take(reader.number()), lengths, reconstruction)
+            if len(predictor["reconstruction_weights"]):
+                reconstruction = self.reconstruction(reader.part(), lengths)
+            integers = predictor.decode(reader.part(), lengths, reconstruction)
         values = np.ascontiguousarray(self.center + self.unit * integers)
         if dtype.kind != "f":
             values = np.clip(np.rint(values), np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -384,12 +407,12 @@ class NaiveDecoder:
         return values
 
     def reconstruction(self, data, lengths):
-        """Return the integers of what embeddings are decoded to, of all timesteps."""
-        sizes = np.tile(self.arrays["embedding/sizes"].astype(np.int64), len(lengths))
-        embedded = Residuals(data).read(self.arrays["embedding/frequencies"], sizes).reshape(len(lengths), -1)
+        """Return the integers of the reconstruction, of all timesteps."""
+        scales = np.tile(self.arrays["embedding/sizes"].astype(np.int64), len(lengths))
+        embeddings = Residuals(data).read_with_tables(self.arrays["embedding/frequencies"], scales)
         sequences = [
             reconstructed(self.description, self.arrays, integers, length)
-            for integers, length in zip(embedded, lengths, strict=True)
+            for integers, length in zip(embeddings.reshape(len(lengths), -1), lengths, strict=True)
         ]
         integers = np.rint((np.concatenate(sequences) - self.center) / self.unit)
         return np.where(np.abs(integers) <= 1 << 27, integers, 0).astype(np.int64)

@@ -146,7 +146,7 @@ def of_peers(values: np.ndarray, codec: SequenceCodec) -> dict[str, int]:
     """Return the bytes that each peer needs for values of shape (n_values, n_features) within the same bounds."""
     lattice = codec.coder_.lattice
     integers, _ = lattice.integers(values)
-    bins = nearest_bins(integers, lattice.units_of_bin)
+    bins = nearest_bins(integers, lattice.bin_widths)
     lossless = not lattice.bound.any()
     if lossless:
         orders = [np.ascontiguousarray(values), np.ascontiguousarray(values.T)]

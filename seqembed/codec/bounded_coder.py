@@ -100,10 +100,10 @@ def learn_bounded_coder(
     """
     sequences = [sequence for sequence in sequences if len(sequence)]
     lattice = learn_lattice(np.concatenate(sequences), bound)
-    units_of_bin, training = lattice.units_of_bin, _sample(sequences)
+    bin_widths, training = lattice.bin_widths, _sample(sequences)
     first, held_out = (_aligned(part, lattice) for part in _divided(training))
-    found = search_settings(first, held_out, units_of_bin)
-    models = learn_residual_models(first, held_out, _aligned(training, lattice), units_of_bin, found.settings)
+    found = search_settings(first, held_out, bin_widths)
+    models = learn_residual_models(first, held_out, _aligned(training, lattice), bin_widths, found.settings)
     tries_bins, autoencoder = _bins_come_near(Block(training, lattice), models[0]), None
     complete = [sequence for sequence in training if np.isfinite(sequence).all()]
     if trained is not None and len(complete) >= _HELD_OUT:
@@ -121,21 +121,21 @@ def _learn_with_embeddings(
     trained: TrainedModel, sequences: list[np.ndarray], lattice: Lattice, found: SearchResult
 ) -> tuple[QuantisedAutoencoder | None, list[ResidualModel]]:
     """Learn models that predict from embeddings of few bits, too, if these save enough bits."""
-    units_of_bin, (first, held_out) = lattice.units_of_bin, _divided(sequences)
+    bin_widths, (first, held_out) = lattice.bin_widths, _divided(sequences)
     settings = [each for each in found.settings if each["n_lags"]]
     decoder = learn_fixed_point_decoder(trained, max(map(len, sequences)))
     fewest, best = _MOST_BITS_WITH_EMBEDDINGS * found.bits, None
     for bits in _EMBEDDING_BITS if settings else ():
         autoencoder = QuantisedAutoencoder(learn_embedding_coder(trained, sequences, bits), decoder)
         pieces, held_out_pieces = (_aligned(part, lattice, autoencoder) for part in (first, held_out))
-        needed = min(count_held_out_bits(pieces, held_out_pieces, units_of_bin, each) for each in settings)
+        needed = min(count_held_out_bits(pieces, held_out_pieces, bin_widths, each) for each in settings)
         needed += autoencoder.coder.count_bits(autoencoder.embed(held_out))
         if needed < fewest:
             fewest, best = needed, autoencoder
     if best is None:
         return None, []
     pieces, held_out_pieces, everything = (_aligned(part, lattice, best) for part in (first, held_out, sequences))
-    return best, learn_residual_models(pieces, held_out_pieces, everything, units_of_bin, settings)
+    return best, learn_residual_models(pieces, held_out_pieces, everything, bin_widths, settings)
 
 
 def _aligned(

@@ -26,8 +26,8 @@ _ARRAY_DTYPES: dict[str, type[np.generic]] = {
     **dict.fromkeys(("means", "factors"), np.float32),
     **dict.fromkeys(
         (
-            "units_of_bin",
-            *("weights", "same_step", "of_reconstruction", "curve", "typical"),
+            "bin_widths",
+            *("weights", "same_step", "reconstruction_weights", "curve", "typical"),
             *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias"),
             *("frequencies", "sizes"),
         ),

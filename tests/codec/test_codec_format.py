@@ -4,12 +4,14 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_decoder import NaiveDecoder
 
 from seqembed.codec import SequenceCodec
+from seqembed.codec.bytes.container import Layout, block, locate_blocks, pack, unpack_header
 
 OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
 
@@ -40,7 +42,7 @@ def test_old_files_are_decoded_by_what_the_page_says(path):
     else:
         (number,) = (method - 64 for method in methods)
         assert (f"{number}/kernel" in decoder.arrays) == (path.stem == "network")
-        assert (len(decoder.arrays[f"{number}/of_reconstruction"]) > 0) == (path.stem == "reconstruction")
+        assert (len(decoder.arrays[f"{number}/reconstruction_weights"]) > 0) == (path.stem == "reconstruction")
 
 
 @pytest.mark.slow
@@ -81,3 +83,16 @@ def test_large_residuals_and_escapes_are_as_the_page_says():
     codec = SequenceCodec(max_relative_error=1e-6).fit(X)
     X[::3, 7] *= 50
     assert_decoded_alike(codec, X)
+
+
+def test_a_recording_has_a_layout_of_its_own():
+    recording = pd.DataFrame(np.random.default_rng(0).normal(size=(700, 2)).cumsum(axis=0), columns=["flow", "heat"])
+    codec, file = SequenceCodec(max_relative_error=0.001).fit(recording), io.BytesIO()
+    codec.save(file)
+    data = codec.encode(recording)
+    header, blocks = unpack_header(data), [block(data, place) for place in locate_blocks(data)]
+    assert (header.layout, header.n_timesteps) == (Layout.RECORDING, 700)
+    decoded, _ = NaiveDecoder(file.getvalue()).decode(data)
+    np.testing.assert_array_equal(decoded, codec.decode(data))
+    with pytest.raises(AssertionError):
+        NaiveDecoder(file.getvalue()).decode(pack(header._replace(layout=Layout.RECORDING, n_timesteps=699), blocks))

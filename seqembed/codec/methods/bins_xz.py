@@ -24,8 +24,8 @@ def may_win(block: Block, n_bytes: float) -> bool:
 def encode(block: Block) -> bytes:
     """Compress the bins of all values, one feature after the other."""
     lattice, (integers, fits) = block.lattice, block.integers
-    bins = np.where(fits, nearest_bins(integers, lattice.units_of_bin), 0)
-    decoded = lattice.values(bins * lattice.units_of_bin, block.values.dtype)
+    bins = np.where(fits, nearest_bins(integers, lattice.bin_widths), 0)
+    decoded = lattice.values(bins * lattice.bin_widths, block.values.dtype)
     lowest = bins.min(axis=0)
     above = bins - lowest
     width = next(width for width in (1, 2, 4, 8) if above.max() >> (8 * width - 1) < 2)
@@ -42,7 +42,7 @@ def decode(data: bytes, shape: BlockShape) -> np.ndarray:
     width = content[start]
     planes = decompressed(content[start + 1 :], shape.n_values * width)
     above = values_from_planes(planes, f"<u{width}").reshape(shape.n_features, -1).T.astype(np.int64)
-    values = shape.lattice.values((above + lowest) * shape.lattice.units_of_bin, shape.dtype)
+    values = shape.lattice.values((above + lowest) * shape.lattice.bin_widths, shape.dtype)
     return replace_exact_values(exact_values, values)
 
 

@@ -64,7 +64,7 @@ def encode(model: ResidualModel, block: Block) -> bytes:
         embeddings, joined = block.embeddings
         start, reconstruction = pack_part(embeddings), block.pieces.padded(joined)
     integers, fits = (block.pieces.padded(joined) for joined in block.integers)
-    writer = _ResidualWriter(integers, fits, block.lattice.units_of_bin)
+    writer = _ResidualWriter(integers, fits, block.lattice.bin_widths)
     decoded = _run(model, block.lattice, block.pieces, writer, reconstruction)
     values = block.lattice.values(decoded, block.values.dtype)
     exact_values = encode_exact_values(block.values, values, block.lattice.bound)
@@ -108,8 +108,8 @@ class _ResidualCoder(Protocol):
 class _ResidualWriter:
     """Computes residuals from the integers of the values, and writes them."""
 
-    def __init__(self, integers: np.ndarray, fits: np.ndarray, units_of_bin: np.ndarray) -> None:
-        self._integers, self._fits, self._units_of_bin = integers, fits, units_of_bin
+    def __init__(self, integers: np.ndarray, fits: np.ndarray, bin_widths: np.ndarray) -> None:
+        self._integers, self._fits, self._bin_widths = integers, fits, bin_widths
         self._encoder = ResidualEncoder()
 
     def code_with_tables(
@@ -128,7 +128,7 @@ class _ResidualWriter:
 
     def _residuals(self, t: int, features: slice | int, predicted: np.ndarray) -> np.ndarray:
         part = slice(len(predicted)), t, features
-        residuals = nearest_bins(self._integers[part] - predicted, self._units_of_bin[features])
+        residuals = nearest_bins(self._integers[part] - predicted, self._bin_widths[features])
         # A value without an integer, or too far from its prediction, gets the residual 0, and is stored exactly.
         residuals[~self._fits[part] | (np.abs(residuals) >= LARGEST_RESIDUAL)] = 0
         return residuals
@@ -161,16 +161,16 @@ def _run(
     has_tables = isinstance(model.distribution, Tables)
     decoded = run_predictor(
         model.predictor,
-        lattice.units_of_bin,
+        lattice.bin_widths,
         pieces.lengths,
-        _exchange(model, lattice.units_of_bin, len(pieces.lengths), coder),
+        _exchange(model, lattice.bin_widths, len(pieces.lengths), coder),
         reconstruction=reconstruction,
         one_by_one=not has_tables,
     )
     return pieces.joined(decoded)
 
 
-def _exchange(model: ResidualModel, units_of_bin: np.ndarray, n_pieces: int, coder: _ResidualCoder) -> ResidualExchange:
+def _exchange(model: ResidualModel, bin_widths: np.ndarray, n_pieces: int, coder: _ResidualCoder) -> ResidualExchange:
     if isinstance(model.distribution, Tables):
         return partial(coder.code_with_tables, model.distribution.models())
     frequencies = model.distribution.frequencies()
@@ -178,4 +178,4 @@ def _exchange(model: ResidualModel, units_of_bin: np.ndarray, n_pieces: int, cod
     def exchange(t: int, feature: int, predicted: np.ndarray, scales: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         return coder.code_with_network(frequencies(inputs, feature), t, feature, predicted, scales)
 
-    return exchange_with_contexts(units_of_bin, n_pieces, exchange)
+    return exchange_with_contexts(bin_widths, n_pieces, exchange)

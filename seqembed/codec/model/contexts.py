@@ -34,12 +34,12 @@ _HALF_OCTAVES = np.array([(size * size).bit_length() for size in range(_LARGEST_
 ContextExchange: TypeAlias = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def exchange_with_contexts(units_of_bin: np.ndarray, n_pieces: int, exchange: ContextExchange) -> ResidualExchange:
+def exchange_with_contexts(bin_widths: np.ndarray, n_pieces: int, exchange: ContextExchange) -> ResidualExchange:
     """Pass contexts to an exchange of residuals.
 
     Parameters
     ----------
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`.
     n_pieces : int
         Number of pieces side by side.
@@ -51,12 +51,12 @@ def exchange_with_contexts(units_of_bin: np.ndarray, n_pieces: int, exchange: Co
     exchange : callable
         For `seqembed.codec.model.predictors.run_predictor`, with `one_by_one`.
     """
-    contexts = Contexts(n_pieces, units_of_bin)
+    contexts = Contexts(n_pieces, bin_widths)
 
     def exchange_in_context(t: int, features: slice, predicted: np.ndarray, scales: np.ndarray) -> np.ndarray:
         feature, predicted, scales = features.start, predicted[:, 0], scales[:, 0]
         residuals = exchange(t, feature, predicted, scales, contexts.inputs(t, feature, predicted, scales))
-        contexts.update(feature, residuals, predicted + residuals * units_of_bin[feature])
+        contexts.update(feature, residuals, predicted + residuals * bin_widths[feature])
         return residuals[:, np.newaxis]
 
     return exchange_in_context
@@ -71,20 +71,20 @@ class Contexts:
     ----------
     n_pieces : int
         Number of pieces side by side, the longest first.
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> contexts = Contexts(2, units_of_bin=np.array([3]))
+    >>> contexts = Contexts(2, bin_widths=np.array([3]))
     >>> contexts.inputs(0, 0, predicted=np.array([5, 6]), scales=np.array([64, 64])).shape == (2, N_INPUTS)
     True
     >>> contexts.update(0, residuals=np.array([1, 0]), decoded=np.array([8, 6]))
     """
 
-    def __init__(self, n_pieces: int, units_of_bin: np.ndarray) -> None:
-        self._units_of_bin, n_features = units_of_bin, len(units_of_bin)
+    def __init__(self, n_pieces: int, bin_widths: np.ndarray) -> None:
+        self._bin_widths, n_features = bin_widths, len(bin_widths)
         # The first axis is time: the present, then the timesteps before it. The last axis has zeros before the first
         # feature and after the last one.
         shape = n_pieces, _N_FEATURES_BEFORE + n_features + 1
@@ -110,7 +110,7 @@ class Contexts:
         inputs : float32 array of shape (n_active, N_INPUTS)
             Integers, those of more than 24 bits rounded.
         """
-        n_active, here, units = len(predicted), _N_FEATURES_BEFORE + feature, self._units_of_bin[feature]
+        n_active, here, units = len(predicted), _N_FEATURES_BEFORE + feature, self._bin_widths[feature]
         if feature == 0:
             self._start_timestep(t, n_active)
         nearest = nearest_bins(predicted, units)
@@ -123,7 +123,7 @@ class Contexts:
             np.abs(remainders)[:, np.newaxis],
             nearest[:, np.newaxis],
             (nearest - bins[1, :, here])[:, np.newaxis],
-            _clipped(neighbours),
+            _clipped_residuals(neighbours),
             _half_octaves(np.abs(neighbours)),
             _half_octaves(np.abs(residuals[:, _N_FEATURES_BEFORE:here]).sum(axis=1, keepdims=True)),
             bins[0, :, here - 1 : here],
@@ -145,7 +145,7 @@ class Contexts:
         """
         here = _N_FEATURES_BEFORE + feature
         self._residuals[0, : len(residuals), here] = residuals
-        self._bins[0, : len(residuals), here] = nearest_bins(decoded, self._units_of_bin[feature])
+        self._bins[0, : len(residuals), here] = nearest_bins(decoded, self._bin_widths[feature])
 
     def _start_timestep(self, t: int, n_active: int) -> None:
         """Make the present the past, and compute the inputs that depend on the past alone."""
@@ -163,9 +163,9 @@ class Contexts:
         feature_sums = [np.broadcast_to(each.sum(axis=1, keepdims=True), fast.shape) for each in (sizes, fast, slow)]
         times = np.array([t, _half_octaves(np.array(t))])
         past = [
-            _clipped(lags),
+            _clipped_residuals(lags),
             _half_octaves(np.abs(lags)),
-            _clipped(_neighbours(residuals[0])),
+            _clipped_residuals(_neighbours(residuals[0])),
             bins[0, :, inside, np.newaxis],
             (bins[0] - bins[1])[:, inside, np.newaxis],
             _neighbours(bins[0]),
@@ -180,7 +180,7 @@ def _neighbours(values: np.ndarray) -> np.ndarray:
     return np.stack([values[:, _N_FEATURES_BEFORE - 1 : -2], values[:, _N_FEATURES_BEFORE + 1 :]], axis=-1)
 
 
-def _clipped(residuals: np.ndarray) -> np.ndarray:
+def _clipped_residuals(residuals: np.ndarray) -> np.ndarray:
     clipped: np.ndarray = np.minimum(np.maximum(residuals, -_LARGEST_SIGNED), _LARGEST_SIGNED)
     return clipped
 

@@ -20,7 +20,7 @@ _SMALLEST_STEP, _LARGEST_STEP = 1e-4, 1e2
 # Each halving of the interval, on a logarithmic scale, determines another bit of the step.
 _N_HALVINGS = 40
 # The standard deviation of embeddings that are all the same counts as this.
-_SMALLEST_DEVIATION = 1e-9
+_SMALLEST_EMBEDDING_DEVIATION = 1e-9
 
 
 class EmbeddingCoder(NamedTuple):
@@ -71,7 +71,7 @@ class EmbeddingCoder(NamedTuple):
 
     def integers(self, sequences: list[np.ndarray]) -> np.ndarray:
         """Embed and round sequences, to an int64 array of shape (n_samples, n_components)."""
-        return _rounded(embed(self._trained_model(), sequences), self.mean, self.axes, self.step)
+        return _rounded_embeddings(embed(self._trained_model(), sequences), self.mean, self.axes, self.step)
 
     def count_bits(self, integers: np.ndarray) -> float:
         """Count the bits that rounded embeddings need in theory."""
@@ -131,11 +131,11 @@ def learn_embedding_coder(trained: TrainedModel, sequences: list[np.ndarray], bi
     axes = columns.T[::-1].copy()
     # The sign of an eigenvector is arbitrary: the largest entry of each axis is made positive, on all machines.
     axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, np.newaxis]
-    deviation = max(float(embeddings.std()), _SMALLEST_DEVIATION)
+    deviation = max(float(embeddings.std()), _SMALLEST_EMBEDDING_DEVIATION)
     low, high = deviation * _SMALLEST_STEP, deviation * _LARGEST_STEP
     for _ in range(_N_HALVINGS):
         step = float(np.sqrt(low * high))
-        integers = _rounded(embeddings, mean, axes, step)
+        integers = _rounded_embeddings(embeddings, mean, axes, step)
         coder = _coder_with_step(trained, integers, mean, axes, step)
         needed = coder.count_bits(integers) / len(embeddings)
         low, high = (step, high) if needed > bits else (low, step)
@@ -150,7 +150,7 @@ def _coder_with_step(
     return EmbeddingCoder(trained, mean, axes, step, sizes, tables)
 
 
-def _rounded(embeddings: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float) -> np.ndarray:
+def _rounded_embeddings(embeddings: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float) -> np.ndarray:
     steps = np.nan_to_num(np.rint((embeddings - mean) @ axes.T / step))
     integers: np.ndarray = np.clip(steps, -LARGEST_RESIDUAL, LARGEST_RESIDUAL).astype(np.int64)
     return integers

@@ -88,7 +88,7 @@ class FixedPointDecoder(NamedTuple):
         layers = [FixedPointLayer(*(numbers.astype(np.float64) for numbers in layer)) for layer in self.layers]
         output_kernel = self.output_kernel.astype(np.float64)
         states = [np.zeros((2, len(embeddings), len(layer.recurrent_kernel))) for layer in layers]
-        projected = _clipped(embeddings) @ layers[0].kernel
+        projected = _clipped_states(embeddings) @ layers[0].kernel
         outputs = []
         for step in range(-(-n_timesteps // self.patch_size)):
             for number, (layer, state) in enumerate(zip(layers, states, strict=True)):
@@ -116,11 +116,13 @@ def learn_fixed_point_decoder(trained: TrainedModel, n_timesteps: int) -> FixedP
     weights = decoder_weights(trained, n_timesteps)
     return FixedPointDecoder(
         [
-            FixedPointLayer(_rounded(layer.kernel), _rounded(layer.recurrent_kernel), _rounded(layer.biases, _ONE**2))
+            FixedPointLayer(
+                _fixed_point(layer.kernel), _fixed_point(layer.recurrent_kernel), _fixed_point(layer.biases, _ONE**2)
+            )
             for layer in weights.layers
         ],
-        _rounded(weights.output_kernel),
-        _rounded(weights.output_bias, _ONE**2),
+        _fixed_point(weights.output_kernel),
+        _fixed_point(weights.output_bias, _ONE**2),
         weights.center,
         weights.scale,
         weights.patch_size,
@@ -128,13 +130,13 @@ def learn_fixed_point_decoder(trained: TrainedModel, n_timesteps: int) -> FixedP
     )
 
 
-def _rounded(values: np.ndarray, units: int = _ONE) -> np.ndarray:
+def _fixed_point(values: np.ndarray, units: int = _ONE) -> np.ndarray:
     largest = _LARGEST_WEIGHT * (units // _ONE)
     whole: np.ndarray = np.clip(np.rint(values * units), -largest, largest).astype(np.int64)
     return whole
 
 
-def _clipped(states: np.ndarray) -> np.ndarray:
+def _clipped_states(states: np.ndarray) -> np.ndarray:
     clipped: np.ndarray = np.minimum(np.maximum(states, -_LARGEST_STATE), _LARGEST_STATE)
     return clipped
 
@@ -155,7 +157,7 @@ def _update(state: np.ndarray, sums: np.ndarray, *, relu: bool) -> None:
         gate += _ONE
         gate /= 2
         np.floor(gate, out=gate)
-    cell[...] = _clipped(np.floor((f * cell + i * (positive if relu else c)) / _ONE))
+    cell[...] = _clipped_states(np.floor((f * cell + i * (positive if relu else c)) / _ONE))
     activated = np.maximum(cell, 0) if relu else _tanh(cell * _ONE)
     hidden[...] = np.floor(o * activated / _ONE)
 

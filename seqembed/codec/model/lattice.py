@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-# Units of a bin of values without a step of their own. Predictions then lie between the centres of bins, too.
-_UNITS_OF_BIN = 255
+# Width of a bin in units, for values without a step. Predictions then may lie between the centres of bins.
+_BIN_WIDTH = 255
 # Larger integers could not be predicted in float64 exactly, see `seqembed.codec.model.predictors`.
 LARGEST_INTEGER = 1 << 27
 # Values that are sorted to look for a step: a larger sample would take seconds.
@@ -32,15 +32,15 @@ class Lattice(NamedTuple):
         The value of the integer 0, in the units of the data.
     unit : float64 array of shape (n_features,)
         Distance of neighbouring integers, in the units of the data.
-    units_of_bin : int64 array of shape (n_features,)
-        Width of a bin in units; odd. A value is decoded to a number at most (units_of_bin - 1) / 2 units away.
+    bin_widths : int64 array of shape (n_features,)
+        Width of a bin in units; odd. A value is decoded to a number at most (bin_widths - 1) / 2 units away.
     bound : float64 array of shape (n_features,)
         Largest error that is allowed, in the units of the data.
     """
 
     center: np.ndarray
     unit: np.ndarray
-    units_of_bin: np.ndarray
+    bin_widths: np.ndarray
     bound: np.ndarray
 
     def integers(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,16 +76,16 @@ class Lattice(NamedTuple):
         return converted
 
 
-def nearest_bins(distances: np.ndarray, units_of_bin: np.ndarray) -> np.ndarray:
+def nearest_bins(distances: np.ndarray, bin_widths: np.ndarray) -> np.ndarray:
     """Round distances in units to whole bins, an odd number of units each.
 
     Examples
     --------
     >>> import numpy as np
-    >>> nearest_bins(np.array([-2, -1, 1, 2, 4]), units_of_bin=np.array([3]))
+    >>> nearest_bins(np.array([-2, -1, 1, 2, 4]), bin_widths=np.array([3]))
     array([-1,  0,  0,  1,  1])
     """
-    bins: np.ndarray = (distances + (units_of_bin >> 1)) // units_of_bin
+    bins: np.ndarray = (distances + (bin_widths >> 1)) // bin_widths
     return bins
 
 
@@ -108,11 +108,11 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     >>> import numpy as np
     >>> values = np.random.default_rng(0).integers(0, 100, (1000, 1)) * 0.005
     >>> lattice = learn_lattice(values.astype(np.float32), bound=np.array([0.012]))
-    >>> lattice.unit.round(6), lattice.units_of_bin
+    >>> lattice.unit.round(6), lattice.bin_widths
     (array([0.005]), array([5]))
     """
     center, unit = np.zeros(values.shape[1]), np.ones(values.shape[1])
-    units_of_bin = np.ones(values.shape[1], np.int64)
+    bin_widths = np.ones(values.shape[1], np.int64)
     for feature, allowed in enumerate(bound):
         known = values[:, feature][np.isfinite(values[:, feature])]
         known = known[:: -(-len(known) // _VALUES_SORTED)] if len(known) else known
@@ -120,18 +120,18 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
         largest = float(np.abs(known).max()) if len(known) else 0.0
         if step is not None and largest / step <= LARGEST_INTEGER:
             unit[feature] = step
-            units_of_bin[feature] = 2 * int(min(allowed / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER)) + 1
+            bin_widths[feature] = 2 * int(min(allowed / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER)) + 1
         elif allowed > 0 and len(known):
             center[feature] = float(np.median(known))
             # The cast to the dtype of the data adds an error.
             rounding = float(np.spacing(known.dtype.type(largest))) / 2 if known.dtype.kind == "f" else 0.0
             remaining = max(allowed - rounding, allowed / 2)
             reach = float(np.abs(known - known.dtype.type(center[feature])).max())
-            affordable = LARGEST_INTEGER / 2 * (remaining / reach) if reach > 0 else _UNITS_OF_BIN
-            units = max(1, int(min(_UNITS_OF_BIN, affordable)))
+            affordable = LARGEST_INTEGER / 2 * (remaining / reach) if reach > 0 else _BIN_WIDTH
+            units = max(1, int(min(_BIN_WIDTH, affordable)))
             units -= 1 - units % 2
-            units_of_bin[feature], unit[feature] = units, 2 * remaining / units
-    return Lattice(center, unit, units_of_bin, np.asarray(bound, np.float64))
+            bin_widths[feature], unit[feature] = units, 2 * remaining / units
+    return Lattice(center, unit, bin_widths, np.asarray(bound, np.float64))
 
 
 def learn_step(values: np.ndarray) -> float | None:

@@ -44,7 +44,7 @@ class Predictor(NamedTuple):
     same_step : int64 array of shape (n_features, n_features)
         Weights of the deviations of the features before it at the same timestep: 0 on and below the diagonal. If all
         are 0, the features are coded together, which is faster.
-    of_reconstruction : int64 array of shape (3 * n_features, n_features)
+    reconstruction_weights : int64 array of shape (3 * n_features, n_features)
         Weights of the deviations of a reconstruction from the curve at the same timestep, the one before and the one
         after. Without rows, the predictor needs no reconstruction.
     curve : int64 array of shape (n_curve, n_features)
@@ -59,18 +59,18 @@ class Predictor(NamedTuple):
 
     weights: np.ndarray
     same_step: np.ndarray
-    of_reconstruction: np.ndarray
+    reconstruction_weights: np.ndarray
     curve: np.ndarray
     typical: np.ndarray
     rounds: bool
 
     def needs_reconstruction(self) -> bool:
         """Return whether the predictor reads a reconstruction."""
-        return len(self.of_reconstruction) > 0
+        return len(self.reconstruction_weights) > 0
 
     def numbers(self) -> list[np.ndarray]:
         """Return all numbers that decoding depends on."""
-        weights = [self.weights, self.same_step, self.of_reconstruction]
+        weights = [self.weights, self.same_step, self.reconstruction_weights]
         return [*weights, self.curve, self.typical, np.array([self.rounds])]
 
 
@@ -89,7 +89,7 @@ def residual_sizes(residuals: np.ndarray) -> np.ndarray:
 
 def run_predictor(
     predictor: Predictor,
-    units_of_bin: np.ndarray,
+    bin_widths: np.ndarray,
     lengths: np.ndarray,
     exchange: ResidualExchange,
     *,
@@ -104,7 +104,7 @@ def run_predictor(
     ----------
     predictor : Predictor
         Weights of the predictions.
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`.
     lengths : int array of shape (n_pieces,)
         Timesteps of each piece, the longest first.
@@ -121,10 +121,10 @@ def run_predictor(
     decoded : int64 array of shape (n_pieces, n_timesteps, n_features)
         The integers that a decoder has; 0 after the end of a piece.
     """
-    n_pieces, n_timesteps, n_features = len(lengths), int(lengths[0]), len(units_of_bin)
+    n_pieces, n_timesteps, n_features = len(lengths), int(lengths[0]), len(bin_widths)
     n_lags, last = len(predictor.weights) // n_features, len(predictor.curve) - 1
     weights, same_step = predictor.weights.astype(np.float64), predictor.same_step.astype(np.float64)
-    reconstruction_weights, reconstruction_inputs = predictor.of_reconstruction.astype(np.float64), None
+    reconstruction_weights, reconstruction_inputs = predictor.reconstruction_weights.astype(np.float64), None
     if predictor.needs_reconstruction():
         assert reconstruction is not None
         reconstruction_inputs = _reconstruction_inputs(reconstruction, predictor.curve, lengths)
@@ -149,9 +149,9 @@ def run_predictor(
             expected = np.clip(np.floor(expected * 2.0**-_WEIGHT_BITS + 0.5), -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
             predicted = curve[group] + expected.astype(np.int64)
             if predictor.rounds:
-                predicted = units_of_bin[group] * nearest_bins(predicted, units_of_bin[group])
+                predicted = bin_widths[group] * nearest_bins(predicted, bin_widths[group])
             residuals[:, group] = exchange(t, group, predicted, scales[:, group])
-            decoded[:n_active, t, group] = predicted + residuals[:, group] * units_of_bin[group]
+            decoded[:n_active, t, group] = predicted + residuals[:, group] * bin_widths[group]
             deviation = decoded[:n_active, t, group] - curve[group]
             present[:, group] = np.clip(deviation, -_LARGEST_DEVIATION, _LARGEST_DEVIATION)
         sizes = residual_sizes(residuals)
@@ -183,7 +183,7 @@ def _reconstruction_inputs(reconstruction: np.ndarray, curve: np.ndarray, length
 def learn_predictor(
     integers: np.ndarray,
     lengths: np.ndarray,
-    units_of_bin: np.ndarray,
+    bin_widths: np.ndarray,
     *,
     n_lags: int,
     by_timestep: bool,
@@ -199,7 +199,7 @@ def learn_predictor(
         Training pieces, the longest first.
     lengths : int array of shape (n_pieces,)
         Timesteps of each piece.
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`. A decoder knows a value up to an error that is uniform within a bin.
         The ridge has the variance of this error, so that the weights don't rely on digits that a decoder lacks.
     n_lags : int
@@ -224,25 +224,25 @@ def learn_predictor(
         integers,
         known,
         curve,
-        units_of_bin,
+        bin_widths,
         n_lags=n_lags,
         uses_same_step=uses_same_step,
         reconstruction=reconstruction,
     )
     sums = sum(np.abs(part * 2.0**_WEIGHT_BITS).sum(axis=0) for part in parts)
     factors = 2.0**_WEIGHT_BITS * np.minimum(1, _LARGEST_SUM_OF_WEIGHTS / 2 / np.maximum(sums, 1))
-    weights, same_step, of_reconstruction = (np.rint(part * factors).astype(np.int64) for part in parts)
+    weights, same_step, reconstruction_weights = (np.rint(part * factors).astype(np.int64) for part in parts)
     # A first pass, whose scales are arbitrary, measures the typical sizes of the residuals.
     scales = np.full(curve.shape, SCALE_UNITS, np.int64)
-    predictor = Predictor(weights, same_step, of_reconstruction, curve, scales, rounds)
+    predictor = Predictor(weights, same_step, reconstruction_weights, curve, scales, rounds)
     residuals = np.zeros(integers.shape, np.int64)
 
     def observe(t: int, features: slice, predicted: np.ndarray, scales: np.ndarray) -> np.ndarray:
         part = slice(len(predicted)), t, features
-        residuals[part] = nearest_bins(integers[part] - predicted, units_of_bin[features])
+        residuals[part] = nearest_bins(integers[part] - predicted, bin_widths[features])
         return residuals[part]
 
-    run_predictor(predictor, units_of_bin, lengths, observe, reconstruction=reconstruction)
+    run_predictor(predictor, bin_widths, lengths, observe, reconstruction=reconstruction)
     sizes = residual_sizes(residuals)
     overall = sizes[known].mean(axis=0)
     if by_timestep:
@@ -256,7 +256,7 @@ def _regression_weights(
     integers: np.ndarray,
     known: np.ndarray,
     curve: np.ndarray,
-    units_of_bin: np.ndarray,
+    bin_widths: np.ndarray,
     *,
     n_lags: int,
     uses_same_step: bool,
@@ -275,8 +275,8 @@ def _regression_weights(
     inputs = np.concatenate([*parts, deviations], axis=2)[known]
     # The variance of the decoder's error. A reconstruction has none: encoder and decoder have the same one.
     noise, n_inputs = np.zeros(inputs.shape[1]), inputs.shape[1] - n_features
-    noise[: n_lags * n_features] = np.tile(np.square(units_of_bin) / 12.0, n_lags)
-    noise[n_inputs:] = np.square(units_of_bin) / 12.0
+    noise[: n_lags * n_features] = np.tile(np.square(bin_widths) / 12.0, n_lags)
+    noise[n_inputs:] = np.square(bin_widths) / 12.0
     gram = inputs.T @ inputs
     ridge = gram + np.diag(noise * len(inputs) + _RELATIVE_RIDGE * np.diag(gram) + _ABSOLUTE_RIDGE)
     weights = np.zeros((n_inputs, n_features))

@@ -32,7 +32,7 @@ _MOST_FEATURES_WITH_BIAS = 32
 # Contexts computed at once. Buffers of more contexts leave the cache.
 _CONTEXTS_AT_ONCE = 2048
 # Inputs are divided by at least this standard deviation.
-_SMALLEST_DEVIATION = 2.0**-10
+_SMALLEST_INPUT_DEVIATION = 2.0**-10
 
 # Takes float32 inputs of shape (n_values, n_inputs), and the feature that they belong to. Yields float64 arrays of
 # shape (n_some_values, n_symbols): whole numbers proportional to the probabilities of the symbols.
@@ -157,7 +157,9 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
     largest = min(LARGEST_SYMBOL, int(np.abs(symbols).max()) + 1)
     means = inputs.mean(axis=0, dtype=np.float64).astype(np.float32)
     deviations = inputs.std(axis=0, dtype=np.float64)
-    factors = np.where(deviations > 0, _INPUT_UNITS / np.maximum(deviations, _SMALLEST_DEVIATION), 0).astype(np.float32)
+    factors = np.where(deviations > 0, _INPUT_UNITS / np.maximum(deviations, _SMALLEST_INPUT_DEVIATION), 0).astype(
+        np.float32
+    )
     n_features = int(features.max()) + 1
     n_features = n_features if n_features <= _MOST_FEATURES_WITH_BIAS else 1
     one_hot = np.eye(n_features, dtype=np.float32)[np.minimum(features, n_features - 1)]
@@ -177,10 +179,10 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
     return ResidualNetwork(
         means,
         factors,
-        _rounded(kernel[:n_inputs], _KERNEL_UNITS),
-        _rounded(biases, _INPUT_UNITS * _KERNEL_UNITS),
-        _rounded(output_kernel, _KERNEL_UNITS),
-        _rounded(output_bias, _HIDDEN_UNITS * _KERNEL_UNITS),
+        _rounded_weights(kernel[:n_inputs], _KERNEL_UNITS),
+        _rounded_weights(biases, _INPUT_UNITS * _KERNEL_UNITS),
+        _rounded_weights(output_kernel, _KERNEL_UNITS),
+        _rounded_weights(output_bias, _HIDDEN_UNITS * _KERNEL_UNITS),
     )
 
 
@@ -211,6 +213,6 @@ def _softmax_weights(network: MLPClassifier) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([np.zeros_like(kernel), kernel], axis=1), np.concatenate([[0], bias])
 
 
-def _rounded(values: np.ndarray, units: int) -> np.ndarray:
+def _rounded_weights(values: np.ndarray, units: int) -> np.ndarray:
     whole: np.ndarray = np.rint(values * units).astype(np.int64)
     return whole

@@ -85,46 +85,46 @@ class SearchResult(NamedTuple):
     bits: float
 
 
-def search_settings(training: AlignedPieces, held_out: AlignedPieces, units_of_bin: np.ndarray) -> SearchResult:
+def search_settings(training: AlignedPieces, held_out: AlignedPieces, bin_widths: np.ndarray) -> SearchResult:
     """Find the predictors that need the fewest bits on held-out sequences.
 
     Parameters
     ----------
     training, held_out : AlignedPieces
         Sequences to learn from, and sequences to count bits on.
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`.
     """
-    n_features = len(units_of_bin)
+    n_features = len(bin_widths)
     candidates = [
         settings
         for settings in _CANDIDATES
         if (len(training.lengths) >= _FEWEST_SEQUENCES_BY_TIMESTEP or not settings["by_timestep"])
         and settings["n_lags"] * n_features <= _MOST_REGRESSION_INPUTS
     ]
-    bits = [count_held_out_bits(training, held_out, units_of_bin, settings) for settings in candidates]
+    bits = [count_held_out_bits(training, held_out, bin_widths, settings) for settings in candidates]
     if 1 < n_features <= _MOST_FEATURES_ONE_BY_ONE:
         best = candidates[int(np.argmin(bits))].copy()
         best["uses_same_step"] = True
         candidates.append(best)
-        bits.append(count_held_out_bits(training, held_out, units_of_bin, best) / _MOST_BITS_WITH_SAME_STEP)
+        bits.append(count_held_out_bits(training, held_out, bin_widths, best) / _MOST_BITS_WITH_SAME_STEP)
     kept = [number for number in np.argsort(bits)[:_MOST_KEPT] if bits[number] <= _MOST_BITS_KEPT * min(bits)]
     return SearchResult([candidates[number] for number in kept], min(bits))
 
 
 def count_held_out_bits(
-    training: AlignedPieces, held_out: AlignedPieces, units_of_bin: np.ndarray, settings: PredictorSettings
+    training: AlignedPieces, held_out: AlignedPieces, bin_widths: np.ndarray, settings: PredictorSettings
 ) -> float:
     """Count the bits that a predictor needs on held-out sequences, with tables."""
-    predictor, tables = _learn_with_tables(training, units_of_bin, settings)
-    return tables.count_bits(*_residuals_and_scales(predictor, held_out, units_of_bin))
+    predictor, tables = _learn_with_tables(training, bin_widths, settings)
+    return tables.count_bits(*_residuals_and_scales(predictor, held_out, bin_widths))
 
 
 def learn_residual_models(
     training: AlignedPieces,
     held_out: AlignedPieces,
     everything: AlignedPieces,
-    units_of_bin: np.ndarray,
+    bin_widths: np.ndarray,
     settings: list[PredictorSettings],
 ) -> list[ResidualModel]:
     """Learn predictors, and the distributions of their residuals.
@@ -135,7 +135,7 @@ def learn_residual_models(
         Sequences on which networks are compared with tables.
     everything : AlignedPieces
         Sequences that the models are learned from.
-    units_of_bin : int64 array of shape (n_features,)
+    bin_widths : int64 array of shape (n_features,)
         See `seqembed.codec.model.lattice.Lattice`.
     settings : list of PredictorSettings
         Settings of each predictor.
@@ -146,10 +146,10 @@ def learn_residual_models(
         With networks if they save enough bits. Then the last model is the first one with tables: they adapt to
         sequences that are unlike those of the training.
     """
-    models = [ResidualModel(*_learn_with_tables(everything, units_of_bin, each)) for each in settings]
-    if not _network_saves_bits(training, held_out, units_of_bin, settings[0]):
+    models = [ResidualModel(*_learn_with_tables(everything, bin_widths, each)) for each in settings]
+    if not _network_saves_bits(training, held_out, bin_widths, settings[0]):
         return models
-    networks = [_learn_network(model.predictor, everything, units_of_bin) for model in models]
+    networks = [_learn_network(model.predictor, everything, bin_widths) for model in models]
     with_networks = [
         model if network is None else ResidualModel(model.predictor, network)
         for model, network in zip(models, networks, strict=True)
@@ -158,49 +158,49 @@ def learn_residual_models(
 
 
 def _learn_with_tables(
-    pieces: AlignedPieces, units_of_bin: np.ndarray, settings: PredictorSettings
+    pieces: AlignedPieces, bin_widths: np.ndarray, settings: PredictorSettings
 ) -> tuple[Predictor, Tables]:
     predictor = learn_predictor(
-        pieces.integers, pieces.lengths, units_of_bin, reconstruction=pieces.reconstruction, **settings
+        pieces.integers, pieces.lengths, bin_widths, reconstruction=pieces.reconstruction, **settings
     )
-    return predictor, learn_tables(*_residuals_and_scales(predictor, pieces, units_of_bin))
+    return predictor, learn_tables(*_residuals_and_scales(predictor, pieces, bin_widths))
 
 
 def _residuals_and_scales(
-    predictor: Predictor, pieces: AlignedPieces, units_of_bin: np.ndarray
+    predictor: Predictor, pieces: AlignedPieces, bin_widths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals of a predictor, in bins, and their scales."""
     residuals, scales = [], []
 
     def observe(t: int, features: slice, predicted: np.ndarray, expected_sizes: np.ndarray) -> np.ndarray:
         integers = pieces.integers[: len(predicted), t, features]
-        residuals_here = nearest_bins(integers - predicted, units_of_bin[features])
+        residuals_here = nearest_bins(integers - predicted, bin_widths[features])
         residuals.append(residuals_here.ravel())
         scales.append(expected_sizes.ravel())
         return residuals_here
 
-    run_predictor(predictor, units_of_bin, pieces.lengths, observe, reconstruction=pieces.reconstruction)
+    run_predictor(predictor, bin_widths, pieces.lengths, observe, reconstruction=pieces.reconstruction)
     return np.concatenate(residuals), np.concatenate(scales)
 
 
 def _network_saves_bits(
-    training: AlignedPieces, held_out: AlignedPieces, units_of_bin: np.ndarray, settings: PredictorSettings
+    training: AlignedPieces, held_out: AlignedPieces, bin_widths: np.ndarray, settings: PredictorSettings
 ) -> bool:
     """Return whether a network needs far fewer bits than tables, on held-out sequences."""
-    if len(units_of_bin) > _MOST_FEATURES_ONE_BY_ONE:
+    if len(bin_widths) > _MOST_FEATURES_ONE_BY_ONE:
         return False
-    predictor, tables = _learn_with_tables(training, units_of_bin, settings)
-    network = _learn_network(predictor, training, units_of_bin)
+    predictor, tables = _learn_with_tables(training, bin_widths, settings)
+    network = _learn_network(predictor, training, bin_widths)
     if network is None:
         return False
-    examples = _network_examples(predictor, held_out, units_of_bin)
+    examples = _network_examples(predictor, held_out, bin_widths)
     table_bits = tables.count_bits(examples.residuals, examples.scales)
     return network.count_bits(*examples) < _MOST_BITS_WITH_NETWORK * table_bits
 
 
-def _learn_network(predictor: Predictor, pieces: AlignedPieces, units_of_bin: np.ndarray) -> ResidualNetwork | None:
+def _learn_network(predictor: Predictor, pieces: AlignedPieces, bin_widths: np.ndarray) -> ResidualNetwork | None:
     """Return a network, or None if there is too little to learn from."""
-    examples = _network_examples(predictor, pieces, units_of_bin)
+    examples = _network_examples(predictor, pieces, bin_widths)
     symbols = coded_symbols(examples.residuals, examples.scales)
     if len(symbols) < _FEWEST_VALUES_FOR_NETWORK or (symbols == symbols[0]).all():
         return None
@@ -216,16 +216,16 @@ class _NetworkExamples(NamedTuple):
     scales: np.ndarray
 
 
-def _network_examples(predictor: Predictor, pieces: AlignedPieces, units_of_bin: np.ndarray) -> _NetworkExamples:
-    step = -(-int(pieces.lengths.sum()) * len(units_of_bin) // _MOST_VALUES_FOR_NETWORK)
+def _network_examples(predictor: Predictor, pieces: AlignedPieces, bin_widths: np.ndarray) -> _NetworkExamples:
+    step = -(-int(pieces.lengths.sum()) * len(bin_widths) // _MOST_VALUES_FOR_NETWORK)
     integers, lengths, reconstruction = pieces.every(step)
     examples = []
 
     def observe(t: int, feature: int, predicted: np.ndarray, scales: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        residuals = nearest_bins(integers[: len(predicted), t, feature] - predicted, units_of_bin[feature])
+        residuals = nearest_bins(integers[: len(predicted), t, feature] - predicted, bin_widths[feature])
         examples.append((inputs, np.full(len(residuals), feature), residuals, scales))
         return residuals
 
-    exchange = exchange_with_contexts(units_of_bin, len(lengths), observe)
-    run_predictor(predictor, units_of_bin, lengths, exchange, reconstruction=reconstruction, one_by_one=True)
+    exchange = exchange_with_contexts(bin_widths, len(lengths), observe)
+    run_predictor(predictor, bin_widths, lengths, exchange, reconstruction=reconstruction, one_by_one=True)
     return _NetworkExamples(*map(np.concatenate, zip(*examples, strict=True)))

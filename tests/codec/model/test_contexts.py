@@ -5,18 +5,18 @@ from seqembed.codec.model.contexts import N_INPUTS, exchange_with_contexts
 from seqembed.codec.model.predictors import learn_predictor, run_predictor
 
 
-def network_inputs(integers, lengths, units_of_bin):
+def network_inputs(integers, lengths, bin_widths):
     """All inputs, as an array of (n_pieces, n_timesteps, n_features, n_inputs)."""
-    predictor = learn_predictor(integers, lengths, units_of_bin, n_lags=1, by_timestep=False, rounds=False)
+    predictor = learn_predictor(integers, lengths, bin_widths, n_lags=1, by_timestep=False, rounds=False)
     seen = np.zeros((*integers.shape, N_INPUTS), np.float32)
 
     def observe(t, feature, predicted, scales, inputs):
         seen[: len(inputs), t, feature] = inputs
         residuals = integers[: len(predicted), t, feature] - predicted
-        return (residuals + units_of_bin[feature] // 2) // units_of_bin[feature]
+        return (residuals + bin_widths[feature] // 2) // bin_widths[feature]
 
-    exchange = exchange_with_contexts(units_of_bin, len(lengths), observe)
-    run_predictor(predictor, units_of_bin, lengths, exchange, one_by_one=True)
+    exchange = exchange_with_contexts(bin_widths, len(lengths), observe)
+    run_predictor(predictor, bin_widths, lengths, exchange, one_by_one=True)
     return seen
 
 

@@ -32,7 +32,9 @@ def test_reconstructions_are_close_to_those_of_floats(parameters, n_timesteps):
     whole = learn_fixed_point_decoder(autoencoder.model_, n_timesteps).reconstruct(embeddings, n_timesteps)
     np.testing.assert_allclose(whole, expected, atol=0.01 * autoencoder.scale_.max())
     for row in range(3):
-        alone = learn_fixed_point_decoder(autoencoder.model_, n_timesteps).reconstruct(embeddings[row : row + 1], n_timesteps)
+        alone = learn_fixed_point_decoder(autoencoder.model_, n_timesteps).reconstruct(
+            embeddings[row : row + 1], n_timesteps
+        )
         np.testing.assert_array_equal(alone[0], whole[row])
 
 

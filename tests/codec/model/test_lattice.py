@@ -19,7 +19,7 @@ def test_values_without_a_step_have_none(values):
 @pytest.mark.parametrize(("bound", "units"), [(0, 1), (0.004, 1), (0.005, 3), (0.0149, 5), (0.015, 7)])
 def test_a_bin_holds_as_many_steps_as_the_bound_allows(bound, units):
     values = np.random.default_rng(0).integers(0, 99, (999, 1)) * 0.005
-    assert learn_lattice(values, np.array([bound])).units_of_bin.tolist() == [units]
+    assert learn_lattice(values, np.array([bound])).bin_widths.tolist() == [units]
 
 
 def test_integers_and_back_within_half_a_unit():

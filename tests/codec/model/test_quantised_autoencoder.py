@@ -82,7 +82,8 @@ def test_sequences_of_any_length_are_reconstructed_as_they_are_alone(autoencoder
 @pytest.mark.slow
 def test_one_long_sequence_takes_no_memory_for_the_short_ones(autoencoder, days):
     quantised = QuantisedAutoencoder(
-        learn_embedding_coder(autoencoder.model_, list(days[:50]), 16), learn_fixed_point_decoder(autoencoder.model_, 24)
+        learn_embedding_coder(autoencoder.model_, list(days[:50]), 16),
+        learn_fixed_point_decoder(autoencoder.model_, 24),
     )
     lengths = np.array([8_000, *[5] * 4000])
     tracemalloc.start()
