@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
 
 __all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context", "output_container"]
+
+
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Fit], Fit]:
+    """Check the parameters of an estimator before its method `fit` runs, see scikit-learn's own decorator."""
+    decorator: Callable[[Fit], Fit] = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+    return decorator
 
 
 def output_container(transformer: Any) -> str:

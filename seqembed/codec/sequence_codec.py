@@ -170,7 +170,7 @@ class SequenceCodec(BaseEstimator):
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
-            vars(self).pop("bound_", None)
+            self.__dict__.pop("bound_", None)
         else:
             bound = self._bound(np.concatenate(arrays))
             coder = learn_bounded_coder(arrays, bound, trained)
@@ -441,7 +441,7 @@ class SequenceCodec(BaseEstimator):
         return codec
 
     def _remember_names(self, names: list[str] | tuple[str, ...] | None) -> None:
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = np.array(names, object)
 

@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 # An array, or a list of arrays where lengths differ.
 Data: TypeAlias = np.ndarray | list[np.ndarray]
 
-_DATA = files("seqembed.datasets") / "data"
+_DATA = files(__package__) / "data"
 
 
 def load_basic_motions(*, split: str | None = None, return_X_y: bool = False) -> Bunch | tuple[Data, np.ndarray]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -171,15 +171,15 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         n_components: int = 64,
         *,
         hidden_units: Sequence[int] = (128,),
-        patch_size: int | str = "auto",
-        activation: str = "tanh",
+        patch_size: int | Literal["auto"] = "auto",
+        activation: Literal["tanh", "relu"] = "tanh",
         time_encoding: bool = True,
-        scale: str | None = "standard",
-        augment: bool | str = "auto",
+        scale: Literal["standard"] | None = "standard",
+        augment: bool | Literal["auto"] = "auto",
         readout_weight: float = 0.1,
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: float | str = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
         validation_fraction: float = 0.0,
         patience: int | None = None,
         n_jobs: int | None = None,

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     """
 
     _bottleneck: bool
+    _stream: StreamState
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -78,14 +79,14 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         n_components: int = 64,
         *,
         hidden_units: Sequence[int] = (128,),
-        patch_size: int | str = "auto",
-        activation: str = "tanh",
+        patch_size: int | Literal["auto"] = "auto",
+        activation: Literal["tanh", "relu"] = "tanh",
         time_encoding: bool = True,
-        scale: str | None = "standard",
-        augment: bool | str = "auto",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: float | str = "auto",
+        scale: Literal["standard"] | None = "standard",
+        augment: bool | Literal["auto"] = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
         validation_fraction: float = 0.0,
         patience: int | None = None,
         n_jobs: int | None = None,
@@ -208,7 +209,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         remember_columns(self, sequences)
         self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
-        vars(self).pop("_stream", None)
+        self.__dict__.pop("_stream", None)
         if not result.interrupted:
             kept.remove()
         if message:
@@ -275,7 +276,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         self._stream = result.state
         # They belong to a fit that is over now.
         for name in ("n_iter_", "best_epoch_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         # New lists: a shallow copy of the estimator keeps its own history.
         self.history_ = self.history_ | {
             name: [*self.history_.get(name, []), value] for name, value in result.losses.items()
@@ -384,7 +385,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         names = ("n_timesteps_", "n_features_", "one_length_", "input_ndim_", "_padded_length")
         layout = Layout(*(taken.pop(name) for name in names))
         self.model_ = TrainedModel(taken.pop("network_"), taken.pop("weights_"), scaling, layout)
-        vars(self).update(taken)
+        self.__dict__.update(taken)
 
     def count_epochs(self, n_samples: int, n_timesteps: int) -> int:
         """Count the epochs that a fit makes, unless its loss stops it.

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from seqembed.files.atomic import write
 from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
-from seqembed.files.values import DAMAGE, Arrays, Kinds, decoded, encoded, record
+from seqembed.files.values import DAMAGE, Arrays, Kinds, decoded, encoded, expect, record
 from seqembed.inference.model import TrainedModel
 from seqembed.training.recipe import Recipe
 from seqembed.training.state import TrainingState
@@ -79,7 +79,9 @@ class Checkpoint:
             return None
         try:
             description, arrays = unpack(data)
-            fit, state = decoded(description["checkpoint"], arrays, _KINDS)
+            fit, restored = decoded(description["checkpoint"], arrays, _KINDS)
+            expect(isinstance(restored, TrainingState), "the state of a fit")
+            state: TrainingState = restored
         except DAMAGE as error:
             raise InvalidFileError(
                 f"Got checkpoint={self._name!r}, which is no checkpoint or a damaged one: {error} Remove it to "

@@ -375,7 +375,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         check_detector_attributes(attributes)
-        vars(self).update(attributes)
+        self.__dict__.update(attributes)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

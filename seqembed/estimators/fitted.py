@@ -251,7 +251,7 @@ class FittedNetworkMixin:
             from seqembed.export.keras_model import read_keras_weights
         self.weights_ = read_keras_weights(model, self.network_, self.weights_)
         # Moments of the gradient belong to the weights before.
-        vars(self).pop("_stream", None)
+        self.__dict__.pop("_stream", None)
         return self
 
     def export_onnx(self, file: Writable, part: str | None = None) -> None:
@@ -352,7 +352,7 @@ class FittedNetworkMixin:
         """2 if fitted on (n_samples, n_timesteps), else 3."""
         return self.model_.layout.ndim
 
-    def _read(self, X: SequencesLike, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
+    def _read(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
         """Check the input of a fitted estimator: a collection now, batches when they are reached."""
         check_is_fitted(self)
         if is_lazy(X):

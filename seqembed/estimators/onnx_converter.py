@@ -63,7 +63,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     opset = model.opset_import[0].version
     if container.target_opset < opset:
         raise ValueError(f"Got target_opset={container.target_opset}, expected {opset} or more.")
-    names = {"X": scope.get_unique_variable_name("encoder_X"), "Z": operator.outputs[0].full_name}
+    names: dict[str, str] = {"X": scope.get_unique_variable_name("encoder_X"), "Z": operator.outputs[0].full_name}
     # The pipeline may declare another dtype than the encoder reads.
     container.add_node(
         "Cast",

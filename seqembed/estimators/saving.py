@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -61,6 +61,11 @@ class SavableMixin:
         except InvalidFileError as error:
             raise TypeError(f"{error} Save it by joblib.dump or skops.") from error
         write(data, file)
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Return the parameters, as every estimator of scikit-learn does."""
 
     @abstractmethod
     def _attributes_to_save(self) -> dict[str, Any]:

@@ -129,9 +129,10 @@ class _Graph:
         output = self._onnx.helper.make_tensor_value_info(name, element, shape)
         graph = self._onnx.helper.make_graph(self._nodes, "seqembed", self._inputs, [output], self._constants)
         opset = self._onnx.helper.make_opsetid("", OPSET)
-        return self._onnx.helper.make_model(
+        model: onnx.ModelProto = self._onnx.helper.make_model(
             graph, ir_version=IR_VERSION, opset_imports=[opset], producer_name="seqembed"
         )
+        return model
 
     def with_a_row(self, values: str, dtype: npt.DTypeLike, filling: int = 0) -> str:
         """Append a row: ONNX Runtime's LSTM ends the process if there is none."""
@@ -214,7 +215,7 @@ class _Graph:
     def _with_time_features(self, steps: str) -> str:
         """Append the time features to each step, computed as `Network.time_features` does."""
         shape = self.add("Shape", steps)
-        last = self._network.count_steps(self._network.encoded_timesteps) - 1
+        last = self._network.count_steps(self._network.encoded_timesteps or 1) - 1
         position = self.add("Range", self.constant(np.int64(0)), self._at(shape, 0), self.constant(np.int64(1)))
         position = self.add("Cast", position, to=self._onnx.TensorProto.DOUBLE)
         position = self.add("Mul", position, self.constant(np.float64(2 / max(1, last))))

@@ -29,7 +29,7 @@ _LARGEST_HEADER = 1 << 20
 _LENGTH = struct.Struct("<Q")
 _PIECE = 1 << 24
 _NO_DIGEST = "0" * 64
-_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _MOST_DIMENSIONS = 4
 
 

@@ -45,7 +45,7 @@ class Kind(NamedTuple):
 Kinds: TypeAlias = Mapping[str, Kind]
 
 
-def record(cls: type) -> Kind:
+def record(cls: Any) -> Kind:
     """Make the kind of a dataclass or a named tuple, which is written field by field.
 
     Examples

@@ -85,7 +85,9 @@ def _mean_errors(averaged_axes: tuple[int, ...], model: TrainedModel, batch: Bat
     squared = forward.squared_errors(model.network, model.weights, batch.values, batch.lengths)
     sums = squared.sum(axis=averaged_axes, where=batch.mask)
     counts = batch.mask.sum(axis=averaged_axes)
-    return np.divide(sums, counts, out=np.full(counts.shape, np.nan, np.float32), where=counts > 0, casting="same_kind")
+    unknown = np.full(counts.shape, np.nan, np.float32)
+    means: np.ndarray = np.divide(sums, counts, out=unknown, where=counts > 0, casting="same_kind")
+    return means
 
 
 def _sum_squares(model: TrainedModel, batch: Batch) -> np.ndarray:

@@ -266,6 +266,7 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
         file.flush()
         ends = np.concatenate(lengths)
         timesteps = np.memmap(file, dtype, "r", shape=(int(ends.sum()), first.n_features))
+        values: np.ndarray | list[np.ndarray]
         if (ends == ends[0]).all():
             values = timesteps.reshape(len(ends), ends[0], first.n_features)
         else:

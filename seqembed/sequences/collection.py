@@ -65,8 +65,8 @@ class Sequences:
     def n_features(self) -> int:
         """Values per timestep; 0 of no sequence in a list."""
         if isinstance(self.values, np.ndarray):
-            return self.values.shape[2]
-        return self.values[0].shape[1] if self.values else 0
+            return int(self.values.shape[2])
+        return int(self.values[0].shape[1]) if self.values else 0
 
     @property
     def n_timesteps(self) -> int:
@@ -117,6 +117,7 @@ class Sequences:
                [ 3., nan, nan]], dtype=float32)
         """
         n_timesteps = self.lengths[rows].max() if n_timesteps is None else n_timesteps
+        chosen: np.ndarray | list[np.ndarray]
         if isinstance(self.values, np.ndarray):
             chosen = self.values[rows]
             if chosen.shape[1] == n_timesteps:
@@ -156,7 +157,8 @@ def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
     >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
     [2, 4, 5]
     """
-    return gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
+    slices: Iterator[slice] = gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
+    return slices
 
 
 def rows_by_length(lengths: np.ndarray) -> np.ndarray:
@@ -251,24 +253,25 @@ def read_sequences(
     >>> read_sequences([pd.DataFrame({"flow": [1.0, 2.0], "heat": [3.0, float("inf")]})]).names
     ('flow', 'heat')
     """
-    X = listed(X)
-    names = column_names(X)
-    if isinstance(X, (list, tuple)):
+    given = listed(X)
+    names = column_names(given)
+    if isinstance(given, list):
         if lengths is not None:
             raise ValueError(
                 "Got lengths= with a list of sequences, expected a padded array. Leave it out: each array of a list "
                 "has its own length."
             )
-        check_same_columns(X)
-        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(X)]
+        check_same_columns(given)
+        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(given)]
         # check_array refuses a list of numbers or of objects.
         if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
             return _from_list(arrays, names)
-    rows_are_dates = is_frame(X) and hasattr(getattr(X, "index", None), "tz_localize")
-    if is_frame(X) or (isinstance(X, np.ndarray) and (isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "biuf")):
-        X = as_numbers(X, "X")
-    X = check_array(
-        X,
+    rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
+    is_array = isinstance(given, np.ndarray)
+    if is_frame(given) or (is_array and (isinstance(given, np.ma.MaskedArray) or given.dtype.kind not in "biuf")):
+        given = as_numbers(given, "X")
+    array: np.ndarray = check_array(
+        given,
         dtype="numeric",
         allow_nd=True,
         ensure_2d=False,
@@ -279,23 +282,24 @@ def read_sequences(
         estimator=estimator,
         input_name="X",
     )
-    if X.ndim == 1:
+    if array.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
-            f"got a 1D array of {counted(X.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
+            f"got a 1D array of {counted(array.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
             f"sequence, or cut it into windows."
         )
-    if X.ndim > 3:
+    if array.ndim > 3:
         raise ValueError(
-            f"Expected sequences of shape (n_samples, n_timesteps, n_features), got an array of {X.ndim} dimensions, "
-            f"shape {X.shape}. To flatten what each timestep holds: X.reshape(*X.shape[:2], -1)."
+            f"Expected sequences of shape (n_samples, n_timesteps, n_features), got an array of {array.ndim} "
+            f"dimensions, shape {array.shape}. To flatten what each timestep holds: X.reshape(*X.shape[:2], -1)."
         )
-    values = with_feature_axis(X)
+    values = with_feature_axis(array)
     if lengths is None:
-        return Sequences(values, np.full(len(X), X.shape[1]), X.ndim, False, names, None, rows_are_dates)
-    ends = checked_lengths(lengths, len(X), X.shape[1])
-    values = values[:, : ends[0]] if (ends == ends[0]).all() else [x[:n] for x, n in zip(values, ends, strict=True)]
-    return Sequences(values, ends, X.ndim, False, names, X.shape[1], rows_are_dates)
+        return Sequences(values, np.full(len(array), array.shape[1]), array.ndim, False, names, None, rows_are_dates)
+    ends = checked_lengths(lengths, len(array), array.shape[1])
+    are_equal = bool((ends == ends[0]).all())
+    cut = values[:, : ends[0]] if are_equal else [x[:n] for x, n in zip(values, ends, strict=True)]
+    return Sequences(cut, ends, array.ndim, False, names, array.shape[1], rows_are_dates)
 
 
 def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Sequences:

@@ -62,7 +62,8 @@ def listed(X: Any) -> Any:
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
         )
-    if isinstance(X, MappingView):
+    # The views of values and of items can be iterated.
+    if isinstance(X, MappingView) and isinstance(X, Iterable):
         return list(X)
     if isinstance(X, np.ndarray):
         return list(X) if X.ndim == 1 and X.dtype == object else X
