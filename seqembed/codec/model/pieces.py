@@ -49,7 +49,7 @@ class Pieces(NamedTuple):
         """
         n_timesteps = int(self.lengths[0]) if len(self.lengths) else 0
         if (self.lengths == n_timesteps).all() and (np.diff(self.starts) == n_timesteps).all():
-            return joined.reshape(len(self.lengths), n_timesteps, -1)
+            return joined.reshape(len(self.lengths), n_timesteps, joined.shape[1])
         padded = np.zeros((len(self.lengths), n_timesteps, joined.shape[1]), joined.dtype)
         for piece, inside, part in self.places():
             padded[piece, inside] = joined[part]
