@@ -9,7 +9,7 @@ import numpy as np
 
 # With fewer pieces than this, the loop over timesteps takes longer than the arithmetic in it.
 _FEWEST_PIECES = 64
-# Timesteps. Each piece starts without a past, which costs bits: no piece is shorter because of the number of pieces.
+# Timesteps. Shorter sequences are not cut to have more pieces: each piece starts without a past, which costs bits.
 _SHORTEST_LIMIT = 512
 # Pieces are padded to the longest one. They then take at most this many times the memory of their values.
 _MOST_PADDING = 4
