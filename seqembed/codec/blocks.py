@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from seqembed.codec.bytes.damage import DAMAGE, InvalidStreamError
 from seqembed.codec.bytes.lengths import check_size, pack_lengths, unpack_lengths
-from seqembed.codec.methods.method import Block, BlockShape, Method
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method
 from seqembed.codec.methods.table import METHODS, STAGES
 from seqembed.codec.model.lattice import Lattice
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from seqembed.codec.blocks import decode_block, encode_block, kind_of_block
 from seqembed.codec.bytes.lengths import sequence_lengths
 from seqembed.codec.methods import bins_xz, predicted
-from seqembed.codec.methods.method import Block, Method
+from seqembed.codec.methods.block import Block
+from seqembed.codec.methods.method import Method
 from seqembed.codec.model.embedding_coder import learn_embedding_coder
 from seqembed.codec.model.fixed_point_decoder import learn_fixed_point_decoder
 from seqembed.codec.model.lattice import Lattice, learn_lattice

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import itertools
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any, BinaryIO, ClassVar, Self
@@ -15,18 +13,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
+from seqembed.codec.bounds import feature_bounds
 from seqembed.codec.bytes.container import (
     Header,
     Layout,
     block,
-    check_dtype,
     locate_blocks,
     pack,
     read_one,
     unpack_header,
 )
 from seqembed.codec.bytes.damage import InvalidStreamError
-from seqembed.codec.codec_file import describe, restored
+from seqembed.codec.codec_file import describe, fingerprint, restored
+from seqembed.codec.inputs import check_overlap, common_dtype, count_timesteps, cut_into_blocks, read_input
 from seqembed.codec.methods.table import KINDS
 from seqembed.codec.model.embedding_coder import EmbeddingCoder, learn_embedding_coder
 from seqembed.files.atomic import Writable, write
@@ -34,15 +33,10 @@ from seqembed.files.safetensors_file import InvalidFileError, Readable
 from seqembed.files.safetensors_file import pack as pack_file
 from seqembed.files.safetensors_file import unpack as unpack_file
 from seqembed.inference.model import TrainedModel
-from seqembed.sequences.collection import Sequences, counted, read_sequences
 from seqembed.sequences.columns import check_names
-from seqembed.sequences.containers import SequencesLike, in_memory, is_frame
+from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, fit_context
-
-# Values of a block: enough to amortise what it begins with, few enough for random access.
-_VALUES_OF_BLOCK = 1 << 20
-# Windows that are compared with one another. So many distinct values that they share are no chance.
-_COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
 
 class SequenceCodec(BaseEstimator):
@@ -156,7 +150,7 @@ class SequenceCodec(BaseEstimator):
             for no value at all.
         """
         trained = self._trained_model()
-        sequences, _ = _read(X)
+        sequences, _ = read_input(X)
         arrays, n_features = list(sequences.values), sequences.n_features
         if n_features == 0 or not sequences.lengths.sum():
             raise ValueError("Got no value, expected sequences to learn from.")
@@ -166,16 +160,16 @@ class SequenceCodec(BaseEstimator):
                 f"{trained.layout.n_features}. Pass sequences as the estimator reads them: a data frame is one "
                 f"recording here, and frame.to_numpy() holds a sequence in each row."
             )
-        _refuse_overlap(arrays)
+        check_overlap(arrays)
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
             self.__dict__.pop("bound_", None)
         else:
-            bound = self._bound(np.concatenate(arrays))
+            bound = feature_bounds(np.concatenate(arrays), self.max_error, self.max_relative_error)
             coder = learn_bounded_coder(arrays, bound, trained)
             self.bound_ = bound
-        self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, _fingerprint(coder)
+        self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, fingerprint(coder)
         self._remember_names(sequences.names)
         return self
 
@@ -198,7 +192,7 @@ class SequenceCodec(BaseEstimator):
             For other features, for columns with other names or in another order, and for windows that overlap.
         """
         check_is_fitted(self)
-        sequences, layout = _read(X)
+        sequences, layout = read_input(X)
         arrays = list(sequences.values)
         if arrays:
             check_names(self, sequences.names)
@@ -207,12 +201,13 @@ class SequenceCodec(BaseEstimator):
                 f"Got sequences of {counted(sequences.n_features, 'feature')}, but SequenceCodec was fitted on "
                 f"{self.n_features_in_}. Pass sequences of the same features."
             )
-        _refuse_overlap(arrays)
-        dtype = _common_dtype(sequences)
+        check_overlap(arrays)
+        dtype = common_dtype(sequences)
         blocks = [
-            self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part]) for part in _blocks(arrays)
+            self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part])
+            for part in cut_into_blocks(arrays)
         ]
-        n_timesteps = 0 if layout in _LISTS else _count_timesteps(sequences)
+        n_timesteps = count_timesteps(sequences, layout)
         header = Header(layout, dtype, self._fingerprint, self.n_features_in_, n_timesteps, len(blocks))
         return pack(header, blocks)
 
@@ -335,7 +330,7 @@ class SequenceCodec(BaseEstimator):
             and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
             help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
         """
-        arrays = list(_read(X)[0].values)
+        arrays = list(read_input(X)[0].values)
         if not sum(array.size for array in arrays):
             raise ValueError("Got no value, expected sequences to report on.")
         data = self.encode(X)
@@ -432,7 +427,7 @@ class SequenceCodec(BaseEstimator):
         parameters = {name: description["parameters"].get(name) for name in ("max_error", "max_relative_error", "bits")}
         codec = cls(estimator, **parameters)
         codec.coder_ = restored(description, arrays, codec._copied_model())
-        codec.n_features_in_, codec._fingerprint = n_features, _fingerprint(codec.coder_)
+        codec.n_features_in_, codec._fingerprint = n_features, fingerprint(codec.coder_)
         if codec._fingerprint.hex() != description["fingerprint"]:
             raise InvalidFileError("Got another estimator than the codec was fitted with, or a file that was changed.")
         if isinstance(codec.coder_, BoundedCoder):
@@ -469,28 +464,6 @@ class SequenceCodec(BaseEstimator):
         # The user may write into the weights of the estimator, which must not change what old bytes mean.
         return copy.deepcopy(model)
 
-    def _bound(self, values: np.ndarray) -> np.ndarray:
-        is_relative = self.max_error is None
-        name = "max_relative_error" if is_relative else "max_error"
-        given = np.asarray(self.max_relative_error if is_relative else self.max_error, np.float64)
-        if given.shape not in ((), (values.shape[1],)):
-            raise ValueError(
-                f"Got {name}= of shape {given.shape}, expected one number, or one for each of "
-                f"{counted(values.shape[1], 'feature')}."
-            )
-        if not (np.isfinite(given) & (given >= 0)).all():
-            raise ValueError(f"Got {name}={given.tolist()}, expected a number from 0, or one for each feature.")
-        bound = np.broadcast_to(given, (values.shape[1],))
-        if not is_relative:
-            return bound.copy()
-        finite = np.isfinite(values)
-        lowest = np.where(finite, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
-        highest = np.where(finite, values, -np.inf).max(axis=0, initial=-np.inf).astype(np.float64)
-        # A half each, since the whole may exceed the largest float.
-        with np.errstate(invalid="ignore", over="ignore"):
-            bounds = bound * (highest / 2 - lowest / 2) * 2
-        return np.where((highest > lowest) & np.isfinite(bounds), bounds, 0)
-
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
         if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
@@ -498,81 +471,6 @@ class SequenceCodec(BaseEstimator):
         return header
 
 
-def _fingerprint(coder: BoundedCoder | EmbeddingCoder) -> bytes:
-    digest = hashlib.sha256()
-    for numbers in coder.numbers():
-        digest.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
-    return digest.digest()[:8]
-
-
 def _listed(bound: npt.ArrayLike | None) -> Any:
     """Return a bound as JSON holds it."""
     return None if bound is None else np.asarray(bound, np.float64).tolist()
-
-
-_LISTS = (Layout.LIST, Layout.UNIVARIATE_LIST)
-
-
-def _read(X: Any) -> tuple[Sequences, Layout]:
-    """Read sequences, and the layout in which they will be decoded. A data frame is a single recording."""
-    X = in_memory(X)
-    if is_frame(X):
-        return read_sequences([X]), Layout.RECORDING
-    sequences = read_sequences(X)
-    if isinstance(sequences.values, np.ndarray):
-        return sequences, Layout.ARRAY if sequences.ndim == 3 else Layout.UNIVARIATE_ARRAY
-    return sequences, Layout.LIST if sequences.ndim == 3 else Layout.UNIVARIATE_LIST
-
-
-def _count_timesteps(sequences: Sequences) -> int:
-    """Count the timesteps of an array, which may hold no sequence, or of a recording."""
-    values = sequences.values
-    return values.shape[1] if isinstance(values, np.ndarray) else len(values[0])
-
-
-def _refuse_overlap(sequences: list[np.ndarray]) -> None:
-    """Refuse windows that share values: the recording holds each of them once."""
-    windows = sequences[:_COMPARED]
-    if len(windows) < _FEWEST_COMPARED or any(window.shape != windows[0].shape for window in windows):
-        return
-    first, second = windows[:2]
-    if not len(first) or np.array_equal(first, second):
-        return
-    for shift in (1 + np.flatnonzero((first[1:] == second[0]).all(axis=1))).tolist():
-        shared = first[shift:]
-        if len(np.unique(shared)) < _FEWEST_DISTINCT:
-            return
-        if all(np.array_equal(left[shift:], right[: len(shared)]) for left, right in itertools.pairwise(windows)):
-            raise ValueError(
-                f"Got windows that overlap: each starts at row {shift} of the one before it. Encode the recording that "
-                f"they come from, as [recording], and cut the windows after decoding."
-            )
-
-
-def _common_dtype(sequences: Sequences) -> np.dtype:
-    """Return a dtype that holds all values."""
-    if not len(sequences):
-        dtype = sequences.values.dtype if isinstance(sequences.values, np.ndarray) else np.dtype(np.float32)
-        return dtype if dtype.kind in "fiu" else np.dtype(np.float32)
-    dtypes = {sequence.dtype for sequence in sequences.values}
-    dtype = np.result_type(*dtypes)
-    check_dtype(dtype)
-    if dtype.kind == "f" and any(each.kind in "iu" and each.itemsize == np.dtype(np.int64).itemsize for each in dtypes):
-        raise ValueError(
-            f"Got sequences of {len(dtypes)} dtypes, of which float64 can't hold all values, expected one dtype. Pass "
-            f"[x.astype(np.float64) for x in X] if it may round."
-        )
-    return dtype
-
-
-def _blocks(sequences: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    part: list[np.ndarray] = []
-    n_values = 0
-    for sequence in sequences:
-        part.append(sequence)
-        n_values += sequence.size
-        if n_values >= _VALUES_OF_BLOCK:
-            yield part
-            part, n_values = [], 0
-    if part:
-        yield part

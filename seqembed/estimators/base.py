@@ -8,20 +8,21 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from seqembed.estimators.checkpoints import Checkpoint, fingerprint
 from seqembed.estimators.file_checks import check_network_attributes
 from seqembed.estimators.fitted import FittedNetworkMixin
+from seqembed.estimators.model_attributes import model_attributes, restored_model
+from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
-from seqembed.inference.model import Layout, TrainedModel
+from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator
+from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.network.weights import initial_weights
@@ -29,9 +30,9 @@ from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
-from seqembed.sequences.hints import layout_hints
-from seqembed.sequences.scaling import ScaledSequences, Scaling, constant_features, learn_scaling
-from seqembed.sklearn_private import Interval, Options, StrOptions, fit_context
+from seqembed.sequences.hints import constant_hint, layout_hints
+from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
+from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
@@ -48,25 +49,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     _bottleneck: bool
     _stream: StreamState
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        # `checked_units` checks it: its message shows the tuple to pass.
-        "hidden_units": "no_validation",
-        "patch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "activation": [StrOptions({"tanh", "relu"})],
-        "time_encoding": ["boolean"],
-        "scale": [StrOptions({"standard"}), None],
-        "augment": ["boolean", StrOptions({"auto"})],
-        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = NETWORK_CONSTRAINTS
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -182,11 +165,11 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             for hint in layout_hints(sequences):
                 # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
                 warnings.warn(hint, UserWarning, stacklevel=3)
-            shape = joint_shape(sequences.lengths, self._common_to_workers(sequences), workers)
-            random = _generator(self.random_state)
+            shape = joint_shape(sequences.lengths, common_settings(self, sequences), workers)
+            random = new_generator(self.random_state)
             start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
-            recipe = self._recipe(shape, start.network, self._count_validation(shape)[workers.rank])
+            recipe = self._recipe(shape, start.network, count_validation(self.validation_fraction, shape)[workers.rank])
             kept = Checkpoint(checkpoint, fingerprint(self, start, recipe, shape), workers)
             try:
                 result = train(
@@ -260,12 +243,12 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         first_call = not hasattr(self, "model_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
         is_going_on = hasattr(self, "_stream")
-        state = copy.deepcopy(self._stream) if is_going_on else StreamState(_generator(self.random_state))
+        state = copy.deepcopy(self._stream) if is_going_on else StreamState(new_generator(self.random_state))
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
         start = self._start(sequences, shape, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
-            warnings.warn(_constant_message(np.flatnonzero(constant)), UserWarning, stacklevel=3)
+            warnings.warn(constant_hint(np.flatnonzero(constant)), UserWarning, stacklevel=3)
             start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)
@@ -293,66 +276,28 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         workers: Workers = ALONE,
     ) -> TrainedModel:
         """Return the model that training starts from: the fitted one if it goes on, else a new one."""
-        network, layout = self._network(sequences.n_features, shape.n_timesteps), _layout(sequences, shape, workers)
-        if not (go_on and hasattr(self, "model_")):
-            scaling = learn_scaling(sequences, self.scale, workers.all_gather)
-            return TrainedModel(network, initial_weights(network, random), scaling, layout)
-        fitted = self.model_.network
-        if self.time_encoding and fitted.encoded_timesteps:
-            network = replace(network, encoded_timesteps=fitted.encoded_timesteps)
-        if self.patch_size == "auto":
-            network = replace(network, patch_size=fitted.patch_size)
-        if network != fitted:
-            raise ValueError(
-                f"Training can't go on from {fitted} with {network}. Call fit with warm_start=False, or use "
-                f"the parameters and features that the estimator was fitted with."
-            )
-        return replace(self.model_, layout=layout)
-
-    def _common_to_workers(self, sequences: Sequences) -> dict[str, object]:
-        """Return the settings that have to be the same for all workers of a fit."""
-        parameters = self.get_params(deep=False)
-        free = ("random_state", "n_jobs", "verbose")
-        fitted = None
-        if self.warm_start and hasattr(self, "model_"):
-            scaling = self.model_.scaling
-            statistics = (scaling.means.tolist(), scaling.center.tolist(), scaling.scale.tolist())
-            fitted = (self.model_.network, *statistics)
-        return {
-            "number of features": sequences.n_features,
-            "number of axes": sequences.ndim,
-            "column names": sequences.names,
-            "parameters": (type(self).__name__, {name: parameters[name] for name in parameters if name not in free}),
-            "fit before": fitted,
-        }
-
-    def _count_validation(self, shape: SetShape) -> list[int]:
-        """Count the sequences that each worker holds back."""
-        n_validation = [math.ceil(self.validation_fraction * n_samples) for n_samples in shape.n_samples]
-        for rank, (n_held_back, n_samples) in enumerate(zip(n_validation, shape.n_samples, strict=True)):
-            if n_held_back >= n_samples:
-                of_worker = f" of worker {rank}" if len(n_validation) > 1 else ""
-                raise ValueError(
-                    f"Got validation_fraction={self.validation_fraction} with n_samples={n_samples}{of_worker}, which "
-                    f"leaves no sequence to train on. Use validation_fraction=0.0 or more sequences."
-                )
-        return n_validation
+        network = self._network(sequences.n_features, shape.n_timesteps)
+        layout = joint_layout(sequences, shape, workers)
+        if go_on and hasattr(self, "model_"):
+            return continued_model(self.model_, network, layout, is_auto_patched=self.patch_size == "auto")
+        scaling = learn_scaling(sequences, self.scale, workers.all_gather)
+        return TrainedModel(network, initial_weights(network, random), scaling, layout)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""
         n_samples = sum(shape.n_samples)
-        automatic_rate = auto_learning_rate(shape.n_timesteps)
+        rate = auto_learning_rate(shape.n_timesteps) if self.learning_rate == "auto" else self.learning_rate
         return Recipe(
             epochs=self.count_epochs(n_samples, shape.n_timesteps),
-            batch_size=self._batch_size_of(n_samples, network.patch_size),
-            learning_rate=automatic_rate if self.learning_rate == "auto" else self.learning_rate,
+            batch_size=self._count_per_batch(n_samples, network.patch_size),
+            learning_rate=rate,
             augment=self._bottleneck if self.augment == "auto" else self.augment,
             n_validation=n_validation,
             patience=self.patience,
             n_jobs=self.n_jobs,
         )
 
-    def _batch_size_of(self, n_samples: int, patch_size: int) -> int:
+    def _count_per_batch(self, n_samples: int, patch_size: int) -> int:
         return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
 
     def _validate_params(self) -> None:
@@ -362,30 +307,12 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     def _attributes_to_save(self) -> dict[str, Any]:
         parameters, model = self.get_params(deep=False), self.__dict__.get("model_")
         attributes = {name: each for name, each in vars(self).items() if name not in parameters and name != "model_"}
-        if model is None:
-            return attributes
-        layout, scaling = model.layout, model.scaling
-        return attributes | {
-            "network_": model.network,
-            "weights_": model.weights,
-            "feature_means_": scaling.means,
-            "center_": scaling.center,
-            "scale_": scaling.scale,
-            "n_timesteps_": layout.n_timesteps,
-            "n_features_": layout.n_features,
-            "one_length_": layout.one_length,
-            "input_ndim_": layout.ndim,
-            "_padded_length": layout.padded_length,
-        }
+        return attributes if model is None else attributes | model_attributes(model)
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         check_network_attributes(attributes, bottleneck=self._bottleneck)
-        taken = dict(attributes)
-        scaling = Scaling(*(taken.pop(name) for name in ("feature_means_", "center_", "scale_")))
-        names = ("n_timesteps_", "n_features_", "one_length_", "input_ndim_", "_padded_length")
-        layout = Layout(*(taken.pop(name) for name in names))
-        self.model_ = TrainedModel(taken.pop("network_"), taken.pop("weights_"), scaling, layout)
-        self.__dict__.update(taken)
+        self.model_, others = restored_model(attributes)
+        self.__dict__.update(others)
 
     def count_epochs(self, n_samples: int, n_timesteps: int) -> int:
         """Count the epochs that a fit makes, unless its loss stops it.
@@ -412,7 +339,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         if self.epochs != "auto":
             return self.epochs
         patch_size = auto_patch_size(n_timesteps) if self.patch_size == "auto" else self.patch_size
-        batch_size = self._batch_size_of(n_samples, patch_size)
+        batch_size = self._count_per_batch(n_samples, patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(n_samples - n_validation, batch_size, patch_size)
 
@@ -470,40 +397,3 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
             encoded_timesteps=int(n_timesteps) if self.time_encoding else None,
             patch_size=auto_patch_size(n_timesteps) if self.patch_size == "auto" else int(self.patch_size),
         )
-
-
-def checked_units(hidden_units: Any) -> tuple[int, ...]:
-    """Return the units of hidden layers as plain integers, or raise a ValueError."""
-    if isinstance(hidden_units, Integral):
-        raise ValueError(f"Got hidden_units={hidden_units}, expected one number for each layer: ({hidden_units},).")
-    if isinstance(hidden_units, str) or not hasattr(hidden_units, "__iter__"):
-        raise ValueError(f"Got hidden_units={hidden_units!r}, expected positive integers, such as (128,) or ().")
-    units = tuple(hidden_units)
-    for each in units:
-        if not isinstance(each, Integral) or each < 1:
-            raise ValueError(
-                f"Got hidden_units={hidden_units!r}, expected positive integers, one for each layer before the "
-                f"bottleneck, such as (128,) or (); {each!r} is not a positive integer."
-            )
-    return tuple(int(each) for each in units)
-
-
-def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
-    # check_random_state(None) would draw from, and so advance, NumPy's global generator.
-    if random_state is None:
-        return np.random.default_rng()
-    return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _layout(sequences: Sequences, shape: SetShape, workers: Workers) -> Layout:
-    """Describe the sequences of all workers. Only sequences of unequal lengths were padded."""
-    padded_length = None if sequences.one_length else sequences.padded_length
-    longest = int(workers.all_gather([padded_length or 0]).max())
-    return Layout(shape.n_timesteps, sequences.n_features, shape.one_length, sequences.ndim, longest or None)
-
-
-def _constant_message(constant: np.ndarray) -> str:
-    return (
-        f"Features {constant.tolist()} have a single value in this first batch, which decides how features are scaled "
-        f"in all later ones. Pass a larger first batch, in which every feature varies, or leave these features out."
-    )

@@ -11,7 +11,9 @@ from sklearn.utils import check_random_state
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.residuals import padded_residuals
-from seqembed.sequences.collection import Sequences, counted, without_feature_axis
+from seqembed.sequences.axes import without_feature_axis
+from seqembed.sequences.collection import Sequences
+from seqembed.sequences.wording import counted
 from seqembed.training.progress import Progress
 
 # The default network: components for each feature, and limits of the components and of the hidden units.

@@ -17,9 +17,10 @@ from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
-from seqembed.sequences.collection import Sequences, check_sequences, counted
+from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, remember_columns
 from seqembed.sequences.labels import rare_mask
+from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers
 

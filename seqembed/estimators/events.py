@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import Sequences, chunks, counted
+from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.containers import as_numbers, column_labels
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.times import TimeStep
 from seqembed.sequences.windows import pieces_without_gaps, sliding_windows
+from seqembed.sequences.wording import counted
 
 # The error of a row is a mean over the rows around it, in an eighth of a window.
 _NEARBY = 8

@@ -129,10 +129,10 @@ def _check_stream(state: Any, network: Network) -> None:
         for name in ("means", "deviations"):
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")
-        of_readout = readout.weight_shapes(network)
-        shapes |= of_readout
+        readout_shapes = readout.weight_shapes(network)
+        shapes |= readout_shapes
         if state.readout_weights is not None:
-            _check_weights(state.readout_weights, of_readout)
+            _check_weights(state.readout_weights, readout_shapes)
     else:
         expect(state.readout_weights is None, "no weights without a readout")
     if state.moments is not None:

@@ -21,9 +21,10 @@ from seqembed.inference.results import (
 )
 from seqembed.parallel import run_batches
 from seqembed.sequences.batches import NO_BATCH
-from seqembed.sequences.collection import Sequences, counted
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.lazy import LazyRows, compute_lazily
 from seqembed.sequences.scaling import Batch, ScaledSequences
+from seqembed.sequences.wording import counted
 
 Results: TypeAlias = np.ndarray | list[np.ndarray]
 Collection: TypeAlias = Sequences | Embeddings
@@ -102,7 +103,7 @@ def _compute_collection(
 
     def run(rows: slice | np.ndarray) -> None:
         batch = _read(collection, rows, model)
-        computed = quantity.of_batch(model, batch)
+        computed = quantity.compute_batch(model, batch)
         if quantity.per != "sequence":
             computed = computed[:, : batch.lengths.max()]
         write_rows(rows_of_results, rows, computed, batch.lengths)

@@ -11,15 +11,9 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 
 from seqembed.inference.model import Layout, TrainedModel
-from seqembed.sequences.collection import (
-    Sequences,
-    check_sequences,
-    checked_lengths,
-    chunks,
-    counted,
-    rows_by_length,
-)
+from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, rows_by_length
 from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.wording import counted
 
 
 def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> None:

@@ -25,7 +25,7 @@ class Quantity(NamedTuple):
 
     Parameters
     ----------
-    of_batch : callable
+    compute_batch : callable
         Takes a TrainedModel and a batch; returns an array with a row for each sequence.
     per : {"sequence", "timestep", "value"}
         What each result belongs to.
@@ -35,7 +35,7 @@ class Quantity(NamedTuple):
         Of the results.
     """
 
-    of_batch: Callable[[TrainedModel, Any], np.ndarray]
+    compute_batch: Callable[[TrainedModel, Any], np.ndarray]
     per: Per
     width: tuple[int, ...] = ()
     dtype: npt.DTypeLike = np.float32

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from seqembed.inference.model import Layout
 from seqembed.inference.quantities import Quantity
-from seqembed.sequences.collection import row_numbers, with_feature_axis, without_feature_axis
+from seqembed.sequences.axes import with_feature_axis, without_feature_axis
+from seqembed.sequences.collection import row_numbers
 
 LISTED_RESULTS = (
     "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays: leave out= away."

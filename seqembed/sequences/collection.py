@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_array, gen_batches
 
+from seqembed.sequences.axes import with_feature_axis
 from seqembed.sequences.containers import SequencesLike, as_numbers, check_same_columns, column_names, is_frame, listed
+from seqembed.sequences.wording import counted
 
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
 _CHUNK = 2**19
@@ -91,7 +93,7 @@ class Sequences:
 
     @property
     def order(self) -> np.ndarray | None:
-        """Rows sorted by length, so that batches need little padding; None if all are equally long."""
+        """Rows sorted by length, so that batches need little padding; None for one length."""
         return None if self.one_length else rows_by_length(self.lengths)
 
     def padded(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> np.ndarray:
@@ -144,10 +146,6 @@ class Sequences:
         """Cut the collection into slices for a pass over all of it."""
         return chunks(len(self), self.n_timesteps * self.n_features)
 
-    def in_input_layout(self) -> np.ndarray | list[np.ndarray]:
-        """Return the values as the user gave them: without the axis of a single feature, if that was left out."""
-        return without_feature_axis(self.values) if self.ndim == 2 else self.values
-
 
 def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
     """Cut a collection into slices of rows, each of about half a million values.
@@ -182,43 +180,6 @@ def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
     [1, 2]
     """
     return range(n_samples)[rows] if isinstance(rows, slice) else rows
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, for messages.
-
-    Examples
-    --------
-    >>> counted(1, "feature"), counted(2, "feature")
-    ('1 feature', '2 features')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def with_feature_axis(values: np.ndarray) -> np.ndarray:
-    """View sequences in two dimensions as (n_samples, n_timesteps, 1).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> with_feature_axis(np.zeros((5, 3))).shape
-    (5, 3, 1)
-    """
-    return values[:, :, np.newaxis] if values.ndim == 2 else values
-
-
-def without_feature_axis(values: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
-    """View univariate sequences without their last axis.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> without_feature_axis(np.zeros((5, 3, 1))).shape
-    (5, 3)
-    """
-    if isinstance(values, np.ndarray):
-        return values[..., 0]
-    return [sequence[..., 0] for sequence in values]
 
 
 def read_sequences(

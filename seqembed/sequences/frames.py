@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import counted
 from seqembed.sequences.long_format import LongFormat, read_long_format
 from seqembed.sequences.times import TimeStep
+from seqembed.sequences.wording import counted
 
 
 class FrameSequences(list[np.ndarray]):

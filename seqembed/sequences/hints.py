@@ -170,3 +170,23 @@ def looks_transposed(sequences: Sequences) -> bool:
         # The mean squared difference of any two values is twice their variance.
         unordered = 2 * np.nanmean(np.nanvar(sample, axis=1, ddof=1))
     return bool(across_features < across_timesteps / 4 and across_timesteps > _LARGEST_RATIO_OF_TIME * unordered)
+
+
+def constant_hint(features: np.ndarray) -> str:
+    """Say that features have a single value in the first batch of a stream.
+
+    Parameters
+    ----------
+    features : int array of shape (n_constant,)
+        Their numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> constant_hint(np.array([1, 3]))[:43]
+    'Features [1, 3] have a single value in this'
+    """
+    return (
+        f"Features {features.tolist()} have a single value in this first batch, which decides how features are scaled "
+        f"in all later ones. Pass a larger first batch, in which every feature varies, or leave these features out."
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import is_missing
+from seqembed.sequences.wording import counted
 
 
 def rare_label(labels: Iterable[Any]) -> int | None:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import counted
 from seqembed.sequences.times import TimeStep, as_dates, exceeds, on_grid
+from seqembed.sequences.wording import counted
 
 
 class LongFormat(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.windows import check_count
+from seqembed.sequences.wording import counted
 
 
 def merge_windows(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import counted
+from seqembed.sequences.wording import counted
 
 # A step from one time to another: a number between numbers, a duration between dates. Those of pandas are timedeltas.
 TimeStep: TypeAlias = float | timedelta | np.timedelta64

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.collection import counted
 from seqembed.sequences.containers import as_numbers, check_same_columns, column_labels, listed
 from seqembed.sequences.labels import checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.times import TimeStep, as_dates, exceeds
+from seqembed.sequences.wording import counted
 
 
 class Windows(NamedTuple):

@@ -104,7 +104,9 @@ def _read_header(stream: BinaryIO, start: bytes = b"") -> tuple[Header, bytes]:
     """Read a header; also return its bytes. `start` are those that were already read."""
     start += stream.read(_START.size - len(start))
     if len(start) < _START.size:
-        raise InvalidStreamError(f"Got {len(start)} bytes, fewer than a header has. Pass all bytes of encode.")
+        raise InvalidStreamError(
+            f"Got {len(start)} bytes, fewer than a header has. Pass all bytes that encode returned."
+        )
     magic, version, layout, dtype_code, fingerprint = _START.unpack(start)
     if magic != MAGIC:
         raise InvalidStreamError(f"Got bytes that start with {magic!r}, expected {MAGIC!r}: encode did not write them.")
@@ -138,7 +140,7 @@ def _read_number(stream: BinaryIO, where: str) -> tuple[int, bytes]:
     while not packed or packed[-1] >= 128:
         byte = stream.read(1)
         if not byte or len(packed) == MOST_DIGITS:
-            raise InvalidStreamError(f"Got bytes that end within {where}. Pass all bytes of encode.")
+            raise InvalidStreamError(f"Got bytes that end within {where}. Pass all bytes that encode returned.")
         packed += byte
     return unpack_number(packed)[0], packed
 
@@ -177,7 +179,7 @@ def locate_blocks(data: bytes) -> list[slice]:
         n_bytes, _ = _read_number(stream, f"block {number}")
         start = stream.tell()
         if start + _CHECKSUM.size + n_bytes > len(data):
-            raise InvalidStreamError(f"Got bytes that end within block {number}. Pass all bytes of encode.")
+            raise InvalidStreamError(f"Got bytes that end within block {number}. Pass all bytes that encode returned.")
         places.append(slice(start, start + _CHECKSUM.size + n_bytes))
         stream.seek(places[-1].stop)
     if stream.tell() != len(data):

@@ -10,7 +10,8 @@ from seqembed.codec.bytes.base128 import pack_numbers, pack_part, unpack_numbers
 from seqembed.codec.bytes.byte_order import byte_planes, values_from_planes
 from seqembed.codec.bytes.exact_values import encode_exact_values, replace_exact_values
 from seqembed.codec.bytes.xz import compressed, decompressed
-from seqembed.codec.methods.method import Block, BlockShape, Method
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method
 from seqembed.codec.model.lattice import nearest_bins
 
 NUMBER = 2

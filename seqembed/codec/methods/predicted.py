@@ -15,7 +15,8 @@ from seqembed.codec.bytes.base128 import pack_part, unpack_part
 from seqembed.codec.bytes.exact_values import encode_exact_values, replace_exact_values
 from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
 from seqembed.codec.bytes.symbols import LARGEST_RESIDUAL
-from seqembed.codec.methods.method import Block, BlockShape, Method
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method
 from seqembed.codec.model.contexts import exchange_with_contexts
 from seqembed.codec.model.lattice import Lattice, nearest_bins
 from seqembed.codec.model.pieces import Pieces, cut_into_pieces

@@ -6,7 +6,8 @@ import numpy as np
 
 from seqembed.codec.bytes.base128 import pack_numbers, unpack_numbers
 from seqembed.codec.bytes.damage import InvalidStreamError
-from seqembed.codec.methods.method import Block, BlockShape, Method, is_hard
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method, is_hard
 from seqembed.extras import import_extra
 
 NUMBER = 1

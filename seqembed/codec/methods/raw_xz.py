@@ -6,7 +6,8 @@ import numpy as np
 
 from seqembed.codec.bytes.byte_order import little_endian
 from seqembed.codec.bytes.xz import compressed, decompressed
-from seqembed.codec.methods.method import Block, BlockShape, Method, is_hard
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method, is_hard
 
 NUMBER = 0
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 _BIN_WIDTH = 255
 # Larger integers could not be predicted in float64 exactly, see `seqembed.codec.model.predictors`.
 LARGEST_INTEGER = 1 << 27
-# Values that are sorted to look for a step: a larger sample would take seconds.
+# Values of a feature that are sorted to look for a step: a sample, because long recordings take long to sort.
 _VALUES_SORTED = 1 << 18
 # Units in the last place: values that are multiples of a step lie this close to them.
 _ROUNDING = 4

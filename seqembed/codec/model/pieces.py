@@ -9,7 +9,7 @@ import numpy as np
 
 # With fewer pieces than this, the loop over timesteps takes longer than the arithmetic in it.
 _FEWEST_PIECES = 64
-# Timesteps. Each piece starts without a past, which costs bits: no piece is shorter because of the number of pieces.
+# Timesteps. Shorter sequences are not cut to have more pieces: each piece starts without a past, which costs bits.
 _SHORTEST_LIMIT = 512
 # Pieces are padded to the longest one. They then take at most this many times the memory of their values.
 _MOST_PADDING = 4
@@ -49,7 +49,7 @@ class Pieces(NamedTuple):
         """
         n_timesteps = int(self.lengths[0]) if len(self.lengths) else 0
         if (self.lengths == n_timesteps).all() and (np.diff(self.starts) == n_timesteps).all():
-            return joined.reshape(len(self.lengths), n_timesteps, -1)
+            return joined.reshape(len(self.lengths), n_timesteps, joined.shape[1])
         padded = np.zeros((len(self.lengths), n_timesteps, joined.shape[1]), joined.dtype)
         for piece, inside, part in self.places():
             padded[piece, inside] = joined[part]

@@ -5,7 +5,8 @@ from seqembed.codec import InvalidStreamError, blocks
 from seqembed.codec.bounded_coder import learn_bounded_coder
 from seqembed.codec.bytes.lengths import pack_lengths
 from seqembed.codec.methods import bins_xz, raw_pcodec, raw_xz
-from seqembed.codec.methods.method import Block, BlockShape, Method
+from seqembed.codec.methods.block import Block, BlockShape
+from seqembed.codec.methods.method import Method
 from seqembed.codec.methods.predicted import FIRST_NUMBER, prediction_methods
 from seqembed.codec.methods.table import METHODS
 

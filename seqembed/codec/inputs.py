@@ -1,0 +1,92 @@
+"""Sequences as the codec takes them: their layout and dtype, and the blocks that they are cut into."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from seqembed.codec.bytes.container import Layout, check_dtype
+from seqembed.sequences.collection import Sequences, read_sequences
+from seqembed.sequences.containers import in_memory, is_frame
+
+# Values of a block: enough to amortise what it begins with, few enough for random access.
+_VALUES_OF_BLOCK = 1 << 20
+# Windows that are compared with one another. So many distinct values that they share are no chance.
+_COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
+
+
+def read_input(X: Any) -> tuple[Sequences, Layout]:
+    """Read sequences, and the layout in which they will be decoded. A data frame is a single recording."""
+    X = in_memory(X)
+    if is_frame(X):
+        return read_sequences([X]), Layout.RECORDING
+    sequences = read_sequences(X)
+    if isinstance(sequences.values, np.ndarray):
+        return sequences, Layout.ARRAY if sequences.ndim == 3 else Layout.UNIVARIATE_ARRAY
+    return sequences, Layout.LIST if sequences.ndim == 3 else Layout.UNIVARIATE_LIST
+
+
+def count_timesteps(sequences: Sequences, layout: Layout) -> int:
+    """Count the timesteps of an array, which may hold no sequence, or of a recording; 0 for a list."""
+    if layout in (Layout.LIST, Layout.UNIVARIATE_LIST):
+        return 0
+    values = sequences.values
+    return values.shape[1] if isinstance(values, np.ndarray) else len(values[0])
+
+
+def check_overlap(sequences: list[np.ndarray]) -> None:
+    """Refuse windows that share values: the recording holds each of them once."""
+    windows = sequences[:_COMPARED]
+    if len(windows) < _FEWEST_COMPARED or any(window.shape != windows[0].shape for window in windows):
+        return
+    first, second = windows[:2]
+    if not len(first) or np.array_equal(first, second):
+        return
+    for shift in (1 + np.flatnonzero((first[1:] == second[0]).all(axis=1))).tolist():
+        shared = first[shift:]
+        if len(np.unique(shared)) < _FEWEST_DISTINCT:
+            return
+        if all(np.array_equal(left[shift:], right[: len(shared)]) for left, right in itertools.pairwise(windows)):
+            raise ValueError(
+                f"Got windows that overlap: each starts at row {shift} of the one before it. Encode the recording that "
+                f"they come from, as [recording], and cut the windows after decoding."
+            )
+
+
+def common_dtype(sequences: Sequences) -> np.dtype:
+    """Return a dtype that holds all values."""
+    if not len(sequences):
+        dtype = sequences.values.dtype if isinstance(sequences.values, np.ndarray) else np.dtype(np.float32)
+        return dtype if dtype.kind in "fiu" else np.dtype(np.float32)
+    dtypes = {sequence.dtype for sequence in sequences.values}
+    dtype = np.result_type(*dtypes)
+    check_dtype(dtype)
+    if dtype.kind == "f" and any(each.kind in "iu" and each.itemsize == np.dtype(np.int64).itemsize for each in dtypes):
+        raise ValueError(
+            f"Got sequences of {len(dtypes)} dtypes, of which float64 can't hold all values, expected one dtype. Pass "
+            f"[x.astype(np.float64) for x in X] if it may round."
+        )
+    return dtype
+
+
+def cut_into_blocks(sequences: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Cut sequences into groups of about a million values, each of which becomes a block.
+
+    Examples
+    --------
+    >>> [len(part) for part in cut_into_blocks([np.zeros((1 << 19, 1))] * 5)]
+    [2, 2, 1]
+    """
+    part: list[np.ndarray] = []
+    n_values = 0
+    for sequence in sequences:
+        part.append(sequence)
+        n_values += sequence.size
+        if n_values >= _VALUES_OF_BLOCK:
+            yield part
+            part, n_values = [], 0
+    if part:
+        yield part

@@ -1,0 +1,100 @@
+"""The start of training: what workers must have in common, and the model that training goes on from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from seqembed.inference.model import Layout, TrainedModel
+from seqembed.network.architecture import Network
+from seqembed.sequences.collection import Sequences
+from seqembed.training.workers import SetShape, Workers
+
+# Parameters that may differ between workers.
+_FREE = ("random_state", "n_jobs", "verbose")
+
+
+def common_settings(estimator: BaseEstimator, sequences: Sequences) -> dict[str, object]:
+    """Return the settings that have to be the same for all workers of a fit, by the names that stand in errors.
+
+    Parameters
+    ----------
+    estimator : estimator
+        To be fitted.
+    sequences : Sequences
+        Those of this worker.
+    """
+    parameters, fitted = estimator.get_params(deep=False), None
+    if parameters["warm_start"] and hasattr(estimator, "model_"):
+        scaling = estimator.model_.scaling
+        statistics = (scaling.means.tolist(), scaling.center.tolist(), scaling.scale.tolist())
+        fitted = (estimator.model_.network, *statistics)
+    settings = {name: value for name, value in parameters.items() if name not in _FREE}
+    return {
+        "number of features": sequences.n_features,
+        "number of axes": sequences.ndim,
+        "column names": sequences.names,
+        "parameters": (type(estimator).__name__, settings),
+        "fit before": fitted,
+    }
+
+
+def joint_layout(sequences: Sequences, shape: SetShape, workers: Workers) -> Layout:
+    """Describe the sequences of all workers.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Those of this worker.
+    shape : SetShape
+        Of the sequences of all workers.
+    workers : Workers
+        All of them. They have the same features.
+    """
+    # Only sequences of unequal lengths were padded.
+    padded_length = None if sequences.one_length else sequences.padded_length
+    longest = int(workers.all_gather([padded_length or 0]).max())
+    return Layout(shape.n_timesteps, sequences.n_features, shape.one_length, sequences.ndim, longest or None)
+
+
+def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, is_auto_patched: bool) -> TrainedModel:
+    """Return the fitted model for sequences of a new layout.
+
+    Parameters
+    ----------
+    fitted : TrainedModel
+        The model before.
+    network : Network
+        The architecture for the new sequences.
+    layout : Layout
+        That of the new sequences.
+    is_auto_patched : bool
+        Whether the size of patches follows from the sequences, so that that of the fitted network holds.
+
+    Raises
+    ------
+    ValueError
+        If the two networks differ in something else than the length of sequences.
+    """
+    before = fitted.network
+    if network.encoded_timesteps and before.encoded_timesteps:
+        network = replace(network, encoded_timesteps=before.encoded_timesteps)
+    if is_auto_patched:
+        network = replace(network, patch_size=before.patch_size)
+    if network != before:
+        raise ValueError(
+            f"Training can't go on from {before} with {network}. Call fit with warm_start=False, or use the parameters "
+            f"and features that the estimator was fitted with."
+        )
+    return replace(fitted, layout=layout)
+
+
+def new_generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
+    """Make the generator of a fit. A RandomState is advanced, NumPy's global generator is not."""
+    # check_random_state(None) would draw from, and so advance, NumPy's global generator.
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
