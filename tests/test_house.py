@@ -182,9 +182,8 @@ def test_no_circle_of_imports_also_inside_functions(code):
     ("file", "line"),
     [
         ("parallel.py", "from seqembed.extras import import_extra"),
-        ("files/atomic.py", "from seqembed.sequences.collection import Sequences")(
-            "files/values.py", "def f():\n    from seqembed.network.architecture import Network"
-        ),
+        ("files/atomic.py", "from seqembed.sequences.collection import Sequences"),
+        ("files/values.py", "def f():\n    from seqembed.network.architecture import Network"),
         ("sequences/windows.py", "from seqembed.network import forward"),
         ("sequences/columns.py", "from seqembed.estimators.base import LSTMNetworkEstimator"),
         ("network/forward.py", "from seqembed.sequences.scaling import Batch"),

@@ -148,7 +148,7 @@ def test_no_sequence_at_all_is_encoded_too(codec, X):
 
 @pytest.mark.slow
 def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
-    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 500)
+    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 500)
     X = [waves(1, length)[0] for length in (2000, 3, 40, 700)]
     codec = SequenceCodec(max_relative_error=0.01).fit(X)
     data = codec.encode(X)
@@ -158,7 +158,7 @@ def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
 
 
 def test_blocks_can_be_read_alone(monkeypatch, codec):
-    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 600)
+    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 600)
     X = waves(seed=2)
     data = codec.encode(X)
     np.testing.assert_array_equal(codec.decode_block(data, 1), codec.decode(data)[10:20])
@@ -445,7 +445,7 @@ def test_every_truncation_and_any_flipped_byte_is_noticed(codec):
 
 
 def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
-    monkeypatch.setattr("seqembed.codec.sequence_codec._VALUES_OF_BLOCK", 600)
+    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 600)
     data = bytearray(codec.encode(waves(seed=2)))
     data[locate_blocks(bytes(data))[2].stop - 1] ^= 1
     with pytest.raises(InvalidStreamError, match="Block 2 is damaged"):

@@ -45,7 +45,6 @@ def test_an_object_array_of_sequences_is_stacked():
 def test_a_data_frame_is_a_collection_of_univariate_sequences():
     checked = check_sequences(pd.DataFrame(np.ones((4, 3))))
     assert checked.values.shape == (4, 3, 1)
-    assert checked.in_input_layout().shape == (4, 3)
 
 
 @pytest.mark.parametrize(
