@@ -42,15 +42,17 @@ from seqembed.sklearn_private import HasMethods, Interval, fit_context
 class SequenceCodec(BaseEstimator):
     """Compress sequences, so that no value is decoded with a larger error than a bound.
 
-    `fit` learns, from typical sequences, the step of each feature's own (integers and decimals hide in floats), how a
-    value follows from the timesteps before it, and how far off these predictions are. `encode` predicts each value,
-    rounds what is left to what the bound allows, and codes it by its probability. Tables have the probabilities of what
-    is left, by how large it was of late; small networks foresee them from more, and are learned where they save 3 % of
-    the bits, which takes some seconds. A block for which xz or pcodec need fewer bytes is compressed by them. Every
-    value is decoded while it is encoded: one that misses the bound, and one that is not finite, is stored as it is.
+    `fit` learns from typical sequences the quantisation step of each feature (a sensor that reads 0.1, 0.2 has step
+    0.1), a predictor of each value from the timesteps before it, and the distribution of its errors. Residual
+    probabilities come from tables indexed by the recent residual size, or from a small network that sees more context.
+    The network takes some seconds to learn. It is kept if it saves at least 3 % of the bits.
 
-    Without a bound, at so many bits a sequence, it codes the embedding of each: rotated to its principal axes, with one
-    step for all of them. `decode` then returns what the network reconstructs.
+    `encode` predicts each value, rounds the residual as far as the bound allows, and codes it by its probability. A
+    block is compressed by xz or pcodec instead if they need fewer bytes. The encoder also decodes every value: values
+    that miss the bound, and values that are not finite, are stored as they are.
+
+    With `bits` there is no bound. The codec then codes the embedding of each sequence, rotated to its principal axes,
+    with one quantisation step for all axes. `decode` returns the reconstruction by the network.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ class SequenceCodec(BaseEstimator):
     bound_ : float64 array of shape (n_features,)
         Largest error of each feature, in its units. Not with `bits`.
     coder_ : seqembed.codec.bounded_coder.BoundedCoder or seqembed.codec.model.embedding_coder.EmbeddingCoder
-        What was learned.
+        The learned numbers.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : array of str
