@@ -290,7 +290,8 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         return Recipe(
             epochs=self.count_epochs(n_samples, shape.n_timesteps),
             batch_size=self._count_per_batch(n_samples, network.patch_size),
-            learning_rate=rate,
+            # A NumPy scalar would make float32 arrays float64.
+            learning_rate=float(rate),
             augment=self._bottleneck if self.augment == "auto" else self.augment,
             n_validation=n_validation,
             patience=self.patience,

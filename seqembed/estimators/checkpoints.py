@@ -159,6 +159,7 @@ def fingerprint(estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, s
 
 def _plain(value: object) -> str:
     """Return the part of a parameter that can be compared: of an object, such as a RandomState, only its type."""
+    value = value.item() if isinstance(value, np.generic) else value
     is_plain = value is None or isinstance(value, (str, Real, list, tuple))
     return repr(value) if is_plain else type(value).__name__
 

@@ -75,13 +75,24 @@ def pack(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     data = safetensors.numpy.save(contiguous, metadata)
     (length,) = _LENGTH.unpack(data[:8])
-    if length > _LARGEST_HEADER:
+    header = _ordered(data[8 : 8 + length])
+    if len(header) > _LARGEST_HEADER:
         raise ValueError(
-            f"Got an estimator whose names and parameters take {length} bytes, expected at most {_LARGEST_HEADER}. "
-            f"Fit without names of columns: pass frame.to_numpy()."
+            f"Got an estimator whose names and parameters take {len(header)} bytes, expected at most "
+            f"{_LARGEST_HEADER}. Fit without names of columns: pass frame.to_numpy()."
         )
-    digest = hashlib.sha256(data).hexdigest()
-    return data[:8] + data[8 : 8 + length].replace(_field(_NO_DIGEST), _field(digest)) + data[8 + length :]
+    start, values = _LENGTH.pack(len(header)), data[8 + length :]
+    digest = hashlib.sha256(start + header + values).hexdigest()
+    return start + header.replace(_field(_NO_DIGEST), _field(digest)) + values
+
+
+def _ordered(header: bytes) -> bytes:
+    """Return a header with its entries in one order. safetensors writes the metadata in a random one."""
+    entries = json.loads(header)
+    ordered = {"__metadata__": dict(sorted(entries.pop("__metadata__").items()))}
+    ordered |= dict(sorted(entries.items(), key=lambda entry: entry[1]["data_offsets"]))
+    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
+    return text + b" " * (-len(text) % 8)
 
 
 def _field(digest: str) -> bytes:

@@ -382,3 +382,8 @@ def test_a_network_far_worse_than_the_means_says_that_it_has_learned_nothing(sma
     prices = 30_000 + np.random.default_rng(0).normal(size=(20, 6)).cumsum(axis=1)
     with pytest.warns(ConvergenceWarning, match="the means of the features alone would get.*Use scale='standard'"):
         small(activation="relu", scale=None, patch_size=1).fit(prices)
+
+
+def test_a_number_of_numpy_gives_the_same_bits_as_a_plain_one(waves, small):
+    plain, numpy = (small(learning_rate=rate).fit(waves) for rate in (0.01, np.float64(0.01)))
+    np.testing.assert_array_equal(plain.transform(waves), numpy.transform(waves))

@@ -35,6 +35,11 @@ def test_arrays_of_any_layout_come_back_equal(array, dtype):
     assert arrays["x/y"].dtype == dtype
 
 
+def test_the_same_content_gives_the_same_bytes():
+    arrays = {f"array {number}": np.full(number, number, np.float32) for number in range(5)}
+    assert len({pack({"name": "model", "é": [1]}, arrays) for _ in range(20)}) == 1
+
+
 def test_text_that_looks_like_a_digest_is_kept():
     description = {"zeros": "0" * 64, "field": f'"sha256":"{"0" * 64}"'}
     assert unpack(pack(description, {}))[0] == description

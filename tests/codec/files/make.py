@@ -1,6 +1,6 @@
 """Write the files that later versions have to read, for the version of the bytes that this seqembed writes.
 
-They are never written again: ``python tests/codec/files/make.py`` makes those of a new version.
+After a release they are never written again: ``python tests/codec/files/make.py`` makes those of a new version.
 """
 
 from pathlib import Path

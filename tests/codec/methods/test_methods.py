@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from seqembed.codec import InvalidStreamError, blocks
 from seqembed.codec.bounded_coder import learn_bounded_coder
+from seqembed.codec.bytes.damage import DAMAGE
 from seqembed.codec.bytes.lengths import pack_lengths
 from seqembed.codec.methods import bins_xz, raw_pcodec, raw_xz
 from seqembed.codec.methods.block import Block, BlockShape
@@ -76,3 +79,32 @@ def test_a_method_that_the_codec_does_not_have_is_named(coder):
         data = pack_lengths(block.lengths) + bytes([number]) + bins_xz.encode(block)
         with pytest.raises(InvalidStreamError, match=f"block of method {number}, which this codec does not have"):
             blocks.decode_block(data, np.float32, coder.lattice, prediction_methods(coder.models, None))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.number))
+def test_damaged_content_gives_an_error_of_damage_or_values_of_the_shape(method, coder):
+    block = Block(walks(), coder.lattice)
+    shape = BlockShape(block.lengths, block.values.dtype, coder.lattice)
+    content, random = method.encode(block), np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(content[: random.integers(0, len(content) + 1)])
+        for place in random.integers(0, max(1, len(damaged)), 3):
+            damaged[place : place + 1] = random.bytes(1)
+        try:
+            decoded = method.decode(bytes(damaged), shape)
+        except DAMAGE:
+            continue
+        assert (decoded.shape, decoded.dtype) == (block.values.shape, block.values.dtype)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.number))
+def test_content_of_more_values_than_the_block_has_is_refused_in_little_memory(method, coder):
+    X = [np.zeros((2_000_000, 2), np.float32)]
+    content = method.encode(Block(X, coder.lattice))
+    shape = BlockShape(np.array([5]), np.dtype(np.float32), coder.lattice)
+    tracemalloc.start()
+    with pytest.raises(DAMAGE):
+        method.decode(content, shape)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X[0].nbytes
