@@ -9,14 +9,14 @@ from seqembed.sequences.wording import counted
 
 
 def feature_bounds(
-    values: np.ndarray, max_error: npt.ArrayLike | None, max_relative_error: npt.ArrayLike | None
+    arrays: list[np.ndarray], max_error: npt.ArrayLike | None, max_relative_error: npt.ArrayLike | None
 ) -> np.ndarray:
     """Return the largest error of each feature, in its units.
 
     Parameters
     ----------
-    values : array of shape (n_values, n_features)
-        The training values. Those that are not finite are left out.
+    arrays : list of arrays of shape (n_timesteps, n_features)
+        The training sequences. Values that are not finite are left out.
     max_error : float or array-like of shape (n_features,), or None
         In the units of the data.
     max_relative_error : float or array-like of shape (n_features,), or None
@@ -34,20 +34,21 @@ def feature_bounds(
 
     Examples
     --------
-    >>> feature_bounds(np.array([[1.0, 10.0], [3.0, 50.0]]), None, max_relative_error=0.1)
+    >>> feature_bounds([np.array([[1.0, 10.0], [3.0, 50.0]])], None, max_relative_error=0.1)
     array([0.2, 4. ])
     """
     name, given = ("max_relative_error", max_relative_error) if max_error is None else ("max_error", max_error)
-    bound = np.asarray(given, np.float64)
-    if bound.shape not in ((), (values.shape[1],)):
+    bound, n_features = np.asarray(given, np.float64), arrays[0].shape[1]
+    if bound.shape not in ((), (n_features,)):
         raise ValueError(
             f"Got {name}= of shape {bound.shape}, expected one number, or one for each of "
-            f"{counted(values.shape[1], 'feature')}."
+            f"{counted(n_features, 'feature')}."
         )
     if not (np.isfinite(bound) & (bound >= 0)).all():
         raise ValueError(f"Got {name}={bound.tolist()}, expected a number from 0, or one for each feature.")
     if max_error is not None:
-        return np.full(values.shape[1], bound)
+        return np.full(n_features, bound)
+    values = np.concatenate(arrays)
     finite = np.isfinite(values)
     lowest = np.where(finite, values, np.inf).min(axis=0, initial=np.inf).astype(np.float64)
     highest = np.where(finite, values, -np.inf).max(axis=0, initial=-np.inf).astype(np.float64)

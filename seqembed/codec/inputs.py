@@ -10,7 +10,7 @@ import numpy as np
 
 from seqembed.codec.bytes.container import Layout, check_dtype
 from seqembed.sequences.collection import Sequences, read_sequences
-from seqembed.sequences.containers import in_memory, is_frame
+from seqembed.sequences.containers import as_numbers, column_names, in_memory, is_frame
 
 # Values of a block: enough to amortise what it begins with, few enough for random access.
 _VALUES_OF_BLOCK = 1 << 20
@@ -20,9 +20,16 @@ _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
 def read_input(X: Any) -> tuple[Sequences, Layout]:
     """Read sequences, and the layout in which they will be decoded. A data frame is a single recording."""
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected sequences. Pass one batch at a time: "
+            f"for batch in X: file.write(codec.encode(batch))."
+        )
     X = in_memory(X)
     if is_frame(X):
-        return read_sequences([X]), Layout.RECORDING
+        values = as_numbers(X, "X")
+        recording = Sequences([values], np.array([len(values)]), 3, complete=False, names=column_names(X))
+        return recording, Layout.RECORDING
     sequences = read_sequences(X)
     if isinstance(sequences.values, np.ndarray):
         return sequences, Layout.ARRAY if sequences.ndim == 3 else Layout.UNIVARIATE_ARRAY

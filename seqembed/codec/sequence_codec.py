@@ -151,7 +151,8 @@ class SequenceCodec(BaseEstimator):
             `bits`, for `bits` without `estimator`, for an estimator of other features, for windows that overlap, and
             for no value at all.
         """
-        trained = self._trained_model()
+        self._check_parameters()
+        trained = self._copied_model()
         sequences, _ = read_input(X)
         arrays, n_features = list(sequences.values), sequences.n_features
         if n_features == 0 or not sequences.lengths.sum():
@@ -162,13 +163,15 @@ class SequenceCodec(BaseEstimator):
                 f"{trained.layout.n_features}. Pass sequences as the estimator reads them: a data frame is one "
                 f"recording here, and frame.to_numpy() holds a sequence in each row."
             )
+        if trained is not None:
+            check_names(self.estimator, sequences.names)
         check_overlap(arrays)
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
             self.__dict__.pop("bound_", None)
         else:
-            bound = feature_bounds(np.concatenate(arrays), self.max_error, self.max_relative_error)
+            bound = feature_bounds(arrays, self.max_error, self.max_relative_error)
             coder = learn_bounded_coder(arrays, bound, trained)
             self.bound_ = bound
         self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, fingerprint(coder)
@@ -181,12 +184,13 @@ class SequenceCodec(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences of the fitted features; any number of any lengths, NaN and infinity included.
+            Sequences of the fitted features; any number of any lengths, NaN and infinity included. A data frame is one
+            recording.
 
         Returns
         -------
         data : bytes
-            What `decode` reads. With `max_error`, every machine decodes the same values from them.
+            What `decode` reads. With a bound, every machine decodes the same values from them.
 
         Raises
         ------
@@ -198,7 +202,7 @@ class SequenceCodec(BaseEstimator):
         arrays = list(sequences.values)
         if arrays:
             check_names(self, sequences.names)
-        if arrays and sequences.n_features != self.n_features_in_:
+        if sequences.n_features not in (0, self.n_features_in_):
             raise ValueError(
                 f"Got sequences of {counted(sequences.n_features, 'feature')}, but SequenceCodec was fitted on "
                 f"{self.n_features_in_}. Pass sequences of the same features."
@@ -379,16 +383,13 @@ class SequenceCodec(BaseEstimator):
         """
         check_is_fitted(self)
         description, arrays = describe(self.coder_)
-        bounds = {"max_error": self.max_error, "max_relative_error": self.max_relative_error}
         names = getattr(self, "feature_names_in_", None)
         description |= {
             "class": type(self).__name__,
             "parameters": {
-                **{
-                    name: None if each is None else np.asarray(each, np.float64).tolist()
-                    for name, each in bounds.items()
-                },
-                "bits": None if self.bits is None else float(self.bits),
+                "max_error": _listed(self.max_error),
+                "max_relative_error": _listed(self.max_relative_error),
+                "bits": _listed(self.bits),
             },
             "n_features": self.n_features_in_,
             "feature_names": None if names is None else names.tolist(),
@@ -397,7 +398,7 @@ class SequenceCodec(BaseEstimator):
         write(pack_file(description, arrays), file)
 
     @classmethod
-    def load(cls, file: Readable, estimator: Any = None) -> SequenceCodec:
+    def load(cls, file: Readable, estimator: Any = None) -> Self:
         """Read a codec that `save` has written.
 
         Parameters
@@ -405,8 +406,8 @@ class SequenceCodec(BaseEstimator):
         file : str, path-like, bytes or binary file object
             What `save` wrote.
         estimator : LSTMAutoencoder or None, default=None
-            The one that the codec was fitted with. Its file holds none. With `bits`, nothing works without it; with
-            `max_error`, encoding does without embeddings.
+            The one that the codec was fitted with. Its file holds none. With `bits`, nothing works without it; with a
+            bound, encoding does without embeddings.
 
         Returns
         -------
@@ -415,7 +416,7 @@ class SequenceCodec(BaseEstimator):
 
         Raises
         ------
-        seqembed.files.safetensors_file.InvalidFileError
+        seqembed.InvalidFileError
             A `ValueError`, for anything else, and with `bits` for another estimator.
         """
         description, arrays = unpack_file(file)
@@ -442,8 +443,8 @@ class SequenceCodec(BaseEstimator):
         if names is not None:
             self.feature_names_in_ = np.array(names, object)
 
-    def _trained_model(self) -> TrainedModel | None:
-        """Check the parameters together, and return the model of the estimator, if there is one."""
+    def _check_parameters(self) -> None:
+        """Refuse parameters that do not go together."""
         given = {"max_error": self.max_error, "max_relative_error": self.max_relative_error, "bits": self.bits}
         if sum(each is not None for each in given.values()) != 1:
             raise ValueError(
@@ -454,9 +455,9 @@ class SequenceCodec(BaseEstimator):
             )
         if self.bits is not None and self.estimator is None:
             raise ValueError("Got bits= without estimator=, expected both: SequenceCodec(autoencoder, bits=64).")
-        return self._copied_model()
 
     def _copied_model(self) -> TrainedModel | None:
+        """Return a copy of the estimator's model, if there is an estimator."""
         if self.estimator is None:
             return None
         check_is_fitted(self.estimator)
@@ -473,6 +474,6 @@ class SequenceCodec(BaseEstimator):
         return header
 
 
-def _listed(bound: npt.ArrayLike | None) -> Any:
-    """Return a bound as JSON holds it."""
-    return None if bound is None else np.asarray(bound, np.float64).tolist()
+def _listed(number: npt.ArrayLike | None) -> Any:
+    """Return a bound, or a number of bits, as JSON holds it."""
+    return None if number is None else np.asarray(number, np.float64).tolist()

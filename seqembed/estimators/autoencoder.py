@@ -266,7 +266,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         -------
         Z : float32 array of shape (n_samples, n_components)
             One embedding per sequence; with tanh, values between -1 and 1. Of a dask array, a dask array in the same
-            blocks of rows: nothing is computed yet, and the estimator travels to each worker once. After `set_output`,
+            blocks of rows: nothing is computed yet, and the model travels to each worker once. After `set_output`,
             it is computed at once.
 
         Raises
@@ -329,16 +329,21 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         check_is_fitted(self)
         model, name = self.model_, type(self).__name__
         if is_lazy(Z):
+            row, _ = sample_row(Z, lengths)
             ends = None if lengths is None else checked_lengths(lengths, Z.shape[0])
-            row, _ = sample_row(Z, None)
             checked_embeddings(row, None if ends is None else ends[:1], model, name)
             return LazyRows(Z, ends, partial(checked_embeddings, estimator_name=name))
         if lengths is not None and hasattr(Z, "chunks") and hasattr(Z, "shape"):
             ends = checked_lengths(lengths, Z.shape[0])
             return (checked_embeddings(Z[rows], ends[rows], model, name) for rows in row_slices(Z))
-        batches = batches_of(Z, lengths, ndim=2)
+        batches = batches_of(Z, None, ndim=2)
         if batches is None:
             return checked_embeddings(Z, lengths, model, name)
+        if lengths is not None:
+            raise ValueError(
+                "Got lengths= beside batches of embeddings, expected an array. Decode each batch with its own lengths: "
+                "inverse_transform(Z_batch, lengths=...)."
+            )
         return (checked_embeddings(batch.values, None, model, name) for batch in batches)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
@@ -32,6 +31,7 @@ from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import constant_hint, layout_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
+from seqembed.sequences.wording import warn_user
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
 from seqembed.training.loop import train
@@ -163,8 +163,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         workers = find_workers(communicator)
         with collected(X, lengths, self) as sequences:
             for hint in layout_hints(sequences):
-                # stacklevel=3 skips this method and a wrapper of scikit-learn's: the warning shows the user's line.
-                warnings.warn(hint, UserWarning, stacklevel=3)
+                warn_user(hint)
             shape = joint_shape(sequences.lengths, common_settings(self, sequences), workers)
             random = new_generator(self.random_state)
             start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
@@ -196,7 +195,7 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         if not result.interrupted:
             kept.remove()
         if message:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warn_user(message, ConvergenceWarning)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -243,12 +242,16 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         first_call = not hasattr(self, "model_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
         is_going_on = hasattr(self, "_stream")
-        state = copy.deepcopy(self._stream) if is_going_on else StreamState(new_generator(self.random_state))
+        if is_going_on:
+            # A pass does not write into the other parts of the state.
+            state = self._stream._replace(random=copy.deepcopy(self._stream.random))
+        else:
+            state = StreamState(new_generator(self.random_state))
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
         start = self._start(sequences, shape, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
-            warnings.warn(constant_hint(np.flatnonzero(constant)), UserWarning, stacklevel=3)
+            warn_user(constant_hint(np.flatnonzero(constant)))
             start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start.network, start.weights, state, scaled, recipe)

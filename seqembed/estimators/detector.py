@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -19,6 +18,7 @@ from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, remember_columns
+from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.labels import rare_mask
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
@@ -162,7 +162,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
-        X: npt.ArrayLike | Sequence[npt.ArrayLike],
+        X: SequencesLike,
         y: npt.ArrayLike | None = None,
         *,
         lengths: npt.ArrayLike | None = None,
@@ -246,9 +246,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             "fit(X).predict(X_new), or heldout_scores_ < offset_ for the normal sequences given to fit."
         )
 
-    def score_samples(
-        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
-    ) -> np.ndarray:
+    def score_samples(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> np.ndarray:
         """Score sequences; a higher score means more normal.
 
         Parameters
@@ -277,12 +275,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         scores = np.empty(len(sequences))
         # Residuals take several times the memory of the sequences.
         for rows in sequences.chunks():
-            scores[rows] = -self._contributions(sequences, np.arange(rows.start, rows.stop)).sum(axis=(1, 2))
+            scores[rows] = -contributions(self, sequences, np.arange(rows.start, rows.stop)).sum(axis=(1, 2))
         return scores
 
-    def decision_function(
-        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
-    ) -> np.ndarray:
+    def decision_function(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> np.ndarray:
         """Score sequences relative to the threshold: negative for rare ones.
 
         Parameters
@@ -299,9 +295,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         return self.score_samples(X, lengths=lengths) - self.offset_
 
-    def predict(
-        self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None
-    ) -> np.ndarray:
+    def predict(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> np.ndarray:
         """Predict which sequences are rare.
 
         Parameters
@@ -318,7 +312,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         return np.where(self.decision_function(X, lengths=lengths) < 0, -1, 1)
 
-    def explain(self, X: npt.ArrayLike | Sequence[npt.ArrayLike], *, lengths: npt.ArrayLike | None = None) -> Bunch:
+    def explain(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> Bunch:
         """Divide the errors of sequences among their timesteps and features.
 
         Parameters
@@ -349,7 +343,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         check_is_fitted(self)
         sequences = self._checked_sequences(X, lengths)
-        values = self._contributions(sequences, np.arange(len(sequences)))
+        values = contributions(self, sequences, np.arange(len(sequences)))
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
             return Bunch(value=values, timestep=timesteps, feature=features)
@@ -361,14 +355,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
         sequences = check_sequences(X, lengths, estimator=self)
-        if sequences.ndim == self.input_ndim_:
+        # A table has as many columns as a fitted one. A list may hold sequences of other lengths.
+        is_table_fitted = self.n_features_in_ == self.n_timesteps_
+        has_columns = sequences.ndim == 3 or (sequences.is_array and is_table_fitted)
+        if has_columns and sequences.ndim == self.input_ndim_:
             check_columns(self, sequences)
         return sequences
-
-    def _contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        """Compute the share of each value in the errors of some checked sequences."""
-        weights = ResidualWeights(self.feature_scales_, self.precision_, self.length_exponent_, self.n_timesteps_)
-        return _contributions(self.estimators_, weights, sequences, rows)
 
     def _attributes_to_save(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
@@ -383,6 +375,38 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Compute the share of each value in the errors of some checked sequences.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences.
+
+    Returns
+    -------
+    contributions : float array of shape (n_rows, n_timesteps, n_features)
+        0 for missing values and after the end of a sequence. Minus the score of a sequence is their sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
+    >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
+    >>> contributions(detector, check_sequences(X), np.arange(3)).shape
+    (3, 5, 2)
+    """
+    weights = ResidualWeights(
+        detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
+    )
+    return _contributions(detector.estimators_, weights, sequences, rows)
 
 
 def _contributions(

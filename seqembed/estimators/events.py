@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, contributions
 from seqembed.extras import import_extra
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.containers import as_numbers, column_labels
@@ -129,7 +129,7 @@ def detect_events(
         scores, row_scores[piece] = _scores(detector, windows, starts, piece.stop - piece.start)
         for first, last, rarest in _flagged_stretches(scores, starts, timesteps, offset):
             start, end = _extent(row_scores[piece][first : last + 1], typical, offset)
-            errors = _contributions(detector, windows[[rarest]]).sum(axis=1)[0]
+            errors = _window_contributions(detector, windows[[rarest]]).sum(axis=1)[0]
             first += piece.start
             events.append(_Event(first + start, first + end, float(scores[rarest]), _shares(errors, names)))
     return Events(_table(events, times), row_scores, offset)
@@ -164,6 +164,8 @@ def _checked_recording(
             f"Got recording= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
         )
     names, fitted = column_labels([recording]), getattr(detector, "feature_names_in_", None)
+    # The names of a table are those of timesteps.
+    fitted = None if detector.input_ndim_ == 2 else fitted
     if names is not None and fitted is not None and names != list(fitted):
         raise ValueError(
             f"Got recording= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
@@ -193,18 +195,18 @@ def _scores(
         chosen = np.flatnonzero(known.any(axis=(1, 2)))
         if not len(chosen):
             continue
-        errors = _contributions(detector, windows[batch.start + chosen]).sum(axis=2)
+        errors = _window_contributions(detector, windows[batch.start + chosen]).sum(axis=2)
         scores[batch.start + chosen] = -errors.sum(axis=1)
         _add_errors(sums, starts[batch.start + chosen], errors, known[chosen].sum(axis=2))
     return scores, _row_scores(sums, timesteps)
 
 
-def _contributions(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
+def _window_contributions(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
     """Compute the share of each value in the errors of windows, whose values are checked."""
     lengths = np.full(len(windows), windows.shape[1])
     complete = not np.isnan(windows).any()
     sequences = Sequences(values=windows, lengths=lengths, ndim=detector.input_ndim_, complete=complete)
-    return detector._contributions(sequences, np.arange(len(windows)))
+    return contributions(detector, sequences, np.arange(len(windows)))
 
 
 def _add_errors(sums: np.ndarray, starts: np.ndarray, errors: np.ndarray, n_known: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -52,8 +51,6 @@ class SavableMixin:
         >>> bool((load(file.getvalue()).transform(X) == autoencoder.transform(X)).all())
         True
         """
-        if _CLASSES.get(type(self).__name__) is not type(self):
-            raise TypeError(f"Got a subclass of {_savable_base(type(self))}. Save it by joblib.dump or skops.")
         data = pack(*describe(self))
         # A file that could not be read would be lost work.
         try:
@@ -67,11 +64,10 @@ class SavableMixin:
         def get_params(self, deep: bool = True) -> dict[str, Any]:
             """Return the parameters, as every estimator of scikit-learn does."""
 
-    @abstractmethod
     def _attributes_to_save(self) -> dict[str, Any]:
         """Return the fitted attributes as files hold them, by name."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _restore(self, attributes: dict[str, Any]) -> None:
         """Check the fitted attributes of a file, and set them.
 
@@ -80,6 +76,7 @@ class SavableMixin:
         InvalidFileError
             For attributes that are missing, unknown, or don't fit together.
         """
+        raise NotImplementedError
 
 
 Savable = TypeVar("Savable", bound=SavableMixin)
@@ -149,6 +146,12 @@ def _encode_estimator(estimator: Any, place: str, arrays: Arrays, kinds: Kinds) 
         raise TypeError(
             f"Got {place}={type(estimator).__name__}(), which such a file can't hold: it is none of seqembed's. Use "
             f"joblib.dump or skops."
+        )
+    if _CLASSES.get(type(estimator).__name__) is not type(estimator):
+        where = f"{place}= as " if place else ""
+        raise TypeError(
+            f"Got {where}a subclass of {_savable_base(type(estimator))}, which a reader of the file would not know. "
+            f"Save it by joblib.dump or skops."
         )
     start = f"{place}/" if place else ""
     parameters, attributes = estimator.get_params(deep=False), estimator._attributes_to_save()

@@ -56,7 +56,7 @@ def compute(
     Returns
     -------
     results : array or list of arrays
-        `out`, where it was given. A list for results of timesteps or values of sequences that have not the length of
+        `out`, where it was given. A list for results of timesteps or values of sequences of another length than
         the fit. Of lazy rows, a dask array.
 
     Raises
@@ -85,8 +85,9 @@ def compute(
         inputs = inputs.batches(model)
     if is_stored(out):
         check_store(out, result_shape(quantity, model.layout))
-        if not isinstance(inputs, Iterator):
-            inputs = map(inputs.part, inputs.chunks())
+        # Results of a whole batch may be far larger than the batch.
+        batches = inputs if isinstance(inputs, Iterator) else iter([inputs])
+        inputs = (batch.part(rows) for batch in batches for rows in batch.chunks())
     if not isinstance(inputs, Iterator):
         return _compute_collection(quantity, model, inputs, out, n_jobs)
     if out is None:

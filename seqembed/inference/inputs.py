@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from sklearn.utils import check_array
 from seqembed.inference.model import Layout, TrainedModel
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks, rows_by_length
 from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.wording import counted
+from seqembed.sequences.wording import counted, warn_user
 
 
 def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> None:
@@ -44,12 +43,10 @@ def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> N
     >>> check_layout(check_sequences(np.zeros((5, 3, 2))), layout, "LSTMAutoencoder")
     """
     if sequences.is_array and sequences.n_timesteps == layout.padded_length:
-        warnings.warn(
+        warn_user(
             f"Got an array padded to {layout.padded_length} timesteps without lengths=: its padding is read as values. "
             f"{estimator_name} was fitted with lengths= on such an array. Pass lengths=, or a list of arrays, which "
-            f"search and pipelines of scikit-learn pass on: [x[:n] for x, n in zip(X, lengths)].",
-            UserWarning,
-            stacklevel=5,
+            f"search and pipelines of scikit-learn pass on: [x[:n] for x, n in zip(X, lengths)]."
         )
     has_other_length = sequences.is_array and layout.one_length and sequences.n_timesteps != layout.n_timesteps
     if has_other_length or sequences.n_features != layout.n_features:
@@ -112,7 +109,7 @@ class EmbeddedBatch(NamedTuple):
     lengths: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Embeddings:
     """Checked embeddings.
 
@@ -124,11 +121,14 @@ class Embeddings:
         Timesteps of each sequence to decode.
     has_own_lengths : bool
         Whether the user gave the lengths, so that decoded sequences are a list.
+    n_features : int
+        Values per timestep of a decoded sequence.
     """
 
     values: np.ndarray
     lengths: np.ndarray
     has_own_lengths: bool
+    n_features: int
 
     def __len__(self) -> int:
         return len(self.values)
@@ -144,7 +144,7 @@ class Embeddings:
 
     def chunks(self) -> list[slice]:
         """Cut the collection into slices, each of about half a million decoded values."""
-        return list(chunks(len(self), int(self.lengths.max())))
+        return list(chunks(len(self), int(self.lengths.max()) * self.n_features))
 
     def read(self, rows: slice | np.ndarray) -> EmbeddedBatch:
         """Read some embeddings as a batch."""
@@ -182,11 +182,12 @@ def checked_embeddings(
             f"Z has {counted(values.shape[1], 'column')}, but {estimator_name} was fitted with "
             f"n_components={n_components}. Pass what transform returned."
         )
+    n_features = model.layout.n_features
     if lengths is not None:
-        return Embeddings(values, checked_lengths(lengths, len(values)), has_own_lengths=True)
+        return Embeddings(values, checked_lengths(lengths, len(values)), True, n_features)
     if not model.layout.one_length:
         raise ValueError(
             f"{estimator_name} was fitted on sequences of unequal lengths, and an embedding does not say how "
             f"long its sequence was: pass lengths=[len(sequence) for sequence in X]."
         )
-    return Embeddings(values, np.full(len(values), model.layout.n_timesteps), has_own_lengths=False)
+    return Embeddings(values, np.full(len(values), model.layout.n_timesteps), False, n_features)

@@ -39,11 +39,11 @@ class Layout:
         return (self.n_timesteps, self.n_features)[: self.ndim - 1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedModel:
     """What training leaves: all that inference, export and compression need.
 
-    It is never modified: training makes a new one.
+    Training never modifies it: it makes a new one.
 
     Parameters
     ----------

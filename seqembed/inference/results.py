@@ -13,7 +13,7 @@ from seqembed.sequences.axes import with_feature_axis, without_feature_axis
 from seqembed.sequences.collection import row_numbers
 
 LISTED_RESULTS = (
-    "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays: leave out= away."
+    "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays. Don't pass out=."
 )
 
 

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -272,20 +273,20 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
             values = timesteps.reshape(len(ends), ends[0], first.n_features)
         else:
             values = np.split(timesteps, np.cumsum(ends[:-1]))
-        yield Sequences(values, ends, first.ndim, complete, first.names, first.padded_length)
+        yield replace(first, values=values, lengths=ends, complete=complete)
 
 
 def _check_like_first(checked: Sequences, first: Sequences, number: int) -> None:
     """Refuse a batch that has other axes, features or columns than the first."""
     if (checked.ndim, checked.n_features) != (first.ndim, first.n_features):
         raise ValueError(
-            f"UncheckedBatch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
+            f"Batch {number} holds sequences of {counted(checked.n_features, 'feature')} in {checked.ndim} "
             f"dimensions, but batch 0 holds {counted(first.n_features, 'feature')} in {first.ndim}. Give each "
             f"batch the axes and the features of the first."
         )
     if checked.names != first.names:
         names, first_names = (None if each is None else list(each) for each in (checked.names, first.names))
         raise ValueError(
-            f"UncheckedBatch {number} holds data frames with the columns {names}, but those of batch 0 have "
+            f"Batch {number} holds data frames with the columns {names}, but those of batch 0 have "
             f"{first_names}: expected the same columns in the same order. Select them: frame[columns]."
         )

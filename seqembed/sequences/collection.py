@@ -23,7 +23,7 @@ _INFINITE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sequences:
     """Checked sequences, of one length or of several.
 
@@ -196,7 +196,7 @@ def read_sequences(
     estimator : object, default=None
         The estimator that asks, named in errors.
     least : int, default=0
-        Smallest number of sequences.
+        Smallest number of sequences, and of columns of a table.
 
     Returns
     -------
@@ -243,6 +243,11 @@ def read_sequences(
         estimator=estimator,
         input_name="X",
     )
+    if array.ndim == 0:
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected sequences: an array of shape (n_samples, n_timesteps, "
+            f"n_features) or a list of arrays."
+        )
     if array.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
@@ -256,11 +261,14 @@ def read_sequences(
         )
     values = with_feature_axis(array)
     if lengths is None:
-        return Sequences(values, np.full(len(array), array.shape[1]), array.ndim, False, names, None, rows_are_dates)
+        ends = np.full(len(array), array.shape[1])
+        return Sequences(values, ends, array.ndim, complete=False, names=names, rows_are_dates=rows_are_dates)
+    # The columns of a padded table are no timesteps of every sequence.
+    names = names if array.ndim == 3 else None
     ends = checked_lengths(lengths, len(array), array.shape[1])
     are_equal = bool((ends == ends[0]).all())
     cut = values[:, : ends[0]] if are_equal else [x[:n] for x, n in zip(values, ends, strict=True)]
-    return Sequences(cut, ends, array.ndim, False, names, array.shape[1], rows_are_dates)
+    return Sequences(cut, ends, array.ndim, complete=False, names=names, padded_length=array.shape[1])
 
 
 def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Sequences:
@@ -283,7 +291,7 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Seque
             )
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays], np.int64)
-    return Sequences(values, lengths, first.ndim + 1, False, names)
+    return Sequences(values, lengths, first.ndim + 1, complete=False, names=names)
 
 
 def check_sequences(X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None) -> Sequences:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.wording import warn_user
 
 _MOST_NAMES = 5
 
@@ -82,11 +82,9 @@ def check_names(estimator: Any, names: tuple[str, ...] | None) -> None:
     known, name = getattr(estimator, "feature_names_in_", None), type(estimator).__name__
     if known is None or names is None:
         if names is not None:
-            warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=5)
+            warn_user(f"X has feature names, but {name} was fitted without feature names")
         elif known is not None:
-            warnings.warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=5
-            )
+            warn_user(f"X does not have valid feature names, but {name} was fitted with feature names")
         return
     fitted = tuple(known.tolist())
     if names == fitted:
@@ -99,8 +97,7 @@ def check_names(estimator: Any, names: tuple[str, ...] | None) -> None:
         message += f"Feature names seen at fit time, yet now missing:\n{_listed(missing)}"
     if not unseen and not missing:
         message += "Feature names must be in the same order as they were in fit.\n"
-    remedy = "" if missing else "Pass X[estimator.feature_names_in_]."
-    raise ValueError(message + remedy)
+    raise ValueError(f"{message}Pass the columns that are named in feature_names_in_, in their order.")
 
 
 def _count_columns(sequences: Sequences) -> int:

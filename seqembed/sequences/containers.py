@@ -100,7 +100,7 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
 
 
-def check_same_columns(X: Any) -> None:
+def check_same_columns(X: list[Any]) -> None:
     """Refuse a list of data frames whose columns differ in their names or their order.
 
     Raises
@@ -113,8 +113,6 @@ def check_same_columns(X: Any) -> None:
     >>> import pandas as pd
     >>> check_same_columns([pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [3], "b": [4]})])
     """
-    if not isinstance(X, (list, tuple)):
-        return
     frames = [(position, list(frame.columns)) for position, frame in enumerate(X) if is_frame(frame)]
     for position, columns in frames:
         first, expected = frames[0]

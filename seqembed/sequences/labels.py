@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import is_missing
-from seqembed.sequences.wording import counted
+from seqembed.sequences.wording import counted, warn_user
 
 
 def rare_label(labels: Iterable[Any]) -> int | None:
@@ -86,12 +85,9 @@ def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
         )
     rare = rare_label(labels)
     if rare is None:
-        warnings.warn(
+        warn_user(
             f"Got y= with {counted(len(set(labels)), 'different value')}, which is ignored: labels of rare events are "
-            f"-1 (rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if it holds other labels.",
-            UserWarning,
-            # The line that called `fit`, which scikit-learn wraps.
-            stacklevel=4,
+            f"-1 (rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if it holds other labels."
         )
         return np.zeros(n_samples, bool)
     mask: np.ndarray = y == rare
@@ -121,7 +117,9 @@ def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:
     >>> checked_rare_label([[1, 1, 1], [1, -1, 1]])
     -1
     """
-    labels = set().union(*(np.ravel(each).tolist() for each in y))
+    labels: set[Any] = set()
+    for each in y:
+        labels.update(np.ravel(each).tolist())
     rare = rare_label(labels)
     if rare is None:
         raise ValueError(

@@ -36,6 +36,13 @@ class NamedWindows(np.ndarray):
             chosen.names = self.names
         return chosen
 
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        # The results of operations are plain arrays and numbers.
+        return array[()] if return_scalar else np.asarray(array)
+
+    def __copy__(self) -> NamedWindows:
+        return named_windows(np.array(self, copy=True), self.names)
+
     def __deepcopy__(self, memo: Any) -> NamedWindows:
         return named_windows(np.array(self, copy=True), self.names)
 
@@ -67,4 +74,7 @@ def _selects_windows(key: Any) -> bool:
     """Tell whether an index selects on the first axis alone, and keeps this axis."""
     first, *others = key if isinstance(key, tuple) else (key,)
     is_selection = isinstance(first, slice) or (isinstance(first, (list, np.ndarray)) and np.ndim(first) == 1)
-    return is_selection and all(other is Ellipsis or other == slice(None) for other in others)
+    # An array among the others has no single truth value when it is compared.
+    return is_selection and all(
+        other is Ellipsis or (isinstance(other, slice) and other == slice(None)) for other in others
+    )

@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     lengths: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scaling:
     """Centre and scale of each feature: the centre is subtracted from its values, which are then divided by the scale.
 
@@ -89,7 +89,7 @@ class Scaling:
         return unscaled(values, self.center, self.scale, self.dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScaledSequences:
     """Sequences that are scaled when they are read, a batch at a time.
 

@@ -517,3 +517,21 @@ def test_an_estimator_of_other_features_is_refused_with_the_remedy():
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(hours)
     with pytest.raises(ValueError, match=r"Got sequences of 8 features.*fitted on 1.*frame.to_numpy\(\)"):
         SequenceCodec(autoencoder, max_relative_error=0.1).fit(hours)
+
+
+def test_the_names_of_the_estimator_are_those_of_the_codec():
+    frames = [pd.DataFrame(x, columns=["flow", "heat"]) for x in waves()]
+    autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(frames)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        SequenceCodec(autoencoder, max_error=0.1).fit([frame[["heat", "flow"]] for frame in frames])
+
+
+def test_batches_are_encoded_one_at_a_time_and_the_message_says_so(codec):
+    with pytest.raises(TypeError, match="Pass one batch at a time"):
+        codec.encode(iter([waves()]))
+
+
+def test_errors_do_not_number_the_rows_of_a_frame_as_sequences():
+    frame = pd.DataFrame({"flow": ["high", "low"]})
+    with pytest.raises(ValueError, match="Column 'flow' of X holds text"):
+        SequenceCodec(max_error=0.1).fit(frame)

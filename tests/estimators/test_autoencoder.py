@@ -197,7 +197,7 @@ def test_inverse_transform_writes_into_the_users_array(waves, fitted):
     np.testing.assert_array_equal(out, fitted.inverse_transform(Z))
     with pytest.raises(ValueError, match=r"Got out= of shape \(3,\)"):
         fitted.inverse_transform(Z, out=np.empty(3))
-    with pytest.raises(ValueError, match="leave out= away"):
+    with pytest.raises(ValueError, match="Don't pass out="):
         fitted.inverse_transform(Z, lengths=[7] * len(Z), out=out)
 
 
@@ -218,5 +218,5 @@ def test_embeddings_are_decoded_by_batches_as_all_at_once(fitted, waves, loader,
     into = zarr.create_array(str(tmp_path / "X"), shape=expected.shape, dtype="float32")
     fitted.inverse_transform(Z, out=into)
     np.testing.assert_allclose(into[:], expected, rtol=1e-4)
-    with pytest.raises(ValueError, match="Got lengths= beside an iterable of batches"):
+    with pytest.raises(ValueError, match="Got lengths= beside batches of embeddings"):
         fitted.inverse_transform(iter([Z]), lengths=lengths)

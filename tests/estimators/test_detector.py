@@ -259,8 +259,15 @@ def test_sequences_in_a_list_are_counted_like_those_of_an_array(collection):
     detector = ReconstructionDetector(Zeros()).fit(X[:, :5]).fit(collection(X))
     assert detector.n_features_in_ == 8
     np.testing.assert_array_equal(detector.score_samples(collection(X)), detector.score_samples(X))
+
+
+def test_sequences_in_a_list_may_have_another_length_than_those_of_the_fit():
+    X = sines(12, random_state=0)
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0)).fit(X)
+    scores = detector.score_samples([X[0, :5], X[1]])
+    np.testing.assert_allclose(detector.score_samples([X[0, :5]]), scores[:1], rtol=1e-6)
     with pytest.raises(ValueError, match="X has 5 features, but ReconstructionDetector is expecting 8"):
-        detector.predict(collection(X[:, :5]))
+        detector.score_samples(X[:, :5])
 
 
 def test_nothing_works_before_fit():

@@ -49,9 +49,9 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
         ([], "without a single batch. A generator can be read only once"),
         (
             [np.ones((2, 3, 1)), np.ones((2, 3, 2))],
-            "Batch 1 holds sequences of 2 features.*batch 0 holds 1 feature in 3",
+            "^Batch 1 holds sequences of 2 features.*batch 0 holds 1 feature in 3",
         ),
-        ([np.ones((2, 3, 1)), np.ones((2, 3))], "Batch 1 holds sequences of 1 feature in 2 dimensions"),
+        ([np.ones((2, 3, 1)), np.ones((2, 3))], "^Batch 1 holds sequences of 1 feature in 2 dimensions"),
         ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 0"),
     ],
 )
@@ -130,7 +130,7 @@ def test_batches_can_be_object_arrays_of_sequences():
 
 def test_data_frames_of_later_batches_must_have_the_columns_of_the_first():
     frame = pd.DataFrame({"flow": [1.0, 2.0], "heat": [3.0, 4.0]})
-    match = r"Batch 1 holds data frames with the columns \['heat', 'flow'\].*batch 0"
+    match = r"^Batch 1 holds data frames with the columns \['heat', 'flow'\].*batch 0"
     with (
         pytest.raises(ValueError, match=match),
         spooled([UncheckedBatch([frame]), UncheckedBatch([frame[["heat", "flow"]]])]),

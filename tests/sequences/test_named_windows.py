@@ -20,6 +20,7 @@ WINDOWS = named_windows(np.arange(24.0).reshape(4, 3, 2), ("flow", "heat"))
         lambda windows: windows[:2, :, :],
         lambda windows: train_test_split(windows, random_state=0)[1],
         lambda windows: pickle.loads(pickle.dumps(windows)),
+        copy.copy,
         copy.deepcopy,
     ],
 )
@@ -33,6 +34,10 @@ def test_selected_and_copied_windows_keep_the_names(select):
         lambda windows: windows[:, :, ::-1],
         lambda windows: windows[:, :, [1, 0]],
         lambda windows: windows[..., ::-1],
+        lambda windows: windows[:, :, np.array([1, 0])],
+        lambda windows: windows[:, np.array([0, 2])],
+        lambda windows: windows[:, :, np.array([True, False])],
+        lambda windows: windows[np.arange(3), np.array([0, 1, 0])],
         lambda windows: windows[0],
         lambda windows: windows[:, 1:],
         lambda windows: windows.transpose(0, 2, 1),
@@ -44,3 +49,10 @@ def test_selected_and_copied_windows_keep_the_names(select):
 )
 def test_any_other_operation_gives_an_array_without_names(change):
     assert getattr(change(WINDOWS), "names", None) is None
+
+
+def test_reductions_and_arithmetic_give_plain_numbers_and_arrays():
+    assert isinstance(WINDOWS.max(), np.float64)
+    assert np.isnan(WINDOWS).any() is np.False_
+    assert type(WINDOWS - 1) is np.ndarray
+    assert type(WINDOWS.mean(axis=1)) is np.ndarray
