@@ -26,8 +26,8 @@ from seqembed.codec.bytes.container import (
 from seqembed.codec.bytes.damage import InvalidStreamError
 from seqembed.codec.codec_file import describe, fingerprint, restored
 from seqembed.codec.inputs import check_overlap, common_dtype, count_timesteps, cut_into_blocks, read_input
-from seqembed.codec.methods.table import KINDS
 from seqembed.codec.model.embedding_coder import EmbeddingCoder, learn_embedding_coder
+from seqembed.codec.report import measure
 from seqembed.files.atomic import Writable, write
 from seqembed.files.safetensors_file import InvalidFileError, Readable
 from seqembed.files.safetensors_file import pack as pack_file
@@ -341,24 +341,7 @@ class SequenceCodec(BaseEstimator):
             raise ValueError("Got no value, expected sequences to report on.")
         data = self.encode(X)
         decoded = self.decode(data)
-        values, again = (np.concatenate([np.ravel(each) for each in some]) for some in (arrays, decoded))
-        finite = np.isfinite(values)
-        errors = np.abs(values[finite].astype(np.float64) - again[finite])
-        n_bytes = sum(numbers.size * min(4, numbers.itemsize) for numbers in self.coder_.numbers())
-        report = {
-            "bytes": float(len(data)),
-            "bits_per_value": 8 * len(data) / values.size,
-            "ratio": values.nbytes / len(data),
-            "rmse": float(np.sqrt(np.square(errors).mean())) if len(errors) else 0.0,
-            "largest_error": float(errors.max(initial=0.0)),
-            "codec_bytes": float(n_bytes),
-        }
-        if isinstance(self.coder_, BoundedCoder):
-            saved = (self.coder_.count_bytes_without_predictors(arrays) - len(data)) / values.size
-            report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
-            kinds = [self.coder_.kind(block(data, place)) for place in locate_blocks(data)]
-            report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in KINDS}
-        return report
+        return measure(self.coder_, arrays, data, decoded)
 
     def save(self, file: Writable) -> None:
         """Write what was learned into one file, from which `load` makes an equal codec.

@@ -241,12 +241,9 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
         refuse_workers("partial_fit")
         first_call = not hasattr(self, "model_")
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
-        is_going_on = hasattr(self, "_stream")
-        if is_going_on:
-            # A pass does not write into the other parts of the state.
-            state = self._stream._replace(random=copy.deepcopy(self._stream.random))
-        else:
-            state = StreamState(new_generator(self.random_state))
+        state = getattr(self, "_stream", None) or StreamState(new_generator(self.random_state))
+        # A pass writes into no other part of the state.
+        state = state._replace(random=copy.deepcopy(state.random))
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
         start = self._start(sequences, shape, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)

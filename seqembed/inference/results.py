@@ -10,7 +10,7 @@ import numpy.typing as npt
 from seqembed.inference.model import Layout
 from seqembed.inference.quantities import Quantity
 from seqembed.sequences.axes import with_feature_axis, without_feature_axis
-from seqembed.sequences.collection import row_numbers
+from seqembed.sequences.rows import row_numbers
 
 LISTED_RESULTS = (
     "Got out= for sequences of other lengths than that of the fit. Their results are a list of arrays. Don't pass out=."

@@ -8,14 +8,12 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 
 from seqembed.sequences.axes import with_feature_axis
 from seqembed.sequences.containers import SequencesLike, as_numbers, check_same_columns, column_names, is_frame, listed
+from seqembed.sequences.rows import chunks, row_numbers, rows_by_length
 from seqembed.sequences.wording import counted
-
-# Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
-_CHUNK = 2**19
 
 _INFINITE = (
     "Input X contains infinity in sequence {}, expected finite values. Mark missing values with NaN, and replace "
@@ -145,41 +143,6 @@ class Sequences:
     def chunks(self) -> Iterator[slice]:
         """Cut the collection into slices for a pass over all of it."""
         return chunks(len(self), self.n_timesteps * self.n_features)
-
-
-def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
-    """Cut a collection into slices of rows, each of about half a million values.
-
-    Examples
-    --------
-    >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
-    [2, 4, 5]
-    """
-    slices: Iterator[slice] = gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
-    return slices
-
-
-def rows_by_length(lengths: np.ndarray) -> np.ndarray:
-    """Sort rows by the length of their sequences, so that batches of neighbours need little padding.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows_by_length(np.array([5, 2, 5, 1]))
-    array([3, 1, 0, 2])
-    """
-    return np.argsort(lengths, kind="stable")
-
-
-def row_numbers(rows: slice | np.ndarray, n_samples: int) -> range | np.ndarray:
-    """Return the numbers of the rows of a batch, at a cost that does not grow with `n_samples`.
-
-    Examples
-    --------
-    >>> list(row_numbers(slice(1, 3), n_samples=10))
-    [1, 2]
-    """
-    return range(n_samples)[rows] if isinstance(rows, slice) else rows
 
 
 def read_sequences(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.sequences.collection import rows_by_length
+from seqembed.sequences.rows import rows_by_length
 
 # More buckets need less padding but more compilations.
 _MOST_BUCKETS = 4

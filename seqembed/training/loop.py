@@ -13,7 +13,7 @@ from seqembed.network.architecture import Network
 from seqembed.network.forward import squared_errors
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
-from seqembed.sequences.collection import rows_by_length
+from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.batches import TrainingBatches
 from seqembed.training.ending import TrainingResult
