@@ -1,1 +1,1 @@
-"""A trained network elsewhere: as a Keras model."""
+"""A trained network elsewhere: as a Keras model, or as an ONNX model."""

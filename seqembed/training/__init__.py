@@ -1,1 +1,1 @@
-"""From first weights to the best: the loop, an epoch, the optimiser, the gradient."""
+"""From first weights to the best: batches, the loop, the optimiser, the gradient."""
