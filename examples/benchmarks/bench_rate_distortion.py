@@ -14,7 +14,8 @@ from alternation import describe_machine
 from sklearn.decomposition import PCA
 
 from seqembed import LSTMAutoencoder
-from seqembed.codec.model.embedding_coder import learn_embedding_coder
+from seqembed.codec.bytes.lengths import pack_lengths, sequence_lengths
+from seqembed.codec.model.embedding_coder import learn_rounding
 from seqembed.datasets import load_basic_motions, load_italy_power, load_japanese_vowels
 
 BITS = (24, 40, 64)
@@ -42,9 +43,12 @@ def main() -> None:
 
 def rate_and_score(estimator, network, train, test, bits) -> tuple[float, float]:
     """Return the bits a sequence of the encoded test part, and the R^2 of the decoded one."""
-    coder = learn_embedding_coder(estimator, train, bits)
-    data = coder.encode(test)
-    return 8 * len(data) / len(test), r2(network, test, coder.decode(data, np.float32))
+    coder = learn_rounding(estimator.transform(train).astype(np.float64), bits)
+    lengths = sequence_lengths(test)
+    data = coder.encode_integers(coder.rounded(estimator.transform(test)))
+    decoded = estimator.inverse_transform(coder.unrounded(coder.decode_integers(data, len(test))), lengths)
+    n_bytes = len(pack_lengths(lengths)) + len(data)
+    return 8 * n_bytes / len(test), r2(network, test, [x.astype(np.float32) for x in decoded])
 
 
 def bits_for(components, network, train, test, score) -> str:
@@ -66,15 +70,12 @@ def r2(network, sequences, decoded) -> float:
 
 
 class PrincipalComponents:
-    """PCA of sequences that are filled up with the means of their features, with the methods that the coder needs."""
-
-    input_ndim_ = 3
+    """PCA of sequences that are filled up with the means of their features, with methods like those of the network."""
 
     def __init__(self, network: LSTMAutoencoder, train: list[np.ndarray]):
         self._network, self._n_timesteps = network, network.n_timesteps_
         rows = self._rows(train)
         self._pca = PCA(min(network.network_.n_components, *rows.shape)).fit(rows)
-        self.weights_ = {}
 
     def _rows(self, sequences: list[np.ndarray]) -> np.ndarray:
         rows = np.zeros((len(sequences), self._n_timesteps, self._network.n_features_))

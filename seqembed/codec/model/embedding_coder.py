@@ -71,7 +71,16 @@ class EmbeddingCoder(NamedTuple):
 
     def integers(self, sequences: list[np.ndarray]) -> np.ndarray:
         """Embed and round sequences, to an int64 array of shape (n_samples, n_components)."""
-        return _rounded_embeddings(embed(self._trained_model(), sequences), self.mean, self.axes, self.step)
+        return self.rounded(embed(self._trained_model(), sequences))
+
+    def rounded(self, embeddings: np.ndarray) -> np.ndarray:
+        """Rotate and round embeddings, to an int64 array of their shape."""
+        return _rounded_embeddings(embeddings, self.mean, self.axes, self.step)
+
+    def unrounded(self, integers: np.ndarray) -> np.ndarray:
+        """Return the embeddings that integers stand for."""
+        embeddings: np.ndarray = self.mean + (integers * self.step) @ self.axes
+        return embeddings
 
     def count_bits(self, integers: np.ndarray) -> float:
         """Count the bits that rounded embeddings need in theory."""
@@ -105,8 +114,8 @@ class EmbeddingCoder(NamedTuple):
             integers = self.decode_integers(data[place:], len(lengths))
         except DAMAGE as error:
             raise InvalidStreamError(f"Got a damaged block: {error}") from error
-        embeddings = self.mean + (integers * self.step) @ self.axes
-        return [sequence.astype(dtype) for sequence in reconstruct(self._trained_model(), embeddings, lengths)]
+        sequences = reconstruct(self._trained_model(), self.unrounded(integers), lengths)
+        return [sequence.astype(dtype) for sequence in sequences]
 
     def _trained_model(self) -> TrainedModel:
         assert self.trained is not None
@@ -125,7 +134,33 @@ def learn_embedding_coder(trained: TrainedModel, sequences: list[np.ndarray], bi
     bits : float
         Mean number of bits of a sequence.
     """
-    embeddings = embed(trained, sequences)
+    return learn_rounding(embed(trained, sequences), bits)._replace(trained=trained)
+
+
+def learn_rounding(embeddings: np.ndarray, bits: float) -> EmbeddingCoder:
+    """Learn axes, step and tables from vectors, whatever made them.
+
+    Parameters
+    ----------
+    embeddings : float64 array of shape (n_samples, n_components)
+        Typical vectors.
+    bits : float
+        Mean number of bits of a vector.
+
+    Returns
+    -------
+    coder : EmbeddingCoder
+        Without a model: it converts vectors to integers, these to bytes, and back.
+
+    Examples
+    --------
+    >>> vectors = np.random.default_rng(0).normal(size=(500, 2)) * [10, 1]
+    >>> coder = learn_rounding(vectors, bits=6)
+    >>> data = coder.encode_integers(coder.rounded(vectors))
+    >>> decoded = coder.unrounded(coder.decode_integers(data, 500))
+    >>> 5 < 8 * len(data) / 500 < 7, bool(np.abs(decoded - vectors).max() <= coder.step)
+    (True, True)
+    """
     mean = embeddings.mean(axis=0)
     _, columns = np.linalg.eigh((embeddings - mean).T @ (embeddings - mean))
     axes = columns.T[::-1].copy()
@@ -136,18 +171,16 @@ def learn_embedding_coder(trained: TrainedModel, sequences: list[np.ndarray], bi
     for _ in range(_N_HALVINGS):
         step = float(np.sqrt(low * high))
         integers = _rounded_embeddings(embeddings, mean, axes, step)
-        coder = _coder_with_step(trained, integers, mean, axes, step)
+        coder = _coder_with_step(integers, mean, axes, step)
         needed = coder.count_bits(integers) / len(embeddings)
         low, high = (step, high) if needed > bits else (low, step)
     return coder
 
 
-def _coder_with_step(
-    trained: TrainedModel, integers: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float
-) -> EmbeddingCoder:
+def _coder_with_step(integers: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float) -> EmbeddingCoder:
     sizes = np.maximum(1, np.rint(SCALE_UNITS * np.abs(integers).mean(axis=0))).astype(np.int64)
     tables = learn_tables(integers.ravel(), np.tile(sizes, len(integers)))
-    return EmbeddingCoder(trained, mean, axes, step, sizes, tables)
+    return EmbeddingCoder(None, mean, axes, step, sizes, tables)
 
 
 def _rounded_embeddings(embeddings: np.ndarray, mean: np.ndarray, axes: np.ndarray, step: float) -> np.ndarray:
