@@ -9,6 +9,7 @@ from seqembed.estimators.events import detect_events
 from seqembed.estimators.onnx_converter import register_onnx_converter
 from seqembed.estimators.reconstructor import LSTMReconstructor
 from seqembed.estimators.saving import load
+from seqembed.estimators.summary import SequenceSummary
 from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
 from seqembed.sequences.merging import merge_windows
@@ -21,6 +22,7 @@ __all__ = [
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
+    "SequenceSummary",
     "__version__",
     "detect_events",
     "frame_from_sequences",

@@ -1,4 +1,4 @@
-"""How good are the embeddings, with defaults alone, compared with PCA, catch22, raw values and the usual Keras script?
+"""How good are the embeddings, with defaults alone, compared with other vectors and the usual Keras script?
 
 MiniRocket, whose vectors are far longer, is measured too if aeon is installed.
 
@@ -11,6 +11,10 @@ For each labelled set, the mean over seeds (and the standard deviation), all of 
 - seconds to fit.
 
 The number in brackets after a method is the dimension of its vector. The last table has means over the sets.
+
+"summary" is seqembed.SequenceSummary. "closed form" has no network either: 16 principal components of the padded
+sequences, which are also its reconstruction, beside 48 components of the summary, both divided by the root of their
+total variance.
 
 Features of different units (catch22) are standardised before distances are taken. Methods that need one length get
 sequences padded with the features' means; R^2 leaves padding out, for all methods.
@@ -36,10 +40,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from seqembed import LSTMAutoencoder
+from seqembed import LSTMAutoencoder, SequenceSummary
 
 # MiniRocket's convolutions have nine weights.
 MINIROCKET_WIDTH, MINIROCKET_LEAST = 9996, 9
+# Components of the closed form: principal ones, and those of the summary.
+CLOSED_FORM = (16, 48)
 COLUMNS = ("test R^2", "linear", "1-NN", "k-means", "fit (s)")
 
 
@@ -91,6 +97,12 @@ def measure(
     flat = [np.nan_to_num(part).reshape(len(part), -1) for part in scaled]
     # n sequences differ from their mean in n - 1 components. One more would be rounding error, scaled up.
     n_components = min(64, len(data.train) - 1, flat[0].shape[1])
+    started = time.perf_counter()
+    summary = SequenceSummary().fit(data.train)
+    seconds = time.perf_counter() - started
+    parts = [summary.transform(part) for part in (data.train, data.test)]
+    report("summary", parts[0].shape[1], rows, [(np.nan, *probe(*parts, data), seconds)])
+    report("closed form", sum(CLOSED_FORM), rows, [measure_closed_form(*flat, scaled[1], data)])
     report("PCA", n_components, rows, [measure_pca(*flat, scaled[1], n_components, data)])
     report("catch22", len(catch22(data.train[0])), rows, [measure_features(catch22, data)])
     if importlib.util.find_spec("aeon") and longest >= MINIROCKET_LEAST:
@@ -135,6 +147,23 @@ def measure_pca(
     seconds = time.perf_counter() - started
     reconstruction = pca.inverse_transform(pca.transform(test)).reshape(scaled_test.shape)
     return explained(reconstruction, scaled_test), *probe(pca.transform(train), pca.transform(test), data), seconds
+
+
+def measure_closed_form(train: np.ndarray, test: np.ndarray, scaled_test: np.ndarray, data: LabelledSet) -> tuple:
+    """Principal components beside those of the summary; fewer if the data allow no more."""
+    started = time.perf_counter()
+    pca = PCA(min(CLOSED_FORM[0], len(train) - 1, train.shape[1])).fit(train)
+    summary = SequenceSummary(CLOSED_FORM[1]).fit(data.train)
+    seconds = time.perf_counter() - started
+    principal = [pca.transform(part) for part in (train, test)]
+    groups = [principal, [summary.transform(part) for part in (data.train, data.test)]]
+    sizes = [np.sqrt(fitted.var(axis=0).sum()) for fitted, _ in groups]
+    vectors = [
+        np.concatenate([group[part] / size for group, size in zip(groups, sizes, strict=True)], axis=1)
+        for part in (0, 1)
+    ]
+    reconstruction = pca.inverse_transform(principal[1]).reshape(scaled_test.shape)
+    return explained(reconstruction, scaled_test), *probe(*vectors, data), seconds
 
 
 def measure_features(extract: Callable, data: LabelledSet) -> tuple:

@@ -20,7 +20,7 @@ from seqembed.inference.compute import compute
 from seqembed.inference.inputs import Embeddings, checked_embeddings
 from seqembed.inference.quantities import decoding, embedding
 from seqembed.network.architecture import Network
-from seqembed.sequences.batches import batches_of, row_slices
+from seqembed.sequences.batches import batches_of, check_read_twice, row_slices
 from seqembed.sequences.collection import checked_lengths
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
@@ -241,11 +241,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit_transform(X).shape
         (10, 3)
         """
-        if isinstance(X, Iterator):
-            raise ValueError(
-                f"Got a {type(X).__name__}, which can be read only once, expected batches that can be read twice, by "
-                f"fit and by transform. Pass what makes a new iterator each time, or call the two with one each."
-            )
+        check_read_twice(X)
         fitted = self.fit(X, y, lengths=lengths, checkpoint=checkpoint, communicator=communicator)
         return fitted.transform(X, lengths=lengths)
 

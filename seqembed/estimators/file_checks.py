@@ -11,8 +11,14 @@ import numpy.typing as npt
 from seqembed.files.values import are_all, expect
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
+from seqembed.summary.components import Summary
+from seqembed.summary.shares import N_KERNELS, Shares, choose_dilations
+from seqembed.summary.statistics import count_statistics
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
+
+_INPUT_ATTRIBUTES = {"feature_means_", "center_", "scale_", "one_length_", "input_ndim_", "n_timesteps_", "n_features_"}
+_INPUT_ATTRIBUTES |= {"n_features_in_", "_padded_length"}
 
 
 def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) -> None:
@@ -30,28 +36,58 @@ def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) ->
     InvalidFileError
         For anything else.
     """
-    needed = {"network_", "weights_", "history_", "feature_means_", "center_", "scale_", "one_length_", "input_ndim_"}
-    needed |= {"n_timesteps_", "n_features_", "n_features_in_", "_padded_length"}
+    needed = {"network_", "weights_", "history_"} | _INPUT_ATTRIBUTES
     optional = {"feature_names_in_", "n_iter_", "best_epoch_", "_stream"}
     expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
     network = attributes["network_"]
     _check_network(network)
     expect(network.bottleneck == bottleneck, f"a network {'with' if bottleneck else 'without'} a bottleneck")
     _check_weights(attributes["weights_"], network.weight_shapes)
-    for name in ("feature_means_", "center_", "scale_"):
-        _check_array(attributes[name], (network.n_features,), np.float64, name)
-    expect((attributes["scale_"] > 0).all(), "scales above zero")
     expect(attributes["n_features_"] == network.n_features, "as many features as the network reads")
-    _check_shape_attributes(attributes)
-    expect(type(attributes["one_length_"]) is bool, "a truth value for one_length_")
+    _check_input_attributes(attributes)
     for name in ("n_iter_", "best_epoch_"):
         expect(name not in attributes or _is_count(attributes[name], 0), f"a number of epochs for {name}")
-    padded_length = attributes["_padded_length"]
-    expect(padded_length is None or _is_count(padded_length, 1), "a number of timesteps for _padded_length")
     history = attributes["history_"]
     expect(isinstance(history, dict) and all(are_all(float, each) for each in history.values()), "losses by epoch")
     if "_stream" in attributes:
         _check_stream(attributes["_stream"], network)
+
+
+def check_summary_attributes(attributes: dict[str, Any]) -> None:
+    """Check that attributes are those of a fitted summary, and fit together.
+
+    Parameters
+    ----------
+    attributes : dict of str to object
+        As a file holds them, by name.
+
+    Raises
+    ------
+    InvalidFileError
+        For anything else.
+    """
+    needed = {"summary_"} | _INPUT_ATTRIBUTES
+    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted summary")
+    _check_input_attributes(attributes)
+    summary, n_features = attributes["summary_"], attributes["n_features_"]
+    expect(isinstance(summary, Summary) and isinstance(summary.shares, Shares), "a summary")
+    expect(_is_count(summary.n_timesteps, 1) and summary.n_timesteps == attributes["n_timesteps_"], "its timesteps")
+    expect(isinstance(summary.axes, np.ndarray) and summary.axes.ndim == 2, "axes")
+    shares, (n_numbers, n_components) = summary.shares, summary.axes.shape
+    expect(isinstance(shares.thresholds, np.ndarray) and shares.thresholds.ndim == 3, "thresholds of three axes")
+    n_dilations, n_thresholds, _ = shares.thresholds.shape
+    expect(n_dilations >= 1 and n_thresholds >= 1 and n_components >= 1, "thresholds and axes")
+    expect(np.array_equal(shares.dilations, choose_dilations(summary.n_timesteps)), "the dilations of the length")
+    _check_array(shares.channels, (n_dilations, n_features, N_KERNELS), np.float32, "channels")
+    expect(set(np.unique(shares.channels)) <= {0, 1}, "channels of zeros and ones")
+    _check_array(shares.thresholds, (n_dilations, n_thresholds, N_KERNELS), np.float32, "thresholds")
+    n_statistics = count_statistics(summary.n_timesteps, n_features)
+    expect(n_numbers == n_statistics + shares.thresholds.size, "axes of all numbers")
+    for name in ("means", "factors"):
+        _check_array(getattr(summary, name), (n_numbers,), np.float32, name)
+    expect((summary.factors >= 0).all(), "factors of at least zero")
+    _check_array(summary.offset, (n_components,), np.float64, "offset")
+    _check_array(summary.axes, (n_numbers, n_components), np.float64, "axes")
 
 
 def check_detector_attributes(attributes: dict[str, Any]) -> None:
@@ -105,6 +141,17 @@ def _check_weights(weights: Any, shapes: dict[str, tuple[int, ...]]) -> None:
 def _check_array(array: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str) -> None:
     fits = isinstance(array, np.ndarray) and array.shape == shape and array.dtype == dtype
     expect(fits and np.isfinite(array).all(), f"finite numbers of shape {shape} for {name}")
+
+
+def _check_input_attributes(attributes: dict[str, Any]) -> None:
+    """Check the attributes that describe how sequences are scaled and laid out."""
+    for name in ("feature_means_", "center_", "scale_"):
+        _check_array(attributes[name], (attributes["n_features_"],), np.float64, name)
+    expect((attributes["scale_"] > 0).all(), "scales above zero")
+    _check_shape_attributes(attributes)
+    expect(type(attributes["one_length_"]) is bool, "a truth value for one_length_")
+    padded_length = attributes["_padded_length"]
+    expect(padded_length is None or _is_count(padded_length, 1), "a number of timesteps for _padded_length")
 
 
 def _check_shape_attributes(attributes: dict[str, Any]) -> None:

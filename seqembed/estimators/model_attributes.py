@@ -1,19 +1,26 @@
-"""The trained model as the attributes that files hold."""
+"""Models as the attributes that files hold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from seqembed.inference.model import Layout, TrainedModel
+from seqembed.inference.model import Layout, Model, SummaryModel, TrainedModel
 from seqembed.sequences.scaling import Scaling
 
 
 def model_attributes(model: TrainedModel) -> dict[str, Any]:
     """Return the parts of a model by the names of an estimator's attributes."""
+    return {"network_": model.network, "weights_": model.weights, **_input_attributes(model)}
+
+
+def summary_attributes(model: SummaryModel) -> dict[str, Any]:
+    """Return the parts of a summary by the names of an estimator's attributes."""
+    return {"summary_": model.summary, **_input_attributes(model)}
+
+
+def _input_attributes(model: Model) -> dict[str, Any]:
     layout, scaling = model.layout, model.scaling
     return {
-        "network_": model.network,
-        "weights_": model.weights,
         "feature_means_": scaling.means,
         "center_": scaling.center,
         "scale_": scaling.scale,
@@ -33,8 +40,18 @@ def restored_model(attributes: dict[str, Any]) -> tuple[TrainedModel, dict[str, 
     attributes : dict of str to object
         Checked, see `seqembed.estimators.file_checks`.
     """
+    scaling, layout, others = _restored_input(attributes)
+    return TrainedModel(others.pop("network_"), others.pop("weights_"), scaling, layout), others
+
+
+def restored_summary(attributes: dict[str, Any]) -> tuple[SummaryModel, dict[str, Any]]:
+    """Undo `summary_attributes`; also return the other attributes, as `restored_model` does."""
+    scaling, layout, others = _restored_input(attributes)
+    return SummaryModel(others.pop("summary_"), scaling, layout), others
+
+
+def _restored_input(attributes: dict[str, Any]) -> tuple[Scaling, Layout, dict[str, Any]]:
     others = dict(attributes)
     scaling = Scaling(*(others.pop(name) for name in ("feature_means_", "center_", "scale_")))
     names = ("n_timesteps_", "n_features_", "one_length_", "input_ndim_", "_padded_length")
-    layout = Layout(*(others.pop(name) for name in names))
-    return TrainedModel(others.pop("network_"), others.pop("weights_"), scaling, layout), others
+    return scaling, Layout(*(others.pop(name) for name in names)), others

@@ -1,16 +1,19 @@
-"""The converter that lets skl2onnx write pipelines with an autoencoder."""
+"""The converter that lets skl2onnx write pipelines with an autoencoder or a summary."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
-from seqembed.export.onnx_graph import build_onnx_model
+from seqembed.estimators.summary import SequenceSummary
+from seqembed.export.onnx_network import build_onnx_model
+from seqembed.export.onnx_summary import build_onnx_summary
 from seqembed.extras import import_extra
+from seqembed.inference.model import SummaryModel
 
 
 def register_onnx_converter() -> None:
-    """Teach skl2onnx about `LSTMAutoencoder`, so that it converts pipelines that contain one.
+    """Teach skl2onnx about `LSTMAutoencoder` and `SequenceSummary`, so that it converts pipelines that contain one.
 
     The converter stays registered until the process ends. Only fits on sequences of one length are converted: a
     pipeline has no input for lengths. `target_opset` must be 17 or more.
@@ -41,30 +44,31 @@ def register_onnx_converter() -> None:
     ['label', 'probabilities']
     """
     skl2onnx = import_extra("skl2onnx", extra="onnx")
-    skl2onnx.update_registered_converter(LSTMAutoencoder, "SeqembedLSTMAutoencoder", _set_shape, _convert)
+    for kind in (LSTMAutoencoder, SequenceSummary):
+        skl2onnx.update_registered_converter(kind, f"Seqembed{kind.__name__}", _set_shape, _convert)
 
 
 def _set_shape(operator: Any) -> None:
-    """Declare the embedding, of shape (n_samples, n_components)."""
+    """Declare the result, of shape (n_samples, n_components)."""
     types = import_extra("skl2onnx.common.data_types", extra="onnx")
-    autoencoder = operator.raw_operator
-    if not autoencoder.one_length_:
+    estimator = operator.raw_operator
+    if not estimator.one_length_:
         raise ValueError(
-            "Got an LSTMAutoencoder that was fitted on sequences of unequal lengths, expected one length, since a "
-            "pipeline has no input for lengths. Use export_onnx, whose model has one."
+            f"Got {type(estimator).__name__} that was fitted on sequences of unequal lengths, expected one length, "
+            f"since a pipeline has no input for lengths. Use export_onnx, whose model has one."
         )
-    operator.outputs[0].type = types.FloatTensorType([None, autoencoder.network_.n_components])
+    operator.outputs[0].type = types.FloatTensorType([None, len(estimator.get_feature_names_out())])
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """Copy the nodes and the constants of the encoder under names that are free in the pipeline."""
-    helper = import_extra("onnx.helper", extra="onnx")
-    model = build_onnx_model(operator.raw_operator.model_, "encoder")
+    """Copy the nodes and the constants of a model under names that are free in the pipeline."""
+    helper, model = import_extra("onnx.helper", extra="onnx"), operator.raw_operator.model_
+    model = build_onnx_summary(model) if isinstance(model, SummaryModel) else build_onnx_model(model, "encoder")
     opset = model.opset_import[0].version
     if container.target_opset < opset:
         raise ValueError(f"Got target_opset={container.target_opset}, expected {opset} or more.")
     names: dict[str, str] = {"X": scope.get_unique_variable_name("encoder_X"), "Z": operator.outputs[0].full_name}
-    # The pipeline may declare another dtype than the encoder reads.
+    # The pipeline may declare another dtype than the model reads.
     container.add_node(
         "Cast",
         [operator.inputs[0].full_name],

@@ -11,6 +11,8 @@ from seqembed.files.atomic import Writable, write
 from seqembed.files.safetensors_file import InvalidFileError, Readable, pack, unpack
 from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded, encoded, expect, record
 from seqembed.network.architecture import Network
+from seqembed.summary.components import Summary
+from seqembed.summary.shares import Shares
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
 
@@ -102,7 +104,7 @@ def load(file: Readable) -> Any:
 
     Returns
     -------
-    estimator : LSTMAutoencoder, LSTMReconstructor or ReconstructionDetector
+    estimator : LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector or SequenceSummary
         Equal to the one that was saved. TensorFlow is not imported. A stream goes on where it was.
 
     Raises
@@ -181,6 +183,6 @@ def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds)
 
 
 _KINDS: Kinds = {
-    **{each.__name__: record(each) for each in (Network, Readout, StreamState)},
+    **{each.__name__: record(each) for each in (Network, Readout, StreamState, Summary, Shares)},
     "estimator": Kind(BaseEstimator, _encode_estimator, _decode_estimator),
 }

@@ -54,10 +54,9 @@ def joint_layout(sequences: Sequences, shape: SetShape, workers: Workers) -> Lay
     workers : Workers
         All of them. They have the same features.
     """
-    # Only sequences of unequal lengths were padded.
-    padded_length = None if sequences.one_length else sequences.padded_length
-    longest = int(workers.all_gather([padded_length or 0]).max())
-    return Layout(shape.n_timesteps, sequences.n_features, shape.one_length, sequences.ndim, longest or None)
+    own = Layout.from_sequences(sequences)
+    longest = int(workers.all_gather([own.padded_length or 0]).max())
+    return replace(own, n_timesteps=shape.n_timesteps, one_length=shape.one_length, padded_length=longest or None)
 
 
 def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, is_auto_patched: bool) -> TrainedModel:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from seqembed.inference.inputs import EmbeddedBatch, Embeddings
-from seqembed.inference.model import TrainedModel
+from seqembed.inference.model import Model
 from seqembed.inference.quantities import Quantity
 from seqembed.inference.results import (
     LISTED_RESULTS,
@@ -32,7 +32,7 @@ Collection: TypeAlias = Sequences | Embeddings
 
 def compute(
     quantity: Quantity,
-    model: TrainedModel,
+    model: Model,
     inputs: Collection | Iterator[Collection] | LazyRows,
     *,
     out: Any = None,
@@ -44,7 +44,7 @@ def compute(
     ----------
     quantity : Quantity
         One of `seqembed.inference.quantities`.
-    model : TrainedModel
+    model : TrainedModel or SummaryModel
         Computes it.
     inputs : Sequences, Embeddings, iterator of them, or LazyRows
         Checked. Of an iterator, one collection is in memory at a time.
@@ -96,7 +96,7 @@ def compute(
 
 
 def _compute_collection(
-    quantity: Quantity, model: TrainedModel, collection: Collection, out: np.ndarray | None, n_jobs: int | None
+    quantity: Quantity, model: Model, collection: Collection, out: np.ndarray | None, n_jobs: int | None
 ) -> Results:
     results, rows_of_results = allocate(
         quantity, model.layout, collection.lengths, out, are_listed=_are_listed(collection, model)
@@ -113,14 +113,14 @@ def _compute_collection(
     return results
 
 
-def _read(collection: Collection, rows: slice | np.ndarray, model: TrainedModel) -> Batch | EmbeddedBatch:
+def _read(collection: Collection, rows: slice | np.ndarray, model: Model) -> Batch | EmbeddedBatch:
     if isinstance(collection, Embeddings):
         return collection.read(rows)
-    n_timesteps = model.network.whole_patches(collection.lengths[rows].max())
+    n_timesteps = model.count_read(collection.lengths[rows].max())
     return ScaledSequences(collection, model.scaling).read(rows, n_timesteps)
 
 
-def _are_listed(collection: Collection, model: TrainedModel) -> bool:
+def _are_listed(collection: Collection, model: Model) -> bool:
     """Tell whether results of timesteps are a list: for sequences that have not the one length of the fit."""
     if isinstance(collection, Embeddings):
         return collection.has_own_lengths
@@ -130,9 +130,9 @@ def _are_listed(collection: Collection, model: TrainedModel) -> bool:
 
 def _compute_block(
     quantity: Quantity,
-    check: Callable[[Any, Any, TrainedModel], Collection],
+    check: Callable[[Any, Any, Any], Collection],
     n_jobs: int | None,
-    model: TrainedModel,
+    model: Model,
     block: np.ndarray,
     lengths: np.ndarray | None,
 ) -> Results:
@@ -149,9 +149,7 @@ def _joined(results: list[Results]) -> Results:
     return np.concatenate(results)
 
 
-def _compute_into(
-    out: Any, quantity: Quantity, model: TrainedModel, batches: Iterable[Collection], n_jobs: int | None
-) -> Any:
+def _compute_into(out: Any, quantity: Quantity, model: Model, batches: Iterable[Collection], n_jobs: int | None) -> Any:
     """Write the results of each batch when it is done."""
     if not getattr(out, "shape", ()):
         given = "shape ()" if hasattr(out, "shape") else f"type {type(out).__name__}"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_array
 
-from seqembed.inference.model import Layout, TrainedModel
+from seqembed.inference.model import Layout, Model, TrainedModel
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.rows import chunks, rows_by_length
@@ -54,7 +54,7 @@ def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> N
         raise ValueError(_layout_message(sequences, layout, estimator_name))
 
 
-def checked_block(X: np.ndarray, lengths: np.ndarray | None, model: TrainedModel, estimator_name: str) -> Sequences:
+def checked_block(X: np.ndarray, lengths: np.ndarray | None, model: Model, estimator_name: str) -> Sequences:
     """Check a block of an array of sequences, of which the columns were checked before.
 
     Parameters
@@ -63,7 +63,7 @@ def checked_block(X: np.ndarray, lengths: np.ndarray | None, model: TrainedModel
         The block.
     lengths : int array of shape (n_samples,) or None
         Timesteps of each sequence of a padded array.
-    model : TrainedModel
+    model : TrainedModel or SummaryModel
         Will read them.
     estimator_name : str
         Named in errors.

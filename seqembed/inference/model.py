@@ -1,13 +1,16 @@
-"""A trained model as one value: the network, its weights, the scaling, the layout of the sequences."""
+"""Models as one value each: a trained network or a summary, with the scaling and the layout of its sequences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from seqembed.network.architecture import Network
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.scaling import Scaling
+from seqembed.summary.components import Summary
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Layout:
     one_length: bool
     ndim: int
     padded_length: int | None = None
+
+    @classmethod
+    def from_sequences(cls, sequences: Sequences) -> Layout:
+        """Return the layout of the sequences of a fit. Only those of unequal lengths were padded."""
+        padded_length = None if sequences.one_length else sequences.padded_length
+        return cls(sequences.n_timesteps, sequences.n_features, sequences.one_length, sequences.ndim, padded_length)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,3 +77,34 @@ class TrainedModel:
     weights: dict[str, np.ndarray]
     scaling: Scaling
     layout: Layout
+
+    def count_read(self, n_timesteps: int) -> int:
+        """Count the timesteps that the network reads of a sequence: whole patches."""
+        return int(self.network.whole_patches(n_timesteps))
+
+
+@dataclass(frozen=True, eq=False)
+class SummaryModel:
+    """A summary with the scaling and the layout of the sequences that it was learned from.
+
+    Parameters
+    ----------
+    summary : Summary
+        How sequences become components.
+    scaling : Scaling
+        How sequences are scaled.
+    layout : Layout
+        Which sequences it reads.
+    """
+
+    summary: Summary
+    scaling: Scaling
+    layout: Layout
+
+    def count_read(self, n_timesteps: int) -> int:
+        """Count the timesteps that are read of a sequence: all of them."""
+        return int(n_timesteps)
+
+
+# What `seqembed.inference.compute` can compute with.
+Model: TypeAlias = TrainedModel | SummaryModel

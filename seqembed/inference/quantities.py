@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.inference.inputs import EmbeddedBatch
-from seqembed.inference.model import TrainedModel
+from seqembed.inference.model import SummaryModel, TrainedModel
 from seqembed.network import forward
 from seqembed.sequences.scaling import Batch
 
@@ -26,7 +26,7 @@ class Quantity(NamedTuple):
     Parameters
     ----------
     compute_batch : callable
-        Takes a TrainedModel and a batch; returns an array with a row for each sequence.
+        Takes a model and a batch; returns an array with a row for each sequence.
     per : {"sequence", "timestep", "value"}
         What each result belongs to.
     width : tuple of int, default=()
@@ -35,7 +35,7 @@ class Quantity(NamedTuple):
         Of the results.
     """
 
-    compute_batch: Callable[[TrainedModel, Any], np.ndarray]
+    compute_batch: Callable[[Any, Any], np.ndarray]
     per: Per
     width: tuple[int, ...] = ()
     dtype: npt.DTypeLike = np.float32
@@ -56,6 +56,11 @@ def decoding(model: TrainedModel) -> Quantity:
     return Quantity(_decode, "value", dtype=model.scaling.dtype)
 
 
+def summary(model: SummaryModel) -> Quantity:
+    """Components of statistics and of shares of convolutions."""
+    return Quantity(_summarise, "sequence", (model.summary.axes.shape[1],))
+
+
 def errors(per: Per) -> Quantity:
     """Squared errors of the reconstruction after scaling: means over the known values of a sequence or a timestep."""
     return Quantity(partial(_mean_errors, AVERAGED_AXES[per]), per)
@@ -68,6 +73,10 @@ def sums_of_squares() -> Quantity:
 
 def _embed(model: TrainedModel, batch: Batch) -> np.ndarray:
     return forward.encode(model.network, model.weights, batch.values, batch.lengths)
+
+
+def _summarise(model: SummaryModel, batch: Batch) -> np.ndarray:
+    return model.summary.compute(batch)
 
 
 def _reconstruct(model: TrainedModel, batch: Batch) -> np.ndarray:

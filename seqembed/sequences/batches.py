@@ -221,6 +221,25 @@ def _count_dimensions(values: Any) -> int:
     return np.ndim(values)
 
 
+def check_read_twice(X: SequencesLike) -> None:
+    """Refuse an iterator, which `fit` would use up before `transform` reads it.
+
+    Raises
+    ------
+    ValueError
+        For an iterator.
+
+    Examples
+    --------
+    >>> check_read_twice([[1.0, 2.0]])
+    """
+    if isinstance(X, Iterator):
+        raise ValueError(
+            f"Got a {type(X).__name__}, which can be read only once, expected batches that can be read twice, by "
+            f"fit and by transform. Pass what makes a new iterator each time, or call the two with one each."
+        )
+
+
 @contextmanager
 def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iterator[Sequences]:
     """Write batches to a temporary file, so that training can read the sequences again and again in any order.

@@ -10,7 +10,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.utils import Bunch
 
-from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
+from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, SequenceSummary, load
 from seqembed.estimators.saving import describe
 from seqembed.files.safetensors_file import pack
 
@@ -63,6 +63,7 @@ CASES = {
     "not fitted, output": lambda: network().set_output(transform="default"),
     "not fitted": lambda: network(validation_fraction=0.1, hidden_units=np.array([3, 4])),
     "detector": lambda: ReconstructionDetector(network(LSTMReconstructor), cv=2).fit(X, [True] * 3 + [False] * 17),
+    "summary": lambda: SequenceSummary(3).fit(X),
     "detector of names": lambda: ReconstructionDetector(network(), cv=2).fit(FRAME),
 }
 
@@ -200,6 +201,14 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
             *model,
             "seqembed.training.readout.Readout",
             "seqembed.training.one_pass.StreamState",
+        ],
+        summary=[
+            "seqembed.estimators.summary.SequenceSummary",
+            "seqembed.inference.model.Layout",
+            "seqembed.inference.model.SummaryModel",
+            "seqembed.sequences.scaling.Scaling",
+            "seqembed.summary.components.Summary",
+            "seqembed.summary.shares.Shares",
         ],
     )
     for case, names in expected.items():

@@ -1,0 +1,72 @@
+"""The input of a fitted estimator: its layout, and how the next input is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from seqembed.inference.inputs import check_layout, checked_block
+from seqembed.inference.model import Model
+from seqembed.sequences.batches import batches_of
+from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
+from seqembed.sequences.columns import check_columns
+from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
+
+
+class FittedInputMixin:
+    """Attributes and checks that need only the layout of a model.
+
+    Attributes
+    ----------
+    model_ : TrainedModel or SummaryModel
+        The other fitted attributes are read from it.
+    """
+
+    model_: Model
+
+    @property
+    def n_timesteps_(self) -> int:
+        """Timesteps of the longest fitted sequence."""
+        return self.model_.layout.n_timesteps
+
+    @property
+    def n_features_(self) -> int:
+        """Values per timestep."""
+        return self.model_.layout.n_features
+
+    @property
+    def one_length_(self) -> bool:
+        """Whether the fitted sequences were equally long."""
+        return self.model_.layout.one_length
+
+    @property
+    def input_ndim_(self) -> int:
+        """2 if fitted on (n_samples, n_timesteps), else 3."""
+        return self.model_.layout.ndim
+
+    def _read(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
+        """Check the input of a fitted estimator: a collection now, batches when they are reached."""
+        check_is_fitted(self)
+        if is_lazy(X):
+            self._checked(*sample_row(X, lengths))
+            ends = None if lengths is None else checked_lengths(lengths, X.shape[0], X.shape[1])
+            return LazyRows(X, ends, partial(checked_block, estimator_name=type(self).__name__))
+        batches = batches_of(X, lengths, self.model_.layout.ndim)
+        if batches is None:
+            return self._checked(X, lengths)
+        return (self._checked(batch.values, batch.lengths) for batch in batches)
+
+    def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None) -> Sequences:
+        """Check that sequences have the columns and the layout that the estimator was fitted on."""
+        sequences, layout = check_sequences(X, lengths, estimator=self), self.model_.layout
+        # Columns of a table are timesteps: of sequences of unequal lengths they have no names to compare.
+        has_columns = sequences.ndim == 3 or (sequences.is_array and layout.one_length)
+        if has_columns and sequences.ndim == layout.ndim:
+            check_columns(self, sequences)
+        check_layout(sequences, layout, type(self).__name__)
+        return sequences

@@ -1,0 +1,192 @@
+"""A summary as an ONNX model, from raw values to components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqembed.export.onnx_graph import Graph
+from seqembed.inference.model import SummaryModel
+from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE
+from seqembed.summary.shares import Shares, kernel_weights
+from seqembed.summary.statistics import LAGS, MOST_FEATURES_IN_PAIRS, N_SEGMENTS, NOISE, QUANTILES
+
+if TYPE_CHECKING:
+    import onnx
+
+_LAST = np.iinfo(np.int64).max
+
+
+def build_onnx_summary(model: SummaryModel) -> onnx.ModelProto:
+    """Build an ONNX model of a summary.
+
+    Parameters
+    ----------
+    model : SummaryModel
+        Summary, scaling and layout. If the fitted sequences differed in length, there is the input "lengths".
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        Its input is "X", of raw values, NaN for missing ones, in float64 where float32 is too coarse, and its output is
+        "Z". The number of sequences is free.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed. ``pip install "seqembed[onnx]"`` installs it.
+
+    Examples
+    --------
+    >>> from seqembed import SequenceSummary
+    >>> X = np.random.default_rng(0).normal(size=(8, 10, 2))
+    >>> model = build_onnx_summary(SequenceSummary(3).fit(X).model_)
+    >>> [value.name for value in model.graph.output]
+    ['Z']
+    """
+    summary, scaling, layout = model.summary, model.scaling, model.layout
+    graph = _SummaryGraph()
+    n_timesteps = layout.n_timesteps if layout.one_length else None
+    shape = ["n_samples", n_timesteps or "n_timesteps", *([layout.n_features] if layout.ndim == 3 else [])]
+    given = graph.input("X", scaling.dtype, shape)
+    sequences = given if layout.ndim == 3 else graph.add("Unsqueeze", given, graph.integers(2))
+    length = graph.at(graph.add("Shape", sequences), 1)
+    if n_timesteps is None:
+        lengths = graph.input("lengths", np.int64, ["n_samples"])
+    else:
+        n_samples = graph.add("Slice", graph.add("Shape", sequences), graph.integers(0), graph.integers(1))
+        lengths = graph.add("Expand", length, n_samples)
+    # Time on the last axis, as statistics and convolutions read it.
+    scaled = graph.add("Transpose", graph.scaled(sequences, scaling), perm=[0, 2, 1])
+    inside = graph.add("Unsqueeze", graph.inside(lengths, length), graph.integers(1))
+    known = graph.add("And", graph.add("Not", graph.add("IsNaN", scaled)), inside)
+    largest = graph.constant(np.float32(LARGEST_VALUE))
+    clipped = graph.add("Min", graph.add("Max", scaled, graph.constant(np.float32(-LARGEST_VALUE))), largest)
+    values = graph.add("Where", known, clipped, graph.constant(np.float32(0)))
+    statistics = graph.statistics(values, known, lengths, summary.n_timesteps, layout.n_features)
+    numbers = graph.add("Concat", statistics, graph.shares(summary.shares, values, inside, lengths), axis=1)
+    standardised = graph.add("Sub", numbers, graph.constant(summary.means))
+    standardised = graph.add("Mul", standardised, graph.constant(summary.factors))
+    unknown = graph.add("IsNaN", standardised)
+    standardised = graph.add("Where", unknown, graph.constant(np.float32(0)), standardised)
+    largest = graph.constant(np.float32(LARGEST_NUMBER))
+    standardised = graph.add("Max", standardised, graph.constant(np.float32(-LARGEST_NUMBER)))
+    standardised = graph.add("Min", standardised, largest)
+    components = graph.add("MatMul", graph.cast(standardised, np.float64), graph.constant(summary.axes))
+    components = graph.cast(graph.add("Sub", components, graph.constant(summary.offset)), np.float32)
+    return graph.model(components, "Z", np.float32, ["n_samples", summary.axes.shape[1]])
+
+
+class _SummaryGraph(Graph):
+    """The statistics and the shares of sequences of shape (n_samples, n_features, n_timesteps)."""
+
+    def statistics(self, values: str, known: str, lengths: str, n_timesteps: int, n_features: int) -> str:
+        """Compute what `seqembed.summary.statistics.sequence_statistics` computes, side by side."""
+        mask = self.cast(known, np.float32)
+        counts = self._sum(mask)
+        mean = self.add("Div", self._sum(self.add("Mul", values, mask)), counts)
+        filled_mean = self.add("Where", self.add("IsNaN", mean), self.constant(np.float32(0)), mean)
+        centred = self.add("Mul", self.add("Sub", values, self._column(filled_mean)), mask)
+        squares = self._sum(self.add("Mul", centred, centred))
+        deviation = self.add("Sqrt", self.add("Div", squares, counts))
+        noisy = self.add("Add", deviation, self.constant(np.float32(NOISE)))
+        standard = self.add("Div", centred, self._column(noisy))
+        cubes = self._sum(self.add("Mul", self.add("Mul", standard, standard), standard))
+        statistics = [
+            mean,
+            self.add("Log", noisy),
+            self.add("Div", self._sum(self.add("Abs", centred)), counts),
+            self.add("Tanh", self.add("Div", cubes, counts)),
+            *self._quantiles(values, known, counts),
+        ]
+        for lag in (lag for lag in LAGS if lag < n_timesteps):
+            products, n_pairs = (
+                self._sum(self.add("Mul", self._cut(each, lag, _LAST), self._cut(each, 0, -lag)))
+                for each in (standard, mask)
+            )
+            statistics.append(self.add("Div", products, n_pairs))
+        statistics += self._log_details(centred, mask, n_timesteps)
+        statistics += self._segment_means(values, mask, lengths)
+        if 1 < n_features <= MOST_FEATURES_IN_PAIRS:
+            statistics.append(self._correlations(standard, mask, n_features))
+        return self.add("Concat", *statistics, axis=1)
+
+    def shares(self, shares: Shares, values: str, inside: str, lengths: str) -> str:
+        """Compute what `seqembed.summary.shares.Shares.compute` computes."""
+        counted, sizes = self.cast(inside, np.float32), self._column(self.cast(lengths, np.float32))
+        computed = []
+        for dilation, channels, thresholds in zip(
+            shares.dilations.tolist(), shares.channels, shares.thresholds, strict=True
+        ):
+            # (n_kernels, n_features, n_taps)
+            kernels = channels.T[:, :, np.newaxis] * kernel_weights().T[:, np.newaxis]
+            reach = dilation * (kernels.shape[2] // 2)
+            convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=[reach, reach])
+            for each in thresholds:
+                exceeds = self.cast(self.add("Greater", convolved, self.constant(each[:, np.newaxis])), np.float32)
+                computed.append(self.add("Div", self._sum(self.add("Mul", exceeds, counted)), sizes))
+        return self.add("Concat", *computed, axis=1)
+
+    def _quantiles(self, values: str, known: str, counts: str) -> list[str]:
+        beyond = self.add("Where", known, values, self.constant(np.float32(np.inf)))
+        n_timesteps = self.add("Slice", self.add("Shape", values), self.integers(2), self.integers(3))
+        ordered = self.add("TopK", beyond, n_timesteps, outputs=2, axis=2, largest=0, sorted=1)
+        last = self.add("Sub", counts, self.constant(np.float32(1)))
+        is_known = self.add("Greater", counts, self.constant(np.float32(0)))
+        quantiles = []
+        for share in QUANTILES:
+            position = self.add("Mul", self.cast(last, np.float64), self.constant(np.float64(share)))
+            # From -1, the position in no value at all.
+            position = self.add("Max", self.cast(self.add("Round", position), np.int64), self.constant(np.int64(0)))
+            taken = self.add("GatherElements", ordered, self._column(position), axis=2)
+            taken = self.add("Squeeze", taken, self.integers(2))
+            quantiles.append(self.add("Where", is_known, taken, self.constant(np.float32(np.nan))))
+        return quantiles
+
+    def _log_details(self, centred: str, mask: str, n_timesteps: int) -> list[str]:
+        details, width, smooth, both = [], 1, centred, mask
+        while 2 * width <= n_timesteps:
+            # Of an odd number of timesteps the last one is left out.
+            first, second = self._cut(smooth, 0, -1, step=2), self._cut(smooth, 1, _LAST, step=2)
+            both = self.add("Mul", self._cut(both, 0, -1, step=2), self._cut(both, 1, _LAST, step=2))
+            difference = self.add("Mul", self.add("Sub", second, first), both)
+            power = self.add("Div", self._sum(self.add("Mul", difference, difference)), self._sum(both))
+            noisy = self.add("Add", self.add("Sqrt", power), self.constant(np.float32(NOISE)))
+            details.append(self.add("Log", noisy))
+            halved = self.add("Mul", both, self.constant(np.float32(0.5)))
+            smooth = self.add("Mul", self.add("Add", first, second), halved)
+            width *= 2
+        return details
+
+    def _segment_means(self, values: str, mask: str, lengths: str) -> list[str]:
+        length = self.at(self.add("Shape", values), 2)
+        positions = self.add("Range", self.constant(np.int64(0)), length, self.constant(np.int64(1)))
+        segments = self.add("Mul", positions, self.constant(np.int64(N_SEGMENTS)))
+        segments = self.add("Div", segments, self.add("Unsqueeze", lengths, self.integers(1)))
+        members = self.add("Equal", self._column(segments), self.constant(np.arange(N_SEGMENTS)))
+        members = self.cast(members, np.float32)
+        sums = self.add("MatMul", self.add("Mul", values, mask), members)
+        means = self.add("Div", sums, self.add("MatMul", mask, members))
+        return [self.add("Gather", means, self.constant(np.int64(each)), axis=2) for each in range(N_SEGMENTS)]
+
+    def _correlations(self, standard: str, mask: str, n_features: int) -> str:
+        products, n_pairs = (
+            self.add("MatMul", each, self.add("Transpose", each, perm=[0, 2, 1])) for each in (standard, mask)
+        )
+        correlations = self.add("Div", products, n_pairs)
+        correlations = self.add("Reshape", correlations, self.integers(-1, n_features * n_features))
+        first, second = np.triu_indices(n_features, 1)
+        return self.add("Gather", correlations, self.constant(first * n_features + second), axis=1)
+
+    def _sum(self, values: str) -> str:
+        return self.add("ReduceSum", values, self.integers(-1), keepdims=0)
+
+    def _column(self, values: str) -> str:
+        return self.add("Unsqueeze", values, self.integers(-1))
+
+    def _cut(self, values: str, start: int, stop: int, step: int = 1) -> str:
+        """Slice the last axis."""
+        return self.add(
+            "Slice", values, self.integers(start), self.integers(stop), self.integers(-1), self.integers(step)
+        )

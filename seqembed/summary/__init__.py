@@ -1,0 +1,1 @@
+"""Summaries of sequences that are computed, not learned by a network: statistics and shares of convolutions."""

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from seqembed.sequences.collection import check_sequences
+from seqembed.sequences.scaling import ScaledSequences, learn_scaling
+from seqembed.summary.components import learn_summary
+from seqembed.summary.statistics import sequence_statistics
+
+
+def scaled(X):
+    sequences = check_sequences(X)
+    return ScaledSequences(sequences, learn_scaling(sequences, "standard"))
+
+
+def walks(n_samples=60, n_timesteps=30, n_features=2, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_samples, n_timesteps, n_features)).cumsum(axis=1)
+
+
+def groups_of(summary, batch):
+    statistics = np.concatenate(list(sequence_statistics(batch, summary.n_timesteps).values()), axis=1)
+    return [statistics, summary.shares.compute(batch)]
+
+
+def r2(target, components):
+    design = np.column_stack([components, np.ones(len(components))])
+    residuals = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+    return 1 - np.square(residuals).sum() / np.square(target - target.mean()).sum()
+
+
+def test_components_are_those_of_scikit_learn_from_standardised_clipped_and_weighed_numbers():
+    sequences = scaled(walks())
+    batch = sequences.read(slice(0, 60))
+    summary = learn_summary(sequences, 5, 30)
+    groups = []
+    for numbers in groups_of(summary, batch):
+        deviations = numbers.std(axis=0, dtype=np.float64)
+        standardised = (numbers - numbers.mean(axis=0, dtype=np.float64)) / np.where(deviations > 1e-5, deviations, 1)
+        groups.append(np.clip(np.where(deviations > 1e-5, standardised, 0), -6, 6) / np.sqrt(numbers.shape[1]))
+    expected = PCA(5, svd_solver="full").fit_transform(np.concatenate(groups, axis=1))
+    components = summary.compute(batch)
+    assert components.dtype == np.float32
+    np.testing.assert_allclose(components, expected, atol=1e-4)
+
+
+def test_an_unknown_statistic_counts_as_its_mean():
+    X = walks(n_features=1)
+    summary = learn_summary(scaled(X), 5, 30)
+    single = np.full((1, 30, 1), np.nan)
+    single[0, 3] = X[0, 3]
+    sequences = check_sequences(np.concatenate([X, single]))
+    batch = ScaledSequences(sequences, learn_scaling(check_sequences(X), "standard")).read(slice(60, 61))
+    numbers = np.concatenate(groups_of(summary, batch), axis=1)
+    assert np.isnan(numbers).any()
+    filled = np.where(np.isnan(numbers), summary.means, numbers)
+    expected = np.clip((filled - summary.means) * summary.factors, -6, 6) @ summary.axes - summary.offset
+    np.testing.assert_allclose(summary.compute(batch), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 40])
+def test_there_are_fewer_components_if_there_are_fewer_sequences(n_samples):
+    sequences = scaled(walks(n_samples))
+    assert learn_summary(sequences, 32, 30).axes.shape[1] == min(32, max(1, n_samples - 1))
+
+
+def test_rounding_error_is_no_component():
+    copies = np.tile(walks(3), (20, 1, 1))
+    assert learn_summary(scaled(copies), 8, 30).axes.shape[1] == 2
+    assert learn_summary(scaled(np.full((20, 30, 1), 0.1 + 0.2)), 8, 30).axes.shape[1] == 1
+
+
+def test_a_constant_feature_adds_nothing_whatever_its_rounding():
+    X = walks(n_features=1)
+    constant = np.where(np.random.default_rng(0).random(X.shape) < 0.5, 0.3, 0.1 + 0.2)
+    numbers = [
+        int((learn_summary(scaled(np.concatenate([X, each], axis=2)), 4, 30).factors > 0).sum())
+        for each in (np.full_like(constant, 0.25), constant)
+    ]
+    assert numbers[0] == numbers[1]
+
+
+def test_huge_values_are_extreme_and_not_average():
+    X = walks()
+    sequences = scaled(X)
+    summary = learn_summary(sequences, 5, 30)
+    usual = np.abs(summary.compute(sequences.read(slice(0, 60)))[:, 0]).max()
+    for factor in (1e25, 1e45):
+        huge = ScaledSequences(check_sequences(X[:1] * factor), sequences.scaling).read(slice(0, 1))
+        components = summary.compute(huge)
+        assert np.isfinite(components).all()
+        assert np.abs(components).max() > usual
+
+
+def test_one_spike_takes_little_from_what_the_components_say():
+    X = np.random.default_rng(0).normal(size=(200, 30, 1)) + np.random.default_rng(1).normal(size=(200, 1, 1))
+    levels = X.mean(axis=(1, 2))
+    spiked = X.copy()
+    spiked[7, 3] = 1e6
+    others = np.arange(200) != 7
+    before, after = (
+        r2(levels[others], learn_summary(scaled(each), 8, 30).compute(scaled(each).read(np.arange(200)))[others])
+        for each in (X, spiked)
+    )
+    assert after > before - 0.1
+
+
+def test_a_sample_does_not_depend_on_a_period_in_the_data(monkeypatch):
+    monkeypatch.setattr("seqembed.summary.components._MOST_SEQUENCES", 128)
+    X = walks(512, n_features=1)
+    X[::2] *= 0.01
+    summary = learn_summary(scaled(X), 4, 30)
+    components = summary.compute(scaled(X).read(np.arange(512)))
+    assert r2(np.arange(512) % 2 == 0, components) > 0.9

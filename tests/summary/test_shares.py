@@ -1,0 +1,153 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from seqembed.sequences.scaling import Batch
+from seqembed.summary.shares import N_KERNELS, convolve, learn_shares
+
+TRIPLES = list(itertools.combinations(range(9), 3))
+
+
+def draw(seed, n_samples, n_timesteps, n_features, missing=0.0):
+    """Draw sequences of unequal lengths whose values are multiples of 1/4: their sums are exact in float32."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(1, n_timesteps + 1, n_samples)
+    lengths[0] = n_timesteps
+    values = (random.integers(-20, 20, (n_samples, n_timesteps, n_features)) / 4).astype(np.float32)
+    inside = np.arange(n_timesteps) < lengths[:, np.newaxis]
+    return Batch(values, inside[:, :, np.newaxis] & (random.random(values.shape) >= missing), lengths)
+
+
+def sequences_of(batch):
+    """Each sequence as a dict of its known values by (timestep, feature), with its length."""
+    for values, mask, length in zip(*batch, strict=True):
+        places = itertools.product(range(length), range(values.shape[1]))
+        yield {(t, f): float(values[t, f]) for t, f in places if mask[t, f]}, int(length)
+
+
+def naive_convolution(known, length, kernel, dilation, channels):
+    """The convolution of one sequence at each of its timesteps."""
+    convolved = []
+    for timestep in range(length):
+        total = 0.0
+        for tap in range(9):
+            place = timestep + (tap - 4) * dilation
+            weight = 2 if tap in TRIPLES[kernel] else -1
+            total += sum(weight * known.get((place, feature), 0.0) for feature in channels)
+        convolved.append(total)
+    return convolved
+
+
+def naive_shares(shares, known, length):
+    result = []
+    for number, dilation in enumerate(shares.dilations.tolist()):
+        for thresholds in shares.thresholds[number]:
+            for kernel in range(N_KERNELS):
+                channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
+                convolved = naive_convolution(known, length, kernel, dilation, channels)
+                result.append(sum(each > thresholds[kernel] for each in convolved) / length)
+    return result
+
+
+def naive_thresholds(batch, shares):
+    """Quantiles of all convolutions, at levels that are multiples of the golden ratio, counted over all thresholds."""
+    thresholds, count = np.empty_like(shares.thresholds), 0
+    for number, dilation in enumerate(shares.dilations.tolist()):
+        for row in range(len(shares.thresholds[number])):
+            for kernel in range(N_KERNELS):
+                count += 1
+                level = min(0.98, max(0.02, count * (math.sqrt(5) - 1) / 2 % 1))
+                channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
+                convolved = []
+                for known, length in sequences_of(batch):
+                    convolved += naive_convolution(known, length, kernel, dilation, channels)
+                convolved.sort()
+                below = int(level * (len(convolved) - 1))
+                above = min(below + 1, len(convolved) - 1)
+                thresholds[number, row, kernel] = (convolved[below] + convolved[above]) / 2 + 1e-5 * len(channels)
+    return thresholds
+
+
+@pytest.mark.parametrize(
+    ("n_timesteps", "n_features", "missing"),
+    [(1, 1, 0.0), (5, 2, 0.0), (9, 1, 0.3), (20, 1, 0.0), (20, 3, 0.2), (17, 12, 0.1)],
+)
+def test_thresholds_and_shares_are_those_of_plain_loops(n_timesteps, n_features, missing):
+    batch = draw(n_timesteps, 4, n_timesteps, n_features, missing)
+    shares = learn_shares(batch, n_timesteps)
+    np.testing.assert_allclose(shares.thresholds, naive_thresholds(batch, shares), atol=4e-6)
+    expected = [naive_shares(shares, known, length) for known, length in sequences_of(batch)]
+    np.testing.assert_allclose(shares.compute(batch), expected, atol=1e-6)
+
+
+def test_kernels_read_one_to_nine_features_and_most_of_them_few():
+    shares = learn_shares(draw(0, 4, 40, 30), 40)
+    counts = shares.channels.sum(axis=1).ravel()
+    assert set(counts) == set(range(1, 10))
+    assert 0.2 < (counts == 1).mean() < 0.4
+    assert (shares.channels.sum(axis=(0, 2)) > 0).all()
+
+
+@pytest.mark.parametrize("n_timesteps", [1, 8, 9, 16, 17, 100, 5000, 100_000])
+def test_a_kernel_is_at_most_as_long_as_the_longest_sequence_and_has_a_threshold_at_each_dilation(n_timesteps):
+    batch = draw(0, 2, n_timesteps, 1)
+    shares = learn_shares(batch, n_timesteps)
+    assert shares.dilations[0] == 1
+    assert (shares.dilations[1:] * 8 < n_timesteps).all()
+    assert 2 * shares.dilations[-1] * 8 >= n_timesteps
+    n_dilations, n_thresholds, n_kernels = shares.thresholds.shape
+    assert n_kernels == 84
+    assert n_thresholds == max(1, round(500 / 84 / n_dilations))
+    assert shares.compute(batch).shape == (2, shares.thresholds.size)
+
+
+def test_thresholds_of_a_sample_are_nearly_those_of_all(monkeypatch):
+    batch = draw(0, 60, 40, 1)
+    every = learn_shares(batch, 40).compute(batch)
+    monkeypatch.setattr("seqembed.summary.shares._MOST_CONVOLUTIONS", 300)
+    assert np.abs(learn_shares(batch, 40).compute(batch).mean(axis=0) - every.mean(axis=0)).max() < 0.15
+
+
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_many_features_are_convolved_like_few(dilation):
+    values = draw(1, 3, 30, 9).values
+    channels = np.random.default_rng(0).integers(0, 2, (9, N_KERNELS)).astype(np.float32)
+    wider, unread = np.concatenate([values, values], axis=2), np.zeros_like(channels)
+    expected = convolve(values, dilation, channels)
+    np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread])), expected)
+
+
+def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
+    batch = draw(2, 6, 25, 2)
+    np.random.seed(1)  # noqa: NPY002 - users still do
+    shares = learn_shares(batch, 25)
+    np.random.seed(2)  # noqa: NPY002
+    np.testing.assert_array_equal(shares.channels, learn_shares(batch, 25).channels)
+    padded = Batch(*(np.pad(each, ((0, 0), (0, 9), (0, 0))) for each in batch[:2]), batch.lengths)
+    expected = shares.compute(batch)
+    np.testing.assert_array_equal(shares.compute(padded), expected)
+    monkeypatch.setattr("seqembed.summary.shares._CONVOLUTIONS_AT_ONCE", 84 * 7)
+    np.testing.assert_array_equal(shares.compute(batch), expected)
+
+
+@pytest.mark.parametrize("n_features", [1, 9, 12])
+@pytest.mark.parametrize("kind", ["on and off", "counts", "plateaus"])
+def test_where_values_repeat_a_sequence_has_the_same_shares_alone_and_among_others(kind, n_features):
+    random = np.random.default_rng(0)
+    lengths = random.integers(3, 60, 300)
+    if kind == "counts":
+        values = random.poisson(2, (300, 60, n_features))
+    elif kind == "on and off":
+        values = np.repeat(random.integers(0, 2, (300, 12, n_features)), 5, axis=1)
+    else:
+        values = np.repeat(random.normal(size=(300, 6, n_features)), 10, axis=1)
+    values = ((values - values.mean()) / values.std()).astype(np.float32)
+    mask = np.broadcast_to(np.arange(60)[:, np.newaxis] < lengths[:, np.newaxis, np.newaxis], values.shape)
+    batch = Batch(values, mask, lengths)
+    shares = learn_shares(batch, 60)
+    together = shares.compute(batch)
+    for row, length in enumerate(lengths):
+        alone = Batch(values[row : row + 1, :length], mask[row : row + 1, :length], lengths[row : row + 1])
+        np.testing.assert_array_equal(shares.compute(alone)[0], together[row])
