@@ -12,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, contributions
 from seqembed.extras import import_extra
-from seqembed.sequences.collection import Sequences
+from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.containers import as_numbers, column_labels
 from seqembed.sequences.merging import centre_weights
-from seqembed.sequences.rows import chunks
 from seqembed.sequences.times import TimeStep
 from seqembed.sequences.windows import pieces_without_gaps, sliding_windows
 from seqembed.sequences.wording import counted

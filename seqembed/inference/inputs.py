@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 
 from seqembed.inference.model import Layout, Model, TrainedModel
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
+from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
 from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.rows import chunks, rows_by_length
+from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.wording import counted, warn_user
 
 

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
+from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
 from seqembed.sequences.containers import SequencesLike, listed
-from seqembed.sequences.rows import chunks
 from seqembed.sequences.wording import counted
 
 NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."

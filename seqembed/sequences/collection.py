@@ -8,12 +8,15 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 
 from seqembed.sequences.axes import with_feature_axis
 from seqembed.sequences.containers import SequencesLike, as_numbers, check_same_columns, column_names, is_frame, listed
-from seqembed.sequences.rows import chunks, row_numbers, rows_by_length
+from seqembed.sequences.rows import row_numbers, rows_by_length
 from seqembed.sequences.wording import counted
+
+# Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
+_CHUNK = 2**19
 
 _INFINITE = (
     "Input X contains infinity in sequence {}, expected finite values. Mark missing values with NaN, and replace "
@@ -143,6 +146,18 @@ class Sequences:
     def chunks(self) -> Iterator[slice]:
         """Cut the collection into slices for a pass over all of it."""
         return chunks(len(self), self.n_timesteps * self.n_features)
+
+
+def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
+    """Cut a collection into slices of rows, each of about half a million values.
+
+    Examples
+    --------
+    >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
+    [2, 4, 5]
+    """
+    slices: Iterator[slice] = gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
+    return slices
 
 
 def read_sequences(

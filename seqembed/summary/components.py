@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from seqembed.sequences.rows import chunks
+from seqembed.sequences.collection import chunks
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.shares import Shares, learn_shares
 from seqembed.summary.statistics import count_statistics, sequence_statistics
@@ -98,7 +98,7 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
 
     Examples
     --------
-    >>> from seqembed.sequences.collection import check_sequences
+    >>> from seqembed.sequences.collection import check_sequences, chunks
     >>> from seqembed.sequences.scaling import learn_scaling
     >>> checked = check_sequences(np.random.default_rng(0).normal(size=(50, 30, 2)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
