@@ -18,6 +18,7 @@ from seqembed import (
     LSTMAutoencoder,
     LSTMReconstructor,
     ReconstructionDetector,
+    SequenceSummary,
     merge_windows,
     sequences_from_frame,
     sequences_from_padded,
@@ -119,6 +120,18 @@ def test_every_container_of_the_same_values_gives_the_same_result(sequences, kin
             np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-3, err_msg=name)
 
 
+@given(collections())
+def test_every_container_of_the_same_values_has_the_same_summary(sequences):
+    expected = outcome(lambda: SequenceSummary(2).fit_transform(sequences))
+    for name, (X, lengths) in containers(sequences).items():
+        note(name)
+        result = outcome(lambda X=X, lengths=lengths: SequenceSummary(2).fit_transform(X, lengths=lengths))
+        assert (result is None) == (expected is None), name
+        if expected is not None:
+            # Where two components have the same variance, rounding chooses their axes, but not the distances.
+            np.testing.assert_allclose(result @ result.T, expected @ expected.T, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
 numbers = st.one_of(
     st.none(),
     st.integers(-3, 9),
@@ -179,6 +192,7 @@ steps = st.one_of(numbers, st.timedeltas(), st.text(max_size=4))
 FITTED = LSTMAutoencoder(2, hidden_units=(2,), epochs=1, random_state=0).fit(
     np.random.default_rng(0).normal(size=(6, 4, 2))
 )
+SUMMARY = SequenceSummary(2).fit(np.random.default_rng(0).normal(size=(6, 4, 2)))
 DETECTOR = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0))
 
 
@@ -201,6 +215,8 @@ def calls(draw):
                 "error",
                 "score",
                 "detector",
+                "summary",
+                "summary transform",
                 "windows",
                 "merge",
                 "temporalize",
@@ -225,6 +241,12 @@ def calls(draw):
         "error": lambda: (FITTED.reconstruction_error, (X, draw(st.sampled_from(["timestep", "value", "x", 3]))), {}),
         "score": lambda: (FITTED.score, (X,), {"lengths": maybe(anything)}),
         "detector": lambda: (DETECTOR.fit, (X, maybe(anything)), {}),
+        "summary": lambda: (
+            SequenceSummary(draw(st.one_of(st.integers(1, 3), numbers))).fit,
+            (X,),
+            {"lengths": maybe(anything)},
+        ),
+        "summary transform": lambda: (SUMMARY.transform, (X, maybe(anything)), {"out": maybe(anything)}),
         "windows": lambda: (
             sliding_windows,
             (X, draw(st.one_of(st.integers(1, 3), numbers)), draw(st.one_of(st.just(1), numbers))),

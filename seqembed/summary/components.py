@@ -27,6 +27,8 @@ LARGEST_NUMBER = 6
 _LEAST_DEVIATION = 1e-5
 # A component whose deviation is a smaller part of that of the first one is rounding error.
 _LEAST_PART = 1e-4
+# An entry of a direction that is larger than this part of the largest one is large.
+_LARGE_PART = 0.7
 
 
 class Summary(NamedTuple):
@@ -123,7 +125,7 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
     with np.errstate(invalid="ignore"):
         pca.fit(_standardised(numbers, means, factors) * weights)
     n_kept = max(1, int((pca.singular_values_ > _LEAST_PART * pca.singular_values_[0]).sum()))
-    directions = pca.components_[:n_kept]
+    directions = _with_signs(pca.components_[:n_kept])
     return Summary(n_timesteps, shares, means, factors, directions @ pca.mean_, weights[:, np.newaxis] * directions.T)
 
 
@@ -152,6 +154,18 @@ def _standardised(numbers: np.ndarray, means: np.ndarray, factors: np.ndarray) -
     # Those of unknown numbers.
     standardised[np.isnan(standardised)] = 0
     return standardised
+
+
+def _with_signs(directions: np.ndarray) -> np.ndarray:
+    """Turn each direction so that the first of its large entries is positive.
+
+    The largest one would not do: of two sequences, all numbers differ equally, and rounding would choose it.
+    """
+    sizes = np.abs(directions)
+    first = (sizes > _LARGE_PART * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), first])
+    turned: np.ndarray = directions * np.where(signs < 0, -1, 1)[:, np.newaxis]
+    return turned
 
 
 def _drawn(n_samples: int, most: int) -> np.ndarray:

@@ -40,7 +40,17 @@ def test_components_are_those_of_scikit_learn_from_standardised_clipped_and_weig
     expected = PCA(5, svd_solver="full").fit_transform(np.concatenate(groups, axis=1))
     components = summary.compute(batch)
     assert components.dtype == np.float32
+    expected *= np.sign((components * expected).sum(axis=0))
     np.testing.assert_allclose(components, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 60])
+def test_rounding_turns_no_component(n_samples):
+    X = walks(n_samples)
+    components = learn_summary(scaled(X), 2, 30).compute(scaled(X).read(slice(0, n_samples)))
+    rounded = X.astype(np.float32)
+    again = learn_summary(scaled(rounded), 2, 30).compute(scaled(rounded).read(slice(0, n_samples)))
+    np.testing.assert_allclose(again, components, atol=1e-3)
 
 
 def test_an_unknown_statistic_counts_as_its_mean():
