@@ -24,7 +24,7 @@ from seqembed.sequences.batches import batches_of, check_read_twice, row_slices
 from seqembed.sequences.collection import checked_lengths
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
-from seqembed.sklearn_private import Interval, output_container
+from seqembed.sklearn_private import Interval
 from seqembed.training.recipe import Recipe
 from seqembed.training.workers import SetShape
 
@@ -277,10 +277,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         >>> LSTMAutoencoder(n_components=3, hidden_units=(), epochs=1).fit(X).transform(X).shape
         (10, 3)
         """
-        inputs = self._read(X, lengths)
-        # A container of set_output holds values.
-        if isinstance(inputs, LazyRows) and output_container(self) != "default":
-            inputs = inputs.batches(self.model_)
+        inputs = self._read_to_transform(X, lengths)
         return compute(embedding(self.model_), self.model_, inputs, out=out, n_jobs=self.n_jobs)
 
     def inverse_transform(self, Z: SequencesLike, lengths: npt.ArrayLike | None = None, *, out: Any = None) -> Any:

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from seqembed.estimators.checkpoints import Checkpoint, fingerprint
 from seqembed.estimators.file_checks import check_network_attributes
 from seqembed.estimators.fitted import FittedNetworkMixin
-from seqembed.estimators.model_attributes import model_attributes, restored_model
+from seqembed.estimators.model_attributes import restored_model
 from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator
@@ -40,7 +40,7 @@ from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_
 from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
 
 
-class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
+class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
 
     A subclass sets `_bottleneck`: True if its network has a bottleneck.
@@ -304,11 +304,6 @@ class LSTMNetworkEstimator(SavableMixin, FittedNetworkMixin, BaseEstimator):
     def _validate_params(self) -> None:
         super()._validate_params()
         checked_units(self.hidden_units)
-
-    def _attributes_to_save(self) -> dict[str, Any]:
-        parameters, model = self.get_params(deep=False), self.__dict__.get("model_")
-        attributes = {name: each for name, each in vars(self).items() if name not in parameters and name != "model_"}
-        return attributes if model is None else attributes | model_attributes(model)
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         check_network_attributes(attributes, bottleneck=self._bottleneck)

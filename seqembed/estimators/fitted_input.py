@@ -1,14 +1,15 @@
-"""The input of a fitted estimator: its layout, and how the next input is checked."""
+"""The layout of a fitted estimator, and how the next input is checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from seqembed.estimators.model_attributes import model_attributes
 from seqembed.inference.inputs import check_layout, checked_block
 from seqembed.inference.model import Model
 from seqembed.sequences.batches import batches_of
@@ -16,6 +17,7 @@ from seqembed.sequences.collection import Sequences, check_sequences, checked_le
 from seqembed.sequences.columns import check_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
+from seqembed.sklearn_private import output_container
 
 
 class FittedInputMixin:
@@ -60,6 +62,24 @@ class FittedInputMixin:
         if batches is None:
             return self._checked(X, lengths)
         return (self._checked(batch.values, batch.lengths) for batch in batches)
+
+    def _read_to_transform(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
+        """Check the input of `transform`, as `_read` does. Containers of `set_output` hold values, not lazy arrays."""
+        inputs = self._read(X, lengths)
+        if isinstance(inputs, LazyRows) and output_container(self) != "default":
+            return inputs.batches(self.model_)
+        return inputs
+
+    def _attributes_to_save(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
+        model = attributes.pop("model_", None)
+        return attributes if model is None else attributes | model_attributes(model)
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Return the parameters, as every estimator of scikit-learn does."""
 
     def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None) -> Sequences:
         """Check that sequences have the columns and the layout that the estimator was fitted on."""

@@ -8,19 +8,16 @@ from seqembed.inference.model import Layout, Model, SummaryModel, TrainedModel
 from seqembed.sequences.scaling import Scaling
 
 
-def model_attributes(model: TrainedModel) -> dict[str, Any]:
+def model_attributes(model: Model) -> dict[str, Any]:
     """Return the parts of a model by the names of an estimator's attributes."""
-    return {"network_": model.network, "weights_": model.weights, **_input_attributes(model)}
-
-
-def summary_attributes(model: SummaryModel) -> dict[str, Any]:
-    """Return the parts of a summary by the names of an estimator's attributes."""
-    return {"summary_": model.summary, **_input_attributes(model)}
-
-
-def _input_attributes(model: Model) -> dict[str, Any]:
     layout, scaling = model.layout, model.scaling
+    learned: dict[str, Any]
+    if isinstance(model, SummaryModel):
+        learned = {"summary_": model.summary}
+    else:
+        learned = {"network_": model.network, "weights_": model.weights}
     return {
+        **learned,
         "feature_means_": scaling.means,
         "center_": scaling.center,
         "scale_": scaling.scale,
@@ -33,7 +30,7 @@ def _input_attributes(model: Model) -> dict[str, Any]:
 
 
 def restored_model(attributes: dict[str, Any]) -> tuple[TrainedModel, dict[str, Any]]:
-    """Undo `model_attributes`; also return the other attributes.
+    """Undo `model_attributes` of a network; also return the other attributes.
 
     Parameters
     ----------
@@ -45,7 +42,7 @@ def restored_model(attributes: dict[str, Any]) -> tuple[TrainedModel, dict[str, 
 
 
 def restored_summary(attributes: dict[str, Any]) -> tuple[SummaryModel, dict[str, Any]]:
-    """Undo `summary_attributes`; also return the other attributes, as `restored_model` does."""
+    """Undo `model_attributes` of a summary; also return the other attributes, as `restored_model` does."""
     scaling, layout, others = _restored_input(attributes)
     return SummaryModel(others.pop("summary_"), scaling, layout), others
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.file_checks import check_summary_attributes
 from seqembed.estimators.fitted_input import FittedInputMixin
-from seqembed.estimators.model_attributes import restored_summary, summary_attributes
+from seqembed.estimators.model_attributes import restored_summary
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.export.onnx_summary import build_onnx_summary
 from seqembed.files.atomic import Writable, write
@@ -23,15 +23,14 @@ from seqembed.sequences.batches import check_read_twice, collected
 from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import layout_hints
-from seqembed.sequences.lazy import LazyRows
 from seqembed.sequences.scaling import ScaledSequences, learn_scaling
 from seqembed.sequences.wording import counted, warn_user
-from seqembed.sklearn_private import Interval, Options, fit_context, output_container
+from seqembed.sklearn_private import Interval, Options, fit_context
 from seqembed.summary.components import learn_summary
 
 
 @savable
-class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavableMixin, FittedInputMixin, BaseEstimator):
+class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedInputMixin, SavableMixin, BaseEstimator):
     """Turn sequences into vectors by statistics and fixed convolutions, in seconds and without training.
 
     1. Each feature is scaled as ``LSTMAutoencoder(scale="standard")`` scales it.
@@ -206,10 +205,7 @@ class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Savable
         >>> SequenceSummary(n_components=3).fit(X).transform([x[:40] for x in X]).shape
         (10, 3)
         """
-        inputs = self._read(X, lengths)
-        # A container of set_output holds values.
-        if isinstance(inputs, LazyRows) and output_container(self) != "default":
-            inputs = inputs.batches(self.model_)
+        inputs = self._read_to_transform(X, lengths)
         return compute(summary(self.model_), self.model_, inputs, out=out, n_jobs=self.n_jobs)
 
     def export_onnx(self, file: Writable) -> None:
@@ -255,11 +251,6 @@ class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Savable
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
-
-    def _attributes_to_save(self) -> dict[str, Any]:
-        parameters, model = self.get_params(deep=False), self.__dict__.get("model_")
-        attributes = {name: each for name, each in vars(self).items() if name not in parameters and name != "model_"}
-        return attributes if model is None else attributes | summary_attributes(model)
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         check_summary_attributes(attributes)

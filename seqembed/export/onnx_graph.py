@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.extras import import_extra
+from seqembed.inference.model import Layout
 from seqembed.sequences.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -63,6 +64,20 @@ class Graph:
         self._inputs.append(self.onnx.helper.make_tensor_value_info(name, element, shape))
         return name
 
+    def sequences(self, layout: Layout, dtype: npt.DTypeLike) -> tuple[str, str]:
+        """Add the input "X", and "lengths" if the fitted sequences differ in length.
+
+        Returns
+        -------
+        sequences : str
+            Of shape (n_samples, n_timesteps, n_features).
+        lengths : str
+            Empty without lengths.
+        """
+        given = self.input("X", dtype, sequence_axes(layout))
+        lengths = "" if layout.one_length else self.input("lengths", np.int64, ["n_samples"])
+        return given if layout.ndim == 3 else self.add("Unsqueeze", given, self.integers(2)), lengths
+
     def cast(self, values: str, dtype: npt.DTypeLike) -> str:
         """Convert values to another dtype."""
         return self.add("Cast", values, to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
@@ -93,3 +108,15 @@ class Graph:
             graph, ir_version=IR_VERSION, opset_imports=[opset], producer_name="seqembed"
         )
         return model
+
+
+def sequence_axes(layout: Layout) -> list[int | str]:
+    """Return the axes of sequences as users give them: sizes, or names of sizes that are free.
+
+    Examples
+    --------
+    >>> sequence_axes(Layout(n_timesteps=24, n_features=2, one_length=False, ndim=3))
+    ['n_samples', 'n_timesteps', 2]
+    """
+    n_timesteps = layout.n_timesteps if layout.one_length else "n_timesteps"
+    return ["n_samples", n_timesteps, *layout.shape[1:]]

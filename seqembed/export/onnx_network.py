@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.export.onnx_graph import Graph
+from seqembed.export.onnx_graph import Graph, sequence_axes
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer, Network
 from seqembed.sequences.scaling import Scaling
@@ -50,20 +50,16 @@ def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
     ['Z']
     """
     network, scaling, layout = model.network, model.scaling, model.layout
-    n_timesteps = layout.n_timesteps if layout.one_length else None
-    has_feature_axis = layout.ndim == 3
     graph = _NetworkGraph(network, model.weights, scaling)
-    shape = ["n_samples", n_timesteps or "n_timesteps", *([network.n_features] if has_feature_axis else [])]
     if part == "decoder":
         embedding = graph.input("Z", np.float32, ["n_samples", network.n_components])
-        length = (
-            graph.input("n_timesteps", np.int64, []) if n_timesteps is None else graph.constant(np.int64(n_timesteps))
-        )
+        if layout.one_length:
+            length = graph.constant(np.int64(layout.n_timesteps))
+        else:
+            length = graph.input("n_timesteps", np.int64, [])
         values = graph.decoded(graph.with_a_row(embedding, np.float32), length)
     else:
-        given = graph.input("X", scaling.dtype, shape)
-        lengths = graph.input("lengths", np.int64, ["n_samples"]) if n_timesteps is None else None
-        sequences = given if has_feature_axis else graph.add("Unsqueeze", given, graph.integers(2))
+        sequences, lengths = graph.sequences(layout, scaling.dtype)
         steps, last_steps, length = graph.steps(graph.with_a_row(sequences, scaling.dtype), lengths)
         if part == "encoder":
             values = graph.encoded(steps, last_steps)
@@ -74,9 +70,9 @@ def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
     values = graph.without_a_row(values)
     if part == "encoder":
         return graph.model(values, "Z", np.float32, ["n_samples", network.n_components])
-    if not has_feature_axis:
+    if layout.ndim == 2:
         values = graph.add("Squeeze", values, graph.integers(2))
-    return graph.model(values, "reconstruction", scaling.dtype, shape)
+    return graph.model(values, "reconstruction", scaling.dtype, sequence_axes(layout))
 
 
 class _NetworkGraph(Graph):
@@ -103,14 +99,14 @@ class _NetworkGraph(Graph):
         row = self.add("Expand", self.constant(np.array(filling, dtype)), one_row)
         return self.add("Concat", values, row, axis=0)
 
-    def steps(self, sequences: str, lengths: str | None) -> tuple[str, str, str]:
+    def steps(self, sequences: str, lengths: str) -> tuple[str, str, str]:
         """Scale sequences, fill in missing values and cut patches; return steps, the number of steps, and timesteps."""
         means = self.constant(self._scaling.scaled_means)
         length = self.at(self.add("Shape", sequences), 1)
         scaled = self.scaled(sequences, self._scaling)
         scaled = self.add("Where", self.add("IsNaN", scaled), means, scaled)
         last_steps = ""
-        if lengths is not None:
+        if lengths:
             ends = self.with_a_row(lengths, np.int64, filling=1)
             inside = self.add("Unsqueeze", self.inside(ends, length), self.integers(2))
             scaled = self.add("Where", inside, scaled, means)

@@ -47,14 +47,9 @@ def build_onnx_summary(model: SummaryModel) -> onnx.ModelProto:
     """
     summary, scaling, layout = model.summary, model.scaling, model.layout
     graph = _SummaryGraph()
-    n_timesteps = layout.n_timesteps if layout.one_length else None
-    shape = ["n_samples", n_timesteps or "n_timesteps", *([layout.n_features] if layout.ndim == 3 else [])]
-    given = graph.input("X", scaling.dtype, shape)
-    sequences = given if layout.ndim == 3 else graph.add("Unsqueeze", given, graph.integers(2))
+    sequences, lengths = graph.sequences(layout, scaling.dtype)
     length = graph.at(graph.add("Shape", sequences), 1)
-    if n_timesteps is None:
-        lengths = graph.input("lengths", np.int64, ["n_samples"])
-    else:
+    if not lengths:
         n_samples = graph.add("Slice", graph.add("Shape", sequences), graph.integers(0), graph.integers(1))
         lengths = graph.add("Expand", length, n_samples)
     # Time on the last axis, as statistics and convolutions read it.
