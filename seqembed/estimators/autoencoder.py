@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,8 +24,8 @@ from seqembed.sequences.batches import batches_of, check_read_twice, row_slices
 from seqembed.sequences.collection import checked_lengths
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
-from seqembed.sklearn_private import Interval
-from seqembed.training.recipe import Recipe
+from seqembed.sklearn_private import Interval, StrOptions
+from seqembed.training.recipe import Recipe, auto_context_size, auto_shortcut_size
 from seqembed.training.workers import SetShape
 
 
@@ -163,6 +163,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LSTMNetworkEstimator._parameter_constraints,
+        "context_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "shortcut_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "readout_weight": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -176,6 +178,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         time_encoding: bool = True,
         scale: Literal["standard"] | None = "standard",
         augment: bool | Literal["auto"] = "auto",
+        context_size: int | Literal["auto"] = "auto",
+        shortcut_size: int | Literal["auto"] = "auto",
         readout_weight: float = 0.1,
         epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
@@ -205,6 +209,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
             random_state=random_state,
             verbose=verbose,
         )
+        self.context_size = context_size
+        self.shortcut_size = shortcut_size
         self.readout_weight = readout_weight
 
     def fit_transform(
@@ -342,6 +348,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         recipe = super()._recipe(shape, network, n_validation)
         return replace(recipe, readout_weight=float(self.readout_weight))
+
+    def _network(self, n_features: int, n_timesteps: int) -> Network:
+        network = super()._network(n_features, n_timesteps)
+        context_size = auto_context_size(network.n_components) if self.context_size == "auto" else self.context_size
+        shortcut_size = auto_shortcut_size(network.n_components) if self.shortcut_size == "auto" else self.shortcut_size
+        return replace(network, context_size=int(context_size), shortcut_size=int(shortcut_size))
 
     @property
     def _n_features_out(self) -> int:

@@ -20,11 +20,10 @@ from seqembed.estimators.fitted import FittedNetworkMixin
 from seqembed.estimators.model_attributes import restored_model
 from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
-from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator
+from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator, new_model
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
-from seqembed.network.weights import initial_weights
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import remember_columns
@@ -172,8 +171,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             kept = Checkpoint(checkpoint, fingerprint(self, start, recipe, shape), workers)
             try:
                 result = train(
-                    start.network,
-                    start.weights,
+                    start,
                     scaled,
                     recipe,
                     workers.own_generator(random),
@@ -251,7 +249,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             warn_user(constant_hint(np.flatnonzero(constant)))
             start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
-        result = train_one_pass(start.network, start.weights, state, scaled, recipe)
+        result = train_one_pass(start, state, scaled, recipe)
         self.model_ = replace(start if first_call else self.model_, weights=result.weights)
         if first_call:
             remember_columns(self, sequences)
@@ -281,7 +279,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         if go_on and hasattr(self, "model_"):
             return continued_model(self.model_, network, layout, is_auto_patched=self.patch_size == "auto")
         scaling = learn_scaling(sequences, self.scale, workers.all_gather)
-        return TrainedModel(network, initial_weights(network, random), scaling, layout)
+        return new_model(network, sequences, scaling, layout, random, workers)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""

@@ -10,7 +10,13 @@ from sklearn.utils import check_random_state
 
 from seqembed.inference.model import Layout, TrainedModel
 from seqembed.network.architecture import Network
+from seqembed.network.shortcut import shortcut_weights
+from seqembed.network.weights import initial_weights
+from seqembed.parallel import one_blas_thread
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.scaling import ScaledSequences, Scaling
+from seqembed.summary.context import learn_context
+from seqembed.summary.principal_axes import learn_principal_axes
 from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
@@ -59,6 +65,46 @@ def joint_layout(sequences: Sequences, shape: SetShape, workers: Workers) -> Lay
     return replace(own, n_timesteps=shape.n_timesteps, one_length=shape.one_length, padded_length=longest or None)
 
 
+def new_model(
+    network: Network,
+    sequences: Sequences,
+    scaling: Scaling,
+    layout: Layout,
+    random: np.random.Generator,
+    workers: Workers,
+) -> TrainedModel:
+    """Make the model that a new fit starts from.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture. Context and shortcut become smaller if the sequences differ in fewer directions.
+    sequences : Sequences
+        Those of this worker.
+    scaling : Scaling
+        How they are scaled.
+    layout : Layout
+        That of the sequences of all workers.
+    random : numpy.random.Generator
+        Draws the weights.
+    workers : Workers
+        All of them.
+    """
+    scaled, n_timesteps = ScaledSequences(sequences, scaling), layout.n_timesteps
+    context, fixed = None, {}
+    # NumPy's results depend on the number of its threads.
+    with one_blas_thread():
+        if network.context_size:
+            context = learn_context(scaled, network.context_size, n_timesteps)
+        if network.shortcut_size:
+            axes, deviations = learn_principal_axes(scaled, network.shortcut_size, n_timesteps)
+            fixed = shortcut_weights(axes, deviations, scaled.means)
+    context_size = 0 if context is None else context.size
+    shortcut_size = len(fixed["shortcut/loadings"]) if fixed else 0
+    network = replace(network, context_size=context_size, shortcut_size=shortcut_size)
+    return TrainedModel(network, initial_weights(network, random) | fixed, scaling, layout, context)
+
+
 def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, is_auto_patched: bool) -> TrainedModel:
     """Return the fitted model for sequences of a new layout.
 
@@ -83,6 +129,11 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, i
         network = replace(network, encoded_timesteps=before.encoded_timesteps)
     if is_auto_patched:
         network = replace(network, patch_size=before.patch_size)
+    network = replace(
+        network,
+        context_size=min(network.context_size, before.context_size),
+        shortcut_size=min(network.shortcut_size, before.shortcut_size),
+    )
     if network != before:
         raise ValueError(
             f"Training can't go on from {before} with {network}. Call fit with warm_start=False, or use the parameters "

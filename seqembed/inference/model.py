@@ -9,8 +9,9 @@ import numpy as np
 
 from seqembed.network.architecture import Network
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.scaling import Scaling
+from seqembed.sequences.scaling import Batch, Scaling
 from seqembed.summary.components import Summary
+from seqembed.summary.context import Context
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class TrainedModel:
         How sequences are scaled.
     layout : Layout
         Which sequences it reads.
+    context : Context or None, default=None
+        How the context of a sequence is computed. None if the network reads none.
 
     Examples
     --------
@@ -77,6 +80,11 @@ class TrainedModel:
     weights: dict[str, np.ndarray]
     scaling: Scaling
     layout: Layout
+    context: Context | None = None
+
+    def contexts(self, batch: Batch) -> np.ndarray | None:
+        """Compute the contexts of sequences: float32 of shape (n_samples, context_size), None without a context."""
+        return None if self.context is None else self.context.compute(batch)
 
     def count_read(self, n_timesteps: int) -> int:
         """Count the timesteps that the network reads of a sequence: whole patches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -107,6 +107,12 @@ class Network:
         None means no time encoding.
     patch_size : int, default=1
         Timesteps that the network reads, and writes, in one step: a patch of ``patch_size * n_features`` values.
+    context_size : int, default=0
+        Numbers of the whole sequence that the last encoder layer reads at every step, beside the states of the layer
+        below.
+    shortcut_size : int, default=0
+        Principal components of the sequence that join the embedding, and that the output adds up again. See
+        `seqembed.network.shortcut`.
 
     References
     ----------
@@ -129,6 +135,8 @@ class Network:
     bottleneck: bool = True
     encoded_timesteps: int | None = None
     patch_size: int = 1
+    context_size: int = 0
+    shortcut_size: int = 0
 
     @property
     def n_values_per_step(self) -> int:
@@ -213,7 +221,8 @@ class Network:
     def encoder(self) -> tuple[LSTMLayer, ...]:
         """The LSTM layers from the sequence to the embedding, or to the middle of a network without bottleneck."""
         widths = (*self.hidden_units, self.n_components)
-        return _stack("encoder", self.n_values_per_step, widths, last_step_only=self.bottleneck)
+        *others, last = _stack("encoder", self.n_values_per_step, widths, last_step_only=self.bottleneck)
+        return (*others, replace(last, n_inputs=last.n_inputs + self.context_size))
 
     @property
     def decoder(self) -> tuple[LSTMLayer, ...]:

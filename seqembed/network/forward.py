@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, Network
 
 _HALF = np.float32(0.5)
@@ -24,7 +25,11 @@ _LONGEST_SUM = 320
 
 
 def encode(
-    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+    network: Network,
+    weights: dict[str, np.ndarray],
+    sequences: np.ndarray,
+    lengths: np.ndarray | None = None,
+    context: np.ndarray | None = None,
 ) -> np.ndarray:
     """Embed a batch of sequences.
 
@@ -38,11 +43,13 @@ def encode(
         A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
+    context : float32 array of shape (n_samples, context_size), default=None
+        What the last layer reads at every step, if the network has a context.
 
     Returns
     -------
     embedding : float32 array of shape (n_samples, n_components)
-        The last encoder layer's state after the last timestep of each sequence.
+        The last encoder layer's state after the last timestep of each sequence, joined by the shortcut.
 
     Examples
     --------
@@ -55,9 +62,17 @@ def encode(
     """
     steps = network.patches(sequences)
     n_samples, n_steps, _ = steps.shape
-    first, *others = network.encoder
-    cells = [_LSTMCell(first, weights, n_samples, network.activation, input_factor=1)]
-    cells += [_LSTMCell(layer, weights, n_samples, network.activation, input_factor=0.5) for layer in others]
+    cells = [
+        _LSTMCell(
+            layer,
+            weights,
+            n_samples,
+            network.activation,
+            input_factor=1 if layer == network.encoder[0] else 0.5,
+            repeated_input=context if layer == network.encoder[-1] else None,
+        )
+        for layer in network.encoder
+    ]
     embedding = np.empty((n_samples, network.n_components), np.float32)
     last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)
     distinct_last_steps = set(last_steps.tolist())
@@ -67,7 +82,10 @@ def encode(
             states = cell.step(states)
         if t + 1 in distinct_last_steps:
             np.multiply(states.T[:n_samples], _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
-    return embedding
+    if not network.shortcut_size:
+        return embedding
+    components = _product(shortcut.flat_deviations(weights, sequences), shortcut.projection(weights))
+    return shortcut.joined(embedding, shortcut.clipped(components), network.activation)
 
 
 def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarray, n_timesteps: int) -> np.ndarray:
@@ -107,11 +125,21 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
         )
     ]
     cells += [_LSTMCell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
-    return _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
+    sequences = _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
+    if network.shortcut_size:
+        loadings = weights["shortcut/loadings"]
+        added = _product(embedding[:, : network.shortcut_size], shortcut.flat_loadings(weights))
+        n_added = min(n_timesteps, loadings.shape[1])
+        sequences[:, :n_added] += added.reshape(-1, *loadings.shape[1:])[:, :n_added]
+    return sequences
 
 
 def reconstruct(
-    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+    network: Network,
+    weights: dict[str, np.ndarray],
+    sequences: np.ndarray,
+    lengths: np.ndarray | None = None,
+    context: np.ndarray | None = None,
 ) -> np.ndarray:
     """Send a batch of sequences through the whole network.
 
@@ -125,6 +153,8 @@ def reconstruct(
         A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
+    context : float32 array of shape (n_samples, context_size), default=None
+        See `encode`.
 
     Returns
     -------
@@ -141,7 +171,7 @@ def reconstruct(
     (5, 3, 2)
     """
     if network.bottleneck:
-        return decode(network, weights, encode(network, weights, sequences, lengths), sequences.shape[1])
+        return decode(network, weights, encode(network, weights, sequences, lengths, context), sequences.shape[1])
     steps = network.patches(sequences)
     n_samples, n_steps, _ = steps.shape
     time_features = {network.decoder[0].name: network.time_features(n_steps)}
@@ -160,7 +190,11 @@ def reconstruct(
 
 
 def squared_errors(
-    network: Network, weights: dict[str, np.ndarray], sequences: np.ndarray, lengths: np.ndarray | None = None
+    network: Network,
+    weights: dict[str, np.ndarray],
+    sequences: np.ndarray,
+    lengths: np.ndarray | None = None,
+    context: np.ndarray | None = None,
 ) -> np.ndarray:
     """Compute the squared errors of the reconstruction of a batch.
 
@@ -174,6 +208,8 @@ def squared_errors(
         A batch, scaled as in training, and padded to whole patches.
     lengths : int array of shape (n_samples,), default=None
         Timesteps of each sequence before its padding; by default all.
+    context : float32 array of shape (n_samples, context_size), default=None
+        See `encode`.
 
     Returns
     -------
@@ -189,7 +225,7 @@ def squared_errors(
     array([[[9., 9.],
             [9., 9.]]], dtype=float32)
     """
-    squared: np.ndarray = np.square(reconstruct(network, weights, sequences, lengths) - sequences)
+    squared: np.ndarray = np.square(reconstruct(network, weights, sequences, lengths, context) - sequences)
     return squared
 
 
@@ -249,7 +285,7 @@ class _LSTMCell:
     input_factor : float, default=1
         Factor of the inputs: 0.5 if they are the doubled hidden states of another cell.
     repeated_input : float32 array of shape (n_samples, width), default=None
-        Input that is the same at every step. It is projected once.
+        Input that is the same at every step, after the inputs of each step. It is projected once.
     time_features : float32 array of shape (n_timesteps, n_time_features), default=None
         Inputs that are the same for all samples, beside their own.
     """
@@ -270,11 +306,11 @@ class _LSTMCell:
         if time_features is not None:
             kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
             self._biases = iter(bias + _product(time_features, time_kernel))
-        n_inputs = 0 if repeated_input is not None else len(kernel)
+        n_inputs = len(kernel) - (0 if repeated_input is None else repeated_input.shape[1])
         self._kernels = np.concatenate(
             [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
         ).T
-        self._projected_input = None if repeated_input is None else _product(kernel.T, repeated_input.T)
+        self._projected_input = None if repeated_input is None else _product(kernel[n_inputs:].T, repeated_input.T)
         # The columns of a single sequence are doubled, see `_product`.
         n_columns = max(2, n_samples)
         self._operand = np.zeros((self._kernels.shape[1], n_columns), np.float32)
@@ -293,7 +329,7 @@ class _LSTMCell:
         Parameters
         ----------
         inputs : float32 array of shape (n_inputs, n_samples) or None
-            None if the cell has a repeated input.
+            None if the cell has a repeated input only.
 
         Returns
         -------
@@ -301,7 +337,7 @@ class _LSTMCell:
             The doubled hidden state. The next step overwrites it.
         """
         c, buffer = self._c, self._buffer
-        if self._projected_input is None:
+        if inputs is not None:
             self._inputs[...] = inputs
         if self._biases is not None:
             self._kernels[:, -1] = next(self._biases)

@@ -9,6 +9,10 @@ import numpy as np
 from seqembed.network.architecture import Network
 
 
+# The output starts from what the shortcut reconstructs.
+_OUTPUT_BESIDE_SHORTCUT = np.float32(0.1)
+
+
 def initial_weights(network: Network, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Draw the weights that training starts from, as stock Keras layers draw theirs.
 
@@ -43,6 +47,8 @@ def initial_weights(network: Network, random: np.random.Generator) -> dict[str, 
             weights[name] = random.uniform(-limit, limit, shape).astype(np.float32)
         else:
             weights[name] = np.zeros(shape, np.float32)
+    if network.shortcut_size:
+        weights["output/kernel"] *= _OUTPUT_BESIDE_SHORTCUT
     for layer in network.layers:
         layer.weights(weights).bias[layer.units : 2 * layer.units] = 1
     return weights

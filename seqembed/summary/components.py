@@ -113,10 +113,10 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
 
     n_features = sequences.sequences.n_features
     n_read = min(_MOST_SEQUENCES_FOR_THRESHOLDS, max(1, _MOST_VALUES_FOR_THRESHOLDS // (n_timesteps * n_features)))
-    shares = learn_shares(_clipped(sequences.read(_drawn(len(sequences), n_read))), n_timesteps)
+    shares = learn_shares(_clipped(sequences.read(drawn_rows(len(sequences), n_read))), n_timesteps)
     n_statistics, n_shares = count_statistics(n_timesteps, n_features), shares.thresholds.size
     n_rows = min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_NUMBERS // (n_statistics + n_shares)))
-    rows = _drawn(len(sequences), n_rows)
+    rows = drawn_rows(len(sequences), n_rows)
     batches = (sequences.read(rows[part]) for part in chunks(len(rows), n_timesteps * n_features))
     numbers = np.concatenate([_numbers(batch, n_timesteps, shares) for batch in batches])
     means, factors = _mean_and_factor(numbers)
@@ -168,7 +168,7 @@ def _with_signs(directions: np.ndarray) -> np.ndarray:
     return turned
 
 
-def _drawn(n_samples: int, most: int) -> np.ndarray:
+def drawn_rows(n_samples: int, most: int) -> np.ndarray:
     """Draw the numbers of some rows, in order; all of them if there are no more."""
     if n_samples <= most:
         return np.arange(n_samples)

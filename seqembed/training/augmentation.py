@@ -5,6 +5,8 @@ A network that is trained on varied sequences learns what the sequences have in 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from seqembed.sequences.scaling import Batch
@@ -16,6 +18,42 @@ _LARGEST_WARP = 1.25
 # their peak, are far above them. Windows cut from long recordings are below them.
 _LEAST_SHARE_OF_TIME = 0.03
 _LEAST_F_STATISTIC = 4
+
+
+class Varied(NamedTuple):
+    """Varied sequences, and which sequences they were made of.
+
+    Parameters
+    ----------
+    batch : Batch
+        The varied sequences.
+    partners : int array of shape (n_samples,)
+        The row that was mixed into each sequence; its own row if none was.
+    shares : float32 array of shape (n_samples,)
+        The share of the variance that each sequence kept of its own.
+    """
+
+    batch: Batch
+    partners: np.ndarray
+    shares: np.ndarray
+
+    def mix(self, numbers: np.ndarray) -> np.ndarray:
+        """Average numbers of the sequences as the sequences were mixed, by their shares of the variance.
+
+        Parameters
+        ----------
+        numbers : float32 array of shape (n_samples, n_numbers)
+            Those of the sequences before they were varied.
+        """
+        shares = self.shares[:, np.newaxis]
+        mixed_numbers: np.ndarray = shares * numbers + (1 - shares) * numbers[self.partners]
+        return mixed_numbers
+
+
+def unmixed(batch: Batch) -> Varied:
+    """Return sequences of which none was mixed with another one."""
+    n_samples = len(batch.lengths)
+    return Varied(batch, np.arange(n_samples), np.ones(n_samples, np.float32))
 
 
 def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
@@ -76,7 +114,7 @@ def keeps_time(batch: Batch, workers: Workers = ALONE) -> bool:
     return bool(f_statistic >= _LEAST_F_STATISTIC and share_of_time >= _LEAST_SHARE_OF_TIME)
 
 
-def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
+def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Varied:
     """Mix each sequence with another one of the batch.
 
     A sequence becomes ``cos(angle) * sequence + sin(angle) * other``. In this formula, both sequences are deviations
@@ -95,7 +133,7 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
 
     Returns
     -------
-    batch : Batch
+    varied : Varied
         Mixed sequences of the same shape and lengths. A value mixed with a missing value is missing. A sequence that
         would have no value left is not changed.
 
@@ -108,12 +146,12 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     >>> import numpy as np
     >>> batch = Batch(np.eye(3, dtype=np.float32)[:, :, np.newaxis], np.ones((3, 3, 1), bool), np.full(3, 3))
     >>> varied = mixed(batch, np.random.default_rng(0), means=np.zeros(1, np.float32))
-    >>> np.square(varied.values).sum(axis=1).ravel().round(3)
+    >>> np.square(varied.batch.values).sum(axis=1).ravel().round(3)
     array([1., 1., 1.], dtype=float32)
     """
     n_samples, n_timesteps, _ = batch.values.shape
     if n_samples < 2:
-        return batch
+        return unmixed(batch)
     # The partner of a row is the next row in a random order. So no row is its own partner.
     order = random.permutation(n_samples)
     partners = np.empty(n_samples, int)
@@ -123,10 +161,11 @@ def mixed(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch
     others, others_mask = _values_at(batch, partners, np.clip(positions, 0, ends[partners]))
     angles = random.uniform(0, np.pi / 2, (n_samples, 1, 1)).astype(np.float32)
     values = means + np.cos(angles) * (batch.values - means) + np.sin(angles) * (others - means)
-    return _varied(batch, values, batch.mask & others_mask, means)
+    varied, unvaried = _varied(batch, values, batch.mask & others_mask, means)
+    return Varied(varied, partners, np.where(unvaried, np.float32(1), np.cos(angles[:, 0, 0]) ** 2))
 
 
-def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
+def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Varied:
     """Shift each sequence in time, and make it faster or slower.
 
     The shift and the speed are drawn for each sequence. The shift is at most a third of its length. The speed is
@@ -144,7 +183,7 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Bat
 
     Returns
     -------
-    batch : Batch
+    varied : Varied
         Shifted sequences of the same shape and lengths. A value interpolated from a missing value is missing. A
         sequence that would have no value left is not changed.
 
@@ -157,7 +196,7 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Bat
     --------
     >>> import numpy as np
     >>> batch = Batch(np.arange(6, dtype=np.float32).reshape(1, 6, 1), np.ones((1, 6, 1), bool), np.full(1, 6))
-    >>> shifted(batch, np.random.default_rng(0), means=np.zeros(1, np.float32)).values.ravel().round(1)
+    >>> shifted(batch, np.random.default_rng(0), means=np.zeros(1, np.float32)).batch.values.ravel().round(1)
     array([1.1, 0. , 1. , 2.1, 3.2, 4.2], dtype=float32)
     """
     n_samples, n_timesteps, _ = batch.values.shape
@@ -171,16 +210,22 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Bat
     values, mask = _values_at(batch, np.arange(n_samples), positions)
     # `positions` also point to values at timesteps after the end of a sequence. The mask excludes these timesteps.
     inside = (np.arange(n_timesteps) < batch.lengths[:, np.newaxis])[:, :, np.newaxis]
-    return _varied(batch, values, mask & inside, means)
+    varied, _ = _varied(batch, values, mask & inside, means)
+    return unmixed(varied)
 
 
-def _varied(batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray) -> Batch:
-    """Make a varied batch: unknown values are the means, and a sequence without any known value stays as it was."""
+def _varied(
+    batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray
+) -> tuple[Batch, np.ndarray]:
+    """Make a varied batch: unknown values are the means, and a sequence without any known value stays as it was.
+
+    Also returns which sequences stay.
+    """
+    unvaried = ~mask.any(axis=(1, 2), keepdims=True)
     if not mask.all():
-        unvaried = ~mask.any(axis=(1, 2), keepdims=True)
         values = np.where(unvaried, batch.values, np.where(mask, values, means))
         mask = np.where(unvaried, batch.mask, mask)
-    return Batch(values, mask, batch.lengths)
+    return Batch(values, mask, batch.lengths), unvaried[:, 0, 0]
 
 
 def _values_at(batch: Batch, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from seqembed.network.architecture import Network
-from seqembed.parallel import one_blas_thread
+from seqembed.inference.model import TrainedModel
+from seqembed.network import shortcut
+from seqembed.parallel import one_blas_thread, run_batches
+from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
-from seqembed.training.augmentation import keeps_time, mixed, shifted
+from seqembed.training.augmentation import Varied, keeps_time, mixed, shifted, unmixed
 from seqembed.training.buckets import buckets_by_length, cut_into, shuffled_batches
 from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
@@ -25,7 +27,7 @@ from seqembed.training.workers import ALONE, Workers
 _KEEPS_TIME_SAMPLE, _READOUT_SAMPLE = 256, 512
 
 # A function of a batch, a generator, and the means of the features; see `seqembed.training.augmentation`.
-Variation = Callable[[Batch, np.random.Generator, np.ndarray], Batch]
+Variation = Callable[[Batch, np.random.Generator, np.ndarray], Varied]
 
 
 class OptimiserState(Protocol):
@@ -69,8 +71,8 @@ class TrainingBatches:
 
     Parameters
     ----------
-    network : Network
-        Its architecture.
+    model : TrainedModel
+        What is trained. Its weights are not used, but those of the shortcut.
     sequences : ScaledSequences
         All sequences.
     rows : int array
@@ -103,16 +105,19 @@ class TrainingBatches:
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from types import SimpleNamespace
     >>> import numpy as np
+    >>> from seqembed.inference.model import Layout
+    >>> from seqembed.network.architecture import Network
     >>> from seqembed.sequences.collection import check_sequences
     >>> from seqembed.sequences.scaling import learn_scaling
     >>> network = Network(n_features=1, n_components=2, hidden_units=())
     >>> checked = check_sequences(np.ones((10, 3, 1)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, scale=None))
+    >>> model = TrainedModel(network, {}, sequences.scaling, Layout.from_sequences(checked))
     >>> recipe, random = Recipe(epochs=1, batch_size=4, learning_rate=0.01, augment=False), np.random.default_rng(0)
     >>> zeros = np.zeros((3, network.n_parameters), np.float32)
     >>> state = SimpleNamespace(parameters=zeros[0], moments=zeros[1:], n_updates=0)
     >>> with ThreadPoolExecutor() as pool:
-    ...     batches = TrainingBatches(network, sequences, np.arange(10), recipe, random, pool)
+    ...     batches = TrainingBatches(model, sequences, np.arange(10), recipe, random, pool)
     ...     losses = batches.train_one_epoch(state, lambda update: 0.01, random)
     >>> state.n_updates, losses.first, losses.mean < losses.first
     (3, 1.0, True)
@@ -120,7 +125,7 @@ class TrainingBatches:
 
     def __init__(
         self,
-        network: Network,
+        model: TrainedModel,
         sequences: ScaledSequences,
         rows: np.ndarray,
         recipe: Recipe,
@@ -129,6 +134,7 @@ class TrainingBatches:
         readout: Readout | None = None,
         workers: Workers = ALONE,
     ):
+        network = model.network
         self._sequences, self._pool, self._workers = sequences, pool, workers
         gathered = workers.all_gather([len(rows), sequences.lengths[rows].max()])
         self.n_sequences, n_timesteps = int(gathered[:, 0].sum()), int(gathered[:, 1].max())
@@ -144,10 +150,11 @@ class TrainingBatches:
                 readout = learn_readout(
                     sequences,
                     sample,
-                    lambda batch: vary(batch, random, sequences.means),
+                    lambda batch: vary(batch, random, sequences.means).batch,
                     recipe.readout_weight,
                     n_timesteps,
                     workers,
+                    network.context_size,
                 )
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
@@ -157,9 +164,20 @@ class TrainingBatches:
         self.n_updates = int(workers.all_gather([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
         self._muon = Muon(self.shapes, pool)
+        self._shortcut = {name: each for name, each in model.weights.items() if name.startswith("shortcut/")}
+        self._projection = shortcut.projection(self._shortcut) if network.shortcut_size else None
+        self._contexts = _all_contexts(model, sequences, rows, recipe.n_jobs)
+        blur = 0.0 if model.context is None else model.context.blur
+        self._noise = np.float32(blur) * self._contexts[rows].std(axis=0)
         self._gradients = [
             BatchGradient(
-                network, self.shapes, bucket.n_timesteps, bucket.batch_size, recipe.epochs * bucket.n_batches, pool
+                network,
+                self.shapes,
+                bucket.n_timesteps,
+                bucket.batch_size,
+                recipe.epochs * bucket.n_batches,
+                pool,
+                shortcut.loadings_of(self._shortcut, bucket.n_timesteps) if network.shortcut_size else None,
             )
             for bucket in self._buckets
         ]
@@ -219,24 +237,31 @@ class TrainingBatches:
         # sequences has batches in which no sequence counts.
         filled = np.resize(rows if len(rows) else bucket.rows[:1], bucket.batch_size)
         batch = self._sequences.read(filled, bucket.n_timesteps)
-        batch = self._vary(batch, random, self._sequences.means)
-        targets = None if self.readout is None else self.readout.targets(batch, len(rows), self._pool)
-        n_targets = 0 if targets is None else targets.weight.sum(dtype=np.float64)
+        varied = self._vary(batch, random, self._sequences.means)
+        batch, contexts = varied.batch, varied.mix(self._contexts[filled])
+        targets, n_targets = None, 0.0
+        if self.readout is not None:
+            targets = self.readout.targets(batch, contexts, len(rows), self._pool)
+            n_targets = targets.weight[:, : len(self.readout.means)].sum(dtype=np.float64)
         counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
-        return _PreparedBatch(number, batch, targets, counts)
+        if contexts.shape[1]:
+            contexts = contexts + self._noise * random.standard_normal(contexts.shape, np.float32)
+        components = None
+        if self._projection is not None:
+            components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, batch.values) @ self._projection)
+        return _PreparedBatch(number, batch, targets, contexts, components, counts)
 
     def _gradient(
         self, parameters: np.ndarray, prepared: _PreparedBatch, counts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute the gradient of a batch and its two losses, as shares of those of all workers."""
-        (n_sequences, *_), (_, n_values, n_targets) = prepared.counts, counts
+        (n_sequences, *_), (n_all_sequences, n_values, n_targets) = prepared.counts, counts
         batch, targets = prepared.batch, prepared.targets
         weight = value_weight(batch.mask, int(n_sequences), n_values)
         if targets is not None and self.readout is not None:
-            factor = np.float32(self.readout.weight / max(1, n_targets))
-            targets = targets._replace(weight=np.multiply(targets.weight, factor))
+            targets = self.readout.weighted(targets, n_all_sequences, n_targets)
         loss, readout_loss, gradient = self._gradients[prepared.bucket](
-            parameters, batch.values, batch.lengths, weight, targets
+            parameters, batch.values, batch.lengths, weight, targets, prepared.contexts, prepared.components
         )
         return gradient, np.array([loss, readout_loss], np.float32)
 
@@ -252,6 +277,10 @@ class _PreparedBatch(NamedTuple):
         Varied sequences.
     targets : Targets or None
         Values that the readout has to predict. None without a readout.
+    contexts : float32 array of shape (n_samples, context_size)
+        What the encoder reads beside the sequences: their contexts with noise.
+    components : float32 array of shape (n_samples, shortcut_size) or None
+        Those of the sequences. None without a shortcut.
     counts : float32 array of shape (3,)
         Numbers of sequences, known values and known targets that count. float32 counts up to 16 million exactly, and
         the shares of larger batches to seven digits.
@@ -260,6 +289,8 @@ class _PreparedBatch(NamedTuple):
     bucket: int
     batch: Batch
     targets: Targets | None
+    contexts: np.ndarray
+    components: np.ndarray | None
     counts: np.ndarray
 
 
@@ -287,8 +318,25 @@ def suitable_variation(
     return mixed if keeps_time(sequences.read(rows, n_timesteps), workers) else shifted
 
 
-def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Batch:
-    return batch
+def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Varied:
+    return unmixed(batch)
+
+
+def _all_contexts(
+    model: TrainedModel, sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
+) -> np.ndarray:
+    """Compute the contexts of training sequences, once for all epochs: a row for each sequence, also for others."""
+    contexts = np.zeros((len(sequences), model.network.context_size), np.float32)
+    context = model.context
+    if context is not None:
+        ordered = rows[rows_by_length(sequences.lengths[rows])]
+
+        def compute(positions: slice | np.ndarray) -> None:
+            chosen = ordered[positions]
+            contexts[chosen] = context.compute(sequences.read(chosen))
+
+        run_batches(compute, len(rows), n_jobs)
+    return contexts
 
 
 def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndarray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.network.architecture import Network
+from seqembed.inference.model import TrainedModel
 from seqembed.network.forward import squared_errors
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
@@ -33,8 +34,7 @@ _LOSS_SAMPLE = 512
 
 
 def train(
-    network: Network,
-    weights: dict[str, np.ndarray],
+    model: TrainedModel,
     sequences: ScaledSequences,
     recipe: Recipe,
     random: np.random.Generator,
@@ -48,10 +48,8 @@ def train(
 
     Parameters
     ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        The weights to start from. They are not modified.
+    model : TrainedModel
+        The model to start from. It is not modified.
     sequences : ScaledSequences
         The sequences to learn from.
     recipe : Recipe
@@ -88,9 +86,9 @@ def train(
             first_random = resume_from.first_random
             random = copy.deepcopy(first_random[workers.rank])
         training_rows, validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
-        batches = TrainingBatches(network, sequences, training_rows, recipe, random, pool, workers=workers)
-        run = _Run(network, sequences, recipe, batches, training_rows, validation_rows, workers)
-        state = _first_state(run, weights, first_random, random) if resume_from is None else resume_from
+        batches = TrainingBatches(model, sequences, training_rows, recipe, random, pool, workers=workers)
+        run = _Run(model, sequences, recipe, batches, training_rows, validation_rows, workers)
+        state = _first_state(run, first_random, random) if resume_from is None else resume_from
         progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None
         interrupted = ended = False
         try:
@@ -114,7 +112,7 @@ def train(
     if best_parameters is None or (not interrupted and _is_explosion(state, run.criterion, state.best_loss)):
         raise FloatingPointError(_explosion_message(run, state))
     return TrainingResult(
-        named_weights(network.weight_shapes, best_parameters),
+        model.weights | named_weights(model.network.weight_shapes, best_parameters),
         state.history,
         state.best_epoch,
         state.best_loss,
@@ -129,7 +127,7 @@ class _Run(NamedTuple):
 
     Parameters
     ----------
-    network, sequences, recipe, workers
+    model, sequences, recipe, workers
         As in `train`.
     batches : TrainingBatches
         The training sequences in batches.
@@ -137,7 +135,7 @@ class _Run(NamedTuple):
         Rows of the training sequences and of the sequences that are held back.
     """
 
-    network: Network
+    model: TrainedModel
     sequences: ScaledSequences
     recipe: Recipe
     batches: TrainingBatches
@@ -153,13 +151,12 @@ class _Run(NamedTuple):
 
 def _first_state(
     run: _Run,
-    weights: dict[str, np.ndarray],
     first_random: list[np.random.Generator],
     random: np.random.Generator,
 ) -> TrainingState:
-    readout, recipe = run.batches.readout, run.recipe
+    readout, recipe, weights = run.batches.readout, run.recipe, run.model.weights
     if readout is not None:
-        weights = weights | readout.initial_weights(run.network)
+        weights = weights | readout.initial_weights(run.model.network)
     start = run.workers.broadcast(flat_parameters(run.batches.shapes, weights))
     names = ["loss"]
     if readout is not None:
@@ -238,7 +235,7 @@ def _offer_present_weights(run: _Run, state: TrainingState) -> None:
 
 
 def _explosion_message(run: _Run, state: TrainingState) -> str:
-    remedy = "" if run.network.activation == "tanh" else "activation='tanh', or "
+    remedy = "" if run.model.network.activation == "tanh" else "activation='tanh', or "
     return (
         f"The {run.criterion} was {state.history[run.criterion][-1]:.3g} after {state.n_explosions} restarts, the "
         f"last with learning_rate={state.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and "
@@ -253,14 +250,14 @@ def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) 
 
 def _measured_loss(run: _Run, parameters: np.ndarray, rows: np.ndarray) -> float:
     """Compute the mean squared error of known values, over the rows of all workers."""
-    weights = named_weights(run.network.weight_shapes, parameters)
-    sums = _sum_squared_errors(run.network, weights, run.sequences, rows, run.recipe.n_jobs)
+    weights = run.model.weights | named_weights(run.model.network.weight_shapes, parameters)
+    sums = _sum_squared_errors(replace(run.model, weights=weights), run.sequences, rows, run.recipe.n_jobs)
     sum_of_squares, n_values = run.workers.all_reduce(sums)
     return float(sum_of_squares / n_values)
 
 
 def _sum_squared_errors(
-    network: Network, weights: dict[str, np.ndarray], sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
+    model: TrainedModel, sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
 ) -> np.ndarray:
     """Sum the squared errors of known values, and count the values: a float64 array of two."""
     rows = rows[rows_by_length(sequences.lengths[rows])]
@@ -268,9 +265,9 @@ def _sum_squared_errors(
 
     def measure(positions: slice | np.ndarray) -> None:
         chosen = rows[positions]
-        batch = sequences.read(chosen, network.whole_patches(sequences.lengths[chosen].max()))
+        batch = sequences.read(chosen, model.count_read(sequences.lengths[chosen].max()))
         with np.errstate(all="ignore"):
-            squared = squared_errors(network, weights, batch.values, batch.lengths)
+            squared = squared_errors(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
         sums[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)
         counts[positions] = batch.mask.sum(axis=(1, 2))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.network.architecture import Network
+from seqembed.inference.model import TrainedModel
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import ScaledSequences
@@ -64,8 +64,7 @@ class StreamResult(NamedTuple):
 
 
 def train_one_pass(
-    network: Network,
-    weights: dict[str, np.ndarray],
+    model: TrainedModel,
     state: StreamState,
     sequences: ScaledSequences,
     recipe: Recipe,
@@ -74,10 +73,8 @@ def train_one_pass(
 
     Parameters
     ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        The weights to start from. They are not modified.
+    model : TrainedModel
+        The model to start from. It is not modified.
     state : StreamState
         The state after the pass before, or a new one. Its moments are not modified.
     sequences : ScaledSequences
@@ -96,14 +93,14 @@ def train_one_pass(
     FloatingPointError
         When the loss or a weight is no longer finite.
     """
-    recipe = replace(recipe, epochs=_EXPECTED_PASSES)
+    recipe, network, weights = replace(recipe, epochs=_EXPECTED_PASSES), model.network, model.weights
 
     def rate(update: int) -> float:
         return recipe.learning_rate * warm_up_and_slow_down(update)
 
     with thread_pool(recipe.n_jobs) as pool:
         rows = np.arange(len(sequences))
-        batches = TrainingBatches(network, sequences, rows, recipe, state.random, pool, state.readout)
+        batches = TrainingBatches(model, sequences, rows, recipe, state.random, pool, state.readout)
         shapes, readout = batches.shapes, batches.readout
         if readout is not None:
             weights = weights | (state.readout_weights or readout.initial_weights(network))
@@ -117,7 +114,7 @@ def train_one_pass(
             f"activation='tanh', a learning_rate= lower than {recipe.learning_rate:g}, or look for extreme values in X."
         )
     trained = named_weights(shapes, present.parameters)
-    weights = {name: trained.pop(name) for name in network.weight_shapes}
+    weights = model.weights | {name: trained.pop(name) for name in network.weight_shapes}
     state = StreamState(state.random, present.moments, present.n_updates, readout, trained or None)
     losses = {"loss": epoch_losses.mean}
     if readout is not None:

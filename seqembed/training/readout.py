@@ -1,4 +1,4 @@
-"""The readout: a linear layer that predicts statistics of each training sequence from its embedding.
+"""The readout: a linear layer that predicts statistics, and the context, of each sequence from its embedding.
 
 It exists only during training. Its error is added to the loss. A linear model can then read the statistics from an
 embedding.
@@ -20,6 +20,8 @@ from seqembed.summary.statistics import standardised_statistics
 from seqembed.training.workers import ALONE, Workers
 
 _LARGEST_TARGET = 4
+# Weight of the mean squared error of the context, as a multiple of that of the statistics.
+CONTEXT_WEIGHT = 3.0
 # A statistic that varies less than this over the training set carries no information.
 _LEAST_VARIATION = 0.01
 _BATCH = 64
@@ -32,8 +34,8 @@ class Targets(NamedTuple):
 
     Parameters
     ----------
-    values : float32 array of shape (n_samples, n_statistics)
-        Statistics of the sequences, standardised over the training set and bounded.
+    values : float32 array of shape (n_samples, n_targets)
+        Statistics of the sequences, standardised over the training set and bounded, then their contexts.
     weight : float32 array of the same shape
         Weight of each squared error in the loss. `Readout.targets` returns 1 for known values and 0 for all others.
     """
@@ -55,6 +57,8 @@ class Readout(NamedTuple):
         Mean and standard deviation of each statistic over the training set.
     weight : float
         Weight of the mean squared error of the statistics in the loss.
+    context_size : int, default=0
+        Numbers of a context that are predicted too.
 
     References
     ----------
@@ -67,23 +71,26 @@ class Readout(NamedTuple):
     means: np.ndarray
     deviations: np.ndarray
     weight: float
+    context_size: int = 0
 
     def weight_shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of the readout's own weights."""
-        n_statistics = len(self.means)
-        return {"readout/kernel": (network.n_components, n_statistics), "readout/bias": (n_statistics,)}
+        n_targets = len(self.means) + self.context_size
+        return {"readout/kernel": (network.n_components, n_targets), "readout/bias": (n_targets,)}
 
     def initial_weights(self, network: Network) -> dict[str, np.ndarray]:
         """Return the weights of a readout that predicts the means of the statistics."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.weight_shapes(network).items()}
 
-    def targets(self, batch: Batch, n_sequences: int, pool: Executor) -> Targets:
+    def targets(self, batch: Batch, contexts: np.ndarray, n_sequences: int, pool: Executor) -> Targets:
         """Compute the values that the readout has to predict.
 
         Parameters
         ----------
         batch : Batch
             Varied training sequences.
+        contexts : float32 array of shape (n_samples, context_size)
+            Those of the sequences.
         n_sequences : int
             Number of sequences that count. The sequences after them only fill the batch.
         pool : concurrent.futures.Executor
@@ -101,8 +108,27 @@ class Readout(NamedTuple):
         statistics = np.concatenate(list(pool.map(compute, shards)))
         known = np.isfinite(statistics)
         values = np.where(known, (statistics - self.means) / self.deviations, 0)
+        values = np.concatenate([np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), contexts], axis=1)
+        known = np.concatenate([known, np.ones(contexts.shape, bool)], axis=1)
         known[n_sequences:] = False
-        return Targets(np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), known.astype(np.float32))
+        return Targets(values, known.astype(np.float32))
+
+    def weighted(self, targets: Targets, n_sequences: float, n_known: float) -> Targets:
+        """Weigh the errors of the targets of a batch, so that each group has its weight in the loss.
+
+        Parameters
+        ----------
+        targets : Targets
+            From `targets`.
+        n_sequences : float
+            Number of sequences that count, of all workers.
+        n_known : float
+            Number of known statistics of these sequences.
+        """
+        n_numbers = max(1, n_sequences * self.context_size)
+        groups = [self.weight / max(1, n_known), CONTEXT_WEIGHT * self.weight / n_numbers]
+        weights = np.repeat(np.float32(groups), [len(self.means), self.context_size])
+        return targets._replace(weight=targets.weight * weights)
 
 
 def learn_readout(
@@ -112,6 +138,7 @@ def learn_readout(
     weight: float,
     n_timesteps: int,
     workers: Workers = ALONE,
+    context_size: int = 0,
 ) -> Readout:
     """Standardise the statistics over training sequences, varied as in training.
 
@@ -130,6 +157,8 @@ def learn_readout(
         Length of the longest training sequence.
     workers : Workers, default=ALONE
         Each passes sequences of its own, and all get the same readout.
+    context_size : int, default=0
+        Numbers of a context, which it predicts too.
 
     Returns
     -------
@@ -146,7 +175,8 @@ def learn_readout(
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
     >>> readout = learn_readout(sequences, np.arange(100), lambda batch: batch, weight=0.1, n_timesteps=20)
     >>> with ThreadPoolExecutor() as pool:
-    ...     targets = readout.targets(sequences.read(slice(0, 100)), n_sequences=100, pool=pool)
+    ...     batch, contexts = sequences.read(slice(0, 100)), np.empty((100, 0), np.float32)
+    ...     targets = readout.targets(batch, contexts, n_sequences=100, pool=pool)
     >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), targets.values.shape == targets.weight.shape
     (True, True)
     """
@@ -168,5 +198,11 @@ def learn_readout(
     deviations = np.sqrt(workers.all_reduce(squares) / counts)
     deviations = np.where(deviations > _LEAST_VARIATION, deviations, 1)
     return Readout(
-        n_timesteps, center, scale, means.astype(np.float32), deviations.astype(np.float32), weight * variance
+        n_timesteps,
+        center,
+        scale,
+        means.astype(np.float32),
+        deviations.astype(np.float32),
+        weight * variance,
+        context_size,
     )

@@ -125,6 +125,16 @@ def auto_epochs(n_samples: int, batch_size: int, patch_size: int = 1) -> int:
     return min(_MOST_EPOCHS, math.ceil(n_updates / n_batches))
 
 
+def auto_context_size(n_components: int) -> int:
+    """Choose how many numbers of the whole sequence the encoder reads: half as many as the embedding has."""
+    return n_components // 2
+
+
+def auto_shortcut_size(n_components: int) -> int:
+    """Choose how many principal components join the embedding: a quarter of its numbers."""
+    return n_components // 4
+
+
 def auto_learning_rate(n_timesteps: int) -> float:
     """Choose the peak of the learning rate: 0.01 for 100 timesteps, and lower for longer sequences.
 

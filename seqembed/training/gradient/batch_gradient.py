@@ -31,7 +31,7 @@ _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
 
 
-# Steps, lengths, weights of the values, and with a readout its targets and their weights.
+# Steps, lengths, weights of the values, targets of the readout and their weights, contexts, components and loadings.
 Shard = tuple[np.ndarray, ...]
 # Loss, loss of the readout, and gradient.
 Result = tuple[float, float, np.ndarray]
@@ -88,6 +88,8 @@ class BatchGradient:
         Expected number of batches. Compiling saves time only for many.
     pool : concurrent.futures.Executor
         Threads that run the shards.
+    loadings : float32 array of shape (shortcut_size, n_timesteps, n_features), default=None
+        Those of the shortcut, if the network has one.
 
     Examples
     --------
@@ -111,8 +113,11 @@ class BatchGradient:
         batch_size: int,
         n_updates: int,
         pool: Executor,
+        loadings: np.ndarray | None = None,
     ):
         self._network = network
+        loadings = np.empty((0, n_timesteps, network.n_features), np.float32) if loadings is None else loadings
+        self._loadings = loadings.reshape(len(loadings), network.count_steps(n_timesteps), network.n_values_per_step)
         n_steps = network.count_steps(n_timesteps)
         self._map: Callable[[Callable[[Shard], Result], Iterable[Shard]], Iterable[Result]]
         self._compute: Callable[..., Result]
@@ -139,6 +144,8 @@ class BatchGradient:
         lengths: np.ndarray,
         value_weight: np.ndarray,
         targets: Targets | None = None,
+        context: np.ndarray | None = None,
+        components: np.ndarray | None = None,
     ) -> tuple[float, float, np.ndarray]:
         """Compute the loss, that of the readout, and the gradient of their sum.
 
@@ -154,6 +161,10 @@ class BatchGradient:
             Weight of each value. A weight of 0 leaves a value out.
         targets : Targets, default=None
             Values that the readout has to predict, if there is a readout.
+        context : float32 array of shape (batch_size, context_size), default=None
+            What the encoder reads beside each sequence, if the network has a context.
+        components : float32 array of shape (batch_size, shortcut_size), default=None
+            Those of the sequences, if the network has a shortcut.
 
         Returns
         -------
@@ -163,26 +174,28 @@ class BatchGradient:
             In the order of `parameters`.
         """
         steps, step_weight = (self._network.patches(each).transpose(1, 0, 2) for each in (sequences, value_weight))
-        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, targets)
+        none = np.empty((len(lengths), 0), np.float32)
+        beside = [none if each is None else each for each in (*(targets or (None, None)), context, components)]
+        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, beside)
         results = self._map(lambda shard: self._compute(parameters, *shard), shards)
         losses, readout_losses, gradients = zip(*results, strict=True)
         return sum(losses), sum(readout_losses), functools.reduce(np.add, gradients)
 
     def _shards(
-        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, targets: Targets | None
+        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, beside: list[np.ndarray]
     ) -> Iterator[Shard]:
         rows = self._rows_per_shard
         for start in range(0, len(lengths), rows):
             chosen = slice(start, start + rows)
             shard, ends, weight = steps[:, chosen], lengths[chosen], step_weight[:, chosen]
-            shard_targets = [each[chosen] for each in targets or ()]
+            shard_beside = [each[chosen] for each in beside]
             missing = rows - len(ends)
             # The last shard is filled up to the shape of the others, since each shape would need a compilation.
             if missing:
                 shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
                 ends = np.pad(ends, (0, missing), constant_values=1)
-                shard_targets = [np.pad(each, ((0, missing), (0, 0))) for each in shard_targets]
-            yield shard, ends, weight, *shard_targets
+                shard_beside = [np.pad(each, ((0, missing), (0, 0))) for each in shard_beside]
+            yield shard, ends, weight, *shard_beside, self._loadings
 
 
 def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_updates: int) -> bool:

@@ -13,7 +13,13 @@ import tensorflow as tf
 from seqembed.network.architecture import LSTMWeights
 
 
-def lstm(weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features: tf.Tensor | None = None) -> tf.Tensor:
+def lstm(
+    weights: LSTMWeights,
+    activation: str,
+    inputs: tf.Tensor,
+    time_features: tf.Tensor | None = None,
+    repeated: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Run one layer.
 
     Parameters
@@ -26,6 +32,8 @@ def lstm(weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features
         A single timestep is read again at each timestep of `time_features`.
     time_features : tensor of shape (n_timesteps, n_time_features), default=None
         Further inputs, the same for all samples. They can have no columns.
+    repeated : tensor of shape (n_samples, n_repeated), default=None
+        Further inputs, the same at all timesteps. They are projected once.
 
     Returns
     -------
@@ -38,6 +46,8 @@ def lstm(weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features
     n_gates = bias.shape[0]
     projected = tf.matmul(tf.reshape(inputs, [n_input_timesteps * n_samples, width]), kernel[:width])
     constant = tf.repeat(bias[None], n_samples, axis=0)
+    if repeated is not None:
+        constant += tf.matmul(repeated, kernel[width:])
     if time_features is not None:
         projected_time = tf.matmul(time_features, kernel[width:])[:, None]
     if n_input_timesteps < n_timesteps:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, LSTMWeights, Network
 from seqembed.network.weights import named_weights
 
@@ -23,6 +24,9 @@ def loss_and_gradient(
     value_weight: np.ndarray,
     targets: np.ndarray | None = None,
     target_weight: np.ndarray | None = None,
+    context: np.ndarray | None = None,
+    components: np.ndarray | None = None,
+    loadings: np.ndarray | None = None,
 ) -> tuple[float, float, np.ndarray]:
     """Compute the loss, that of the readout, and the gradient of their sum.
 
@@ -44,6 +48,12 @@ def loss_and_gradient(
         Values that the readout has to predict, if `shapes` contains its weights.
     target_weight : float32 array of the same shape, default=None
         Weight of each target.
+    context : float32 array of shape (n_samples, context_size), default=None
+        What the last encoder layer reads at every step, if the network has a context.
+    components : float32 array of shape (n_samples, shortcut_size), default=None
+        Of the sequences, if the network has a shortcut. See `seqembed.network.shortcut`.
+    loadings : float32 array of shape (shortcut_size, n_steps, n_values_per_step), default=None
+        Those of the shortcut, in patches.
 
     Returns
     -------
@@ -71,24 +81,28 @@ def loss_and_gradient(
     states, readout_loss = sequences, 0.0
     backward_passes: list[_Backward] = []
 
-    def run(layer: LSTMLayer, time_features: np.ndarray | None = None) -> None:
+    def run(layer: LSTMLayer, time_features: np.ndarray | None = None, repeated: np.ndarray | None = None) -> None:
         nonlocal states
         states, backward = _lstm(
-            layer.weights(weights), layer.weights(gradients), network.activation, states, time_features
+            layer.weights(weights), layer.weights(gradients), network.activation, states, time_features, repeated
         )
         backward_passes.append(backward)
 
     for layer in network.encoder:
-        run(layer)
+        run(layer, repeated=context if network.context_size and layer == network.encoder[-1] else None)
     if network.bottleneck:
         encoded = states
         embedding = encoded[last_steps]
+        slope: np.ndarray | float = 1.0
+        if components is not None and network.shortcut_size:
+            slope = shortcut.slope(embedding, components, network.activation)
+            embedding = shortcut.joined(embedding, components, network.activation)
         readout_loss, d_embedding_readout = _readout(weights, gradients, embedding, targets, target_weight)
         states = embedding[np.newaxis]
 
         def backward_bottleneck(d_embedding: np.ndarray) -> np.ndarray:
             d_encoded = np.zeros_like(encoded)
-            d_encoded[last_steps] = d_embedding[0] + d_embedding_readout
+            d_encoded[last_steps] = (d_embedding[0] + d_embedding_readout + d_embedding_shortcut) * slope
             return d_encoded
 
         backward_passes.append(backward_bottleneck)
@@ -100,8 +114,14 @@ def loss_and_gradient(
     flat = states.reshape(n_steps * n_samples, -1)
     output = flat @ weights["output/kernel"] + weights["output/bias"]
     errors = output.reshape(sequences.shape) - sequences
+    if loadings is not None and network.shortcut_size:
+        errors += np.tensordot(embedding[:, : network.shortcut_size], loadings, axes=1).transpose(1, 0, 2)
     weighted_errors = value_weight * errors
     d_output = 2 * weighted_errors.reshape(output.shape)
+    d_embedding_shortcut = np.zeros((n_samples, network.n_components), np.float32)
+    if loadings is not None and network.shortcut_size:
+        by_sequence = d_output.reshape(sequences.shape).transpose(1, 0, 2).reshape(n_samples, -1)
+        d_embedding_shortcut[:, : network.shortcut_size] = by_sequence @ loadings.reshape(len(loadings), -1).T
     np.matmul(flat.T, d_output, out=gradients["output/kernel"])
     np.sum(d_output, axis=0, out=gradients["output/bias"])
     d_states = (d_output @ weights["output/kernel"].T).reshape(states.shape)
@@ -125,7 +145,7 @@ def _readout(
 
     Writes the gradients of its weights into `gradients`. Returns its loss and the gradient of the embedding.
     """
-    if targets is None or target_weight is None:
+    if targets is None or target_weight is None or not targets.shape[1]:
         return 0.0, 0.0
     errors = embedding @ weights["readout/kernel"] + weights["readout/bias"] - targets
     weighted_errors = target_weight * errors
@@ -141,11 +161,13 @@ def _lstm(
     activation: str,
     inputs: np.ndarray,
     time_features: np.ndarray | None,
+    repeated: np.ndarray | None,
 ) -> tuple[np.ndarray, _Backward]:
     """Run one layer. Return all hidden states, and the backward pass as a function.
 
     The backward pass takes the gradient of the hidden states, writes those of the weights into `gradients`, and returns
-    that of the inputs. If `inputs` have a single timestep, it is read again at each timestep of `time_features`.
+    that of the inputs. If `inputs` have a single timestep, it is read again at each timestep of `time_features`. The
+    numbers in `repeated` are further inputs of each sequence, the same at each timestep.
     """
     n_input_timesteps, n_samples, width = inputs.shape
     flat_inputs = inputs.reshape(n_input_timesteps * n_samples, width)
@@ -153,6 +175,8 @@ def _lstm(
     projected = (flat_inputs @ kernel[:width] + bias).reshape(n_input_timesteps, n_samples, -1)
     if time_features is not None:
         projected = projected + (time_features @ kernel[width:])[:, np.newaxis]
+    if repeated is not None:
+        projected += repeated @ kernel[width:]
     hidden, derivatives, gates, dh_dc = _run_forward(projected, recurrent_kernel, activation)
 
     def backward(d_hidden: np.ndarray) -> np.ndarray:
@@ -165,6 +189,8 @@ def _lstm(
         np.matmul(flat_inputs.T, d_inputs, out=gradients.kernel[:width])
         if time_features is not None:
             np.matmul(time_features.T, d_projected.sum(axis=1), out=gradients.kernel[width:])
+        if repeated is not None:
+            np.matmul(repeated.T, d_projected.sum(axis=0), out=gradients.kernel[width:])
         d_flat_inputs: np.ndarray = d_inputs @ kernel[:width].T
         return d_flat_inputs.reshape(inputs.shape)
 

@@ -61,22 +61,29 @@ def make_loss_and_gradient(
         value_weight: tf.Tensor,
         targets: tf.Tensor | None = None,
         target_weight: tf.Tensor | None = None,
+        context: tf.Tensor | None = None,
+        components: tf.Tensor | None = None,
+        loadings: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             weights = _split(shapes, parameters)
-            encoded = encode(network, weights, sequences, lengths, run_layer)
+            encoded = encode(network, weights, sequences, lengths, run_layer, context)
+            if network.shortcut_size:
+                encoded = joined(encoded[0], components, network.activation)[None]
             reconstruction = decode(network, weights, encoded, sequences.shape[0], run_layer)
+            if network.shortcut_size:
+                reconstruction += tf.einsum("nk,ktv->tnv", encoded[0, :, : network.shortcut_size], loadings)
             loss = tf.reduce_sum(tf.square(reconstruction - sequences) * value_weight)
             readout_loss = tf.zeros([])
-            if targets is not None:
+            if "readout/kernel" in weights:
                 predicted = tf.matmul(encoded[0], weights["readout/kernel"]) + weights["readout/bias"]
                 readout_loss = tf.reduce_sum(tf.square(predicted - targets) * target_weight)
             total = loss + readout_loss
         return loss, readout_loss, tape.gradient(total, parameters)
 
     function = tf.function(compute, autograph=False, jit_compile=not on_gpu)
-    dtypes = tf.float32, tf.float32, tf.int32, tf.float32, tf.float32, tf.float32
+    dtypes = tf.float32, tf.float32, tf.int32, *[tf.float32] * 6
 
     # TensorFlow needs 0.1 ms to find the version for a shape, and blocks the other threads. So the version is cached.
     @functools.cache
@@ -102,6 +109,7 @@ def encode(
     sequences: tf.Tensor,
     lengths: tf.Tensor,
     run_layer: Callable[..., tf.Tensor],
+    context: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Run the encoder.
 
@@ -117,18 +125,46 @@ def encode(
         Steps of each sequence, at least 1. The padding after them has no influence on the embedding.
     run_layer : callable
         `seqembed.training.gradient.lstm_kernel.lstm`, or `keras_lstm`, which has the same arguments and results.
+    context : tensor of shape (n_samples, context_size), default=None
+        What the last layer reads at every step, if the network has a context.
 
     Returns
     -------
     encoded : tensor of shape (1, n_samples, n_components)
-        The embeddings. Without a bottleneck, these are the states of all steps.
+        The last states, before a shortcut joins them. Without a bottleneck, the states of all steps.
     """
+    *others, last = network.encoder
     states = sequences
-    for layer in network.encoder:
+    for layer in others:
         states = run_layer(layer.weights(weights), network.activation, states)
+    repeated = context if network.context_size else None
+    states = run_layer(last.weights(weights), network.activation, states, repeated=repeated)
     if network.bottleneck:
         states = tf.gather_nd(states, tf.stack([lengths - 1, tf.range(sequences.shape[1])], axis=1))[None]
     return states
+
+
+def joined(states: tf.Tensor, components: tf.Tensor, activation: str) -> tf.Tensor:
+    """Join the last states of the encoder with the components of the shortcut.
+
+    Parameters
+    ----------
+    states, components, activation
+        See `seqembed.network.shortcut.joined`.
+
+    Returns
+    -------
+    embedding : tensor of shape (n_samples, n_components)
+        The numbers that the decoder reads.
+    """
+    n_joined = components.shape[1]
+    first = states[:, :n_joined]
+    if activation == "tanh":
+        squashed = tf.tanh(components)
+        first = (first + squashed) / (1 + first * squashed)
+    else:
+        first += components
+    return tf.concat([first, states[:, n_joined:]], axis=1)
 
 
 def decode(
@@ -166,7 +202,11 @@ def decode(
 
 
 def keras_lstm(
-    weights: LSTMWeights, activation: str, inputs: tf.Tensor, time_features: tf.Tensor | None = None
+    weights: LSTMWeights,
+    activation: str,
+    inputs: tf.Tensor,
+    time_features: tf.Tensor | None = None,
+    repeated: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Run one layer in Keras. Arguments and results are those of `seqembed.training.gradient.lstm_kernel.lstm`."""
     if time_features is not None:
@@ -179,6 +219,9 @@ def keras_lstm(
             ],
             axis=2,
         )
+    if repeated is not None:
+        n_timesteps, n_samples, _ = inputs.shape
+        inputs = tf.concat([inputs, tf.broadcast_to(repeated, [n_timesteps, *repeated.shape])], axis=2)
     n_inputs, n_gates = weights.kernel.shape
     keras_layer = _keras_layer(n_inputs, n_gates // 4, activation)
     hidden, _ = keras_layer.stateless_call(

@@ -1,0 +1,114 @@
+"""The context of a sequence: its summary as an encoder reads it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from seqembed.sequences.collection import chunks
+from seqembed.sequences.scaling import Batch, ScaledSequences, learn_scaling
+from seqembed.summary.components import Summary, drawn_rows, learn_summary
+
+# Numbers beyond this are clipped: they saturate the cells that read them.
+LARGEST_NUMBER = 4
+# Sequences whose nearest neighbours decide the blur.
+_BLUR_SAMPLE = 1024
+
+
+class Context(NamedTuple):
+    """How the context of a sequence is computed.
+
+    Parameters
+    ----------
+    summary : Summary
+        Learned from training sequences whose features have mean 0 and deviation 1.
+    center, scale : float32 arrays of shape (n_features,)
+        What is subtracted from each feature, as the network reads it, and what it is then divided by. 0 and 1 if the
+        network reads scaled features.
+    factor : float
+        The components of the summary are multiplied by it: over the training sequences, their mean square is 1.
+    blur : float
+        Deviation of the noise in training, in deviations of each number. See `learn_context`.
+    """
+
+    summary: Summary
+    center: np.ndarray
+    scale: np.ndarray
+    factor: float
+    blur: float
+
+    @property
+    def size(self) -> int:
+        """Numbers of a context."""
+        return len(self.summary.offset)
+
+    def compute(self, batch: Batch) -> np.ndarray:
+        """Compute the contexts of sequences.
+
+        Parameters
+        ----------
+        batch : Batch
+            As the network reads them.
+
+        Returns
+        -------
+        contexts : float32 array of shape (n_samples, size)
+            From -4 to 4.
+        """
+        values = (batch.values - self.center) / self.scale
+        components = np.float32(self.factor) * self.summary.compute(batch._replace(values=values))
+        contexts: np.ndarray = np.clip(components, -LARGEST_NUMBER, LARGEST_NUMBER)
+        return contexts
+
+
+def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Context | None:
+    """Learn the context of training sequences.
+
+    An encoder could learn from its context which training sequence it reads, instead of reading the sequence. So
+    training adds noise to each context, and the data decide how much: as much as contexts of neighbours differ. The
+    `blur` is the median distance between the contexts of a sequence and of its nearest neighbour, as a share of the
+    typical distance of two sequences. Where sequences fall into groups, neighbours are near, and the noise is small.
+    Where all sequences differ from one another alike, as noisy ones do, it is large, and the encoder learns to rely on
+    the sequence.
+
+    Parameters
+    ----------
+    sequences : ScaledSequences
+        Training sequences, see `seqembed.summary.components.learn_summary`.
+    size : int
+        Most numbers of a context.
+    n_timesteps : int
+        Length of the longest training sequence.
+
+    Returns
+    -------
+    context : Context or None
+        None if nothing tells the sequences apart.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> checked = check_sequences(np.random.default_rng(0).normal(size=(50, 30, 2)))
+    >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
+    >>> context = learn_context(sequences, size=8, n_timesteps=30)
+    >>> context.compute(sequences.read(slice(0, 5))).shape, 0 < context.blur < 1
+    ((5, 8), True)
+    """
+    standard = ScaledSequences(sequences.sequences, learn_scaling(sequences.sequences, "standard"))
+    own, other = standard.scaling, sequences.scaling
+    center, scale = (own.center - other.center) / other.scale, own.scale / other.scale
+    summary = learn_summary(standard, size, n_timesteps)
+    rows = drawn_rows(len(sequences), _BLUR_SAMPLE)
+    batches = (standard.read(rows[part]) for part in chunks(len(rows), n_timesteps * sequences.sequences.n_features))
+    components = np.concatenate([summary.compute(batch) for batch in batches]).astype(np.float64)
+    mean_square = float(components.var(axis=0).mean())
+    if not mean_square > 0:
+        return None
+    # The nearest neighbour of a row, itself left out. The typical distance is the root of the mean squared one.
+    distances, _ = NearestNeighbors(n_neighbors=1).fit(components).kneighbors()
+    blur = float(np.median(distances)) / np.sqrt(2 * components.var(axis=0).sum())
+    return Context(
+        summary, center.astype(np.float32), scale.astype(np.float32), 1 / float(np.sqrt(mean_square)), float(blur)
+    )
