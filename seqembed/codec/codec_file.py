@@ -20,8 +20,8 @@ from seqembed.codec.model.tables import Tables
 from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.inference.model import TrainedModel
 
-# Version of the file. Later versions of seqembed read all versions.
-_FILE_VERSION = 1
+# Versions of the file: that without a shortcut, and that with one. Later versions of seqembed read all versions.
+_FILE_VERSION, _FILE_VERSION_WITH_SHORTCUT = 1, 2
 # Dtypes of arrays that are not float64, by the last part of their names.
 _ARRAY_DTYPES: dict[str, type[np.generic]] = {
     **dict.fromkeys(("means", "factors"), np.float32),
@@ -29,7 +29,7 @@ _ARRAY_DTYPES: dict[str, type[np.generic]] = {
         (
             "bin_widths",
             *("weights", "same_step", "reconstruction_weights", "curve", "typical"),
-            *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias"),
+            *("kernel", "recurrent_kernel", "biases", "output_kernel", "output_bias", "loadings"),
             *("frequencies", "sizes"),
         ),
         np.int64,
@@ -48,7 +48,8 @@ def describe(coder: BoundedCoder | EmbeddingCoder) -> tuple[dict[str, Any], _Arr
         description, arrays = _described_embedding(coder)
     else:
         description, arrays = _described_bounded(coder)
-    return {"codec_version": _FILE_VERSION, **description}, {name: _shortened(array) for name, array in arrays.items()}
+    version = _FILE_VERSION_WITH_SHORTCUT if "decoder/loadings" in arrays else _FILE_VERSION
+    return {"codec_version": version, **description}, {name: _shortened(array) for name, array in arrays.items()}
 
 
 def _described_bounded(coder: BoundedCoder) -> tuple[dict[str, Any], _Arrays]:
@@ -66,7 +67,8 @@ def _described_bounded(coder: BoundedCoder) -> tuple[dict[str, Any], _Arrays]:
         arrays |= embedding_arrays
         for number, layer in enumerate(decoder.layers):
             arrays |= {f"layer {number}/{name}": field for name, field in layer._asdict().items()}
-        arrays |= {f"decoder/{name}": getattr(decoder, name) for name in _DECODER_ARRAYS}
+        names = (*_DECODER_ARRAYS, "loadings") if len(decoder.loadings) else _DECODER_ARRAYS
+        arrays |= {f"decoder/{name}": getattr(decoder, name) for name in names}
     return description, arrays
 
 
@@ -92,10 +94,10 @@ def restored(
     InvalidFileError
         For another description, and for other arrays.
     """
-    if description.get("codec_version") != _FILE_VERSION:
+    if description.get("codec_version") not in (_FILE_VERSION, _FILE_VERSION_WITH_SHORTCUT):
         raise InvalidFileError(
-            f"Got a codec of version {description.get('codec_version')!r}, expected {_FILE_VERSION}: pip install -U "
-            f"seqembed may read it."
+            f"Got a codec of version {description.get('codec_version')!r}, expected {_FILE_VERSION} or "
+            f"{_FILE_VERSION_WITH_SHORTCUT}: pip install -U seqembed may read it."
         )
     arrays = {
         name: array.astype(_ARRAY_DTYPES.get(name.rpartition("/")[2], np.float64)) for name, array in arrays.items()
@@ -146,6 +148,7 @@ def _restored_autoencoder(
         **_array_fields(_DECODER_ARRAYS, arrays, "decoder/"),
         patch_size=int(description["patch_size"]),
         relu=bool(description["relu"]),
+        loadings=arrays.get("decoder/loadings", np.empty((0, 1, description["n_features"]), np.int64)),
     )
     return QuantisedAutoencoder(_restored_embedding(description, arrays, trained), decoder)
 

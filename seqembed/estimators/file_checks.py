@@ -12,6 +12,7 @@ from seqembed.files.values import are_all, expect
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
+from seqembed.summary.context import Context
 from seqembed.summary.shares import N_KERNELS, Shares, choose_dilations
 from seqembed.summary.statistics import count_statistics
 from seqembed.training.one_pass import StreamState
@@ -37,13 +38,14 @@ def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) ->
         For anything else.
     """
     needed = {"network_", "weights_", "history_"} | _INPUT_ATTRIBUTES
-    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "_stream"}
+    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "context_", "_stream"}
     expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
     network = attributes["network_"]
     _check_network(network)
     expect(network.bottleneck == bottleneck, f"a network {'with' if bottleneck else 'without'} a bottleneck")
-    _check_weights(attributes["weights_"], network.weight_shapes)
+    _check_weights(attributes["weights_"], network)
     expect(attributes["n_features_"] == network.n_features, "as many features as the network reads")
+    _check_context(attributes.get("context_"), network)
     _check_input_attributes(attributes)
     for name in ("n_iter_", "best_epoch_"):
         expect(name not in attributes or _is_count(attributes[name], 0), f"a number of epochs for {name}")
@@ -69,9 +71,13 @@ def check_summary_attributes(attributes: dict[str, Any]) -> None:
     needed = {"summary_"} | _INPUT_ATTRIBUTES
     expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted summary")
     _check_input_attributes(attributes)
-    summary, n_features = attributes["summary_"], attributes["n_features_"]
+    _check_summary(attributes["summary_"], attributes["n_features_"])
+    expect(attributes["summary_"].n_timesteps == attributes["n_timesteps_"], "the timesteps of the summary")
+
+
+def _check_summary(summary: Any, n_features: int) -> None:
     expect(isinstance(summary, Summary) and isinstance(summary.shares, Shares), "a summary")
-    expect(_is_count(summary.n_timesteps, 1) and summary.n_timesteps == attributes["n_timesteps_"], "its timesteps")
+    expect(_is_count(summary.n_timesteps, 1), "its timesteps")
     expect(isinstance(summary.axes, np.ndarray) and summary.axes.ndim == 2, "axes")
     shares, (n_numbers, n_components) = summary.shares, summary.axes.shape
     expect(isinstance(shares.thresholds, np.ndarray) and shares.thresholds.ndim == 3, "thresholds of three axes")
@@ -130,12 +136,42 @@ def _check_network(network: Any) -> None:
     expect(isinstance(network.hidden_units, tuple) and all(_is_count(each, 1) for each in counts), "sizes of layers")
     expect(network.activation in ("tanh", "relu") and type(network.bottleneck) is bool, "an activation")
     expect(network.encoded_timesteps is None or _is_count(network.encoded_timesteps, 1), "encoded timesteps")
+    beside = (network.context_size, network.shortcut_size)
+    expect(all(_is_count(each, 0) for each in beside), "sizes of context and shortcut")
+    expect(network.bottleneck or beside == (0, 0), "no context and no shortcut without a bottleneck")
+    expect(network.shortcut_size <= network.n_components, "a shortcut into the embedding")
 
 
-def _check_weights(weights: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    expect(isinstance(weights, dict) and set(weights) == set(shapes), f"the weights {', '.join(shapes)}"[:200])
+def _check_weights(weights: Any, network: Network) -> None:
+    shapes = dict(network.weight_shapes)
+    if network.shortcut_size:
+        loadings = weights.get("shortcut/loadings") if isinstance(weights, dict) else None
+        expect(isinstance(loadings, np.ndarray) and loadings.ndim == 3 and loadings.shape[1] > 0, "loadings")
+        shapes |= {"shortcut/means": (network.n_features,)}
+        shapes |= {"shortcut/loadings": (network.shortcut_size, loadings.shape[1], network.n_features)}
+        # Components are quotients by their squares.
+        expect(bool(loadings.any(axis=(1, 2)).all()), "loadings that are not zero")
+    _check_named_arrays(weights, shapes)
+
+
+def _check_context(context: Any, network: Network) -> None:
+    expect((context is None) == (network.context_size == 0), "a context for a network that reads one")
+    if context is None:
+        return
+    expect(isinstance(context, Context), "a context")
+    _check_summary(context.summary, network.n_features)
+    expect(context.size == network.context_size, "a context of the size that the network reads")
+    for name in ("center", "scale"):
+        _check_array(getattr(context, name), (network.n_features,), np.float32, f"{name} of the context")
+    expect((context.scale > 0).all(), "scales of the context above zero")
+    for value in (context.factor, context.blur):
+        expect(type(value) is float and 0 <= value < np.inf, "a factor and a blur")
+
+
+def _check_named_arrays(arrays: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    expect(isinstance(arrays, dict) and set(arrays) == set(shapes), f"the weights {', '.join(shapes)}"[:200])
     for name, shape in shapes.items():
-        _check_array(weights[name], shape, np.float32, name)
+        _check_array(arrays[name], shape, np.float32, name)
 
 
 def _check_array(array: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str) -> None:
@@ -176,10 +212,11 @@ def _check_stream(state: Any, network: Network) -> None:
         for name in ("means", "deviations"):
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")
+        expect(readout.context_size == network.context_size, "a readout of the context")
         readout_shapes = readout.weight_shapes(network)
         shapes |= readout_shapes
         if state.readout_weights is not None:
-            _check_weights(state.readout_weights, readout_shapes)
+            _check_named_arrays(state.readout_weights, readout_shapes)
     else:
         expect(state.readout_weights is None, "no weights without a readout")
     if state.moments is not None:

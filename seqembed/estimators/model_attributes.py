@@ -16,6 +16,8 @@ def model_attributes(model: Model) -> dict[str, Any]:
         learned = {"summary_": model.summary}
     else:
         learned = {"network_": model.network, "weights_": model.weights}
+        # Files of networks without a context are those of versions that had none.
+        learned |= {} if model.context is None else {"context_": model.context}
     return {
         **learned,
         "feature_means_": scaling.means,
@@ -38,7 +40,8 @@ def restored_model(attributes: dict[str, Any]) -> tuple[TrainedModel, dict[str, 
         Checked, see `seqembed.estimators.file_checks`.
     """
     scaling, layout, others = _restored_input(attributes)
-    return TrainedModel(others.pop("network_"), others.pop("weights_"), scaling, layout), others
+    network, weights, context = others.pop("network_"), others.pop("weights_"), others.pop("context_", None)
+    return TrainedModel(network, weights, scaling, layout, context), others
 
 
 def restored_summary(attributes: dict[str, Any]) -> tuple[SummaryModel, dict[str, Any]]:

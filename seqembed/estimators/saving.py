@@ -12,6 +12,7 @@ from seqembed.files.safetensors_file import InvalidFileError, Readable, pack, un
 from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded, encoded, expect, record
 from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
+from seqembed.summary.context import Context
 from seqembed.summary.shares import Shares
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
@@ -183,6 +184,6 @@ def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds)
 
 
 _KINDS: Kinds = {
-    **{each.__name__: record(each) for each in (Network, Readout, StreamState, Summary, Shares)},
+    **{each.__name__: record(each) for each in (Network, Readout, StreamState, Context, Summary, Shares)},
     "estimator": Kind(BaseEstimator, _encode_estimator, _decode_estimator),
 }

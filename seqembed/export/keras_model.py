@@ -5,7 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from seqembed.export.keras_summary import context_tensor, frozen
 from seqembed.inference.model import TrainedModel
+from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, Network
 from seqembed.sequences.scaling import Scaling
 
@@ -36,11 +38,9 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
     >>> build_keras_model(LSTMAutoencoder(time_encoding=False, epochs=1).fit(X).model_).count_params()
     248578
     """
-    network, weights, scaling = model.network, model.weights, model.scaling
-    n_timesteps, with_lengths = model.layout.n_timesteps, not model.layout.one_length
-    before, after = _rescaling(scaling)
-    into_patches, out_of_patches = _patching(network, scaling, n_timesteps)
-    encoder = [*before, *into_patches, *_lstms(network, network.encoder)]
+    network, weights, n_timesteps = model.network, model.weights, model.layout.n_timesteps
+    before, after = _rescaling(model.scaling)
+    into_patches, out_of_patches = _patching(network, model.scaling, n_timesteps)
     n_steps = network.count_steps(n_timesteps)
     decoder = [
         *([keras.layers.RepeatVector(n_steps, name="repeat")] if network.bottleneck else []),
@@ -48,23 +48,28 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
         *_lstms(network, network.decoder),
         keras.layers.TimeDistributed(keras.layers.Dense(network.n_values_per_step), name="output"),
         *out_of_patches,
-        *after,
     ]
-    layers = {"encoder": encoder, "decoder": decoder, "autoencoder": [*encoder, *decoder]}[part]
-    sequence = keras.Input((n_timesteps, network.n_features), name="sequence")
     name = f"lstm_{part}" if network.bottleneck else "lstm_reconstructor"
-    if part == "decoder":
-        built = keras.Sequential([keras.Input((network.n_components,), name="code"), *layers], name=name)
-    elif with_lengths:
-        built = _model_with_lengths(network, scaling, sequence, layers, name)
+    with_lengths = not model.layout.one_length and part != "decoder"
+    code = keras.Input((network.n_components,), name="code")
+    sequence = keras.Input((n_timesteps, network.n_features), name="sequence")
+    inputs = [code] if part == "decoder" else [sequence]
+    if network.context_size or network.shortcut_size or with_lengths:
+        inputs += [keras.Input((), dtype="int32", name="lengths")] if with_lengths else []
+        values = code if part == "decoder" else _encoded(model, inputs, before, into_patches)
+        built = keras.Model(inputs, values if part == "encoder" else _decoded(model, values, decoder, after), name=name)
     else:
-        built = keras.Sequential([sequence, *layers], name=name)
+        encoder = [*before, *into_patches, *_lstms(network, network.encoder)]
+        decoder += after
+        layers = {"encoder": encoder, "decoder": decoder, "autoencoder": [*encoder, *decoder]}[part]
+        built = keras.Sequential([*inputs, *layers], name=name)
     present = {layer.name: layer for layer in built.layers}
     for layer, names in _weight_names(network).items():
         if layer in present:
             present[layer].set_weights([weights[name] for name in names])
     # Keras refuses to export a model to ONNX that was never called; a symbolic call computes nothing.
-    built([keras.KerasTensor(each.shape, each.dtype) for each in built.inputs] if with_lengths else built.inputs[0])
+    symbols = [keras.KerasTensor(each.shape, each.dtype) for each in built.inputs]
+    built(symbols if with_lengths else symbols[0])
     return built
 
 
@@ -122,30 +127,79 @@ def _weight_names(network: Network) -> dict[str, list[str]]:
 
 def _name(network: Network, layer: LSTMLayer) -> str:
     """Name a layer of the Keras model: the one that emits the embedding is called so."""
-    return "embedding" if network.bottleneck and layer == network.encoder[-1] else layer.name
+    emits = network.bottleneck and not network.shortcut_size and layer == network.encoder[-1]
+    return "embedding" if emits else layer.name
 
 
-def _model_with_lengths(
-    network: Network, scaling: Scaling, sequence: keras.KerasTensor, layers: list[keras.Layer], name: str
-) -> keras.Model:
-    """Build a model whose encoder stops at the end of each sequence; what follows is read as the means."""
-    lengths = keras.Input((), dtype="int32", name="lengths")
-    ends = keras.ops.expand_dims(lengths, 1)
-    positions = keras.ops.cumsum(keras.ops.ones_like(sequence[:, :, 0], dtype="int32"), axis=1)
-    inside = keras.ops.expand_dims(positions <= ends, 2)
-    means = np.asarray(scaling.means, np.float32).tolist()
-    filled = keras.ops.where(inside, sequence, keras.ops.zeros_like(sequence) + keras.ops.convert_to_tensor(means))
-    encoder = {_name(network, layer) for layer in network.encoder}
-    values, mask = filled, None
-    for layer in layers:
-        if layer.name in encoder:
-            if mask is None:
-                steps = keras.ops.cumsum(keras.ops.ones_like(values[:, :, 0], dtype="int32"), axis=1)
-                mask = (steps - 1) * network.patch_size < ends
-            values = layer(values, mask=mask)
-        else:
-            values = layer(values)
-    return keras.Model([sequence, lengths], values, name=name)
+def _encoded(
+    model: TrainedModel, inputs: list[keras.KerasTensor], before: list[keras.Layer], into_patches: list[keras.Layer]
+) -> keras.KerasTensor:
+    """Run the encoder. It stops at the end of each sequence; what follows is read as the means."""
+    network = model.network
+    values, ends, mask = inputs[0], None, None
+    if len(inputs) > 1:
+        ends = keras.ops.expand_dims(inputs[1], 1)
+        positions = keras.ops.cumsum(keras.ops.ones_like(values[:, :, 0], dtype="int32"), axis=1)
+        inside = keras.ops.expand_dims(positions <= ends, 2)
+        means = np.asarray(model.scaling.means, np.float32).tolist()
+        values = keras.ops.where(inside, values, keras.ops.zeros_like(values) + keras.ops.convert_to_tensor(means))
+    for layer in before:
+        values = layer(values)
+    scaled = values
+    for layer in into_patches:
+        values = layer(values)
+    if ends is not None:
+        steps = keras.ops.cumsum(keras.ops.ones_like(values[:, :, 0], dtype="int32"), axis=1)
+        mask = (steps - 1) * network.patch_size < ends
+    *others, last = _lstms(network, network.encoder)
+    for layer in others:
+        values = layer(values, mask=mask)
+    if model.context is not None:
+        context = keras.layers.RepeatVector(values.shape[1], name="repeat_context")(
+            context_tensor(model.context, scaled, ends)
+        )
+        values = keras.layers.Concatenate(name="with_context")([values, context])
+    values = last(values, mask=mask)
+    return _joined(model, values, scaled) if network.shortcut_size else values
+
+
+def _decoded(
+    model: TrainedModel, code: keras.KerasTensor, decoder: list[keras.Layer], after: list[keras.Layer]
+) -> keras.KerasTensor:
+    """Run the decoder, and add up what the components of a shortcut stand for."""
+    values = code
+    for layer in decoder:
+        values = layer(values)
+    if model.network.shortcut_size:
+        loadings = shortcut.loadings_of(model.weights, model.layout.n_timesteps)
+        flat = loadings.reshape(len(loadings), -1)
+        dense = keras.layers.Dense(flat.shape[1], use_bias=False, name="shortcut_out")
+        added = frozen(dense, code[:, : len(loadings)], flat)
+        values = values + keras.layers.Reshape(loadings.shape[1:], name="shortcut_timesteps")(added)
+    for layer in after:
+        values = layer(values)
+    return values
+
+
+def _joined(model: TrainedModel, states: keras.KerasTensor, scaled: keras.KerasTensor) -> keras.KerasTensor:
+    """Join the last states with the components of the shortcut, see `seqembed.network.shortcut.joined`."""
+    weights, n_joined = model.weights, model.network.shortcut_size
+    projection = shortcut.projection(weights).T.reshape(weights["shortcut/loadings"].shape)
+    # In the timesteps of the sequences, which may be others than those of the loadings.
+    projection = shortcut.loadings_of({"shortcut/loadings": projection}, model.layout.n_timesteps)
+    means = weights["shortcut/means"]
+    deviations = keras.layers.Rescaling(1.0, (-means).tolist(), name="shortcut_means")(scaled)
+    dense = keras.layers.Dense(n_joined, use_bias=False, name="shortcut_in")
+    flat = keras.layers.Flatten(name="shortcut_values")(deviations)
+    components = frozen(dense, flat, projection.reshape(n_joined, -1).T)
+    components = keras.ops.clip(components, -shortcut.LARGEST_COMPONENT, shortcut.LARGEST_COMPONENT)
+    first = states[:, :n_joined]
+    if model.network.activation == "tanh":
+        squashed = keras.ops.tanh(components)
+        first = (first + squashed) / (1 + first * squashed)
+    else:
+        first = first + components
+    return keras.layers.Concatenate(name="embedding")([first, states[:, n_joined:]])
 
 
 def _rescaling(scaling: Scaling) -> tuple[list[keras.Layer], list[keras.Layer]]:

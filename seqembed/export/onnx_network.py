@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.export.onnx_graph import Graph, sequence_axes
+from seqembed.export.onnx_graph import sequence_axes
+from seqembed.export.onnx_summary import SummaryGraph
 from seqembed.inference.model import TrainedModel
+from seqembed.network import shortcut
 from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer, Network
-from seqembed.sequences.scaling import Scaling
+from seqembed.summary.context import LARGEST_NUMBER, Context
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +52,7 @@ def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
     ['Z']
     """
     network, scaling, layout = model.network, model.scaling, model.layout
-    graph = _NetworkGraph(network, model.weights, scaling)
+    graph = _NetworkGraph(model)
     if part == "decoder":
         embedding = graph.input("Z", np.float32, ["n_samples", network.n_components])
         if layout.one_length:
@@ -60,13 +62,13 @@ def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
         values = graph.decoded(graph.with_a_row(embedding, np.float32), length)
     else:
         sequences, lengths = graph.sequences(layout, scaling.dtype)
-        steps, last_steps, length = graph.steps(graph.with_a_row(sequences, scaling.dtype), lengths)
+        read = graph.read(graph.with_a_row(sequences, scaling.dtype), lengths)
         if part == "encoder":
-            values = graph.encoded(steps, last_steps)
+            values = graph.encoded(read)
         elif network.bottleneck:
-            values = graph.decoded(graph.encoded(steps, last_steps), length)
+            values = graph.decoded(graph.encoded(read), read.length)
         else:
-            values = graph.reconstructed(steps, length)
+            values = graph.reconstructed(read)
     values = graph.without_a_row(values)
     if part == "encoder":
         return graph.model(values, "Z", np.float32, ["n_samples", network.n_components])
@@ -75,18 +77,40 @@ def build_onnx_model(model: TrainedModel, part: str) -> onnx.ModelProto:
     return graph.model(values, "reconstruction", scaling.dtype, sequence_axes(layout))
 
 
-class _NetworkGraph(Graph):
+class _Read(NamedTuple):
+    """Sequences as the network reads them.
+
+    Parameters
+    ----------
+    scaled : str
+        Of shape (n_samples, n_timesteps, n_features), NaN for missing values.
+    filled : str
+        The same with means for missing values and padding.
+    lengths : str
+        Timesteps of each sequence, empty if all have all.
+    length : str
+        Timesteps of the longest sequence.
+    """
+
+    scaled: str
+    filled: str
+    lengths: str
+    length: str
+
+
+class _NetworkGraph(SummaryGraph):
     """The stages of a network. Arrays of steps are time-major.
 
     Parameters
     ----------
-    network, weights, scaling
-        Those of the trained model.
+    model : TrainedModel
+        Its network.
     """
 
-    def __init__(self, network: Network, weights: dict[str, np.ndarray], scaling: Scaling) -> None:
+    def __init__(self, model: TrainedModel) -> None:
         super().__init__()
-        self._network, self._weights, self._scaling = network, weights, scaling
+        self._network, self._weights, self._scaling = model.network, model.weights, model.scaling
+        self._context = model.context
 
     def without_a_row(self, values: str) -> str:
         """Leave out the row that `with_a_row` has added."""
@@ -99,22 +123,25 @@ class _NetworkGraph(Graph):
         row = self.add("Expand", self.constant(np.array(filling, dtype)), one_row)
         return self.add("Concat", values, row, axis=0)
 
-    def steps(self, sequences: str, lengths: str) -> tuple[str, str, str]:
-        """Scale sequences, fill in missing values and cut patches; return steps, the number of steps, and timesteps."""
+    def read(self, sequences: str, lengths: str) -> _Read:
+        """Scale sequences and fill in missing values."""
         means = self.constant(self._scaling.scaled_means)
         length = self.at(self.add("Shape", sequences), 1)
         scaled = self.scaled(sequences, self._scaling)
-        scaled = self.add("Where", self.add("IsNaN", scaled), means, scaled)
-        last_steps = ""
+        filled = self.add("Where", self.add("IsNaN", scaled), means, scaled)
         if lengths:
-            ends = self.with_a_row(lengths, np.int64, filling=1)
-            inside = self.add("Unsqueeze", self.inside(ends, length), self.integers(2))
-            scaled = self.add("Where", inside, scaled, means)
-            last_steps = self.cast(self._count_steps(ends), np.int32)
+            lengths = self.with_a_row(lengths, np.int64, filling=1)
+            inside = self.add("Unsqueeze", self.inside(lengths, length), self.integers(2))
+            filled = self.add("Where", inside, filled, means)
+        return _Read(scaled, filled, lengths, length)
+
+    def _steps(self, read: _Read) -> str:
+        """Cut sequences into patches."""
+        values = read.filled
         if self._network.patch_size > 1:
-            scaled = self._padded(scaled, length)
-        patches = self.add("Reshape", scaled, self.integers(0, -1, self._network.n_values_per_step))
-        return self.add("Transpose", patches, perm=[1, 0, 2]), last_steps, length
+            values = self._padded(values, read.length)
+        patches = self.add("Reshape", values, self.integers(0, -1, self._network.n_values_per_step))
+        return self.add("Transpose", patches, perm=[1, 0, 2])
 
     def _padded(self, scaled: str, length: str) -> str:
         """Fill up the last patch with means."""
@@ -133,25 +160,83 @@ class _NetworkGraph(Graph):
         rounded = self.add("Add", n_timesteps, self.constant(np.int64(patch_size - 1)))
         return self.add("Div", rounded, self.constant(np.int64(patch_size)))
 
-    def encoded(self, steps: str, last_steps: str) -> str:
+    def encoded(self, read: _Read) -> str:
         """Run the encoder; return the embedding."""
-        for layer in self._network.encoder:
+        *others, last = self._network.encoder
+        steps = self._steps(read)
+        last_steps = self.cast(self._count_steps(read.lengths), np.int32) if read.lengths else ""
+        for layer in others:
             steps = self._lstm(layer, steps, last_steps)
-        return steps
+        if self._context is not None:
+            steps = self.add("Concat", steps, self._repeated(self._contexts(self._context, read), steps), axis=2)
+        embedding = self._lstm(last, steps, last_steps)
+        return self._joined(embedding, read) if self._network.shortcut_size else embedding
 
     def decoded(self, embedding: str, length: str) -> str:
         """Run the decoder; return sequences in the user's units."""
         n_steps = self.add("Unsqueeze", self._count_steps(length), self.integers(0))
         shape = self.add("Concat", n_steps, self.add("Shape", embedding), axis=0)
-        return self._outputs(self._network.decoder, self.add("Expand", embedding, shape), length)
+        values = self._outputs(self._network.decoder, self.add("Expand", embedding, shape), length)
+        if self._network.shortcut_size:
+            values = self.add("Add", values, self._added(embedding, length))
+        return self._unscaled(values)
 
-    def reconstructed(self, steps: str, length: str) -> str:
+    def reconstructed(self, read: _Read) -> str:
         """Run a network without a bottleneck."""
+        steps = self._steps(read)
         for layer in self._network.encoder:
             steps = self._lstm(layer, steps)
-        return self._outputs(self._network.decoder, steps, length)
+        return self._unscaled(self._outputs(self._network.decoder, steps, read.length))
+
+    def _contexts(self, context: Context, read: _Read) -> str:
+        """Compute what `seqembed.summary.context.Context.compute` computes."""
+        standard = self.add("Sub", read.scaled, self.constant(context.center))
+        standard = self.add("Div", standard, self.constant(context.scale))
+        components = self.components(context.summary, standard, read.lengths)
+        contexts = self.add("Mul", components, self.constant(np.float32(context.factor)))
+        return self.clipped(contexts, LARGEST_NUMBER)
+
+    def _repeated(self, contexts: str, steps: str) -> str:
+        """Repeat contexts at each step."""
+        n_steps = self.add("Slice", self.add("Shape", steps), self.integers(0), self.integers(1))
+        return self.add("Expand", contexts, self.add("Concat", n_steps, self.add("Shape", contexts), axis=0))
+
+    def _joined(self, states: str, read: _Read) -> str:
+        """Join the last states with the components of the shortcut, see `seqembed.network.shortcut.joined`."""
+        n_joined, n_timesteps, n_features = self._weights["shortcut/loadings"].shape
+        deviations = self.add("Sub", read.filled, self.constant(self._weights["shortcut/means"]))
+        flat = self.add("Reshape", self._fitted(deviations, n_timesteps), self.integers(-1, n_timesteps * n_features))
+        components = self.add("MatMul", flat, self.constant(shortcut.projection(self._weights)))
+        components = self.clipped(components, shortcut.LARGEST_COMPONENT)
+        first = self._columns(states, 0, n_joined)
+        if self._network.activation == "tanh":
+            squashed, one = self.add("Tanh", components), self.constant(np.float32(1))
+            product = self.add("Add", one, self.add("Mul", first, squashed))
+            first = self.add("Div", self.add("Add", first, squashed), product)
+        else:
+            first = self.add("Add", first, components)
+        return self.add("Concat", first, self._columns(states, n_joined, self._network.n_components), axis=1)
+
+    def _added(self, embedding: str, length: str) -> str:
+        """Compute what the components of a shortcut stand for, of shape (n_samples, length, n_features)."""
+        loadings = self._weights["shortcut/loadings"]
+        flat = self.constant(shortcut.flat_loadings(self._weights))
+        added = self.add("MatMul", self._columns(embedding, 0, len(loadings)), flat)
+        return self._fitted(self.add("Reshape", added, self.integers(-1, *loadings.shape[1:])), length)
+
+    def _fitted(self, sequences: str, length: str | int) -> str:
+        """Cut sequences to a length, or pad them with zeros."""
+        end = self.integers(length) if isinstance(length, int) else self.add("Unsqueeze", length, self.integers(0))
+        own = self.add("Slice", self.add("Shape", sequences), self.integers(1), self.integers(2))
+        missing = self.add("Max", self.add("Sub", end, own), self.integers(0))
+        pads = self.add("Concat", self.integers(0, 0, 0, 0), missing, self.integers(0), axis=0)
+        return self.add("Slice", self.add("Pad", sequences, pads), self.integers(0), end, self.integers(1))
+
+    def _columns(self, values: str, start: int, stop: int) -> str:
+        return self.add("Slice", values, self.integers(start), self.integers(stop), self.integers(1))
 
     def _outputs(self, layers: tuple[LSTMLayer, ...], steps: str, length: str) -> str:
+        """Run layers and the output layer; return scaled sequences."""
         if self._network.n_time_features:
             steps = self._with_time_features(steps)
         for layer in layers:
@@ -161,7 +246,9 @@ class _NetworkGraph(Graph):
         values = self.add("Transpose", values, perm=[1, 0, 2])
         values = self.add("Reshape", values, self.integers(0, -1, self._network.n_features))
         end = self.add("Unsqueeze", length, self.integers(0))
-        values = self.add("Slice", values, self.integers(0), end, self.integers(1))
+        return self.add("Slice", values, self.integers(0), end, self.integers(1))
+
+    def _unscaled(self, values: str) -> str:
         if self._scaling.dtype == np.float64:
             values = self.cast(values, np.float64)
         values = self.add("Mul", values, self.constant(self._scaling.scale.astype(self._scaling.dtype)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqembed.export.onnx_graph import Graph
 from seqembed.inference.model import SummaryModel
-from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE
+from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE, Summary
 from seqembed.summary.shares import Shares, kernel_weights
 from seqembed.summary.statistics import LAGS, MOST_FEATURES_IN_PAIRS, N_SEGMENTS, NOISE, QUANTILES
 
@@ -46,37 +46,54 @@ def build_onnx_summary(model: SummaryModel) -> onnx.ModelProto:
     ['Z']
     """
     summary, scaling, layout = model.summary, model.scaling, model.layout
-    graph = _SummaryGraph()
+    graph = SummaryGraph()
     sequences, lengths = graph.sequences(layout, scaling.dtype)
-    length = graph.at(graph.add("Shape", sequences), 1)
-    if not lengths:
-        n_samples = graph.add("Slice", graph.add("Shape", sequences), graph.integers(0), graph.integers(1))
-        lengths = graph.add("Expand", length, n_samples)
-    # Time on the last axis, as statistics and convolutions read it.
-    scaled = graph.add("Transpose", graph.scaled(sequences, scaling), perm=[0, 2, 1])
-    inside = graph.add("Unsqueeze", graph.inside(lengths, length), graph.integers(1))
-    known = graph.add("And", graph.add("Not", graph.add("IsNaN", scaled)), inside)
-    largest = graph.constant(np.float32(LARGEST_VALUE))
-    clipped = graph.add("Min", graph.add("Max", scaled, graph.constant(np.float32(-LARGEST_VALUE))), largest)
-    values = graph.add("Where", known, clipped, graph.constant(np.float32(0)))
-    statistics = graph.statistics(values, known, lengths, summary.n_timesteps, layout.n_features)
-    numbers = graph.add("Concat", statistics, graph.shares(summary.shares, values, inside, lengths), axis=1)
-    standardised = graph.add("Sub", numbers, graph.constant(summary.means))
-    standardised = graph.add("Mul", standardised, graph.constant(summary.factors))
-    unknown = graph.add("IsNaN", standardised)
-    standardised = graph.add("Where", unknown, graph.constant(np.float32(0)), standardised)
-    largest = graph.constant(np.float32(LARGEST_NUMBER))
-    standardised = graph.add("Max", standardised, graph.constant(np.float32(-LARGEST_NUMBER)))
-    standardised = graph.add("Min", standardised, largest)
-    components = graph.add("MatMul", graph.cast(standardised, np.float64), graph.constant(summary.axes))
-    components = graph.cast(graph.add("Sub", components, graph.constant(summary.offset)), np.float32)
+    components = graph.components(summary, graph.scaled(sequences, scaling), lengths)
     return graph.model(components, "Z", np.float32, ["n_samples", summary.axes.shape[1]])
 
 
-class _SummaryGraph(Graph):
-    """The statistics and the shares of sequences of shape (n_samples, n_features, n_timesteps)."""
+class SummaryGraph(Graph):
+    """A graph that can compute a summary."""
 
-    def statistics(self, values: str, known: str, lengths: str, n_timesteps: int, n_features: int) -> str:
+    def components(self, summary: Summary, scaled: str, lengths: str) -> str:
+        """Compute what `seqembed.summary.components.Summary.compute` computes.
+
+        Parameters
+        ----------
+        summary : Summary
+            To be computed.
+        scaled : str
+            Scaled sequences of shape (n_samples, n_timesteps, n_features), NaN for missing values.
+        lengths : str
+            Timesteps of each sequence, empty if all have all.
+        """
+        length = self.at(self.add("Shape", scaled), 1)
+        if not lengths:
+            n_samples = self.add("Slice", self.add("Shape", scaled), self.integers(0), self.integers(1))
+            lengths = self.add("Expand", length, n_samples)
+        # Time on the last axis, as statistics and convolutions read it.
+        scaled = self.add("Transpose", scaled, perm=[0, 2, 1])
+        inside = self.add("Unsqueeze", self.inside(lengths, length), self.integers(1))
+        known = self.add("And", self.add("Not", self.add("IsNaN", scaled)), inside)
+        clipped = self.clipped(scaled, LARGEST_VALUE)
+        values = self.add("Where", known, clipped, self.constant(np.float32(0)))
+        n_features = summary.shares.channels.shape[1]
+        statistics = self._statistics(values, known, lengths, summary.n_timesteps, n_features)
+        numbers = self.add("Concat", statistics, self._shares(summary.shares, values, inside, lengths), axis=1)
+        standardised = self.add("Sub", numbers, self.constant(summary.means))
+        standardised = self.add("Mul", standardised, self.constant(summary.factors))
+        unknown = self.add("IsNaN", standardised)
+        standardised = self.add("Where", unknown, self.constant(np.float32(0)), standardised)
+        standardised = self.clipped(standardised, LARGEST_NUMBER)
+        components = self.add("MatMul", self.cast(standardised, np.float64), self.constant(summary.axes))
+        return self.cast(self.add("Sub", components, self.constant(summary.offset)), np.float32)
+
+    def clipped(self, values: str, largest: float) -> str:
+        """Bound float32 values."""
+        bounded = self.add("Max", values, self.constant(np.float32(-largest)))
+        return self.add("Min", bounded, self.constant(np.float32(largest)))
+
+    def _statistics(self, values: str, known: str, lengths: str, n_timesteps: int, n_features: int) -> str:
         """Compute what `seqembed.summary.statistics.sequence_statistics` computes, side by side."""
         mask = self.cast(known, np.float32)
         counts = self._sum(mask)
@@ -107,7 +124,7 @@ class _SummaryGraph(Graph):
             statistics.append(self._correlations(standard, mask, n_features))
         return self.add("Concat", *statistics, axis=1)
 
-    def shares(self, shares: Shares, values: str, inside: str, lengths: str) -> str:
+    def _shares(self, shares: Shares, values: str, inside: str, lengths: str) -> str:
         """Compute what `seqembed.summary.shares.Shares.compute` computes."""
         counted, sizes = self.cast(inside, np.float32), self._column(self.cast(lengths, np.float32))
         computed = []

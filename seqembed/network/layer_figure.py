@@ -14,7 +14,9 @@ Axes = Any
 _MOST_CELLS = 4
 _COLORS = {
     "patch": "tab:brown",
+    "context": "tab:pink",
     "encoder": "tab:blue",
+    "shortcut": "tab:red",
     "bridge": "tab:orange",
     "time": "tab:purple",
     "decoder": "tab:green",
@@ -71,13 +73,17 @@ def draw_layer_flow(network: Network, n_timesteps: int, axes: Axes | None = None
         color = _COLORS[step.role]
         axes.text(-0.9, row, f"{step.name}\n{step.kind}", ha="right", va="center", color=color, fontweight="bold")
         axes.text(n_columns - 0.3, row, _explanation(step, network), va="center", fontsize="small")
-        if step.role == "bridge":
+        if step.name == "shortcut_in":
+            _draw_box(axes, ((n_columns - 1) / 2, row), "one vector", color, filled=True, size=(0.8, 0.4))
+        elif step.role == "bridge":
             _draw_repetition(axes, row, shown, color)
         else:
             _draw_arrows_up(axes, row, n_columns)
             _draw_cells(axes, row, shown, step, color)
         if len(step.output_shape) == 1:
-            _draw_arrow(axes, (n_columns - 1, row + 0.28), ((n_columns - 1) / 2, row + 0.72), "tab:orange")
+            middle = (n_columns - 1) / 2
+            start = middle if len(step.input_shape) == 1 else n_columns - 1
+            _draw_arrow(axes, (start, row + 0.28), (middle, row + 0.72), "tab:orange")
     top = len(steps) + 1
     _draw_arrows_up(axes, top, n_columns)
     _draw_sequence(axes, top, shown, network, n_timesteps)
@@ -104,6 +110,18 @@ def _explanation(step: LayerStep, network: Network) -> str:
         return f"a cell reads {network.patch_size} timesteps at once:\na patch of {patch}\n{shapes}"
     if step.name == "timesteps":
         return f"each patch of {patch}\nis {network.patch_size} timesteps again\n{shapes}"
+    if step.role == "context":
+        return (
+            f"{network.context_size} more numbers, the same at every {moment}: a summary\nof the whole sequence, "
+            f"computed and not learned\n{shapes}"
+        )
+    if step.name == "shortcut_in":
+        return (
+            f"{network.shortcut_size} principal components of the sequence join\nthe first numbers of the embedding\n"
+            f"{shapes}"
+        )
+    if step.name == "shortcut_out":
+        return f"what the first {network.shortcut_size} numbers of the embedding stand for\nis added\n{shapes}"
     if step.role == "bridge":
         return f"the vector is repeated, once for each {moment},\nso that the decoder can unroll it\n{shapes}"
     if step.role == "time":
@@ -135,7 +153,7 @@ def _draw_sequence(axes: Axes, row: int, shown: list[int | None], network: Netwo
 
 
 def _draw_cells(axes: Axes, row: int, shown: list[int | None], step: LayerStep, color: str) -> None:
-    recurrent = step.role not in ("patch", "time", "output")
+    recurrent = step.role in ("encoder", "decoder", "hidden")
     for column, number in enumerate(shown):
         if number is None:
             axes.text(column, row, "…", ha="center", va="center", fontsize="x-large", color=color)

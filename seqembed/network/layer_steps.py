@@ -19,7 +19,7 @@ class LayerStep:
         Name of the layer, also in the Keras model.
     kind : str
         The layer as Keras writes it.
-    role : {"patch", "encoder", "bridge", "time", "decoder", "hidden", "output"}
+    role : {"patch", "context", "encoder", "shortcut", "bridge", "time", "decoder", "hidden", "output"}
         Its part in the network. Without a bottleneck, all LSTM layers are hidden.
     input_shape, output_shape : tuple of int
         Of one sequence: (n_steps, width), or (width,) for a single vector.
@@ -69,6 +69,10 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     for layer, role in zip(network.layers, roles, strict=True):
         if layer.name == network.decoder[0].name:
             steps += _steps_between(network, n_steps)
+        if layer.name == network.encoder[-1].name and network.context_size:
+            below = (n_steps, layer.n_inputs - network.context_size)
+            kind = f"summary({network.context_size}), RepeatVector({n_steps})"
+            steps.append(LayerStep("context", kind, "context", below, (n_steps, layer.n_inputs), None, 0))
         steps.append(
             LayerStep(
                 layer.name,
@@ -83,6 +87,9 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
     units = network.decoder[-1].units
     output = f"TimeDistributed(Dense({n_values}))"
     steps.append(LayerStep("output", output, "output", (n_steps, units), patches, None, (units + 1) * n_values))
+    if network.shortcut_size:
+        kind = f"loadings of PCA({network.shortcut_size})"
+        steps.append(LayerStep("shortcut_out", kind, "shortcut", patches, patches, None, 0))
     if network.patch_size > 1:
         kind = f"Reshape({sequence})" if is_whole else f"Reshape, cropping to {sequence}"
         steps.append(LayerStep("timesteps", kind, "patch", patches, sequence, None, 0))
@@ -90,10 +97,12 @@ def layer_steps(network: Network, n_timesteps: int) -> tuple[LayerStep, ...]:
 
 
 def _steps_between(network: Network, n_steps: int) -> list[LayerStep]:
-    """List the steps between the encoder and the decoder: repetition and time encoding."""
+    """List the steps between the encoder and the decoder: shortcut, repetition and time encoding."""
     vector, n_time_features = (network.n_components,), network.n_time_features
     repeated = (n_steps, *vector)
     steps = []
+    if network.shortcut_size:
+        steps.append(LayerStep("shortcut_in", f"PCA({network.shortcut_size})", "shortcut", vector, vector, None, 0))
     if network.bottleneck:
         steps.append(LayerStep("repeat", f"RepeatVector({n_steps})", "bridge", vector, repeated, None, 0))
     if n_time_features:

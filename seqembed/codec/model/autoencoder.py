@@ -46,6 +46,8 @@ class DecoderWeights(NamedTuple):
         Timesteps per step.
     relu : bool
         Whether the activation is relu instead of tanh.
+    loadings : array of shape (shortcut_size, n_timesteps, n_features)
+        What the first numbers of an embedding add to the outputs. The first axis is empty without a shortcut.
     """
 
     layers: list[DecoderLayer]
@@ -55,6 +57,7 @@ class DecoderWeights(NamedTuple):
     scale: np.ndarray
     patch_size: int
     relu: bool
+    loadings: np.ndarray
 
 
 def embed(model: TrainedModel, sequences: list[np.ndarray]) -> np.ndarray:
@@ -105,4 +108,5 @@ def decoder_weights(model: TrainedModel, n_timesteps: int) -> DecoderWeights:
         scaling.scale,
         network.patch_size,
         network.activation == "relu",
+        weights["shortcut/loadings"].astype(np.float64) if network.shortcut_size else np.empty((0, 1, len(scaling.scale))),
     )

@@ -54,6 +54,9 @@ class FixedPointDecoder(NamedTuple):
         Timesteps per step.
     relu : bool
         Whether the activation is relu instead of tanh.
+    loadings : int64 array of shape (shortcut_size, n_timesteps, n_features)
+        With 12 fractional bits: what the first numbers of an embedding add to the outputs. Without a shortcut, the
+        first axis is empty.
     """
 
     layers: list[FixedPointLayer]
@@ -63,12 +66,14 @@ class FixedPointDecoder(NamedTuple):
     scale: np.ndarray
     patch_size: int
     relu: bool
+    loadings: np.ndarray
 
     def numbers(self) -> list[np.ndarray]:
         """Return all numbers that reconstructions depend on."""
         layers = [numbers for layer in self.layers for numbers in layer]
         output = [self.output_kernel, self.output_bias, self.center, self.scale]
-        return [*layers, *output, np.array([self.patch_size, self.relu], np.int64)]
+        shortcut = [self.loadings] if len(self.loadings) else []
+        return [*layers, *output, np.array([self.patch_size, self.relu], np.int64), *shortcut]
 
     def reconstruct(self, embeddings: np.ndarray, n_timesteps: int) -> np.ndarray:
         """Reconstruct sequences.
@@ -97,6 +102,11 @@ class FixedPointDecoder(NamedTuple):
                 _update(state, sums, relu=self.relu)
             outputs.append(states[-1][0] @ output_kernel + self.output_bias)
         values = np.stack(outputs, axis=1).reshape(len(embeddings), -1, len(self.center))[:, :n_timesteps]
+        if len(self.loadings):
+            n_added = min(n_timesteps, self.loadings.shape[1])
+            flat = self.loadings[:, :n_added].astype(np.float64).reshape(len(self.loadings), -1)
+            added = _clipped_states(embeddings[:, : len(flat)]) @ flat
+            values[:, :n_added] += added.reshape(len(embeddings), n_added, -1)
         values *= 1 / _ONE**2
         values *= self.scale
         sequences: np.ndarray = values + self.center
@@ -127,6 +137,7 @@ def learn_fixed_point_decoder(trained: TrainedModel, n_timesteps: int) -> FixedP
         weights.scale,
         weights.patch_size,
         weights.relu,
+        _fixed_point(weights.loadings),
     )
 
 
