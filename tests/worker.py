@@ -26,7 +26,8 @@ def sequences():
 
 
 def autoencoder():
-    return LSTMAutoencoder(4, hidden_units=(8,), batch_size=50, epochs=20, augment=False, random_state=0)
+    settings = {"batch_size": 50, "epochs": 20, "augment": False, "context_size": 0, "shortcut_size": 0}
+    return LSTMAutoencoder(4, hidden_units=(8,), random_state=0, **settings)
 
 
 def fail(failure):

@@ -327,15 +327,18 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         --------
         >>> from seqembed import LSTMAutoencoder
         >>> LSTMAutoencoder().count_epochs(n_samples=640, n_timesteps=24)
-        100
+        50
         """
         self._validate_params()
         if self.epochs != "auto":
             return self.epochs
-        patch_size = auto_patch_size(n_timesteps) if self.patch_size == "auto" else self.patch_size
-        batch_size = self._count_per_batch(n_samples, patch_size)
+        # Features do not matter here.
+        network = self._network(1, n_timesteps)
+        batch_size = self._count_per_batch(n_samples, network.patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
-        return auto_epochs(n_samples - n_validation, batch_size, patch_size)
+        return auto_epochs(
+            n_samples - n_validation, batch_size, network.patch_size, has_shortcut=network.shortcut_size > 0
+        )
 
     def layer_flow(self, n_timesteps: int | None = None, n_features: int | None = None) -> LayerFlow:
         """Explain the network layer by layer: roles, shapes and numbers of parameters.
@@ -358,7 +361,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
-        >>> print(LSTMAutoencoder(time_encoding=False).layer_flow(n_timesteps=3, n_features=2))
+        >>> post = LSTMAutoencoder(time_encoding=False, context_size=0, shortcut_size=0)
+        >>> print(post.layer_flow(n_timesteps=3, n_features=2))
         layer      type                       role     input     output    return_sequences  parameters
         encoder_1  LSTM(128)                  encoder  (3, 2)    (3, 128)  True                  67,072
         encoder_2  LSTM(64)                   encoder  (3, 128)  (64,)     False                 49,408

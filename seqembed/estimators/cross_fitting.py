@@ -60,8 +60,8 @@ def cross_fit(
     Parameters
     ----------
     estimator : estimator
-        Cloned for each block. Where its parameters are "auto", the clones do not vary their training sequences, and
-        make fewer epochs the more of them there are.
+        Cloned for each block. Where its parameters are "auto", the clones do not vary their training sequences, have
+        no context and no shortcut, and make fewer epochs the more of them there are.
     sequences : Sequences
         Checked sequences.
     rows : int array of shape (n_rows,)
@@ -137,7 +137,10 @@ def _block_estimator(
     """
     estimator = clone(estimator)
     parameters = estimator.get_params(deep=False)
-    changes: dict[str, Any] = {"augment": False} if parameters.get("augment") == "auto" else {}
+    # What serves embeddings, or training in fewer updates, also helps to reconstruct rare events.
+    plain = {"augment": False, "context_size": 0, "shortcut_size": 0}
+    changes: dict[str, Any] = {name: value for name, value in plain.items() if parameters.get(name) == "auto"}
+    estimator.set_params(**changes)
     if parameters.get("epochs") == "auto" and hasattr(estimator, "count_epochs"):
         epochs = estimator.count_epochs(n_samples, n_timesteps)
         changes["epochs"] = max(1, round(epochs * min(1, _MOST_FITS * n_samples / n_fitted)))

@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from seqembed.files.safetensors_file import pack, unpack
+from seqembed.files.values import Arrays, Kinds, decoded, encoded, record
 from seqembed.inference.model import Layout, TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.network.shortcut import shortcut_weights
@@ -15,12 +17,16 @@ from seqembed.network.weights import initial_weights
 from seqembed.parallel import one_blas_thread
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.scaling import ScaledSequences, Scaling
-from seqembed.summary.context import learn_context
+from seqembed.summary.components import Summary
+from seqembed.summary.context import Context, learn_context
 from seqembed.summary.principal_axes import learn_principal_axes
+from seqembed.summary.shares import Shares
 from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
 _FREE = ("random_state", "n_jobs", "verbose")
+# What worker 0 sends to the others.
+_KINDS: Kinds = {each.__name__: record(each) for each in (Context, Summary, Shares)}
 
 
 def common_settings(estimator: BaseEstimator, sequences: Sequences) -> dict[str, object]:
@@ -88,21 +94,36 @@ def new_model(
     random : numpy.random.Generator
         Draws the weights.
     workers : Workers
-        All of them.
+        All of them. The context and the shortcut are learned from the sequences of worker 0.
     """
-    scaled, n_timesteps = ScaledSequences(sequences, scaling), layout.n_timesteps
-    context, fixed = None, {}
-    # NumPy's results depend on the number of its threads.
-    with one_blas_thread():
-        if network.context_size:
-            context = learn_context(scaled, network.context_size, n_timesteps)
-        if network.shortcut_size:
-            axes, deviations = learn_principal_axes(scaled, network.shortcut_size, n_timesteps)
-            fixed = shortcut_weights(axes, deviations, scaled.means)
+    computed: tuple[Context | None, dict[str, np.ndarray]] = (None, {})
+    if workers.rank == 0:
+        computed = _learn_beside(network, ScaledSequences(sequences, scaling), layout.n_timesteps)
+    if workers.size > 1:
+        arrays: Arrays = {}
+        data = pack({"computed": encoded(computed, "computed", arrays, _KINDS)}, arrays)
+        description, arrays = unpack(workers.broadcast_bytes(data))
+        computed = decoded(description["computed"], arrays, _KINDS)
+    context, fixed = computed
     context_size = 0 if context is None else context.size
     shortcut_size = len(fixed["shortcut/loadings"]) if fixed else 0
     network = replace(network, context_size=context_size, shortcut_size=shortcut_size)
     return TrainedModel(network, initial_weights(network, random) | fixed, scaling, layout, context)
+
+
+def _learn_beside(
+    network: Network, sequences: ScaledSequences, n_timesteps: int
+) -> tuple[Context | None, dict[str, np.ndarray]]:
+    """Learn the context and the weights of the shortcut."""
+    context, fixed = None, {}
+    # NumPy's results depend on the number of its threads.
+    with one_blas_thread():
+        if network.context_size:
+            context = learn_context(sequences, network.context_size, n_timesteps)
+        if network.shortcut_size:
+            axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps)
+            fixed = shortcut_weights(axes, deviations, sequences.means)
+    return context, fixed
 
 
 def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, is_auto_patched: bool) -> TrainedModel:

@@ -121,18 +121,23 @@ def _quantiles(
 ) -> list[keras.KerasTensor]:
     n_timesteps = values.shape[1]
     if inside is None or lengths is None:
-        ordered = ops.sort(values, axis=1)
-        return [ordered[:, int(np.round((n_timesteps - 1) * share))] for share in QUANTILES]
+        ordered = _sorted(values)
+        return [ordered[:, :, int(np.round((n_timesteps - 1) * share))] for share in QUANTILES]
     # Larger than all values, which are clipped.
-    ordered = ops.sort(values * inside + (1 - inside) * (2 * LARGEST_VALUE), axis=1)
+    ordered = _sorted(values * inside + (1 - inside) * (2 * LARGEST_VALUE))
     # Places by length: NumPy rounds them as it does where the summary is computed.
     places = np.round(np.multiply.outer(np.maximum(np.arange(n_timesteps + 1) - 1, 0), QUANTILES)).astype(int)
     chosen = []
     for number in range(len(QUANTILES)):
         place = ops.take(ops.convert_to_tensor(places[:, number].tolist(), "int32"), lengths, axis=0)
-        is_there = ops.expand_dims(ops.one_hot(ops.squeeze(place, 1), n_timesteps), 2)
-        chosen.append(ops.sum(ordered * is_there, axis=1))
+        is_there = ops.expand_dims(ops.one_hot(ops.squeeze(place, 1), n_timesteps), 1)
+        chosen.append(ops.sum(ordered * is_there, axis=2))
     return chosen
+
+
+def _sorted(values: keras.KerasTensor) -> keras.KerasTensor:
+    """Sort the values of each feature; they are on the last axis, where exporters know how to sort."""
+    return ops.sort(ops.transpose(values, (0, 2, 1)), axis=-1)
 
 
 def _log_details(centred: keras.KerasTensor, known: keras.KerasTensor, n_timesteps: int) -> list[keras.KerasTensor]:

@@ -18,7 +18,7 @@ import numpy as np
 # Components are clipped at this size. The hyperbolic tangent of larger ones is nearly 1.
 LARGEST_COMPONENT = 4
 # Deviation of the first component.
-_LARGEST_DEVIATION = 1.0
+_LARGEST_DEVIATION = 0.5
 
 
 def shortcut_weights(axes: np.ndarray, deviations: np.ndarray, means: np.ndarray) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ def joined(states: np.ndarray, components: np.ndarray, activation: str) -> np.nd
     Examples
     --------
     >>> joined(np.float32([[0.5, 0.5]]), np.float32([[0.3]]), "tanh").round(4), np.tanh(np.arctanh(0.5) + 0.3).round(4)
-    (array([[0.6919, 0.5   ]], dtype=float32), np.float64(0.6919))
+    (array([[0.6907, 0.5   ]], dtype=float32), np.float64(0.6907))
     """
     n_joined = components.shape[1]
     embedding = states.copy()

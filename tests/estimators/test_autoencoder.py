@@ -172,7 +172,7 @@ def test_missing_values_are_read_as_means_left_out_of_errors_and_estimated(waves
     missing = np.random.default_rng(0).random(X.shape) < 0.2
     X[missing] = np.nan
     autoencoder = LSTMAutoencoder(
-        n_components=4, hidden_units=(8,), augment=False, epochs=300, batch_size=30, random_state=0
+        4, hidden_units=(8,), augment=False, context_size=0, epochs=300, batch_size=30, random_state=0
     ).fit(X)
     filled = np.where(missing, autoencoder.feature_means_, X).astype(np.float32)
     np.testing.assert_allclose(autoencoder.transform(X), autoencoder.transform(filled), atol=1e-5)

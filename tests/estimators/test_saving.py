@@ -188,8 +188,13 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
         "seqembed.network.architecture.Network",
         "seqembed.sequences.scaling.Scaling",
     ]
+    context = [
+        "seqembed.summary.components.Summary",
+        "seqembed.summary.context.Context",
+        "seqembed.summary.shares.Shares",
+    ]
     expected = Bunch(
-        autoencoder=["seqembed.estimators.autoencoder.LSTMAutoencoder", *model],
+        autoencoder=["seqembed.estimators.autoencoder.LSTMAutoencoder", *model, *context],
         reconstructor=["seqembed.estimators.reconstructor.LSTMReconstructor", *model],
         detector=[
             "seqembed.estimators.detector.ReconstructionDetector",
@@ -199,6 +204,7 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
         stream=[
             "seqembed.estimators.autoencoder.LSTMAutoencoder",
             *model,
+            *context,
             "seqembed.training.readout.Readout",
             "seqembed.training.one_pass.StreamState",
         ],

@@ -15,7 +15,7 @@ from seqembed.training.augmentation import keeps_time, mixed, shifted
 def test_a_shifted_straight_line_stays_one_between_its_ends():
     line = np.linspace(-1, 1, 50, dtype=np.float32)
     batch = complete_batch(np.tile(line[:, np.newaxis], (20, 1, 1)))
-    varied = shifted(batch, np.random.default_rng(0), np.zeros(1, np.float32)).values[:, :, 0]
+    varied = shifted(batch, np.random.default_rng(0), np.zeros(1, np.float32)).batch.values[:, :, 0]
     for each in varied:
         moving = np.diff(each)[np.diff(each) > 0]
         np.testing.assert_allclose(moving[1:-1], moving[1], rtol=1e-3)
@@ -27,7 +27,7 @@ def test_a_shifted_straight_line_stays_one_between_its_ends():
 def test_a_mixed_sequence_is_a_sum_of_itself_and_another_of_its_batch():
     values = np.random.default_rng(0).normal(size=(6, 9, 2)).astype(np.float32)
     means = np.float32([3, -4])
-    varied = mixed(complete_batch(values + means), np.random.default_rng(1), means).values - means
+    varied = mixed(complete_batch(values + means), np.random.default_rng(1), means).batch.values - means
     shares = np.linalg.lstsq(values.reshape(6, -1).T, varied.reshape(6, -1).T, rcond=None)[0]
     np.testing.assert_allclose(shares.T @ values.reshape(6, -1), varied.reshape(6, -1), atol=1e-5)
     np.testing.assert_allclose(np.square(shares).sum(axis=0), 1, rtol=1e-5)
@@ -40,13 +40,30 @@ def test_a_short_sequence_is_mixed_with_all_of_a_long_one():
     batch = Batch(np.zeros((2, 5, 1), np.float32), np.ones((2, 5, 1), bool), np.array([3, 5]))
     batch.mask[0, 3:] = False
     batch.values[1] = np.arange(5, dtype=np.float32)[:, np.newaxis]
-    varied = mixed(batch, np.random.default_rng(0), np.zeros(1)).values[0, :3, 0]
+    varied = mixed(batch, np.random.default_rng(0), np.zeros(1)).batch.values[0, :3, 0]
     np.testing.assert_allclose(varied / varied[2], [0, 0.5, 1], atol=1e-6)
+
+
+def test_numbers_are_mixed_by_the_shares_of_the_variance():
+    # Sequences that are orthogonal: the squares of the weights are the shares.
+    batch = complete_batch(np.eye(5, dtype=np.float32)[:, :, np.newaxis])
+    varied = mixed(batch, np.random.default_rng(0), np.zeros(1, np.float32))
+    np.testing.assert_allclose(varied.mix(np.eye(5, dtype=np.float32)), np.square(varied.batch.values[:, :, 0]), atol=1e-6)
+    assert (varied.partners != np.arange(5)).all()
+    shifted_batch = shifted(batch, np.random.default_rng(0), np.zeros(1, np.float32))
+    np.testing.assert_array_equal(shifted_batch.mix(np.eye(5, dtype=np.float32)), np.eye(5))
+
+
+def test_a_sequence_that_could_not_be_mixed_keeps_its_own_numbers():
+    batch = complete_batch(np.ones((2, 3, 1), np.float32))
+    mask = np.array([[True, False, False], [False, True, True]])[:, :, np.newaxis]
+    varied = mixed(batch._replace(mask=mask), np.random.default_rng(0), np.zeros(1, np.float32))
+    np.testing.assert_array_equal(varied.mix(np.eye(2, dtype=np.float32)), np.eye(2))
 
 
 def test_a_single_sequence_has_none_to_be_mixed_with():
     batch = complete_batch(np.ones((1, 4, 2), np.float32))
-    np.testing.assert_array_equal(mixed(batch, np.random.default_rng(0), np.zeros(2)).values, batch.values)
+    np.testing.assert_array_equal(mixed(batch, np.random.default_rng(0), np.zeros(2)).batch.values, batch.values)
 
 
 MEANS = np.float32([5, 6])
@@ -60,7 +77,7 @@ def test_nothing_enters_from_the_padding_and_missing_values_stay_missing(vary, s
     complete = np.broadcast_to(inside, (len(lengths), 8, 2))
     observed = complete & (random.random((len(lengths), 8, 2)) < 0.7)
     values = np.where(observed, MEANS + random.uniform(-1, 1, observed.shape), 1000).astype(np.float32)
-    varied = vary(Batch(values, observed, lengths), random)
+    varied = vary(Batch(values, observed, lengths), random).batch
     assert not (varied.mask & ~inside).any()
     assert np.abs(varied.values - MEANS)[varied.mask].max(initial=0) <= 2
     changed = (varied.mask != observed).any(axis=(1, 2)) | (varied.values != values).any(axis=(1, 2))
@@ -69,7 +86,7 @@ def test_nothing_enters_from_the_padding_and_missing_values_stay_missing(vary, s
         varied.values[changed][~varied.mask[changed]], unknown[changed][~varied.mask[changed]]
     )
     np.testing.assert_array_equal(varied.mask.any(axis=(1, 2)), observed.any(axis=(1, 2)))
-    np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).mask, complete)
+    np.testing.assert_array_equal(vary(Batch(values, complete, lengths), random).batch.mask, complete)
 
 
 @pytest.mark.parametrize(("load", "answer"), [(load_italy_power, True), (load_basic_motions, False)])

@@ -39,8 +39,8 @@ class SequencesReadBy:
 def train(read, *, n_samples=10, verbose=False, **changes):
     recipe = {"epochs": 5, "batch_size": 4, "learning_rate": 0.01, "augment": False} | changes
     start, random = initial_weights(NETWORK, np.random.default_rng(0)), np.random.default_rng(0)
-    sequences = SequencesReadBy(read, n_samples)
-    return loop.train(NETWORK, start, sequences, loop.Recipe(**recipe), random, verbose=verbose)
+    sequences, model = SequencesReadBy(read, n_samples), unscaled_model(NETWORK, start, n_timesteps=4)
+    return loop.train(model, sequences, loop.Recipe(**recipe), random, verbose=verbose)
 
 
 # The rows that are held back, as `train` draws them.

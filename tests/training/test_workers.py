@@ -16,6 +16,7 @@ from communicators import ThreadCommunicator, run_workers
 
 from seqembed import LSTMAutoencoder, ReconstructionDetector, load
 from seqembed.training.muon import Muon
+from seqembed.training.augmentation import unmixed
 from seqembed.training.workers import ALONE, Workers, find_workers
 
 TESTS = Path(__file__).parents[1]
@@ -64,7 +65,8 @@ def parameters_by_thread(monkeypatch):
 @pytest.mark.parametrize("ends", [(35,), (9, 40)], ids=["two workers", "three workers"])
 def test_workers_take_the_steps_of_one_process_on_all_sequences(ends, ragged, parameters_by_thread):
     X = sequences(ragged=ragged)
-    settings = {"epochs": 20, "batch_size": len(X), "augment": False}
+    # Context and shortcut are those of worker 0's sequences, so that they differ from those of all.
+    settings = {"epochs": 20, "batch_size": len(X), "augment": False, "context_size": 0, "shortcut_size": 0}
     fitted = fit_on_all(shards(X, *ends), **settings)
     joint = list(parameters_by_thread.values())
     parameters_by_thread.clear()
@@ -102,8 +104,9 @@ def assert_equal_fits(fitted):
         {"batch_size": 5, "validation_fraction": 0.2, "patience": 2, "epochs": 30, "learning_rate": 0.2},
         {"batch_size": 64, "patch_size": 3},
         {"readout_weight": 0, "n_jobs": 1},
+        {"context_size": 0, "shortcut_size": 0},
     ],
-    ids=["defaults", "patience", "patches", "no readout"],
+    ids=["defaults", "patience", "patches", "no readout", "LSTM layers alone"],
 )
 def test_all_workers_end_with_the_same_network(changes, ragged):
     fitted = fit_on_all(shards(sequences(ragged=ragged), 30, 40), **changes)
@@ -115,6 +118,13 @@ def test_all_workers_end_with_the_same_network(changes, ragged):
 @pytest.mark.slow
 def test_shards_may_be_as_unequal_as_one_to_fifty():
     assert_equal_fits(fit_on_all(shards(sequences(ragged=True), 1, 4), batch_size=4))
+
+
+def test_all_workers_compute_the_same_context():
+    X = sequences(ragged=True)
+    first, second = fit_on_all(shards(X, 30))
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert first.network_.context_size and first.network_.shortcut_size
 
 
 def test_lengths_of_one_worker_count_for_all():
@@ -129,8 +139,8 @@ def test_workers_keep_time_together_or_not_at_all(monkeypatch):
     wave = np.sin(np.arange(40) / 6)
     first, second = (np.repeat(sign * wave[np.newaxis], 20, axis=0) for sign in (1, -1))
     chosen = []
-    monkeypatch.setattr("seqembed.training.batches.mixed", lambda batch, *_: (chosen.append("mixed"), batch)[1])
-    monkeypatch.setattr("seqembed.training.batches.shifted", lambda batch, *_: (chosen.append("shifted"), batch)[1])
+    monkeypatch.setattr("seqembed.training.batches.mixed", lambda batch, *_: (chosen.append("mixed"), unmixed(batch))[1])
+    monkeypatch.setattr("seqembed.training.batches.shifted", lambda batch, *_: (chosen.append("shifted"), unmixed(batch))[1])
     fit_on_all([first, second], epochs=1)
     assert set(chosen) == {"shifted"}
 

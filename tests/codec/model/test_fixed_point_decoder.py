@@ -49,7 +49,11 @@ def test_all_is_computed_in_whole_numbers():
     shapes = [(3, 8), (2, 8), (1, 8)]
     layer = FixedPointLayer(*(random.integers(-9000, 9000, shape) for shape in shapes))
     output_kernel, output_bias = random.integers(-9000, 9000, (2, 1)), np.array([12345])
-    decoder = FixedPointDecoder([layer], output_kernel, output_bias, np.array([1.0]), np.array([2.0]), 1, relu=False)
+    loadings = random.integers(-9000, 9000, (2, 4, 1))
+    center, scale = np.array([1.0]), np.array([2.0])
+    decoder = FixedPointDecoder(
+        [layer], output_kernel, output_bias, center, scale, patch_size=1, relu=False, loadings=loadings
+    )
     embeddings = random.integers(-4096, 4096, (4, 3))
     decoded = decoder.reconstruct(embeddings.astype(np.float64), 5)
     for row, embedding in enumerate(embeddings.tolist()):
@@ -68,6 +72,8 @@ def test_all_is_computed_in_whole_numbers():
                 cell[unit] = (f * cell[unit] + i * naive_tanh(sums[4 + unit])) // 4096
                 hidden[unit] = o * naive_tanh(cell[unit] * 4096) // 4096
             total = sum(value * int(weight) for value, weight in zip(hidden, output_kernel[:, 0], strict=True)) + 12345
+            # After the last loading, the shortcut adds nothing.
+            total += sum(embedding[k] * int(loadings[k, t, 0]) for k in range(2)) if t < 4 else 0
             assert decoded[row, t, 0] == total / 2**24 * 2 + 1
 
 
