@@ -25,7 +25,8 @@ training, unseen = load_basic_motions(split="train"), load_basic_motions(split="
 autoencoder = LSTMAutoencoder(n_components=16, hidden_units=(32,), epochs=200, random_state=0).fit(training.data)
 _, n_timesteps, n_features = training.data.shape
 encoder = autoencoder.to_keras("encoder")
-of_one = keras.Sequential([keras.Input(batch_shape=(1, n_timesteps, n_features)), *encoder.layers])
+one_sequence = keras.Input(batch_shape=(1, n_timesteps, n_features))
+of_one = keras.Model(one_sequence, encoder(one_sequence))
 folder = Path(tempfile.mkdtemp())
 (folder / "encoder.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(of_one).convert())
 np.save(folder / "unseen.npy", unseen.data)

@@ -25,6 +25,36 @@ NETWORKS = [
 ]
 
 
+# Networks with a context, a shortcut, or both, likewise.
+BESIDE = [
+    (Network(n_features=2, n_components=3, hidden_units=(5,), context_size=2), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), shortcut_size=2), 6),
+    (Network(n_features=2, n_components=3, hidden_units=(5,), activation="relu", context_size=2, shortcut_size=1), 4),
+    (Network(n_features=1, n_components=4, hidden_units=(), context_size=3, shortcut_size=4), 5),
+    (
+        Network(
+            n_features=2,
+            n_components=4,
+            hidden_units=(6, 5),
+            encoded_timesteps=12,
+            patch_size=3,
+            context_size=2,
+            shortcut_size=2,
+        ),
+        12,
+    ),
+]
+
+
+def draw_beside(network, n_steps, n_samples=7):
+    """Draw contexts, components, and loadings in patches, for a batch of sequences."""
+    random = np.random.default_rng(2)
+    context = random.normal(size=(n_samples, network.context_size)).astype(np.float32)
+    components = random.normal(size=(n_samples, network.shortcut_size)).astype(np.float32)
+    shape = network.shortcut_size, n_steps, network.n_values_per_step
+    return context, components, random.normal(size=shape).astype(np.float32)
+
+
 def draw_batch(network, n_timesteps, n_samples=7):
     """Draw parameters, a time-major batch in patches, the steps of its sequences, and weights of its values."""
     random = np.random.default_rng(0)
@@ -90,6 +120,48 @@ def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=No
             readout_loss = tf.reduce_sum(targets.weight * tf.square(predicted - targets.values))
         total = loss + readout_loss
     gradients = {name: gradient.numpy() for name, gradient in tape.gradient(total, variables).items()}
+    return float(loss), float(readout_loss), flat_parameters(shapes, gradients)
+
+
+def stock_loss_and_gradient(network, parameters, steps, value_weight, beside, readout):
+    """Differentiate through stock Keras layers that also read what stands in `beside`, from `draw_beside`."""
+    context, components, loadings = beside
+    n_steps, n_samples, _ = steps.shape
+    readout_shapes, readout_parameters, targets = readout
+    shapes = network.weight_shapes | readout_shapes
+    flat = np.concatenate([parameters, readout_parameters])
+    weights = {name: tf.Variable(weight) for name, weight in named_weights(shapes, flat).items()}
+
+    def lstm(layer, inputs):
+        stock = keras.layers.LSTM(layer.units, activation=network.activation, return_sequences=layer.return_sequences)
+        stock.build(inputs.shape)
+        variables = list(layer.weights(weights))
+        return stock.stateless_call(variables, stock.non_trainable_variables, inputs)[0]
+
+    with tf.GradientTape() as tape:
+        states = tf.constant(steps.transpose(1, 0, 2))
+        for layer in network.encoder:
+            if layer == network.encoder[-1]:
+                states = keras.layers.Concatenate()([states, keras.layers.RepeatVector(n_steps)(context)])
+            states = lstm(layer, states)
+        first = states[:, : network.shortcut_size]
+        if network.activation == "tanh":
+            first = tf.tanh(tf.atanh(first) + components)
+        else:
+            first = first + components
+        embedding = tf.concat([first, states[:, network.shortcut_size :]], axis=1)
+        states = keras.layers.RepeatVector(n_steps)(embedding)
+        time_features = np.tile(network.time_features(n_steps), (n_samples, 1, 1))
+        states = keras.layers.Concatenate()([states, time_features])
+        for layer in network.decoder:
+            states = lstm(layer, states)
+        output = states @ weights["output/kernel"] + weights["output/bias"]
+        output += tf.einsum("nk,ktv->ntv", embedding[:, : network.shortcut_size], loadings)
+        loss = tf.reduce_sum(value_weight.transpose(1, 0, 2) * tf.square(output - steps.transpose(1, 0, 2)))
+        predicted = embedding @ weights["readout/kernel"] + weights["readout/bias"]
+        readout_loss = tf.reduce_sum(targets.weight * tf.square(predicted - targets.values))
+        total = loss + readout_loss
+    gradients = {name: gradient.numpy() for name, gradient in tape.gradient(total, weights).items()}
     return float(loss), float(readout_loss), flat_parameters(shapes, gradients)
 
 

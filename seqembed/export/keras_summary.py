@@ -110,9 +110,8 @@ def _statistics(
     n_features = values.shape[2]
     if 1 < n_features <= MOST_FEATURES_IN_PAIRS:
         products = ops.matmul(ops.transpose(standard, (0, 2, 1)), standard)
-        first, second = np.triu_indices(n_features, 1)
-        correlations = ops.reshape(products, (-1, n_features * n_features)) / counts
-        statistics.append(ops.take(correlations, ops.convert_to_tensor((first * n_features + second).tolist(), "int32"), axis=1))
+        pairs = [products[:, first, first + 1 :] for first in range(n_features - 1)]
+        statistics.append(ops.concatenate(pairs, axis=1) / counts)
     return ops.concatenate(statistics, axis=1)
 
 

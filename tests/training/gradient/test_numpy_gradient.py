@@ -1,6 +1,15 @@
 import numpy as np
 import pytest
-from networks import NETWORKS, draw_batch, draw_readout, keras_loss_and_gradient, largest_relative_error
+from networks import (
+    BESIDE,
+    NETWORKS,
+    draw_batch,
+    draw_beside,
+    draw_readout,
+    keras_loss_and_gradient,
+    largest_relative_error,
+    stock_loss_and_gradient,
+)
 
 from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
 
@@ -44,6 +53,21 @@ def test_the_readout_adds_its_error_and_its_gradient(network, n_timesteps):
         *targets,
     )
     expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, readout)
+    assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
+    assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
+
+
+@pytest.mark.parametrize(("network", "n_timesteps"), BESIDE)
+def test_the_gradient_with_a_context_and_a_shortcut_equals_that_through_stock_keras_layers(network, n_timesteps):
+    parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
+    lengths[:] = len(sequences)
+    beside, readout = draw_beside(network, len(sequences)), draw_readout(network)
+    shapes = network.weight_shapes | readout[0]
+    flat = np.concatenate([parameters, readout[1]])
+    loss, readout_loss, gradient = numpy_gradient.loss_and_gradient(
+        network, shapes, flat, sequences, lengths, value_weight, *readout[2], *beside
+    )
+    expected = stock_loss_and_gradient(network, parameters, sequences, value_weight, beside, readout)
     assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
     assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
 

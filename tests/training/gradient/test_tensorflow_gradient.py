@@ -1,12 +1,20 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import NETWORKS, draw_batch, draw_readout, keras_loss_and_gradient, largest_relative_error
+from networks import (
+    BESIDE,
+    NETWORKS,
+    draw_batch,
+    draw_beside,
+    draw_readout,
+    keras_loss_and_gradient,
+    largest_relative_error,
+)
 
 from seqembed.network import forward
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
-from seqembed.training.gradient import lstm_kernel, tensorflow_gradient
+from seqembed.training.gradient import lstm_kernel, numpy_gradient, tensorflow_gradient
 
 
 @pytest.mark.slow
@@ -35,6 +43,22 @@ def test_the_readout_adds_its_error_and_its_gradient(on_gpu):
     compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
     loss, readout_loss, gradient = compute(*batch)
     expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, readout)
+    assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
+    assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["own", "keras"])
+@pytest.mark.parametrize(("network", "n_timesteps"), BESIDE)
+def test_the_gradient_with_a_context_and_a_shortcut_equals_that_in_numpy(network, n_timesteps, on_gpu):
+    parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
+    readout_shapes, readout_parameters, targets = draw_readout(network)
+    shapes = network.weight_shapes | readout_shapes
+    batch = np.concatenate([parameters, readout_parameters]), sequences, lengths, value_weight
+    batch = *batch, *targets, *draw_beside(network, len(sequences))
+    compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
+    expected = numpy_gradient.loss_and_gradient(network, shapes, *batch)
+    loss, readout_loss, gradient = compute(*batch)
     assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
     assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
 
