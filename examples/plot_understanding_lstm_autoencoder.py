@@ -39,7 +39,7 @@ settings = {
     "random_state": 0,
 }
 networks = {
-    "autoencoder": LSTMAutoencoder(**settings, readout_weight=0),
+    "autoencoder": LSTMAutoencoder(**settings, context_size=0, shortcut_size=0, readout_weight=0),
     "regular network": LSTMReconstructor(**settings),
 }
 figures = Path("figures")

@@ -319,7 +319,11 @@ def reconstructed(description, arrays, integers, n_timesteps):
             np.int64
         )
         values += outputs.reshape(description["patch_size"], -1).tolist()
-    values = np.array(values[:n_timesteps], np.float64) / 2**24
+    values = np.array(values[:n_timesteps], np.float64)
+    if "decoder/loadings" in arrays:
+        loadings = arrays["decoder/loadings"].astype(np.int64)[:, :n_timesteps]
+        values[: loadings.shape[1]] += np.tensordot(embedding[: len(loadings)], loadings, axes=1)
+    values /= 2**24
     return values * arrays["decoder/scale"].astype(np.float64) + arrays["decoder/center"].astype(np.float64)
 
 

@@ -12,6 +12,8 @@ For each labelled set, the mean over seeds (and the standard deviation), all of 
 
 The number in brackets after a method is the dimension of its vector. The last table has means over the sets.
 
+"no context" and "no shortcut" are the autoencoder with context_size=0 and with shortcut_size=0.
+
 "summary" is seqembed.SequenceSummary. "closed form" has no network either: 16 principal components of the padded
 sequences, which are also its reconstruction, beside 48 components of the summary, both divided by the root of their
 total variance.
@@ -36,6 +38,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -44,6 +47,7 @@ from seqembed import LSTMAutoencoder, SequenceSummary
 
 # MiniRocket's convolutions have nine weights.
 MINIROCKET_WIDTH, MINIROCKET_LEAST = 9996, 9
+VARIANTS = {"seqembed": {}, "no context": {"context_size": 0}, "no shortcut": {"shortcut_size": 0}}
 # Components of the closed form: principal ones, and those of the summary.
 CLOSED_FORM = (16, 48)
 COLUMNS = ("test R^2", "linear", "1-NN", "k-means", "fit (s)")
@@ -54,15 +58,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sets", nargs="+", default=list(load_labelled_sets()), help="names, or paths of NAME.npz")
+    parser.add_argument("--sizes", type=int, nargs="+", help="train on so many sequences, drawn class by class alike")
     parser.add_argument("--patch-size", type=int, help="instead of the default")
     parser.add_argument("--without-keras", action="store_true", help="leave out the slowest contestant")
     parser.add_argument("--plot", metavar="PNG", help="draw accuracy and R^2 of each method")
     arguments = parser.parse_args()
     print(describe_machine(("tensorflow", "keras", "numpy", "scikit-learn", "pycatch22")))
-    tables = {}
-    for name in arguments.sets:
-        data = load_labelled_set(name)
-        name = Path(name).stem
+    tables, sets = {}, {Path(name).stem: load_labelled_set(name) for name in arguments.sets}
+    if arguments.sizes:
+        sets = {f"{name}, {size}": drawn(data, size) for name, data in sets.items() for size in arguments.sizes}
+    for name, data in sets.items():
         print(f"{name}: {len(data.train)} sequences to train on, {len(data.test)} to test")
         print(f"  {'':18s}" + "".join(f"{title:>15s}" for title in COLUMNS[:-1]) + f"{COLUMNS[-1]:>9s}")
         tables[name] = measure(data, arguments.seeds, arguments.without_keras, arguments.patch_size or "auto")
@@ -72,19 +77,26 @@ def main() -> None:
         draw(tables, arguments.plot)
 
 
+def drawn(data: LabelledSet, size: int) -> LabelledSet:
+    """Draw training sequences, of each class as large a share as there is in the set."""
+    rows, _ = train_test_split(range(len(data.train)), train_size=size, stratify=data.train_labels, random_state=0)
+    return data._replace(train=[data.train[row] for row in rows], train_labels=np.asarray(data.train_labels)[rows])
+
+
 def measure(
     data: LabelledSet, n_seeds: int, without_keras: bool, patch_size: int | str = "auto"
 ) -> dict[str, np.ndarray]:
     """Run every method; return an array of shape (n_seeds, n_columns) for each."""
     rows: dict[str, np.ndarray] = {}
-    results = []
-    for seed in range(n_seeds):
-        started = time.perf_counter()
-        autoencoder = LSTMAutoencoder(patch_size=patch_size, random_state=seed).fit(data.train)
-        seconds = time.perf_counter() - started
-        qualities = probe(autoencoder.transform(data.train), autoencoder.transform(data.test), data)
-        results.append((autoencoder.score(data.test), *qualities, seconds))
-    report("seqembed", autoencoder.n_components, rows, results)
+    for name, parameters in VARIANTS.items():
+        results = []
+        for seed in range(n_seeds):
+            started = time.perf_counter()
+            autoencoder = LSTMAutoencoder(patch_size=patch_size, random_state=seed, **parameters).fit(data.train)
+            seconds = time.perf_counter() - started
+            qualities = probe(autoencoder.transform(data.train), autoencoder.transform(data.test), data)
+            results.append((autoencoder.score(data.test), *qualities, seconds))
+        report(name, autoencoder.n_components, rows, results)
 
     longest = max(map(len, data.train))
     scaled = [

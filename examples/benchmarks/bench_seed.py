@@ -43,7 +43,8 @@ SEQEMBED = (
     + """
 from seqembed import LSTMAutoencoder
 model = LSTMAutoencoder(
-    activation="relu", patch_size=1, time_encoding=False, scale=None, augment=False, readout_weight=0, epochs=300,
+    activation="relu", patch_size=1, time_encoding=False, scale=None, augment=False, context_size=0,
+    shortcut_size=0, readout_weight=0, epochs=300,
     batch_size=5
 ).fit(X)
 print(np.square(model.reconstruct(X) - X).mean())

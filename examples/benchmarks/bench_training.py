@@ -91,6 +91,8 @@ def seqembed_epochs(X: np.ndarray, batch_size: int, epochs: int, patch_size: int
         time_encoding=False,
         scale=None,
         augment=False,
+        context_size=0,
+        shortcut_size=0,
         readout_weight=0,
         random_state=0,
     ).fit(X)

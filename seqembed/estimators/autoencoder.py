@@ -35,7 +35,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     The encoder reads a sequence. The state of its last layer after the last timestep is the embedding, which
     `transform` returns. The decoder reads the embedding, repeated once for each timestep, and is trained to reconstruct
-    the sequence, which `inverse_transform` returns.
+    the sequence, which `inverse_transform` returns. Two things are computed from the training sequences and not
+    trained: the context, a summary of the whole sequence that the encoder also reads, and the shortcut, principal
+    components that pass beside the layers.
 
     Parameters
     ----------
@@ -67,17 +69,28 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. With False, the
         training sequences are reconstructed better and others worse. Use False to find rare events. "auto" is True
         here, and False in `LSTMReconstructor`, which serves rare events alone.
+    context_size : int or "auto", default="auto"
+        Numbers of the context: components of the summary of a sequence, see `SequenceSummary`, which the last encoder
+        layer reads at every step. A network can't learn from hundreds of sequences what the summary computes. "auto" is
+        half of `n_components`, or as many as the training sequences give. In training, noise is added to it, and the
+        data decide how much: see `seqembed.summary.context.learn_context`. 0 means no context.
+    shortcut_size : int or "auto", default="auto"
+        Principal components of the padded sequences that join the first numbers of the embedding, and whose loadings
+        are added to the output of the decoder. The LSTM layers learn the rest, in half the updates. "auto" is as many
+        as explain 99 % of the squared deviations from the means, at most half of `n_components`. 0 means no shortcut.
+        See `seqembed.network.shortcut`.
     readout_weight : float, default=0.1
         Weight of a second task in training: a linear layer predicts statistics of each training sequence, such as
-        quantiles, autocorrelations and the size of its oscillations, from the embedding. Its mean squared error, times
-        this weight and the variance of the sequences, joins the loss. Linear models and distances then find in the
-        embedding what tells sequences apart, at a small cost to the reconstruction. The layer is thrown away after
-        training. 0 trains on the reconstruction alone. See `seqembed.training.readout`.
+        quantiles, autocorrelations and the size of its oscillations, and its context, from the embedding. Its mean
+        squared error, times this weight and the variance of the sequences, joins the loss; that of the context counts
+        five times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
+        to the reconstruction. The layer is thrown away after training. 0 trains on the reconstruction alone. See
+        `seqembed.training.readout`.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
         epoch: 40,000 sequences get six passes. In patches, which make updates cheap, there are twice as many, in at
-        most 1,000 epochs.
+        most 1,000 epochs. With a shortcut there are half as many.
     batch_size : int or "auto", default="auto"
         Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
         quarter of the data, at least 16 and at most 64; for patches of several timesteps it is 64.
@@ -110,7 +123,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         ``readout_weight=0``, is what the second task adds to it. "val_loss", only with a
         `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last update.
     weights_ : dict of str to float32 array
-        The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o).
+        The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o), and those
+        of the shortcut, which are not trained.
     network_ : seqembed.network.architecture.Network
         The architecture of the network.
     feature_means_ : float64 array of shape (n_features,)
@@ -135,7 +149,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     pass ``X.transpose(0, 2, 1)``.
 
     The embedding is the state after a sequence's own last timestep, so padding has no influence on it. Missing values
-    (NaN) are read as the mean of their feature and left out of the loss, so `reconstruct` estimates them.
+    (NaN) are read as the mean of their feature and left out of the loss, so `reconstruct` estimates them. The
+    statistics of the context leave them out.
 
     References
     ----------
@@ -145,6 +160,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     Y. Nie et al., "A time series is worth 64 words: long-term forecasting with transformers" (2023).
     S. Pascual et al., "Learning problem-agnostic speech representations from multiple self-supervised tasks" (2019).
     H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk minimization" (2018).
+    A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
+    classification" (2021), for the convolutions of the context.
 
     Examples
     --------

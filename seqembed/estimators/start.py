@@ -24,6 +24,7 @@ from seqembed.summary.shares import Shares
 from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
+SHARE = 0.99
 _FREE = ("random_state", "n_jobs", "verbose")
 # What worker 0 sends to the others.
 _KINDS: Kinds = {each.__name__: record(each) for each in (Context, Summary, Shares)}
@@ -121,7 +122,7 @@ def _learn_beside(
         if network.context_size:
             context = learn_context(sequences, network.context_size, n_timesteps)
         if network.shortcut_size:
-            axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps)
+            axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps, SHARE)
             fixed = shortcut_weights(axes, deviations, sequences.means)
     return context, fixed
 

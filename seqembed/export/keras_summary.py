@@ -31,7 +31,7 @@ def context_tensor(context: Context, sequences: keras.KerasTensor, lengths: kera
     contexts : tensor of shape (n_samples, context_size)
         In float32, so that the last digits differ from those of `Context.compute`.
     """
-    summary, factor = context.summary, context.factor
+    summary, factors = context.summary, context.factors
     standard = keras.layers.Rescaling(
         (1 / context.scale).tolist(), (-context.center / context.scale).tolist(), name="context_scale"
     )(sequences)
@@ -50,7 +50,7 @@ def context_tensor(context: Context, sequences: keras.KerasTensor, lengths: kera
     standardised = ops.where(ops.isnan(standardised), ops.zeros_like(standardised), standardised)
     standardised = ops.clip(standardised, -LARGEST_NUMBER, LARGEST_NUMBER)
     components = frozen(
-        keras.layers.Dense(context.size, name="context"), standardised, summary.axes * factor, -summary.offset * factor
+        keras.layers.Dense(context.size, name="context"), standardised, summary.axes * factors, -summary.offset * factors
     )
     return ops.clip(components, -LARGEST_CONTEXT, LARGEST_CONTEXT)
 

@@ -15,6 +15,9 @@ from seqembed.summary.components import Summary, drawn_rows, learn_summary
 LARGEST_NUMBER = 4
 # Sequences whose nearest neighbours decide the blur.
 _BLUR_SAMPLE = 1024
+# 0 leaves components in their own proportions, 1 makes their deviations equal.
+_EVENNESS = 0.5
+_LEAST_PART = 1e-3
 
 
 class Context(NamedTuple):
@@ -27,8 +30,8 @@ class Context(NamedTuple):
     center, scale : float32 arrays of shape (n_features,)
         What is subtracted from each feature, as the network reads it, and what it is then divided by. 0 and 1 if the
         network reads scaled features.
-    factor : float
-        The components of the summary are multiplied by it: over the training sequences, their mean square is 1.
+    factors : float32 array of shape (size,)
+        What each component of the summary is multiplied with. The mean square of all over the training sequences is 1.
     blur : float
         Deviation of the noise in training, in deviations of each number. See `learn_context`.
     """
@@ -36,7 +39,7 @@ class Context(NamedTuple):
     summary: Summary
     center: np.ndarray
     scale: np.ndarray
-    factor: float
+    factors: np.ndarray
     blur: float
 
     @property
@@ -58,7 +61,7 @@ class Context(NamedTuple):
             From -4 to 4.
         """
         values = (batch.values - self.center) / self.scale
-        components = np.float32(self.factor) * self.summary.compute(batch._replace(values=values))
+        components = self.factors * self.summary.compute(batch._replace(values=values))
         contexts: np.ndarray = np.clip(components, -LARGEST_NUMBER, LARGEST_NUMBER)
         return contexts
 
@@ -103,12 +106,15 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     rows = drawn_rows(len(sequences), _BLUR_SAMPLE)
     batches = (standard.read(rows[part]) for part in chunks(len(rows), n_timesteps * sequences.sequences.n_features))
     components = np.concatenate([summary.compute(batch) for batch in batches]).astype(np.float64)
-    mean_square = float(components.var(axis=0).mean())
-    if not mean_square > 0:
+    deviations = components.std(axis=0)
+    if not deviations.max() > 0:
         return None
+    factors = np.maximum(deviations, _LEAST_PART * deviations.max()) ** -_EVENNESS
+    factors /= np.sqrt(np.square(deviations * factors).mean())
+    components *= factors
     # The nearest neighbour of a row, itself left out. The typical distance is the root of the mean squared one.
     distances, _ = NearestNeighbors(n_neighbors=1).fit(components).kneighbors()
     blur = float(np.median(distances)) / np.sqrt(2 * components.var(axis=0).sum())
     return Context(
-        summary, center.astype(np.float32), scale.astype(np.float32), 1 / float(np.sqrt(mean_square)), float(blur)
+        summary, center.astype(np.float32), scale.astype(np.float32), factors.astype(np.float32), float(blur)
     )

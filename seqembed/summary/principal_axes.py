@@ -10,13 +10,13 @@ from seqembed.summary.components import drawn_rows
 # Sequences that axes are learned from, and the values that are in memory at once.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 24
 # A component whose deviation is a smaller part of that of the first one is rounding error.
-_LEAST_PART = 1e-4
+_LEAST_PART, _TINY = 1e-4, float(np.finfo(np.float32).tiny)
 # The method starts from random directions. They are the same for all users.
 _SEED = 0
 
 
 def learn_principal_axes(
-    sequences: ScaledSequences, n_components: int, n_timesteps: int
+    sequences: ScaledSequences, n_components: int, n_timesteps: int, share: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learn principal axes of deviations from the means of the features.
 
@@ -29,6 +29,8 @@ def learn_principal_axes(
         Most axes. There are always fewer than sequences.
     n_timesteps : int
         Timesteps of an axis: those of the longest training sequence.
+    share : float, default=1.0
+        There are no more axes than explain this share of the squared deviations from the means.
 
     Returns
     -------
@@ -63,6 +65,9 @@ def learn_principal_axes(
     deviations = (sequences.read(rows, n_timesteps).values - sequences.means).reshape(len(rows), n_values)
     decomposition = TruncatedSVD(n_axes, random_state=_SEED).fit(deviations)
     sizes = decomposition.singular_values_.astype(np.float64) / np.sqrt(len(rows))
-    kept = sizes > max(_LEAST_PART * sizes[0], np.finfo(np.float32).tiny)
-    axes = decomposition.components_[kept].reshape(-1, n_timesteps, n_features)
-    return axes.astype(np.float32), sizes[kept]
+    explained = np.cumsum(np.square(sizes)) / max(np.square(deviations, dtype=np.float64).sum() / len(rows), _TINY)
+    n_kept = min(
+        int((sizes > max(_LEAST_PART * sizes[0], _TINY)).sum()), int(np.searchsorted(explained, share)) + 1
+    )
+    axes = decomposition.components_[:n_kept].reshape(-1, n_timesteps, n_features)
+    return axes.astype(np.float32), sizes[:n_kept]

@@ -137,7 +137,7 @@ def auto_context_size(n_components: int) -> int:
 
 def auto_shortcut_size(n_components: int) -> int:
     """Choose how many principal components join the embedding: a quarter of its numbers."""
-    return n_components // 4
+    return n_components // 2
 
 
 def auto_learning_rate(n_timesteps: int) -> float:

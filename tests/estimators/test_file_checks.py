@@ -32,6 +32,7 @@ def replaced(description, path, value):
 RANDOM_STATE = {"keys": [0] * 624, "position": 0, "has_gauss": 0, "gauss": 0.0}
 ATTRIBUTES = ("attributes",)
 NETWORK = ("attributes", "network_", "Network")
+CONTEXT = ("attributes", "context_", "Context")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,19 @@ NETWORK = ("attributes", "network_", "Network")
         ((*NETWORK, "encoded_timesteps"), 0),
         ((*NETWORK, "patch_size"), True),
         ((*NETWORK, "other"), 3),
+        ((*NETWORK, "context_size"), 0),
+        ((*NETWORK, "context_size"), -1),
+        ((*NETWORK, "shortcut_size"), 0),
+        ((*NETWORK, "shortcut_size"), 2),
+        ((*NETWORK, "shortcut_size"), 3),
+        ((*ATTRIBUTES, "context_"), None),
+        ((*ATTRIBUTES, "context_"), 3),
+        ((*CONTEXT, "summary"), 3),
+        ((*CONTEXT, "summary", "Summary", "n_timesteps"), 40),
+        ((*CONTEXT, "scale"), {"array": "weights_/output/bias"}),
+        ((*CONTEXT, "factors"), {"array": "scale_"}),
+        ((*CONTEXT, "blur"), -1.0),
+        ((*CONTEXT, "blur"), {"float": "inf"}),
         ((*ATTRIBUTES, "scale_"), {"array": "center_"}),
         ((*ATTRIBUTES, "n_timesteps_"), 2.5),
         ((*ATTRIBUTES, "one_length_"), 1),
@@ -91,6 +105,10 @@ def test_descriptions_that_are_not_of_an_estimator_are_refused(path, value):
         lambda arrays: {"weights_/output/bias": np.zeros(2)},
         lambda arrays: {"weights_/output/bias": np.array([0, np.nan], np.float32)},
         lambda arrays: {"scale_": np.zeros(2)},
+        lambda arrays: {"context_/scale": np.zeros(2, np.float32)},
+        lambda arrays: {"weights_/shortcut/loadings": np.zeros((1, 4, 2), np.float32)},
+        lambda arrays: {"weights_/shortcut/loadings": np.ones((1, 0, 2), np.float32)},
+        lambda arrays: {"weights_/shortcut/loadings": np.ones((4, 2), np.float32)},
         lambda arrays: {"center_": np.array([0, np.inf])},
         lambda arrays: {"more": np.zeros(2)},
     ],
