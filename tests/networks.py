@@ -145,10 +145,8 @@ def stock_loss_and_gradient(network, parameters, steps, value_weight, beside, re
                 states = keras.layers.Concatenate()([states, keras.layers.RepeatVector(n_steps)(context)])
             states = lstm(layer, states)
         first = states[:, : network.shortcut_size]
-        if network.activation == "tanh":
-            first = tf.tanh(tf.atanh(first) + components)
-        else:
-            first = first + components
+        is_tanh = network.activation == "tanh"
+        first = tf.tanh(tf.atanh(first) + components) if is_tanh else first + components
         embedding = tf.concat([first, states[:, network.shortcut_size :]], axis=1)
         states = keras.layers.RepeatVector(n_steps)(embedding)
         time_features = np.tile(network.time_features(n_steps), (n_samples, 1, 1))

@@ -75,10 +75,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         half of `n_components`, or as many as the training sequences give. In training, noise is added to it, and the
         data decide how much: see `seqembed.summary.context.learn_context`. 0 means no context.
     shortcut_size : int or "auto", default="auto"
-        Principal components of the padded sequences that join the first numbers of the embedding, and whose loadings
-        are added to the output of the decoder. The LSTM layers learn the rest, in half the updates. "auto" is as many
-        as explain 99 % of the squared deviations from the means, at most half of `n_components`. 0 means no shortcut.
-        See `seqembed.network.shortcut`.
+        Most principal components of the padded sequences that join the first numbers of the embedding, and whose
+        loadings are added to the output of the decoder. The LSTM layers learn the rest, in half the updates. "auto" is
+        half of `n_components`. There are fewer if these explain 99 % of the squared deviations from the means. 0 means
+        no shortcut. See `seqembed.network.shortcut`.
     readout_weight : float, default=0.1
         Weight of a second task in training: a linear layer predicts statistics of each training sequence, such as
         quantiles, autocorrelations and the size of its oscillations, and its context, from the embedding. Its mean
@@ -365,6 +365,14 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         recipe = super()._recipe(shape, network, n_validation)
         return replace(recipe, readout_weight=float(self.readout_weight))
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.shortcut_size != "auto" and self.shortcut_size > self.n_components:
+            raise ValueError(
+                f"Got shortcut_size={self.shortcut_size} with n_components={self.n_components}, expected at most as "
+                f"many principal components as the embedding has numbers. Use shortcut_size='auto' or a smaller one."
+            )
 
     def _network(self, n_features: int, n_timesteps: int) -> Network:
         network = super()._network(n_features, n_timesteps)

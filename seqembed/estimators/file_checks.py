@@ -145,10 +145,13 @@ def _check_network(network: Any) -> None:
 def _check_weights(weights: Any, network: Network) -> None:
     shapes = dict(network.weight_shapes)
     if network.shortcut_size:
-        loadings = weights.get("shortcut/loadings") if isinstance(weights, dict) else None
-        expect(isinstance(loadings, np.ndarray) and loadings.ndim == 3 and loadings.shape[1] > 0, "loadings")
-        shapes |= {"shortcut/means": (network.n_features,)}
-        shapes |= {"shortcut/loadings": (network.shortcut_size, loadings.shape[1], network.n_features)}
+        expect(isinstance(weights, dict) and "shortcut/loadings" in weights, "loadings")
+        loadings = weights["shortcut/loadings"]
+        expect(
+            isinstance(loadings, np.ndarray) and loadings.ndim == 3 and loadings.shape[1] > 0, "loadings of timesteps"
+        )
+        shapes["shortcut/means"] = (network.n_features,)
+        shapes["shortcut/loadings"] = (network.shortcut_size, loadings.shape[1], network.n_features)
         # Components are quotients by their squares.
         expect(bool(loadings.any(axis=(1, 2)).all()), "loadings that are not zero")
     _check_named_arrays(weights, shapes)

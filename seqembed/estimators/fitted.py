@@ -176,10 +176,10 @@ class FittedNetworkMixin(FittedInputMixin):
         model : keras.Model
             Takes and returns arrays of shape (n_samples, n_timesteps, n_features) in the user's units, where
             n_timesteps is that of the longest training sequence, or of shape (n_samples, n_components). With scaling,
-            its first and last layers standardise and undo it. What computes the context and the shortcut is there too, in
-            layers that are not trained. Missing values are not filled in. If the estimator was
-            fitted on sequences of unequal lengths, its inputs are the sequences, padded at the end, and their lengths,
-            an integer array of shape (n_samples,).
+            its first and last layers standardise and undo it. What computes the context and the shortcut is there too,
+            in layers that are not trained. Missing values are not filled in. If the estimator was fitted on sequences
+            of unequal lengths, its inputs are the sequences, padded at the end, and their lengths, an integer array of
+            shape (n_samples,).
 
         Raises
         ------

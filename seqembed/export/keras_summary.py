@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE, Summary
+from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE
 from seqembed.summary.context import LARGEST_NUMBER as LARGEST_CONTEXT
 from seqembed.summary.context import Context
 from seqembed.summary.shares import Shares, kernel_weights
@@ -14,7 +14,9 @@ from seqembed.summary.statistics import LAGS, MOST_FEATURES_IN_PAIRS, N_SEGMENTS
 ops = keras.ops
 
 
-def context_tensor(context: Context, sequences: keras.KerasTensor, lengths: keras.KerasTensor | None) -> keras.KerasTensor:
+def context_tensor(
+    context: Context, sequences: keras.KerasTensor, lengths: keras.KerasTensor | None
+) -> keras.KerasTensor:
     """Compute what `seqembed.summary.context.Context.compute` computes.
 
     Parameters
@@ -50,7 +52,10 @@ def context_tensor(context: Context, sequences: keras.KerasTensor, lengths: kera
     standardised = ops.where(ops.isnan(standardised), ops.zeros_like(standardised), standardised)
     standardised = ops.clip(standardised, -LARGEST_NUMBER, LARGEST_NUMBER)
     components = frozen(
-        keras.layers.Dense(context.size, name="context"), standardised, summary.axes * factors, -summary.offset * factors
+        keras.layers.Dense(context.size, name="context"),
+        standardised,
+        summary.axes * factors,
+        -summary.offset * factors,
     )
     return ops.clip(components, -LARGEST_CONTEXT, LARGEST_CONTEXT)
 
@@ -74,7 +79,11 @@ def _shares(
         # (n_taps, n_features, n_kernels), once for each threshold.
         kernels = kernel_weights()[:, np.newaxis] * channels
         convolution = keras.layers.Conv1D(
-            thresholds.size, len(kernels), padding="same", dilation_rate=dilation, name=f"context_convolution_{number + 1}"
+            thresholds.size,
+            len(kernels),
+            padding="same",
+            dilation_rate=dilation,
+            name=f"context_convolution_{number + 1}",
         )
         above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), -thresholds.ravel())
         exceeds = ops.cast(above > 0, "float32")

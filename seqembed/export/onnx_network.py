@@ -11,7 +11,7 @@ from seqembed.export.onnx_graph import sequence_axes
 from seqembed.export.onnx_summary import SummaryGraph
 from seqembed.inference.model import TrainedModel
 from seqembed.network import shortcut
-from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer, Network
+from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer
 from seqembed.summary.context import LARGEST_NUMBER, Context
 
 if TYPE_CHECKING:

@@ -100,7 +100,9 @@ def _mean_errors(averaged_axes: tuple[int, ...], model: TrainedModel, batch: Bat
 
 
 def _sum_squares(model: TrainedModel, batch: Batch) -> np.ndarray:
-    reconstructed = forward.reconstruct(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
+    reconstructed = forward.reconstruct(
+        model.network, model.weights, batch.values, batch.lengths, model.contexts(batch)
+    )
     # The square of a value beyond 1e19 is infinite in float32.
     values = batch.values.astype(np.float64)
     parts = np.square(values - reconstructed), np.square(values - model.scaling.scaled_means)

@@ -42,7 +42,10 @@ def shortcut_weights(axes: np.ndarray, deviations: np.ndarray, means: np.ndarray
     """
     if not len(axes):
         return {}
-    return {"shortcut/means": means.astype(np.float32), "shortcut/loadings": axes * np.float32(deviations[0] / _LARGEST_DEVIATION)}
+    return {
+        "shortcut/means": means.astype(np.float32),
+        "shortcut/loadings": axes * np.float32(deviations[0] / _LARGEST_DEVIATION),
+    }
 
 
 def flat_loadings(weights: dict[str, np.ndarray]) -> np.ndarray:

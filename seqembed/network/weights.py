@@ -8,7 +8,6 @@ import numpy as np
 
 from seqembed.network.architecture import Network
 
-
 # The output starts from what the shortcut reconstructs.
 _OUTPUT_BESIDE_SHORTCUT = np.float32(0.1)
 

@@ -66,8 +66,6 @@ def learn_principal_axes(
     decomposition = TruncatedSVD(n_axes, random_state=_SEED).fit(deviations)
     sizes = decomposition.singular_values_.astype(np.float64) / np.sqrt(len(rows))
     explained = np.cumsum(np.square(sizes)) / max(np.square(deviations, dtype=np.float64).sum() / len(rows), _TINY)
-    n_kept = min(
-        int((sizes > max(_LEAST_PART * sizes[0], _TINY)).sum()), int(np.searchsorted(explained, share)) + 1
-    )
+    n_kept = min(int((sizes > max(_LEAST_PART * sizes[0], _TINY)).sum()), int(np.searchsorted(explained, share)) + 1)
     axes = decomposition.components_[:n_kept].reshape(-1, n_timesteps, n_features)
     return axes.astype(np.float32), sizes[:n_kept]

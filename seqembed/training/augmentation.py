@@ -214,14 +214,12 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Var
     return unmixed(varied)
 
 
-def _varied(
-    batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray
-) -> tuple[Batch, np.ndarray]:
+def _varied(batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray) -> tuple[Batch, np.ndarray]:
     """Make a varied batch: unknown values are the means, and a sequence without any known value stays as it was.
 
     Also returns which sequences stay.
     """
-    unvaried = ~mask.any(axis=(1, 2), keepdims=True)
+    unvaried = np.logical_not(mask.any(axis=(1, 2), keepdims=True))
     if not mask.all():
         values = np.where(unvaried, batch.values, np.where(mask, values, means))
         mask = np.where(unvaried, batch.mask, mask)

@@ -322,9 +322,7 @@ def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> V
     return unmixed(batch)
 
 
-def _all_contexts(
-    model: TrainedModel, sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
-) -> np.ndarray:
+def _all_contexts(model: TrainedModel, sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
     """Compute the contexts of training sequences, once for all epochs: a row for each sequence, also for others."""
     contexts = np.zeros((len(sequences), model.network.context_size), np.float32)
     context = model.context

@@ -127,7 +127,7 @@ class Readout(NamedTuple):
         """
         n_numbers = max(1, n_sequences * self.context_size)
         groups = [self.weight / max(1, n_known), CONTEXT_WEIGHT * self.weight / n_numbers]
-        weights = np.repeat(np.float32(groups), [len(self.means), self.context_size])
+        weights = np.repeat(np.array(groups, np.float32), [len(self.means), self.context_size])
         return targets._replace(weight=targets.weight * weights)
 
 

@@ -89,7 +89,9 @@ def test_missing_values_are_read_as_means(in_patches, waves):
 
 
 def test_a_patch_of_one_timestep_is_the_network_of_the_post():
-    flow = LSTMAutoencoder(patch_size=1, time_encoding=False, context_size=0, shortcut_size=0).layer_flow(n_timesteps=300, n_features=2)
+    flow = LSTMAutoencoder(patch_size=1, time_encoding=False, context_size=0, shortcut_size=0).layer_flow(
+        n_timesteps=300, n_features=2
+    )
     assert flow.n_parameters == 248_578
     assert [step.name for step in flow.steps][:2] == ["encoder_1", "encoder_2"]
 

@@ -48,7 +48,9 @@ def test_numbers_are_mixed_by_the_shares_of_the_variance():
     # Sequences that are orthogonal: the squares of the weights are the shares.
     batch = complete_batch(np.eye(5, dtype=np.float32)[:, :, np.newaxis])
     varied = mixed(batch, np.random.default_rng(0), np.zeros(1, np.float32))
-    np.testing.assert_allclose(varied.mix(np.eye(5, dtype=np.float32)), np.square(varied.batch.values[:, :, 0]), atol=1e-6)
+    np.testing.assert_allclose(
+        varied.mix(np.eye(5, dtype=np.float32)), np.square(varied.batch.values[:, :, 0]), atol=1e-6
+    )
     assert (varied.partners != np.arange(5)).all()
     shifted_batch = shifted(batch, np.random.default_rng(0), np.zeros(1, np.float32))
     np.testing.assert_array_equal(shifted_batch.mix(np.eye(5, dtype=np.float32)), np.eye(5))

@@ -8,7 +8,6 @@ from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.scaling import ScaledSequences, learn_scaling
 from seqembed.training.readout import learn_readout
 
-
 NO_CONTEXTS = np.empty((300, 0), np.float32)
 
 

@@ -15,8 +15,8 @@ import worker
 from communicators import ThreadCommunicator, run_workers
 
 from seqembed import LSTMAutoencoder, ReconstructionDetector, load
-from seqembed.training.muon import Muon
 from seqembed.training.augmentation import unmixed
+from seqembed.training.muon import Muon
 from seqembed.training.workers import ALONE, Workers, find_workers
 
 TESTS = Path(__file__).parents[1]
@@ -124,7 +124,8 @@ def test_all_workers_compute_the_same_context():
     X = sequences(ragged=True)
     first, second = fit_on_all(shards(X, 30))
     np.testing.assert_array_equal(first.transform(X), second.transform(X))
-    assert first.network_.context_size and first.network_.shortcut_size
+    assert first.network_.context_size > 0
+    assert first.network_.shortcut_size > 0
 
 
 def test_lengths_of_one_worker_count_for_all():
@@ -139,8 +140,12 @@ def test_workers_keep_time_together_or_not_at_all(monkeypatch):
     wave = np.sin(np.arange(40) / 6)
     first, second = (np.repeat(sign * wave[np.newaxis], 20, axis=0) for sign in (1, -1))
     chosen = []
-    monkeypatch.setattr("seqembed.training.batches.mixed", lambda batch, *_: (chosen.append("mixed"), unmixed(batch))[1])
-    monkeypatch.setattr("seqembed.training.batches.shifted", lambda batch, *_: (chosen.append("shifted"), unmixed(batch))[1])
+    monkeypatch.setattr(
+        "seqembed.training.batches.mixed", lambda batch, *_: (chosen.append("mixed"), unmixed(batch))[1]
+    )
+    monkeypatch.setattr(
+        "seqembed.training.batches.shifted", lambda batch, *_: (chosen.append("shifted"), unmixed(batch))[1]
+    )
     fit_on_all([first, second], epochs=1)
     assert set(chosen) == {"shifted"}
 

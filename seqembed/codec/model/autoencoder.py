@@ -108,5 +108,7 @@ def decoder_weights(model: TrainedModel, n_timesteps: int) -> DecoderWeights:
         scaling.scale,
         network.patch_size,
         network.activation == "relu",
-        weights["shortcut/loadings"].astype(np.float64) if network.shortcut_size else np.empty((0, 1, len(scaling.scale))),
+        weights["shortcut/loadings"].astype(np.float64)
+        if network.shortcut_size
+        else np.empty((0, 1, len(scaling.scale))),
     )
