@@ -39,13 +39,15 @@ def main() -> None:
     rows = {}
     for n_timesteps in arguments.timesteps:
         X = np.random.default_rng(0).standard_normal((arguments.sequences, n_timesteps, N_FEATURES)).astype(np.float32)
-        # The others read timestep by timestep; the default reads patches, a network of fewer steps.
-        autoencoder = LSTMAutoencoder(patch_size=1, epochs=1, batch_size=64, random_state=0).fit(X[:64])
-        in_patches = LSTMAutoencoder(epochs=1, batch_size=64, random_state=0).fit(X[:64])
+        # The others are LSTM layers alone that read timestep by timestep. The default reads patches, in fewer steps, and
+        # computes a context and a shortcut.
+        settings = {"epochs": 1, "batch_size": 64, "random_state": 0}
+        autoencoder = LSTMAutoencoder(patch_size=1, context_size=0, shortcut_size=0, **settings).fit(X[:64])
+        default = LSTMAutoencoder(**settings).fit(X[:64])
         keras_encoder = stock_keras_encoder(autoencoder, X.shape[1:])
         contestants = {
             "seqembed": lambda X=X, autoencoder=autoencoder: autoencoder.transform(X),
-            "seqembed in patches": lambda X=X, autoencoder=in_patches: autoencoder.transform(X),
+            "seqembed, defaults": lambda X=X, autoencoder=default: autoencoder.transform(X),
             "Keras predict": lambda X=X, encoder=keras_encoder: encoder.predict(X, verbose=0),
             "Keras predict, batch 256": lambda X=X, encoder=keras_encoder: encoder.predict(
                 X, batch_size=256, verbose=0
@@ -58,8 +60,10 @@ def main() -> None:
         print(f"{n_timesteps:4d} timesteps: {operations / seconds['seqembed'] / peak:.0%} of the peak")
         for name, each in seconds.items():
             print(f"  {name:26s}{each:7.3f} s  {each / seconds['seqembed']:5.2f} x seqembed", flush=True)
-        single = median_seconds({"one": lambda X=X, fitted=autoencoder: fitted.transform(X[:1])}, 50)["one"]
-        print(f"  a single sequence takes seqembed {1e3 * single:.2f} ms")
+        fitted = {"seqembed": autoencoder, "seqembed, defaults": default}
+        single = {name: lambda X=X, each=each: each.transform(X[:1]) for name, each in fitted.items()}
+        milliseconds = {name: 1e3 * each for name, each in median_seconds(single, 50).items()}
+        print("  a single sequence: " + ", ".join(f"{name} {each:.2f} ms" for name, each in milliseconds.items()))
         rows[str(n_timesteps)] = seconds
     measure_first_embedding(autoencoder, X, arguments.repeats)
     if arguments.plot:

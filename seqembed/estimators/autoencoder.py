@@ -77,13 +77,13 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     shortcut_size : int or "auto", default="auto"
         Most principal components of the padded sequences that join the first numbers of the embedding, and whose
         loadings are added to the output of the decoder. The LSTM layers learn the rest, in half the updates. "auto" is
-        half of `n_components`. There are fewer if these explain 99 % of the squared deviations from the means. 0 means
-        no shortcut. See `seqembed.network.shortcut`.
+        half of `n_components`. There are fewer, or none, where more would not help with unseen sequences: see
+        `seqembed.summary.principal_axes.learn_principal_axes`. 0 means no shortcut.
     readout_weight : float, default=0.1
         Weight of a second task in training: a linear layer predicts statistics of each training sequence, such as
         quantiles, autocorrelations and the size of its oscillations, and its context, from the embedding. Its mean
         squared error, times this weight and the variance of the sequences, joins the loss; that of the context counts
-        five times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
+        ten times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
         to the reconstruction. The layer is thrown away after training. 0 trains on the reconstruction alone. See
         `seqembed.training.readout`.
     epochs : int or "auto", default="auto"

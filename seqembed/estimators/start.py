@@ -25,9 +25,6 @@ from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
 _FREE = ("random_state", "n_jobs", "verbose")
-# A shortcut has no more components than explain this share of the squared deviations from the means: the LSTM layers
-# learn the rest, and each component takes room of the embedding.
-_SHORTCUT_SHARE = 0.99
 # What worker 0 sends to the others.
 _KINDS: Kinds = {each.__name__: record(each) for each in (Context, Summary, Shares)}
 
@@ -124,7 +121,7 @@ def _learn_beside(
         if network.context_size:
             context = learn_context(sequences, network.context_size, n_timesteps)
         if network.shortcut_size:
-            axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps, _SHORTCUT_SHARE)
+            axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps)
             fixed = shortcut_weights(axes, deviations, sequences.means)
     return context, fixed
 

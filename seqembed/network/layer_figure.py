@@ -117,11 +117,11 @@ def _explanation(step: LayerStep, network: Network) -> str:
         )
     if step.name == "shortcut_in":
         return (
-            f"{network.shortcut_size} principal components of the sequence join\nthe first numbers of the embedding\n"
-            f"{shapes}"
+            f"up to {network.shortcut_size} principal components of the sequence\njoin its first numbers:\n"
+            f"the embedding, transform()\n{shapes}"
         )
     if step.name == "shortcut_out":
-        return f"what the first {network.shortcut_size} numbers of the embedding stand for\nis added\n{shapes}"
+        return f"what these numbers of the embedding\nstand for is added\n{shapes}"
     if step.role == "bridge":
         return f"the vector is repeated, once for each {moment},\nso that the decoder can unroll it\n{shapes}"
     if step.role == "time":
@@ -134,10 +134,9 @@ def _explanation(step: LayerStep, network: Network) -> str:
         )
     if step.return_sequences:
         return f"return_sequences=True: every {moment}\nemits its state of {step.output_shape[1]} numbers\n{shapes}"
-    return (
-        f"return_sequences=False: only the last {moment} emits.\nThe whole sequence is now ONE vector of "
-        f"{step.output_shape[0]}:\nthe embedding, transform()\n{shapes}"
-    )
+    whole = f"The whole sequence is now ONE vector of {step.output_shape[0]}"
+    name = "" if network.shortcut_size else ":\nthe embedding, transform()"
+    return f"return_sequences=False: only the last {moment} emits.\n{whole}{name}\n{shapes}"
 
 
 def _draw_sequence(axes: Axes, row: int, shown: list[int | None], network: Network, n_timesteps: int) -> None:

@@ -15,9 +15,8 @@ from seqembed.summary.components import Summary, drawn_rows, learn_summary
 LARGEST_NUMBER = 4
 # Sequences whose nearest neighbours decide the blur.
 _BLUR_SAMPLE = 1024
-# 0 leaves components in their own proportions, 1 makes their deviations equal.
-_EVENNESS = 0.5
-_LEAST_PART = 1e-3
+# Noise as a share of the distance to the nearest neighbour: with more, the encoder ignores the context.
+_BLUR_SHARE = 0.25
 
 
 class Context(NamedTuple):
@@ -30,8 +29,8 @@ class Context(NamedTuple):
     center, scale : float32 arrays of shape (n_features,)
         What is subtracted from each feature, as the network reads it, and what it is then divided by. 0 and 1 if the
         network reads scaled features.
-    factors : float32 array of shape (size,)
-        What each component of the summary is multiplied with. The mean square of all over the training sequences is 1.
+    factor : float
+        The components of the summary are multiplied by it: over the training sequences, their mean square is 1.
     blur : float
         Deviation of the noise in training, in deviations of each number. See `learn_context`.
     """
@@ -39,7 +38,7 @@ class Context(NamedTuple):
     summary: Summary
     center: np.ndarray
     scale: np.ndarray
-    factors: np.ndarray
+    factor: float
     blur: float
 
     @property
@@ -60,8 +59,9 @@ class Context(NamedTuple):
         contexts : float32 array of shape (n_samples, size)
             From -4 to 4.
         """
-        values = (batch.values - self.center) / self.scale
-        components = self.factors * self.summary.compute(batch._replace(values=values))
+        if self.center.any() or (self.scale != 1).any():
+            batch = batch._replace(values=(batch.values - self.center) / self.scale)
+        components = np.float32(self.factor) * self.summary.compute(batch)
         contexts: np.ndarray = np.clip(components, -LARGEST_NUMBER, LARGEST_NUMBER)
         return contexts
 
@@ -70,11 +70,11 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     """Learn the context of training sequences.
 
     An encoder could learn from its context which training sequence it reads, instead of reading the sequence. So
-    training adds noise to each context, and the data decide how much: as much as contexts of neighbours differ. The
-    `blur` is the median distance between the contexts of a sequence and of its nearest neighbour, as a share of the
-    typical distance of two sequences. Where sequences fall into groups, neighbours are near, and the noise is small.
-    Where all sequences differ from one another alike, as noisy ones do, it is large, and the encoder learns to rely on
-    the sequence.
+    training adds noise to each context, and the data decide how much: it makes neighbours hard to tell apart. The
+    `blur` is a quarter of the median distance between the contexts of a sequence and of its nearest neighbour, as a
+    share of the typical distance of two sequences. Where sequences fall into groups, neighbours are near, and the noise
+    is small. Where all sequences differ from one another alike, as noisy ones do, it is larger, and the encoder learns
+    to rely on the sequence.
 
     Parameters
     ----------
@@ -99,8 +99,10 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     >>> context.compute(sequences.read(slice(0, 5))).shape, 0 < context.blur < 1
     ((5, 8), True)
     """
-    standard = ScaledSequences(sequences.sequences, learn_scaling(sequences.sequences, "standard"))
-    own, other = standard.scaling, sequences.scaling
+    other = own = sequences.scaling
+    if not own.center.any() and (own.scale == 1).all():
+        own = learn_scaling(sequences.sequences, "standard")
+    standard = ScaledSequences(sequences.sequences, own)
     center, scale = (own.center - other.center) / other.scale, own.scale / other.scale
     summary = learn_summary(standard, size, n_timesteps)
     rows = drawn_rows(len(sequences), _BLUR_SAMPLE)
@@ -109,12 +111,10 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     deviations = components.std(axis=0)
     if not deviations.max() > 0:
         return None
-    factors = np.maximum(deviations, _LEAST_PART * deviations.max()) ** -_EVENNESS
-    factors /= np.sqrt(np.square(deviations * factors).mean())
-    components *= factors
+    factor = float(1 / np.sqrt(np.square(deviations).mean()))
     # The nearest neighbour of a row, itself left out. The typical distance is the root of the mean squared one.
     distances, _ = NearestNeighbors(n_neighbors=1).fit(components).kneighbors()
-    blur = float(np.median(distances)) / np.sqrt(2 * components.var(axis=0).sum())
+    blur = _BLUR_SHARE * float(np.median(distances) / np.sqrt(2 * np.square(deviations).sum()))
     return Context(
-        summary, center.astype(np.float32), scale.astype(np.float32), factors.astype(np.float32), float(blur)
+        summary, center.astype(np.float32), scale.astype(np.float32), factor, blur
     )

@@ -9,6 +9,11 @@ from seqembed.summary.components import drawn_rows
 
 # Sequences that axes are learned from, and the values that are in memory at once.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 24
+# Parts of a sample of so many sequences, each of which judges the axes of the other parts.
+_N_FOLDS, _JUDGED_SEQUENCES = 4, 512
+# An axis explains at least this share of the squared deviations of sequences that it was not learned from, and all axes
+# together at least this share. Each axis takes room of the embedding.
+_LEAST_EXPLAINED, _LEAST_EXPLAINED_BY_ALL = 1e-3, 0.1
 # A component whose deviation is a smaller part of that of the first one is rounding error.
 _LEAST_PART, _TINY = 1e-4, float(np.finfo(np.float32).tiny)
 # The method starts from random directions. They are the same for all users.
@@ -16,9 +21,13 @@ _SEED = 0
 
 
 def learn_principal_axes(
-    sequences: ScaledSequences, n_components: int, n_timesteps: int, share: float = 1.0
+    sequences: ScaledSequences, n_components: int, n_timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Learn principal axes of deviations from the means of the features.
+    """Learn principal axes of deviations from the means of the features, as many as help with unseen sequences.
+
+    The data decide how many there are. Each quarter of the sequences judges the axes of the other three. An axis is
+    kept up to the last one that explains 0.1 % of the squared deviations there. If all of them explain less than 10 %,
+    as in noise, there are none.
 
     Parameters
     ----------
@@ -29,8 +38,6 @@ def learn_principal_axes(
         Most axes. There are always fewer than sequences.
     n_timesteps : int
         Timesteps of an axis: those of the longest training sequence.
-    share : float, default=1.0
-        There are no more axes than explain this share of the squared deviations from the means.
 
     Returns
     -------
@@ -47,25 +54,43 @@ def learn_principal_axes(
     --------
     >>> from seqembed.sequences.collection import check_sequences
     >>> from seqembed.sequences.scaling import learn_scaling
-    >>> checked = check_sequences(np.random.default_rng(0).normal(size=(50, 30, 2)))
+    >>> checked = check_sequences(np.random.default_rng(0).normal(size=(50, 30, 2)).cumsum(axis=1))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
     >>> axes, deviations = learn_principal_axes(sequences, n_components=4, n_timesteps=30)
     >>> axes.shape, deviations.shape
     ((4, 30, 2), (4,))
     """
-    # Imported here, because only `fit` needs it: it would slow the start of a process that loads and transforms.
-    from sklearn.decomposition import TruncatedSVD
-
     n_features = sequences.sequences.n_features
     n_values = n_timesteps * n_features
     rows = drawn_rows(len(sequences), min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_VALUES // n_values)))
-    n_axes = min(n_components, len(rows) - 1, n_values)
-    if n_axes < 1:
-        return np.empty((0, n_timesteps, n_features), np.float32), np.empty(0)
     deviations = (sequences.read(rows, n_timesteps).values - sequences.means).reshape(len(rows), n_values)
-    decomposition = TruncatedSVD(n_axes, random_state=_SEED).fit(deviations)
-    sizes = decomposition.singular_values_.astype(np.float64) / np.sqrt(len(rows))
-    explained = np.cumsum(np.square(sizes)) / max(np.square(deviations, dtype=np.float64).sum() / len(rows), _TINY)
-    n_kept = min(int((sizes > max(_LEAST_PART * sizes[0], _TINY)).sum()), int(np.searchsorted(explained, share)) + 1)
-    axes = decomposition.components_[:n_kept].reshape(-1, n_timesteps, n_features)
-    return axes.astype(np.float32), sizes[:n_kept]
+    n_axes = _count_useful(deviations[drawn_rows(len(rows), _JUDGED_SEQUENCES)], n_components)
+    axes, sizes = _axes_and_sizes(deviations, n_axes)
+    return axes.reshape(-1, n_timesteps, n_features), sizes / np.sqrt(len(rows))
+
+
+def _axes_and_sizes(deviations: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first right singular vectors that are not rounding error, and their singular values."""
+    # Imported here, because only `fit` needs it: it would slow the start of a process that loads and transforms.
+    from sklearn.decomposition import TruncatedSVD
+
+    n_axes = min(n_axes, len(deviations) - 1, deviations.shape[1])
+    if n_axes < 1:
+        return np.empty((0, deviations.shape[1]), np.float32), np.empty(0)
+    # Of constants, shares of no variance are computed, which nobody reads.
+    with np.errstate(invalid="ignore"):
+        decomposition = TruncatedSVD(n_axes, random_state=_SEED).fit(deviations)
+    sizes = decomposition.singular_values_.astype(np.float64)
+    kept = sizes > max(_LEAST_PART * sizes[0], _TINY)
+    return decomposition.components_[kept].astype(np.float32), sizes[kept]
+
+
+def _count_useful(deviations: np.ndarray, most: int) -> int:
+    """Count the axes that explain deviations of sequences that they were not learned from."""
+    explained, folds = np.zeros(most), np.arange(len(deviations)) % _N_FOLDS
+    for fold in range(_N_FOLDS):
+        axes, _ = _axes_and_sizes(deviations[folds != fold], most)
+        explained[: len(axes)] += np.square(deviations[folds == fold] @ axes.T, dtype=np.float64).sum(axis=0)
+    explained /= max(np.square(deviations, dtype=np.float64).sum(), _TINY)
+    useful = np.flatnonzero(explained >= _LEAST_EXPLAINED)
+    return 0 if explained.sum() < _LEAST_EXPLAINED_BY_ALL else int(useful[-1]) + 1
