@@ -167,8 +167,8 @@ def _check_context(context: Any, network: Network) -> None:
     for name in ("center", "scale"):
         _check_array(getattr(context, name), (network.n_features,), np.float32, f"{name} of the context")
     expect((context.scale > 0).all(), "scales of the context above zero")
-    _check_array(context.factors, (context.size,), np.float32, "factors of the context")
-    expect(type(context.blur) is float and 0 <= context.blur < np.inf, "a blur")
+    for value in (context.factor, context.blur):
+        expect(type(value) is float and 0 <= value < np.inf, "a factor and a blur")
 
 
 def _check_named_arrays(arrays: Any, shapes: dict[str, tuple[int, ...]]) -> None:

@@ -33,7 +33,7 @@ def context_tensor(
     contexts : tensor of shape (n_samples, context_size)
         In float32, so that the last digits differ from those of `Context.compute`.
     """
-    summary, factors = context.summary, context.factors
+    summary, factor = context.summary, context.factor
     standard = keras.layers.Rescaling(
         (1 / context.scale).tolist(), (-context.center / context.scale).tolist(), name="context_scale"
     )(sequences)
@@ -54,8 +54,8 @@ def context_tensor(
     components = frozen(
         keras.layers.Dense(context.size, name="context"),
         standardised,
-        summary.axes * factors,
-        -summary.offset * factors,
+        summary.axes * factor,
+        -summary.offset * factor,
     )
     return ops.clip(components, -LARGEST_CONTEXT, LARGEST_CONTEXT)
 

@@ -193,7 +193,7 @@ class _NetworkGraph(SummaryGraph):
         standard = self.add("Sub", read.scaled, self.constant(context.center))
         standard = self.add("Div", standard, self.constant(context.scale))
         components = self.components(context.summary, standard, read.lengths)
-        contexts = self.add("Mul", components, self.constant(context.factors))
+        contexts = self.add("Mul", components, self.constant(np.float32(context.factor)))
         return self.clipped(contexts, LARGEST_NUMBER)
 
     def _repeated(self, contexts: str, steps: str) -> str:

@@ -77,7 +77,7 @@ CONTEXT = ("attributes", "context_", "Context")
         ((*CONTEXT, "summary"), 3),
         ((*CONTEXT, "summary", "Summary", "n_timesteps"), 40),
         ((*CONTEXT, "scale"), {"array": "weights_/output/bias"}),
-        ((*CONTEXT, "factors"), {"array": "scale_"}),
+        ((*CONTEXT, "factor"), {"array": "scale_"}),
         ((*CONTEXT, "blur"), -1.0),
         ((*CONTEXT, "blur"), {"float": "inf"}),
         ((*ATTRIBUTES, "scale_"), {"array": "center_"}),

@@ -10,7 +10,8 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(3, 2, (1000, 10, 3)).astype(np.float32)
+# Walks, of which principal components explain much.
+X = (3 + RANDOM.normal(size=(1000, 10, 3)).cumsum(axis=1)).astype(np.float32)
 X[3, 2, 1] = np.nan
 LENGTHS = RANDOM.integers(2, 11, 50)
 LIST = [X[row, :length] for row, length in enumerate(LENGTHS)]
@@ -37,6 +38,8 @@ def assert_close(values, expected, scale=1):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_parts_compute_what_the_estimator_computes(name):
     autoencoder = LSTMAutoencoder(4, epochs=5, random_state=0, **NETWORKS[name]).fit(X[:100])
+    assert autoencoder.network_.context_size > 0
+    assert autoencoder.network_.shortcut_size > 0
     encoder, decoder, whole = (session(autoencoder, part) for part in ("encoder", "decoder", "autoencoder"))
     for n_samples in (1, 7, 1000):
         (embedding,) = encoder.run(["Z"], {"X": X[:n_samples]})

@@ -26,9 +26,19 @@ def test_axes_are_singular_vectors_of_deviations_from_the_means():
     np.testing.assert_allclose(axes.reshape(4, -1) @ axes.reshape(4, -1).T, np.eye(4), atol=1e-5)
 
 
-@pytest.mark.parametrize(("n_samples", "n_axes"), [(1, 0), (2, 1), (5, 4)])
-def test_there_are_fewer_axes_than_sequences(n_samples, n_axes):
-    assert len(learn_principal_axes(scaled(walks(n_samples)), 8, 20)[0]) == n_axes
+@pytest.mark.parametrize(("n_samples", "most"), [(1, 0), (2, 0), (3, 1), (5, 3)])
+def test_there_are_fewer_axes_than_sequences_that_judge_them(n_samples, most):
+    assert len(learn_principal_axes(scaled(walks(n_samples)), 8, 20)[0]) <= most
+
+
+def test_there_are_as_many_axes_as_help_with_unseen_sequences():
+    random, time = np.random.default_rng(0), np.arange(50) / 8
+    waves = np.stack([np.sin(frequency * time) for frequency in (1, 2, 3)])
+    signal = random.normal(size=(200, 3)) @ waves
+    noise = random.normal(size=(200, 50))
+    few, none = (scaled(X[..., np.newaxis]) for X in (signal + 0.01 * noise, 0.1 * signal + noise))
+    assert len(learn_principal_axes(few, 8, 50)[0]) == 3
+    assert len(learn_principal_axes(none, 3, 50)[0]) == 0
 
 
 def test_there_are_no_more_axes_than_values_and_none_that_are_rounding():
