@@ -83,7 +83,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Weight of a second task in training: a linear layer predicts statistics of each training sequence, such as
         quantiles, autocorrelations and the size of its oscillations, and its context, from the embedding. Its mean
         squared error, times this weight and the variance of the sequences, joins the loss; that of the context counts
-        ten times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
+        five times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
         to the reconstruction. The layer is thrown away after training. 0 trains on the reconstruction alone. See
         `seqembed.training.readout`.
     epochs : int or "auto", default="auto"

@@ -7,6 +7,7 @@ its phase. Dempster et al. call it PPV, the proportion of positive values.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -213,8 +214,9 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
     return convolved
 
 
+@functools.cache
 def kernel_weights() -> np.ndarray:
-    """Return the weights of all kernels, float32 of shape (9, n_kernels).
+    """Return the weights of all kernels, float32 of shape (9, n_kernels). The array can't be written to.
 
     Examples
     --------
@@ -223,6 +225,7 @@ def kernel_weights() -> np.ndarray:
     """
     weights = np.full((_N_TAPS, N_KERNELS), -1, np.float32)
     weights[_TRIPLES.T, np.arange(N_KERNELS)] = 2
+    weights.flags.writeable = False
     return weights
 
 
@@ -234,7 +237,9 @@ def _convolutions(values: np.ndarray, dilation: int, channels: np.ndarray) -> It
     n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * width))
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
-        padded = np.pad(values[rows], ((0, 0), (reach, reach), (0, 0)))
+        # Not np.pad, which takes as long as the convolutions of a single sequence.
+        padded = np.zeros((rows.stop - rows.start, n_timesteps + 2 * reach, n_features), np.float32)
+        padded[:, reach : reach + n_timesteps] = values[rows]
         for start in range(0, n_timesteps, n_at_once):
             stop = min(start + n_at_once, n_timesteps)
             yield rows, slice(start, stop), convolve(padded[:, start : stop + 2 * reach], dilation, channels)

@@ -21,7 +21,7 @@ from seqembed.training.workers import ALONE, Workers
 
 _LARGEST_TARGET = 4
 # Weight of the mean squared error of the context, as a multiple of that of the statistics.
-CONTEXT_WEIGHT = 10.0
+CONTEXT_WEIGHT = 5.0
 # A statistic that varies less than this over the training set carries no information.
 _LEAST_VARIATION = 0.01
 _BATCH = 64

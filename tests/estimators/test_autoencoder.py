@@ -220,3 +220,47 @@ def test_embeddings_are_decoded_by_batches_as_all_at_once(fitted, waves, loader,
     np.testing.assert_allclose(into[:], expected, rtol=1e-4)
     with pytest.raises(ValueError, match="Got lengths= beside batches of embeddings"):
         fitted.inverse_transform(iter([Z]), lengths=lengths)
+
+
+def walks(n_samples=40):
+    return np.random.default_rng(0).normal(size=(n_samples, 12, 2)).cumsum(axis=1)
+
+
+def small_network(**parameters):
+    return LSTMAutoencoder(8, hidden_units=(6,), random_state=0, **{"epochs": 2} | parameters)
+
+
+def test_context_and_shortcut_have_at_most_half_the_size_of_the_embedding():
+    network = small_network().fit(walks()).network_
+    assert (network.context_size, network.shortcut_size) == (4, 4)
+    few = small_network().fit(walks(3)).network_
+    assert few.context_size <= 2
+    assert few.shortcut_size <= 1
+    nothing = small_network().fit(np.ones((5, 12, 2))).network_
+    assert (nothing.context_size, nothing.shortcut_size) == (0, 0)
+
+
+def test_without_context_and_shortcut_the_network_is_that_of_lstm_layers_alone():
+    autoencoder = small_network(context_size=0, shortcut_size=0).fit(walks())
+    assert set(autoencoder.weights_) == set(autoencoder.network_.weight_shapes)
+    assert autoencoder.model_.context is None
+
+
+def test_a_shortcut_larger_than_the_embedding_is_refused():
+    with pytest.raises(ValueError, match="Got shortcut_size=9 with n_components=8, expected at most as many"):
+        small_network(shortcut_size=9).fit(walks())
+
+
+def test_a_stream_keeps_the_context_and_the_shortcut_of_its_first_batch():
+    autoencoder = small_network().partial_fit(walks())
+    context, loadings = autoencoder.model_.context, autoencoder.weights_["shortcut/loadings"]
+    autoencoder.partial_fit(100 * walks())
+    assert autoencoder.model_.context is context
+    assert autoencoder.weights_["shortcut/loadings"] is loadings
+
+
+def test_the_shortcut_alone_reconstructs_what_principal_components_reconstruct():
+    X = walks(200)
+    autoencoder = small_network(context_size=0, epochs=1, learning_rate=1e-9, augment=False).fit(X)
+    plain = small_network(context_size=0, shortcut_size=0, epochs=1, learning_rate=1e-9, augment=False).fit(X)
+    assert autoencoder.score(X) > 0.5 > plain.score(X)
