@@ -76,7 +76,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         data decide how much: see `seqembed.summary.context.learn_context`. 0 means no context.
     shortcut_size : int or "auto", default="auto"
         Most principal components of the padded sequences that join the first numbers of the embedding, and whose
-        loadings are added to the output of the decoder. The LSTM layers learn the rest, in half the updates. "auto" is
+        loadings are added to the output of the decoder. The LSTM layers learn the rest, in fewer updates. "auto" is
         half of `n_components`. There are fewer, or none, where more would not help with unseen sequences: see
         `seqembed.summary.principal_axes.learn_principal_axes`. 0 means no shortcut.
     readout_weight : float, default=0.1
@@ -90,13 +90,13 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
         epoch: 40,000 sequences get six passes. In patches, which make updates cheap, there are twice as many, in at
-        most 1,000 epochs. With a shortcut there are half as many.
+        most 1,000 epochs. With a shortcut, 500 updates are enough, in patches or not, in at most 500 epochs.
     batch_size : int or "auto", default="auto"
         Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
         quarter of the data, at least 16 and at most 64; for patches of several timesteps it is 64.
     learning_rate : float or "auto", default="auto"
         Peak of the learning rate, reached after a warm-up over 5 % of the updates and followed by a cosine decay.
-        "auto" is 0.01 for 100 timesteps and is proportional to n_timesteps ** -0.25: 0.019 for 8, 0.0056 for 1,000. The
+        "auto" is 0.01 for 100 timesteps, or 0.015 with a shortcut, and proportional to n_timesteps ** -0.25. The
         optimiser is Muon, whose steps are about a fifth of the rate for each weight. The gradient is clipped at norm 1.
     validation_fraction : float, default=0.0
         Share of the sequences that are held back at random. The weights of the epoch with the lowest loss on them are

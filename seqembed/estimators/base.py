@@ -284,7 +284,9 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""
         n_samples = sum(shape.n_samples)
-        rate = auto_learning_rate(shape.n_timesteps) if self.learning_rate == "auto" else self.learning_rate
+        has_shortcut = self._network(1, shape.n_timesteps).shortcut_size > 0
+        auto_rate = auto_learning_rate(shape.n_timesteps, has_shortcut=has_shortcut)
+        rate = auto_rate if self.learning_rate == "auto" else self.learning_rate
         return Recipe(
             epochs=self.count_epochs(n_samples, shape.n_timesteps),
             batch_size=self._count_per_batch(n_samples, network.patch_size),

@@ -115,6 +115,4 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     # The nearest neighbour of a row, itself left out. The typical distance is the root of the mean squared one.
     distances, _ = NearestNeighbors(n_neighbors=1).fit(components).kneighbors()
     blur = _BLUR_SHARE * float(np.median(distances) / np.sqrt(2 * np.square(deviations).sum()))
-    return Context(
-        summary, center.astype(np.float32), scale.astype(np.float32), factor, blur
-    )
+    return Context(summary, center.astype(np.float32), scale.astype(np.float32), factor, blur)

@@ -11,9 +11,9 @@ from seqembed.summary.components import drawn_rows
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 24
 # Parts of a sample of so many sequences, each of which judges the axes of the other parts.
 _N_FOLDS, _JUDGED_SEQUENCES = 4, 512
-# An axis explains at least this share of the squared deviations of sequences that it was not learned from, and all axes
-# together at least this share. Each axis takes room of the embedding.
-_LEAST_EXPLAINED, _LEAST_EXPLAINED_BY_ALL = 1e-3, 0.1
+# An axis explains at least this share of the squared deviations of sequences that it was not learned from. Each axis
+# takes room of the embedding.
+_LEAST_EXPLAINED = 1e-3
 # A component whose deviation is a smaller part of that of the first one is rounding error.
 _LEAST_PART, _TINY = 1e-4, float(np.finfo(np.float32).tiny)
 # The method starts from random directions. They are the same for all users.
@@ -26,8 +26,7 @@ def learn_principal_axes(
     """Learn principal axes of deviations from the means of the features, as many as help with unseen sequences.
 
     The data decide how many there are. Each quarter of the sequences judges the axes of the other three. An axis is
-    kept up to the last one that explains 0.1 % of the squared deviations there. If all of them explain less than 10 %,
-    as in noise, there are none.
+    kept up to the last one that explains 0.1 % of the squared deviations there.
 
     Parameters
     ----------
@@ -93,4 +92,4 @@ def _count_useful(deviations: np.ndarray, most: int) -> int:
         explained[: len(axes)] += np.square(deviations[folds == fold] @ axes.T, dtype=np.float64).sum(axis=0)
     explained /= max(np.square(deviations, dtype=np.float64).sum(), _TINY)
     useful = np.flatnonzero(explained >= _LEAST_EXPLAINED)
-    return 0 if explained.sum() < _LEAST_EXPLAINED_BY_ALL else int(useful[-1]) + 1
+    return int(useful[-1]) + 1 if len(useful) else 0

@@ -26,7 +26,7 @@ CONTEXT_WEIGHT = 5.0
 _LEAST_VARIATION = 0.01
 _BATCH = 64
 # Number of sequences whose statistics one thread computes. For fewer, handing them to a thread takes longer.
-_LARGEST_SHARD = 32
+_LARGEST_SHARD = 64
 
 
 class Targets(NamedTuple):
@@ -105,7 +105,7 @@ class Readout(NamedTuple):
         compute = functools.partial(
             standardised_statistics, center=self.center, scale=self.scale, n_timesteps=self.n_timesteps
         )
-        statistics = np.concatenate(list(pool.map(compute, shards)))
+        statistics = np.concatenate(list((map if len(shards) == 1 else pool.map)(compute, shards)))
         known = np.isfinite(statistics)
         values = np.where(known, (statistics - self.means) / self.deviations, 0)
         values = np.concatenate([np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), contexts], axis=1)

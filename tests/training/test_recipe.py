@@ -29,7 +29,9 @@ def test_the_learning_rate_falls_as_the_fourth_root_of_the_length(n_timesteps):
     assert auto_learning_rate(16 * n_timesteps) == pytest.approx(auto_learning_rate(n_timesteps) / 2)
 
 
-@pytest.mark.parametrize(("learning_rate", "expected"), [("auto", auto_learning_rate(6)), (0.002, 0.002)])
+@pytest.mark.parametrize(
+    ("learning_rate", "expected"), [("auto", auto_learning_rate(6, has_shortcut=True)), (0.002, 0.002)]
+)
 def test_a_fit_peaks_at_the_rate_that_was_chosen(learning_rate, expected):
     X = np.random.default_rng(0).normal(size=(20, 6, 1))
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=30, learning_rate=learning_rate, random_state=0).fit(X)
