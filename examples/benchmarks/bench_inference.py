@@ -39,8 +39,8 @@ def main() -> None:
     rows = {}
     for n_timesteps in arguments.timesteps:
         X = np.random.default_rng(0).standard_normal((arguments.sequences, n_timesteps, N_FEATURES)).astype(np.float32)
-        # The others are LSTM layers alone that read timestep by timestep. The default reads patches, in fewer steps, and
-        # computes a context and a shortcut.
+        # The others are LSTM layers alone that read timestep by timestep. The default reads patches, in fewer steps,
+        # and computes a context and a shortcut.
         settings = {"epochs": 1, "batch_size": 64, "random_state": 0}
         autoencoder = LSTMAutoencoder(patch_size=1, context_size=0, shortcut_size=0, **settings).fit(X[:64])
         default = LSTMAutoencoder(**settings).fit(X[:64])

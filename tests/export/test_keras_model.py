@@ -144,7 +144,7 @@ def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
     with pytest.raises(ValueError, match="Got a Keras model with the layers dense, expected those of to_keras"):
         autoencoder.set_keras_weights(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")]))
     other = LSTMAutoencoder(3, hidden_units=(5,), epochs=1).fit(waves).to_keras()
-    with pytest.raises(ValueError, match="for the layer '\\w+', expected"):
+    with pytest.raises(ValueError, match=r"for the layer '\w+', expected"):
         autoencoder.set_keras_weights(other)
     broken = autoencoder.to_keras()
     broken.get_layer("output").set_weights([np.nan * weight for weight in broken.get_layer("output").get_weights()])
