@@ -46,6 +46,8 @@ def test_a_constant_feature_stays_finite_and_comes_back(waves, small):
         ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
         ({"validation_fraction": 0.99}, "leaves no sequence to train on"),
         ({"patience": 0}, "'patience' parameter"),
+        ({"context_size": -1}, "'context_size' parameter"),
+        ({"shortcut_size": "many"}, "'shortcut_size' parameter"),
     ],
 )
 def test_parameters_out_of_range_are_refused(waves, parameters, message, small):

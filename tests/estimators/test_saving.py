@@ -57,6 +57,8 @@ CASES = {
     "padded": lambda: network().fit(X, lengths=[4] * 19 + [2]),
     "names": lambda: network().fit(FRAME),
     "output": lambda: network().set_output(transform="pandas").fit(X),
+    "shortcut": lambda: network().fit(X.cumsum(axis=1)),
+    "LSTM layers alone": lambda: network(context_size=0, shortcut_size=0).fit(X),
     "stream": lambda: network().partial_fit(X),
     "stream without readout": lambda: network(readout_weight=0).partial_fit(X),
     "random state": lambda: network(random_state=np.random.RandomState(3), n_components=np.int64(2)).fit(X),
