@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_decoder import NaiveDecoder
 
+from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
 from seqembed.codec.bytes.container import Layout, block, locate_blocks, pack, unpack_header
+from seqembed.datasets import load_italy_power
+from seqembed.files import safetensors_file
 
 OLD_FILES = sorted((Path(__file__).parent / "files").glob("version_*/*.seqc"))
 
@@ -96,3 +99,21 @@ def test_a_recording_has_a_layout_of_its_own():
     np.testing.assert_array_equal(decoded, codec.decode(data))
     with pytest.raises(AssertionError):
         NaiveDecoder(file.getvalue()).decode(pack(header._replace(layout=Layout.RECORDING, n_timesteps=699), blocks))
+
+
+@pytest.mark.slow
+def test_the_loadings_of_a_shortcut_are_added_as_the_page_says():
+    days, others = load_italy_power(split="train").data, load_italy_power(split="test").data[:200]
+    autoencoder = LSTMAutoencoder(context_size=0, readout_weight=0, random_state=0).fit(days)
+    assert autoencoder.network_.shortcut_size > 0
+    codec = SequenceCodec(autoencoder, max_relative_error=0.1).fit(days)
+    file = io.BytesIO()
+    codec.save(file)
+    description, arrays = safetensors_file.unpack(file.getvalue())
+    assert description["codec_version"] == 2
+    (number,) = (method - 64 for method in assert_decoded_alike(codec, others))
+    assert len(arrays[f"{number}/reconstruction_weights"]) > 0
+    # The values of the days, some of them later than the last loading.
+    assert_decoded_alike(codec, [np.concatenate([day, day[:7]]) for day in others])
+    loaded = SequenceCodec.load(file.getvalue(), autoencoder)
+    assert loaded.encode(others) == codec.encode(others)
