@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import Bunch
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, SequenceSummary, load
+from seqembed.datasets import load_italy_power
 from seqembed.estimators.saving import describe
 from seqembed.files.safetensors_file import pack
 
@@ -233,3 +234,13 @@ def _write_version_1():
 
 if __name__ == "__main__":
     _write_version_1()
+
+
+def test_an_autoencoder_of_a_file_without_a_context_goes_on_without_one():
+    before = Path(__file__).parents[1] / "codec" / "files" / "version_1" / "autoencoder.seqembed"
+    autoencoder, days = load(before), load_italy_power(split="train").data
+    assert (autoencoder.context_size, autoencoder.network_.context_size) == ("auto", 0)
+    network = autoencoder.network_
+    assert autoencoder.partial_fit(days).network_ == network
+    assert autoencoder.set_params(warm_start=True, epochs=1).fit(days).network_ == network
+    assert autoencoder.set_params(warm_start=False).fit(days).network_.context_size > 0
