@@ -27,7 +27,7 @@ def main() -> None:
     print(describe_machine(("numpy", "scikit-learn", "tensorflow", "constriction")))
     for load in (load_japanese_vowels, load_italy_power, load_basic_motions):
         train, test = ([np.float32(x).reshape(len(x), -1) for x in load(split=part).data] for part in ("train", "test"))
-        network = LSTMAutoencoder(context_size=0, readout_weight=0, random_state=0).fit(train)
+        network = LSTMAutoencoder(context_size=0, shortcut_size=0, random_state=0).fit(train)
         components = PrincipalComponents(network, train)
         print(f"{load.__name__.removeprefix('load_')}: {len(test)} sequences to compress")
         of_components = r2(network, test, components.reconstruct(test))

@@ -58,8 +58,9 @@ class SequenceCodec(BaseEstimator):
     ----------
     estimator : LSTMAutoencoder or None, default=None
         A fitted one. `bits` needs it. With a bound, its embeddings are tried as a further help to predictions. They pay
-        where few numbers describe a window of many values. Fit it with ``context_size=0, readout_weight=0``: what an
-        embedding holds beside the reconstruction costs bits.
+        where few numbers describe a window of many values. Fit it with ``context_size=0, readout_weight=0`` for a
+        bound, and with ``context_size=0, shortcut_size=0`` for `bits`: what an embedding holds beside the
+        reconstruction costs bits.
     max_error : float or array-like of shape (n_features,), default=None
         Largest error of a decoded value, in the units of the data. 0 is lossless, to the bit. One of `max_error`,
         `max_relative_error` and `bits` is given.
