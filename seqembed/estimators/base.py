@@ -201,9 +201,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         """Make one pass over the next sequences of a stream.
 
         The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
-        and whether they are of one length. So the first batch should be large and typical. Later calls go on from the
-        present weights, also from those of a `fit`. The learning rate warms up over 50 updates and falls as
-        ``1 / sqrt(number of updates)`` from the 200th on; `epochs`, `validation_fraction` and `patience` are not used.
+        whether they are of one length, and what is computed and not trained. So the first batch should be large and
+        typical. Later calls go on from the present weights, also from those of a `fit`. The learning rate warms up over
+        50 updates and falls as ``1 / sqrt(number of updates)`` from the 200th on; `epochs`, `validation_fraction` and
+        `patience` are not used.
 
         Parameters
         ----------
@@ -277,18 +278,19 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         network = self._network(sequences.n_features, shape.n_timesteps)
         layout = joint_layout(sequences, shape, workers)
         if go_on and hasattr(self, "model_"):
-            return continued_model(self.model_, network, layout, is_auto_patched=self.patch_size == "auto")
+            sizes = ("patch_size", "context_size", "shortcut_size")
+            kept = [name for name in sizes if getattr(self, name, "auto") == "auto"]
+            return continued_model(self.model_, network, layout, kept)
         scaling = learn_scaling(sequences, self.scale, workers.all_gather)
         return new_model(network, sequences, scaling, layout, random, workers)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""
         n_samples = sum(shape.n_samples)
-        has_shortcut = self._network(1, shape.n_timesteps).shortcut_size > 0
-        auto_rate = auto_learning_rate(shape.n_timesteps, has_shortcut=has_shortcut)
+        auto_rate = auto_learning_rate(shape.n_timesteps, has_shortcut=network.shortcut_size > 0)
         rate = auto_rate if self.learning_rate == "auto" else self.learning_rate
         return Recipe(
-            epochs=self.count_epochs(n_samples, shape.n_timesteps),
+            epochs=self._count_epochs(n_samples, network),
             batch_size=self._count_per_batch(n_samples, network.patch_size),
             # A NumPy scalar would make float32 arrays float64.
             learning_rate=float(rate),
@@ -323,7 +325,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         Returns
         -------
         epochs : int
-            `epochs`, or what "auto" stands for.
+            `epochs`, or what "auto" stands for if the data give a shortcut of any size, where one is wanted.
 
         Examples
         --------
@@ -332,10 +334,12 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         50
         """
         self._validate_params()
+        # Features do not matter here.
+        return self._count_epochs(n_samples, self._network(1, n_timesteps))
+
+    def _count_epochs(self, n_samples: int, network: Network) -> int:
         if self.epochs != "auto":
             return self.epochs
-        # Features do not matter here.
-        network = self._network(1, n_timesteps)
         batch_size = self._count_per_batch(n_samples, network.patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(
@@ -363,8 +367,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
-        >>> post = LSTMAutoencoder(time_encoding=False, context_size=0, shortcut_size=0)
-        >>> print(post.layer_flow(n_timesteps=3, n_features=2))
+        >>> plain = LSTMAutoencoder(time_encoding=False, context_size=0, shortcut_size=0)
+        >>> print(plain.layer_flow(n_timesteps=3, n_features=2))
         layer      type                       role     input     output    return_sequences  parameters
         encoder_1  LSTM(128)                  encoder  (3, 2)    (3, 128)  True                  67,072
         encoder_2  LSTM(64)                   encoder  (3, 128)  (64,)     False                 49,408

@@ -167,8 +167,9 @@ def _check_context(context: Any, network: Network) -> None:
     for name in ("center", "scale"):
         _check_array(getattr(context, name), (network.n_features,), np.float32, f"{name} of the context")
     expect((context.scale > 0).all(), "scales of the context above zero")
-    for value in (context.factor, context.blur):
-        expect(type(value) is float and 0 <= value < np.inf, "a factor and a blur")
+    expect(type(context.factor) is float and 0 <= context.factor < np.inf, "a factor of the context")
+    _check_array(context.noise, (context.size,), np.float32, "noise of the context")
+    expect((context.noise >= 0).all(), "noise of at least zero")
 
 
 def _check_named_arrays(arrays: Any, shapes: dict[str, tuple[int, ...]]) -> None:

@@ -126,7 +126,7 @@ def _learn_beside(
     return context, fixed
 
 
-def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, is_auto_patched: bool) -> TrainedModel:
+def continued_model(fitted: TrainedModel, network: Network, layout: Layout, kept: list[str]) -> TrainedModel:
     """Return the fitted model for sequences of a new layout.
 
     Parameters
@@ -137,8 +137,9 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, i
         The architecture for the new sequences.
     layout : Layout
         That of the new sequences.
-    is_auto_patched : bool
-        Whether the size of patches follows from the sequences, so that that of the fitted network holds.
+    kept : list of str
+        Sizes that follow from the sequences, so that those of the fitted network hold. A context or a shortcut may also
+        be smaller than asked for, if the sequences of the first fit gave no more.
 
     Raises
     ------
@@ -148,13 +149,10 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, *, i
     before = fitted.network
     if network.encoded_timesteps and before.encoded_timesteps:
         network = replace(network, encoded_timesteps=before.encoded_timesteps)
-    if is_auto_patched:
-        network = replace(network, patch_size=before.patch_size)
-    network = replace(
-        network,
-        context_size=min(network.context_size, before.context_size),
-        shortcut_size=min(network.shortcut_size, before.shortcut_size),
-    )
+    network = replace(network, **{name: getattr(before, name) for name in kept})
+    for name in ("context_size", "shortcut_size"):
+        if 0 < getattr(before, name) < getattr(network, name):
+            network = replace(network, **{name: getattr(before, name)})
     if network != before:
         raise ValueError(
             f"Training can't go on from {before} with {network}. Call fit with warm_start=False, or use the parameters "

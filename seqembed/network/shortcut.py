@@ -24,7 +24,8 @@ _LARGEST_DEVIATION = 0.5
 def shortcut_weights(axes: np.ndarray, deviations: np.ndarray, means: np.ndarray) -> dict[str, np.ndarray]:
     """Make the weights of a shortcut.
 
-    All components are divided by the same number, so that the largest deviation is 1 and their proportions stay.
+    All components are divided by the same number, so that the largest deviation is 0.5, where the
+    hyperbolic tangent is nearly straight, and their proportions stay.
 
     Parameters
     ----------

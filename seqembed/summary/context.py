@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from seqembed.sequences.collection import chunks
 from seqembed.sequences.scaling import Batch, ScaledSequences, learn_scaling
@@ -13,10 +12,12 @@ from seqembed.summary.components import Summary, drawn_rows, learn_summary
 
 # Numbers beyond this are clipped: they saturate the cells that read them.
 LARGEST_NUMBER = 4
-# Sequences whose nearest neighbours decide the blur.
-_BLUR_SAMPLE = 1024
+# Sequences whose nearest neighbours decide the noise.
+_SAMPLE = 1024
 # Noise as a share of the distance to the nearest neighbour: with more, the encoder ignores the context.
-_BLUR_SHARE = 0.25
+_NOISE = 0.25
+# Sequences whose squared distance is a smaller part of the typical one are the same.
+_TWINS = 1e-6
 
 
 class Context(NamedTuple):
@@ -31,15 +32,15 @@ class Context(NamedTuple):
         network reads scaled features.
     factor : float
         The components of the summary are multiplied by it: over the training sequences, their mean square is 1.
-    blur : float
-        Deviation of the noise in training, in deviations of each number. See `learn_context`.
+    noise : float32 array of shape (size,)
+        Deviations of the noise that training adds to each number. See `learn_context`.
     """
 
     summary: Summary
     center: np.ndarray
     scale: np.ndarray
     factor: float
-    blur: float
+    noise: np.ndarray
 
     @property
     def size(self) -> int:
@@ -70,11 +71,11 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     """Learn the context of training sequences.
 
     An encoder could learn from its context which training sequence it reads, instead of reading the sequence. So
-    training adds noise to each context, and the data decide how much: it makes neighbours hard to tell apart. The
-    `blur` is a quarter of the median distance between the contexts of a sequence and of its nearest neighbour, as a
-    share of the typical distance of two sequences. Where sequences fall into groups, neighbours are near, and the noise
-    is small. Where all sequences differ from one another alike, as noisy ones do, it is larger, and the encoder learns
-    to rely on the sequence.
+    training adds noise to each context, and the data decide how much: it makes neighbours hard to tell apart. In
+    deviations of each number, the noise is a quarter of the median distance between the contexts of a sequence and of
+    its nearest neighbour, as a share of the typical distance of two sequences. Where sequences fall into groups,
+    neighbours are near, and the noise is small. Where all sequences differ from one another alike, as noisy ones do, it
+    is larger, and the encoder learns to rely on the sequence.
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     >>> checked = check_sequences(np.random.default_rng(0).normal(size=(50, 30, 2)))
     >>> sequences = ScaledSequences(checked, learn_scaling(checked, "standard"))
     >>> context = learn_context(sequences, size=8, n_timesteps=30)
-    >>> context.compute(sequences.read(slice(0, 5))).shape, 0 < context.blur < 1
-    ((5, 8), True)
+    >>> context.compute(sequences.read(slice(0, 5))).shape, context.noise.shape
+    ((5, 8), (8,))
     """
     other = own = sequences.scaling
     if not own.center.any() and (own.scale == 1).all():
@@ -105,14 +106,29 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
     standard = ScaledSequences(sequences.sequences, own)
     center, scale = (own.center - other.center) / other.scale, own.scale / other.scale
     summary = learn_summary(standard, size, n_timesteps)
-    rows = drawn_rows(len(sequences), _BLUR_SAMPLE)
+    rows = drawn_rows(len(sequences), _SAMPLE)
     batches = (standard.read(rows[part]) for part in chunks(len(rows), n_timesteps * sequences.sequences.n_features))
     components = np.concatenate([summary.compute(batch) for batch in batches]).astype(np.float64)
     deviations = components.std(axis=0)
     if not deviations.max() > 0:
         return None
     factor = float(1 / np.sqrt(np.square(deviations).mean()))
-    # The nearest neighbour of a row, itself left out. The typical distance is the root of the mean squared one.
-    distances, _ = NearestNeighbors(n_neighbors=1).fit(components).kneighbors()
-    blur = _BLUR_SHARE * float(np.median(distances) / np.sqrt(2 * np.square(deviations).sum()))
-    return Context(summary, center.astype(np.float32), scale.astype(np.float32), factor, blur)
+    noise = _NOISE * _neighbour_distance(components) * factor * deviations
+    return Context(summary, center.astype(np.float32), scale.astype(np.float32), factor, np.asarray(noise, np.float32))
+
+
+def _neighbour_distance(components: np.ndarray) -> float:
+    """Return the median distance to the nearest neighbour, as a share of the root of the mean squared distance of two.
+
+    Twins are no neighbours: noise could not make them harder to tell apart. Not scikit-learn's search, whose OpenMP
+    threads wait for ever in a forked process.
+    """
+    squares = np.square(components).sum(axis=1)
+    typical = 2 * components.var(axis=0).sum()
+    nearest = []
+    for rows in chunks(len(components), len(components)):
+        distances = squares[rows, np.newaxis] + squares - 2 * components[rows] @ components.T
+        nearest.append(np.where(distances > _TWINS * typical, distances, np.inf).min(axis=1))
+    joined = np.concatenate(nearest)
+    known = joined[np.isfinite(joined)]
+    return float(np.sqrt(np.median(known) / typical)) if len(known) else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.summary.components import drawn_rows
@@ -70,18 +71,12 @@ def learn_principal_axes(
 
 def _axes_and_sizes(deviations: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first right singular vectors that are not rounding error, and their singular values."""
-    # Imported here, because only `fit` needs it: it would slow the start of a process that loads and transforms.
-    from sklearn.decomposition import TruncatedSVD
-
     n_axes = min(n_axes, len(deviations) - 1, deviations.shape[1])
     if n_axes < 1:
         return np.empty((0, deviations.shape[1]), np.float32), np.empty(0)
-    # Of constants, shares of no variance are computed, which nobody reads.
-    with np.errstate(invalid="ignore"):
-        decomposition = TruncatedSVD(n_axes, random_state=_SEED).fit(deviations)
-    sizes = decomposition.singular_values_.astype(np.float64)
+    _, sizes, axes = randomized_svd(deviations, n_axes, random_state=_SEED)
     kept = sizes > max(_LEAST_PART * sizes[0], _TINY)
-    return decomposition.components_[kept].astype(np.float32), sizes[kept]
+    return axes[kept].astype(np.float32), sizes[kept].astype(np.float64)
 
 
 def _count_useful(deviations: np.ndarray, most: int) -> int:

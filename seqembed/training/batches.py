@@ -167,8 +167,7 @@ class TrainingBatches:
         self._shortcut = {name: each for name, each in model.weights.items() if name.startswith("shortcut/")}
         self._projection = shortcut.projection(self._shortcut) if network.shortcut_size else None
         self._contexts = _all_contexts(model, sequences, rows, recipe.n_jobs)
-        blur = 0.0 if model.context is None else model.context.blur
-        self._noise = np.float32(blur) * self._contexts[rows].std(axis=0)
+        self._noise = np.zeros(0, np.float32) if model.context is None else model.context.noise
         self._gradients = [
             BatchGradient(
                 network,

@@ -139,7 +139,7 @@ def auto_context_size(n_components: int) -> int:
 
 
 def auto_shortcut_size(n_components: int) -> int:
-    """Choose how many principal components join the embedding: a quarter of its numbers."""
+    """Choose how many principal components may join the embedding: half as many as it has numbers."""
     return n_components // 2
 
 

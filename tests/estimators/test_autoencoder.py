@@ -264,3 +264,31 @@ def test_the_shortcut_alone_reconstructs_what_principal_components_reconstruct()
     autoencoder = small_network(context_size=0, epochs=1, learning_rate=1e-9, augment=False).fit(X)
     plain = small_network(context_size=0, shortcut_size=0, epochs=1, learning_rate=1e-9, augment=False).fit(X)
     assert autoencoder.score(X) > 0.5 > plain.score(X)
+
+
+def test_a_single_timestep_of_a_single_feature_is_embedded():
+    X = np.random.default_rng(0).normal(size=(20, 1, 1))
+    assert small_network().fit(X).transform(X).shape == (20, 8)
+
+
+def test_fewer_updates_at_a_higher_rate_are_for_networks_with_a_shortcut():
+    with_shortcut, without = (small_network(epochs="auto", batch_size=40, shortcut_size=size) for size in ("auto", 0))
+    assert (with_shortcut.count_epochs(40, 12), without.count_epochs(40, 12)) == (500, 1000)
+    constant = small_network(epochs="auto", patience=1).fit(np.ones((5, 12, 2)))
+    assert constant.network_.shortcut_size == 0
+    fitted = small_network().fit(walks())
+    rates = [max(each.history_["learning_rate"]) for each in (fitted, small_network(shortcut_size=0).fit(walks()))]
+    assert rates[0] == pytest.approx(1.5 * rates[1])
+
+
+@pytest.mark.parametrize("name", ["context_size", "shortcut_size"])
+def test_training_goes_on_with_the_sizes_that_were_found_or_not_at_all(name):
+    few = small_network(**{name: 6}).fit(walks(5))
+    size = getattr(few.network_, name)
+    assert 0 < size < 6
+    assert getattr(few.set_params(warm_start=True).fit(walks()).network_, name) == size
+    none = small_network(**{name: 0}).fit(walks())
+    with pytest.raises(ValueError, match="Training can't go on from"):
+        none.set_params(warm_start=True, **{name: 4}).fit(walks())
+    with pytest.raises(ValueError, match="Training can't go on from"):
+        few.set_params(**{name: 0}).fit(walks())

@@ -365,6 +365,7 @@ import sys
 assert "tensorflow" in sys.modules
 child = os.fork()
 if child == 0:
+    seqembed.LSTMAutoencoder(hidden_units=(4,), epochs=1).fit(X)
     seqembed.LSTMAutoencoder(2, hidden_units=(4,), epochs=2, batch_size=32).fit(X)
     from seqembed.training.gradient import batch_gradient
     batch_gradient.is_worth_compiling = lambda *sizes: True

@@ -49,11 +49,27 @@ def test_there_is_no_context_where_nothing_tells_sequences_apart(X):
     assert learn_context(scaled(X), 6, X.shape[1]) is None
 
 
-def test_the_blur_is_small_where_sequences_fall_into_groups_and_large_where_they_are_noise():
+def noise_share(X, size=8):
+    context, sequences = learn_context(scaled(X), size, X.shape[1]), scaled(X)
+    return (context.noise / context.compute(sequences.read(slice(0, len(X)))).std(axis=0)).max()
+
+
+def test_the_noise_is_a_quarter_of_the_distance_of_neighbours():
+    X, sequences = walks(), scaled(walks())
+    components = learn_context(sequences, 8, 30).summary.compute(sequences.read(slice(0, 60))).astype(np.float64)
+    distances = np.linalg.norm(components[:, np.newaxis] - components, axis=2)
+    nearest = np.median(np.where(np.eye(60, dtype=bool), np.inf, distances).min(axis=1))
+    typical = np.sqrt(np.square(distances).mean())
+    assert noise_share(X) == pytest.approx(nearest / typical / 4, rel=0.05)
+    # Twins do not make it smaller.
+    assert noise_share(np.repeat(X, 2, axis=0)) > 0.8 * noise_share(X)
+
+
+def test_the_noise_is_small_where_sequences_fall_into_groups_and_large_where_they_are_noise():
     random, time = np.random.default_rng(0), np.arange(60)
     frequencies = np.repeat([0.2, 0.5, 1.1, 2.0], 20)[:, np.newaxis]
     groups = np.sin(frequencies * time + random.uniform(0, 6, (80, 1))) + 0.01 * random.normal(size=(80, 60))
     noise = random.normal(size=(80, 60))
-    of_groups, of_noise = (learn_context(scaled(each[..., np.newaxis]), 8, 60).blur for each in (groups, noise))
+    of_groups, of_noise = (noise_share(each[..., np.newaxis]) for each in (groups, noise))
     assert of_groups < 0.5 * of_noise
     assert of_noise < 1
