@@ -189,7 +189,8 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
     epoch_losses = run.batches.train_one_epoch(state, rate, state.random[run.workers.rank])
     # Processors of different kinds round differently.
     state.parameters = run.workers.broadcast(state.parameters)
-    state.first_losses.setdefault("loss", epoch_losses.first)
+    if "loss" not in state.first_losses:
+        state.first_losses["loss"] = max(epoch_losses.first, _loss_of_means(run))
     losses = {"loss": epoch_losses.mean}
     if run.batches.readout is not None:
         losses["readout_loss"] = epoch_losses.readout
@@ -212,6 +213,16 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
         state.restart(_FACTOR_AFTER_EXPLOSION * state.peak, n_epochs_left * run.batches.n_updates)
         return ended
     return ended or (recipe.patience is not None and _epochs_without_better(run, state) >= recipe.patience)
+
+
+def _loss_of_means(run: _Run) -> float:
+    """Compute the loss of the means of the features.
+
+    A loss below it is no explosion, even if it is far above the first one: a network with a shortcut starts better than
+    the means, and the first batch may lack the extreme values of the others.
+    """
+    squares, n_values = run.workers.all_reduce(run.sequences.sample_squares())
+    return float(squares / n_values)
 
 
 def _is_explosion(state: TrainingState, name: str, loss: float) -> bool:
