@@ -9,7 +9,7 @@ from seqembed.sequences.scaling import ScaledSequences
 from seqembed.summary.components import drawn_rows
 
 # Sequences that axes are learned from, and the values that are in memory at once.
-_MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 24
+_MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 22
 # Parts of a sample of so many sequences, each of which judges the axes of the other parts.
 _N_FOLDS, _JUDGED_SEQUENCES = 4, 512
 # An axis explains at least this share of the squared deviations of sequences that it was not learned from. Each axis
