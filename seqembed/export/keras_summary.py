@@ -167,7 +167,7 @@ def _segment_means(
     if lengths is None:
         segments = N_SEGMENTS * np.arange(values.shape[1]) // values.shape[1]
         bounds = np.searchsorted(segments, np.arange(N_SEGMENTS + 1))
-        # A segment of none of few timesteps has no mean, and training made nothing of it.
+        # Fewer timesteps than segments leave some empty. The factors of their means are 0.
         return [
             ops.mean(values[:, start:stop], axis=1) if stop > start else ops.zeros_like(values[:, 0])
             for start, stop in zip(bounds.tolist(), bounds[1:].tolist(), strict=False)

@@ -104,8 +104,7 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
     """
     if result.best_loss <= _LEAST_LOSS:
         return None
-    squares, n_values = workers.all_reduce(sequences.sample_squares())
-    variance = squares / n_values
+    variance = loss_of_means(sequences, workers)
     if result.best_loss <= _LARGEST_SHARE_OF_VARIANCE * variance:
         return None
     return (
@@ -113,3 +112,9 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
         f"{variance:.3g}: the network has learned nothing. Use scale='standard', activation='tanh' or a lower "
         f"learning_rate=."
     )
+
+
+def loss_of_means(sequences: ScaledSequences, workers: Workers) -> float:
+    """Compute the loss of the means of the features, over a sample of the sequences of all workers."""
+    squares, n_values = workers.all_reduce(sequences.sample_squares())
+    return float(squares / n_values)

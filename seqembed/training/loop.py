@@ -17,7 +17,7 @@ from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.batches import TrainingBatches
-from seqembed.training.ending import TrainingResult
+from seqembed.training.ending import TrainingResult, loss_of_means
 from seqembed.training.progress import Progress
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
@@ -190,7 +190,9 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
     # Processors of different kinds round differently.
     state.parameters = run.workers.broadcast(state.parameters)
     if "loss" not in state.first_losses:
-        state.first_losses["loss"] = max(epoch_losses.first, _loss_of_means(run))
+        # A loss below that of the means is no explosion, even if it is far above the first one: a network with a
+        # shortcut starts better than the means, and the first batch may lack the extreme values of the others.
+        state.first_losses["loss"] = max(epoch_losses.first, loss_of_means(run.sequences, run.workers))
     losses = {"loss": epoch_losses.mean}
     if run.batches.readout is not None:
         losses["readout_loss"] = epoch_losses.readout
@@ -213,16 +215,6 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
         state.restart(_FACTOR_AFTER_EXPLOSION * state.peak, n_epochs_left * run.batches.n_updates)
         return ended
     return ended or (recipe.patience is not None and _epochs_without_better(run, state) >= recipe.patience)
-
-
-def _loss_of_means(run: _Run) -> float:
-    """Compute the loss of the means of the features.
-
-    A loss below it is no explosion, even if it is far above the first one: a network with a shortcut starts better than
-    the means, and the first batch may lack the extreme values of the others.
-    """
-    squares, n_values = run.workers.all_reduce(run.sequences.sample_squares())
-    return float(squares / n_values)
 
 
 def _is_explosion(state: TrainingState, name: str, loss: float) -> bool:
