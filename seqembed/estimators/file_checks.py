@@ -13,7 +13,7 @@ from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
 from seqembed.summary.context import Context
-from seqembed.summary.shares import N_KERNELS, Shares, choose_dilations
+from seqembed.summary.shares import N_KERNELS, Shares, count_scales
 from seqembed.summary.statistics import count_statistics
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
@@ -81,12 +81,12 @@ def _check_summary(summary: Any, n_features: int) -> None:
     expect(isinstance(summary.axes, np.ndarray) and summary.axes.ndim == 2, "axes")
     shares, (n_numbers, n_components) = summary.shares, summary.axes.shape
     expect(isinstance(shares.thresholds, np.ndarray) and shares.thresholds.ndim == 3, "thresholds of three axes")
-    n_dilations, n_thresholds, _ = shares.thresholds.shape
-    expect(n_dilations >= 1 and n_thresholds >= 1 and n_components >= 1, "thresholds and axes")
-    expect(np.array_equal(shares.dilations, choose_dilations(summary.n_timesteps)), "the dilations of the length")
-    _check_array(shares.channels, (n_dilations, n_features, N_KERNELS), np.float32, "channels")
+    n_scales, n_thresholds, _ = shares.thresholds.shape
+    expect(n_thresholds >= 1 and n_components >= 1, "thresholds and axes")
+    expect(n_scales == count_scales(summary.n_timesteps), "the scales of the length")
+    _check_array(shares.channels, (n_scales, n_features, N_KERNELS), np.float32, "channels")
     expect(set(np.unique(shares.channels)) <= {0, 1}, "channels of zeros and ones")
-    _check_array(shares.thresholds, (n_dilations, n_thresholds, N_KERNELS), np.float32, "thresholds")
+    _check_array(shares.thresholds, (n_scales, n_thresholds, N_KERNELS), np.float32, "thresholds")
     n_statistics = count_statistics(summary.n_timesteps, n_features)
     expect(n_numbers == n_statistics + shares.thresholds.size, "axes of all numbers")
     for name in ("means", "factors"):

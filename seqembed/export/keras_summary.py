@@ -40,11 +40,10 @@ def context_tensor(
     values = ops.clip(standard, -LARGEST_VALUE, LARGEST_VALUE)
     inside = None
     if lengths is not None:
-        positions = ops.cumsum(ops.ones_like(values[:, :, :1], dtype="int32"), axis=1)
-        inside = ops.cast(positions <= ops.expand_dims(lengths, 2), "float32")
+        inside = _inside(values, lengths)
         values = values * inside
     statistics = _statistics(values, inside, lengths, summary.n_timesteps)
-    numbers = ops.concatenate([statistics, _shares(summary.shares, values, inside, lengths)], axis=1)
+    numbers = ops.concatenate([statistics, _shares(summary.shares, values, lengths)], axis=1)
     standardised = keras.layers.Rescaling(
         summary.factors.tolist(), (-summary.means * summary.factors).tolist(), name="context_numbers"
     )(numbers)
@@ -68,29 +67,36 @@ def frozen(layer: keras.layers.Layer, inputs: keras.KerasTensor, *weights: np.nd
     return outputs
 
 
-def _shares(
-    shares: Shares, values: keras.KerasTensor, inside: keras.KerasTensor | None, lengths: keras.KerasTensor | None
-) -> keras.KerasTensor:
+def _inside(values: keras.KerasTensor, lengths: keras.KerasTensor) -> keras.KerasTensor:
+    """Return 1 where a sequence has values, and 0 after its end: (n_samples, n_timesteps, 1)."""
+    positions = ops.cumsum(ops.ones_like(values[:, :, :1], dtype="int32"), axis=1)
+    return ops.cast(positions <= ops.expand_dims(lengths, 2), "float32")
+
+
+def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTensor | None) -> keras.KerasTensor:
     """Compute what `seqembed.summary.shares.Shares.compute` computes."""
-    computed = []
-    for number, (dilation, channels, thresholds) in enumerate(
-        zip(shares.dilations.tolist(), shares.channels, shares.thresholds, strict=True)
-    ):
+    n_timesteps, computed = values.shape[1], []
+    for number, (channels, thresholds) in enumerate(zip(shares.channels, shares.thresholds, strict=True)):
+        if number > 1:
+            values = keras.layers.ZeroPadding1D((0, 1), name=f"context_padding_{number + 1}")(values)
+            values = keras.layers.AveragePooling1D(2, name=f"context_means_{number + 1}")(values)
         # (n_taps, n_features, n_kernels), once for each threshold.
         kernels = kernel_weights()[:, np.newaxis] * channels
         convolution = keras.layers.Conv1D(
             thresholds.size,
             len(kernels),
             padding="same",
-            dilation_rate=dilation,
+            dilation_rate=min(2, number + 1),
             name=f"context_convolution_{number + 1}",
         )
         above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), -thresholds.ravel())
         exceeds = ops.cast(above > 0, "float32")
-        if inside is None or lengths is None:
-            computed.append(ops.mean(exceeds, axis=1))
+        halvings = max(0, number - 1)
+        if lengths is None:
+            computed.append(ops.mean(exceeds[:, : max(1, n_timesteps >> halvings)], axis=1))
         else:
-            computed.append(ops.sum(exceeds * inside, axis=1) / ops.cast(lengths, "float32"))
+            sizes = ops.maximum(ops.floor_divide(lengths, 1 << halvings), 1)
+            computed.append(ops.sum(exceeds * _inside(exceeds, sizes), axis=1) / ops.cast(sizes, "float32"))
     return ops.concatenate(computed, axis=1)
 
 

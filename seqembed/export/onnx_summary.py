@@ -79,7 +79,7 @@ class SummaryGraph(Graph):
         values = self.add("Where", known, clipped, self.constant(np.float32(0)))
         n_features = summary.shares.channels.shape[1]
         statistics = self._statistics(values, known, lengths, summary.n_timesteps, n_features)
-        numbers = self.add("Concat", statistics, self._shares(summary.shares, values, inside, lengths), axis=1)
+        numbers = self.add("Concat", statistics, self._shares(summary.shares, values, lengths), axis=1)
         standardised = self.add("Sub", numbers, self.constant(summary.means))
         standardised = self.add("Mul", standardised, self.constant(summary.factors))
         unknown = self.add("IsNaN", standardised)
@@ -124,15 +124,23 @@ class SummaryGraph(Graph):
             statistics.append(self._correlations(standard, mask, n_features))
         return self.add("Concat", *statistics, axis=1)
 
-    def _shares(self, shares: Shares, values: str, inside: str, lengths: str) -> str:
+    def _shares(self, shares: Shares, values: str, lengths: str) -> str:
         """Compute what `seqembed.summary.shares.Shares.compute` computes."""
-        counted, sizes = self.cast(inside, np.float32), self._column(self.cast(lengths, np.float32))
         computed = []
-        for dilation, channels, thresholds in zip(
-            shares.dilations.tolist(), shares.channels, shares.thresholds, strict=True
-        ):
+        for number, (channels, thresholds) in enumerate(zip(shares.channels, shares.thresholds, strict=True)):
+            if number > 1:
+                # The last of an odd number of timesteps is paired with a zero.
+                values = self.add(
+                    "AveragePool", values, kernel_shape=[2], strides=[2], pads=[0, 1], count_include_pad=1
+                )
+                lengths = self.add("Div", lengths, self.constant(np.int64(2)))
+            own = self.add("Max", lengths, self.constant(np.int64(1)))
+            inside = self.inside(own, self.at(self.add("Shape", values), 2))
+            counted = self.cast(self.add("Unsqueeze", inside, self.integers(1)), np.float32)
+            sizes = self._column(self.cast(own, np.float32))
             # (n_kernels, n_features, n_taps)
             kernels = channels.T[:, :, np.newaxis] * kernel_weights().T[:, np.newaxis]
+            dilation = min(2, number + 1)
             reach = dilation * (kernels.shape[2] // 2)
             convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=[reach, reach])
             for each in thresholds:

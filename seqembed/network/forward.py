@@ -301,16 +301,24 @@ class _LSTMCell:
         repeated_input: np.ndarray | None = None,
         time_features: np.ndarray | None = None,
     ):
-        kernel, recurrent_kernel, bias = map(_gates_reordered, layer.weights(weights))
+        kernel, recurrent_kernel, bias = layer.weights(weights)
+        n_steady = sum(each.shape[1] for each in (repeated_input, time_features) if each is not None)
+        n_inputs = len(kernel) - n_steady
+        kernels = np.empty((n_inputs + layer.units + 1, 4 * layer.units), np.float32)
+        _reorder_gates(kernel[:n_inputs], input_factor, out=kernels[:n_inputs])
+        _reorder_gates(recurrent_kernel, 0.5, out=kernels[n_inputs:-1])
+        _reorder_gates(bias, 1, out=kernels[-1])
+        self._kernels = kernels.T
         self._biases: Iterator[np.ndarray] | None = None
-        if time_features is not None:
-            kernel, time_kernel = np.split(kernel, [layer.n_inputs - time_features.shape[1]])
-            self._biases = iter(bias + _product(time_features, time_kernel))
-        n_inputs = len(kernel) - (0 if repeated_input is None else repeated_input.shape[1])
-        self._kernels = np.concatenate(
-            [kernel[:n_inputs] * np.float32(input_factor), recurrent_kernel * _HALF, bias[np.newaxis]]
-        ).T
-        self._projected_input = None if repeated_input is None else _product(kernel[n_inputs:].T, repeated_input.T)
+        self._projected_input: np.ndarray | None = None
+        if n_steady:
+            steady = np.empty((n_steady, 4 * layer.units), np.float32)
+            _reorder_gates(kernel[n_inputs:], 1, out=steady)
+            if time_features is not None:
+                steady, time_kernel = np.split(steady, [n_steady - time_features.shape[1]])
+                self._biases = iter(kernels[-1] + _product(time_features, time_kernel))
+            if repeated_input is not None:
+                self._projected_input = _product(steady.T, repeated_input.T)
         # The columns of a single sequence are doubled, see `_product`.
         n_columns = max(2, n_samples)
         self._operand = np.zeros((self._kernels.shape[1], n_columns), np.float32)
@@ -357,7 +365,10 @@ class _LSTMCell:
         return np.multiply(self._o, activated, out=self._hidden)
 
 
-def _gates_reordered(weight: np.ndarray) -> np.ndarray:
+def _reorder_gates(weight: np.ndarray, factor: float, out: np.ndarray) -> None:
     """Bring the gates from Keras's order i, f, c, o into the order i, f, o, c, and halve those of the sigmoids."""
-    i, f, c, o = np.split(weight, 4, axis=-1)
-    return np.concatenate([i * _HALF, f * _HALF, o * _HALF, c], axis=-1)
+    units = weight.shape[-1] // 4
+    i_and_f, third, fourth = (..., slice(2 * units)), (..., slice(2 * units, 3 * units)), (..., slice(3 * units, None))
+    np.multiply(weight[i_and_f], np.float32(factor / 2), out=out[i_and_f])
+    np.multiply(weight[fourth], np.float32(factor / 2), out=out[third])
+    np.multiply(weight[third], np.float32(factor), out=out[fourth])

@@ -15,6 +15,8 @@ from seqembed.summary.statistics import count_statistics, sequence_statistics
 # Sequences that components are learned from, and the numbers that are in memory at once: larger samples give nearly the
 # same components.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_NUMBERS = 2048, 256, 1 << 23
+# Values whose statistics are computed at once, in arrays of many times their size.
+_VALUES_AT_ONCE = 1 << 18
 # Sequences that thresholds are learned from, and their values: a few, if they are long.
 _MOST_SEQUENCES_FOR_THRESHOLDS, _MOST_VALUES_FOR_THRESHOLDS = 256, 1 << 21
 # The sample is the same for all users: no random state of theirs is drawn from.
@@ -131,8 +133,13 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
 
 def _numbers(batch: Batch, n_timesteps: int, shares: Shares) -> np.ndarray:
     """Compute all statistics and shares of a batch, side by side."""
-    batch = _clipped(batch)
-    return np.concatenate([*sequence_statistics(batch, n_timesteps).values(), shares.compute(batch)], axis=1)
+    n_samples = len(batch.values)
+    n_at_once = max(1, _VALUES_AT_ONCE * n_samples // batch.values.size) if batch.values.size else 1
+    numbers = []
+    for start in range(0, max(1, n_samples), n_at_once):
+        part = _clipped(Batch(*(each[start : start + n_at_once] for each in batch)))
+        numbers += [np.concatenate([*sequence_statistics(part, n_timesteps).values(), shares.compute(part)], axis=1)]
+    return np.concatenate(numbers)
 
 
 def _clipped(batch: Batch) -> Batch:

@@ -21,7 +21,7 @@ from seqembed.sequences.scaling import Batch
 _N_TAPS = 9
 _TRIPLES = np.array(list(itertools.combinations(range(_N_TAPS), 3)))
 N_KERNELS = len(_TRIPLES)
-# About this many shares, of all kernels, dilations and thresholds together: more of them predict classes no better.
+# About this many shares, of all kernels, scales and thresholds together: more of them predict classes no better.
 _N_SHARES = 500
 # A kernel reads at most this many features. Dempster et al. draw as many.
 _MOST_CHANNELS = 9
@@ -38,27 +38,30 @@ _OFF_TIES = 1e-5
 _SEED = 0
 # Convolutions that are computed at once, so that they stay in the cache.
 _CONVOLUTIONS_AT_ONCE = 1 << 17
+# Timesteps that are convolved at once: their count fits into a byte.
+_MEANS_AT_ONCE = 255
 
 
 class Shares(NamedTuple):
-    """Fixed convolutions, and the thresholds that their shares belong to.
+    """Fixed convolutions at several scales, and the thresholds that their shares belong to.
+
+    At the first scale, neighbouring taps are one timestep apart, at the second one two. Each further scale reads the
+    means of two neighbouring timesteps of the scale before, again with two of them between taps. So a kernel gets twice
+    as long from scale to scale, and a convolution of the longest ones takes a small part of the time of the first.
 
     Parameters
     ----------
-    dilations : int64 array of shape (n_dilations,)
-        Timesteps between neighbouring taps.
-    channels : float32 array of shape (n_dilations, n_features, n_kernels)
+    channels : float32 array of shape (n_scales, n_features, n_kernels)
         1 for the features that a kernel reads, and 0 for others.
-    thresholds : float32 array of shape (n_dilations, n_thresholds, n_kernels)
+    thresholds : float32 array of shape (n_scales, n_thresholds, n_kernels)
         Quantiles of the convolutions of training sequences.
 
     References
     ----------
     A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
-    classification" (2021).
+    classification" (2021). There, taps are 1, 2, 4, ... timesteps apart, and no means are taken.
     """
 
-    dilations: np.ndarray
     channels: np.ndarray
     thresholds: np.ndarray
 
@@ -73,26 +76,28 @@ class Shares(NamedTuple):
 
         Returns
         -------
-        shares : float32 array of shape (n_samples, n_dilations * n_thresholds * n_kernels)
-            From 0 to 1: of a sequence's own timesteps.
+        shares : float32 array of shape (n_samples, n_scales * n_thresholds * n_kernels)
+            From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone.
         """
-        values, inside = _known(batch)
-        counted = inside.astype(np.float32)[:, np.newaxis]
-        # Whole numbers, which float32 adds exactly: they do not depend on the padding.
-        counts = np.zeros((len(values), *self.thresholds.shape), np.float32)
-        for number, (dilation, channels) in enumerate(zip(self.dilations.tolist(), self.channels, strict=True)):
-            for rows, timesteps, convolved in _convolutions(values, dilation, channels):
+        counts = np.zeros((len(batch.values), *self.thresholds.shape), np.float32)
+        sizes = np.empty((len(batch.values), len(self.thresholds)), np.float32)
+        for number, (scale, channels) in enumerate(zip(_scales(batch, len(self.channels)), self.channels, strict=True)):
+            sizes[:, number] = scale.sizes
+            for rows, exists, convolved in _convolutions(scale, channels):
                 for row, thresholds in enumerate(self.thresholds[number]):
-                    exceeds = (convolved > thresholds).astype(np.float32)
-                    counts[rows, number, row] += (counted[rows, :, timesteps] @ exceeds)[:, 0]
-        return counts.reshape(len(values), -1) / batch.lengths[:, np.newaxis].astype(np.float32)
+                    exceeds = convolved > thresholds
+                    if exists is not None:
+                        exceeds &= exists[:, :, np.newaxis]
+                    # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
+                    counts[rows, number, row] += np.add.reduce(exceeds.view(np.uint8), axis=1, dtype=np.uint8)
+        return (counts / sizes[:, :, np.newaxis, np.newaxis]).reshape(len(counts), -1)
 
 
 def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
-    """Choose dilations for a length, and learn thresholds from training sequences.
+    """Choose scales for a length, and learn thresholds from training sequences.
 
-    There are about 500 shares: the longer the sequences, the more dilations and the fewer thresholds, but at least one
-    threshold for each of the 84 kernels at each dilation.
+    There are about 500 shares: the longer the sequences, the more scales and the fewer thresholds, but at least one
+    threshold for each of the 84 kernels at each scale.
 
     Parameters
     ----------
@@ -104,56 +109,80 @@ def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
     Returns
     -------
     shares : Shares
-        With dilations by `choose_dilations`.
+        With scales by `count_scales`.
 
     Examples
     --------
     >>> values = np.random.default_rng(0).normal(size=(20, 50, 1)).astype(np.float32)
     >>> batch = Batch(values, np.ones(values.shape, bool), np.full(20, 50))
     >>> shares = learn_shares(batch, n_timesteps=50)
-    >>> shares.dilations, shares.thresholds.shape, shares.compute(batch).shape
-    (array([1, 2, 4]), (3, 2, 84), (20, 504))
+    >>> shares.thresholds.shape, shares.compute(batch).shape
+    ((3, 2, 84), (20, 504))
     """
     random = check_random_state(_SEED)
-    dilations = choose_dilations(n_timesteps)
-    n_thresholds = max(1, round(_N_SHARES / (N_KERNELS * len(dilations))))
-    quantiles = _spread_quantiles(len(dilations), n_thresholds)
-    values, inside = _known(batch)
+    n_scales = count_scales(n_timesteps)
+    n_thresholds = max(1, round(_N_SHARES / (N_KERNELS * n_scales)))
+    quantiles = _spread_quantiles(n_scales, n_thresholds)
     channels, thresholds = [], []
-    for dilation, levels in zip(dilations.tolist(), quantiles, strict=True):
-        channels.append(_draw_channels(values.shape[2], random))
-        convolved = _sample_convolutions(values, inside, dilation, channels[-1])
+    for scale, levels in zip(_scales(batch, n_scales), quantiles, strict=True):
+        channels.append(_draw_channels(batch.values.shape[2], random))
+        convolved = _sample_convolutions(scale, channels[-1])
         thresholds.append(_quantiles_by_kernel(convolved, levels) + _OFF_TIES * channels[-1].sum(axis=0))
-    return Shares(dilations, np.stack(channels), np.stack(thresholds).astype(np.float32))
+    return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32))
 
 
-def choose_dilations(n_timesteps: int) -> np.ndarray:
-    """Choose the powers of two at which a kernel is at most as long as a sequence; 1 for shorter sequences.
+def count_scales(n_timesteps: int) -> int:
+    """Count the scales at which a kernel is at most as long as a sequence; 1 for shorter sequences.
 
     Examples
     --------
-    >>> choose_dilations(8), choose_dilations(33)
-    (array([1]), array([1, 2, 4]))
+    >>> count_scales(8), count_scales(33)
+    (1, 3)
     """
-    longest = max(1, (n_timesteps - 1) // (_N_TAPS - 1))
-    return 2 ** np.arange(longest.bit_length(), dtype=np.int64)
+    return max(1, (n_timesteps - 1) // (_N_TAPS - 1)).bit_length()
 
 
-def _known(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Return values, 0 where they are missing, and which timesteps are before the end of a sequence."""
-    inside = np.arange(batch.values.shape[1]) < batch.lengths[:, np.newaxis]
-    return np.where(batch.mask, batch.values, np.float32(0)), inside
+class _Scale(NamedTuple):
+    """Sequences as the convolutions of one scale read them.
+
+    Fields: values, float32 of shape (n_features, n_samples, n_means), 0 where they are missing and after the end of a
+    sequence; sizes, how many means each sequence has; dilation, how many means neighbouring taps are apart.
+    """
+
+    values: np.ndarray
+    sizes: np.ndarray
+    dilation: int
 
 
-def _spread_quantiles(n_dilations: int, n_thresholds: int) -> np.ndarray:
-    """Return levels from 0 to 1 for all thresholds, of shape (n_dilations, n_thresholds, n_kernels).
+def _scales(batch: Batch, n_scales: int) -> Iterator[_Scale]:
+    """Yield sequences at each scale."""
+    values = np.ascontiguousarray(np.where(batch.mask, batch.values, np.float32(0)).transpose(2, 0, 1))
+    lengths, dilation = batch.lengths, 1
+    for number in range(n_scales):
+        # A sequence that is too short for a mean has one of what there is.
+        yield _Scale(values, np.maximum(lengths, 1), dilation)
+        dilation = 2
+        if number:
+            values, lengths = _means_of_pairs(values), lengths // 2
+
+
+def _means_of_pairs(values: np.ndarray) -> np.ndarray:
+    """Return the means of timesteps 0 and 1, 2 and 3, ...: of an odd number of them, the last is paired with a zero."""
+    means = values[:, :, ::2].copy()
+    means[:, :, : values.shape[2] // 2] += values[:, :, 1::2]
+    means /= 2
+    return means
+
+
+def _spread_quantiles(n_scales: int, n_thresholds: int) -> np.ndarray:
+    """Return levels from 0 to 1 for all thresholds, of shape (n_scales, n_thresholds, n_kernels).
 
     Multiples of the golden ratio fill the interval from 0 to 1 evenly, however many there are (Dempster et al.). So
     neighbouring kernels have quantiles that are far apart.
     """
-    numbers = np.arange(1, n_dilations * n_thresholds * N_KERNELS + 1)
+    numbers = np.arange(1, n_scales * n_thresholds * N_KERNELS + 1)
     quantiles = np.clip(numbers * _GOLDEN_RATIO % 1, _OUTERMOST_QUANTILE, 1 - _OUTERMOST_QUANTILE)
-    spread: np.ndarray = quantiles.reshape(n_dilations, n_thresholds, N_KERNELS)
+    spread: np.ndarray = quantiles.reshape(n_scales, n_thresholds, N_KERNELS)
     return spread
 
 
@@ -182,7 +211,7 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
 
     Parameters
     ----------
-    padded : float32 array of shape (n_samples, n_timesteps + 8 * dilation, n_features)
+    padded : float32 array of shape (n_features, n_samples, n_timesteps + 8 * dilation)
         Sequences, with four dilations more at each end.
     dilation : int
         Timesteps between neighbouring taps.
@@ -196,19 +225,22 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
 
     Examples
     --------
-    >>> convolve(np.ones((1, 10, 1), np.float32), 1, np.ones((1, 84), np.float32))[0, :, :3]
+    >>> convolve(np.ones((1, 1, 10), np.float32), 1, np.ones((1, 84), np.float32))[0, :, :3]
     array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    n_timesteps = padded.shape[1] - (_N_TAPS - 1) * dilation
+    n_features, n_samples, n_padded = padded.shape
+    n_timesteps = n_padded - (_N_TAPS - 1) * dilation
     taps = [slice(tap * dilation, tap * dilation + n_timesteps) for tap in range(_N_TAPS)]
-    if len(channels) <= _MOST_CHANNELS:
+    if n_features <= _MOST_CHANNELS:
         kernels = (kernel_weights()[:, np.newaxis] * channels).reshape(-1, N_KERNELS)
-        convolved: np.ndarray = np.concatenate([padded[:, tap] for tap in taps], axis=2) @ kernels
+        # Whole sequences are copied for each tap, not a few features of each timestep, which takes far longer.
+        read = np.stack([padded[:, :, tap] for tap in taps]).reshape(len(kernels), -1)
+        convolved: np.ndarray = (read.T @ kernels).reshape(n_samples, n_timesteps, N_KERNELS)
         return convolved
     # The features of each kernel are added first: the cost of its taps does not depend on their number.
-    mixed = padded @ channels
-    convolved = np.zeros((len(padded), n_timesteps, N_KERNELS), np.float32)
+    mixed = (padded.reshape(n_features, -1).T @ channels).reshape(n_samples, n_padded, N_KERNELS)
+    convolved = np.zeros((n_samples, n_timesteps, N_KERNELS), np.float32)
     for tap, weights in zip(taps, kernel_weights(), strict=True):
         convolved += mixed[:, tap] * weights
     return convolved
@@ -229,28 +261,33 @@ def kernel_weights() -> np.ndarray:
     return weights
 
 
-def _convolutions(values: np.ndarray, dilation: int, channels: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Yield the convolutions of some sequences at some timesteps, centred there, with zeros around the sequences."""
-    (n_samples, n_timesteps, n_features), reach = values.shape, dilation * (_N_TAPS // 2)
-    width = max(N_KERNELS, n_features)
-    n_at_once = min(n_timesteps, max(1, _CONVOLUTIONS_AT_ONCE // width))
-    n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * width))
+def _convolutions(scale: _Scale, channels: np.ndarray) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray]]:
+    """Yield the convolutions of some sequences at some of their means, centred there, with zeros around the sequences.
+
+    With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all.
+    """
+    (n_features, n_samples, n_means), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
+    n_at_once = min(n_means, _MEANS_AT_ONCE)
+    n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * max(N_KERNELS, n_features)))
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
         # Not np.pad, which takes as long as the convolutions of a single sequence.
-        padded = np.zeros((rows.stop - rows.start, n_timesteps + 2 * reach, n_features), np.float32)
-        padded[:, reach : reach + n_timesteps] = values[rows]
-        for start in range(0, n_timesteps, n_at_once):
-            stop = min(start + n_at_once, n_timesteps)
-            yield rows, slice(start, stop), convolve(padded[:, start : stop + 2 * reach], dilation, channels)
+        padded = np.zeros((n_features, rows.stop - rows.start, n_means + 2 * reach), np.float32)
+        padded[:, :, reach : reach + n_means] = scale.values[:, rows]
+        for start in range(0, n_means, n_at_once):
+            stop = min(start + n_at_once, n_means)
+            exists = None
+            if (scale.sizes[rows] < stop).any():
+                exists = np.arange(start, stop) < scale.sizes[rows, np.newaxis]
+            yield rows, exists, convolve(padded[:, :, start : stop + 2 * reach], scale.dilation, channels)
 
 
-def _sample_convolutions(values: np.ndarray, inside: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndarray:
-    """Convolve sequences, and keep timesteps spread over all of them."""
-    stride = -(-int(inside.sum()) // _MOST_CONVOLUTIONS)
+def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:
+    """Convolve sequences, and keep means spread over all of them."""
+    stride = -(-int(scale.sizes.sum()) // _MOST_CONVOLUTIONS)
     samples, offset = [], 0
-    for rows, timesteps, convolved in _convolutions(values, dilation, channels):
-        own = convolved[inside[rows, timesteps]]
+    for _, exists, convolved in _convolutions(scale, channels):
+        own = convolved.reshape(-1, N_KERNELS) if exists is None else convolved[exists]
         samples.append(own[-offset % stride :: stride])
         offset += len(own)
     return np.concatenate(samples)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from seqembed.sequences.scaling import Batch
@@ -122,16 +124,23 @@ def sequence_statistics(batch: Batch, n_timesteps: int) -> dict[str, np.ndarray]
     statistics.update(_segment_means(values, known, batch.lengths))
     n_features = values.shape[1]
     if 1 < n_features <= MOST_FEATURES_IN_PAIRS:
-        first, second = np.triu_indices(n_features, 1)
+        first, second = _pairs(n_features)
         products, n_pairs = (each @ each.transpose(0, 2, 1) for each in (standard, known))
         statistics["correlation"] = (products / n_pairs)[:, first, second]
     return statistics
 
 
+@functools.cache
+def _pairs(n_features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the first and of the second feature of each pair."""
+    return np.triu_indices(n_features, 1)
+
+
 def _quantiles(values: np.ndarray, mask: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
     ordered = np.sort(np.where(mask, values, np.inf), axis=2)
-    positions = np.round(np.multiply.outer(counts - 1, QUANTILES)).astype(int)
-    quantiles = np.take_along_axis(ordered, np.maximum(positions, 0), axis=2)
+    positions = np.maximum(np.round(np.multiply.outer(counts - 1, QUANTILES)).astype(int), 0)
+    is_one_row = counts.size == 1
+    quantiles = ordered[:, :, positions[0, 0]] if is_one_row else np.take_along_axis(ordered, positions, axis=2)
     quantiles = np.where((counts > 0)[:, :, np.newaxis], quantiles, np.nan)
     return {f"quantile_{share:g}": quantiles[:, :, number] for number, share in enumerate(QUANTILES)}
 
@@ -152,10 +161,11 @@ def _log_details(centred: np.ndarray, known: np.ndarray, n_timesteps: int) -> di
 
 
 def _segment_means(values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
-    distinct, positions = np.unique(lengths, return_inverse=True)
-    segment = N_SEGMENTS * np.arange(values.shape[2]) // distinct[:, np.newaxis]
+    # One row stands for all if they are equally long.
+    if (lengths == lengths[0]).all():
+        lengths = lengths[:1]
+    segment = N_SEGMENTS * np.arange(values.shape[2]) // lengths[:, np.newaxis]
     members = (segment[:, :, np.newaxis] == np.arange(N_SEGMENTS)).astype(np.float32)
-    members = members if len(distinct) == 1 else members[positions]
     means = ((values * known) @ members) / (known @ members)
     return {f"mean_{number + 1}": means[:, :, number] for number in range(N_SEGMENTS)}
 

@@ -50,8 +50,8 @@ def test_the_model_computes_what_the_estimator_computes(X):
 
 
 def test_lengths_are_an_input_where_they_differ():
-    X = walks()
-    lengths = 1 + np.arange(60) % 30
+    X = walks(n_timesteps=75)
+    lengths = 1 + np.arange(60)
     sequences = [x[:length].astype(np.float32) for x, length in zip(X, lengths, strict=True)]
     summary = SequenceSummary(6).fit(sequences)
     padded = np.pad(X, ((0, 0), (0, 9), (0, 0)), constant_values=123)

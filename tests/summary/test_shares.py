@@ -27,6 +27,19 @@ def sequences_of(batch):
         yield {(t, f): float(values[t, f]) for t, f in places if mask[t, f]}, int(length)
 
 
+def scales_of(known, length, n_scales, n_features):
+    """One sequence at each scale: its values by (place, feature), how many places it has, what taps are apart."""
+    read = [(known, length, 1), (known, length, 2)]
+    for number in range(2, n_scales):
+        width = 2 ** (number - 1)
+        means = {
+            (place, f): sum(known.get((width * place + step, f), 0.0) for step in range(width)) / width
+            for place, f in itertools.product(range(-(-length // width)), range(n_features))
+        }
+        read.append((means, max(1, length // width), 2))
+    return read[:n_scales]
+
+
 def naive_convolution(known, length, kernel, dilation, channels):
     """The convolution of one sequence at each of its timesteps."""
     convolved = []
@@ -42,26 +55,28 @@ def naive_convolution(known, length, kernel, dilation, channels):
 
 def naive_shares(shares, known, length):
     result = []
-    for number, dilation in enumerate(shares.dilations.tolist()):
+    for number, scale in enumerate(scales_of(known, length, *shares.channels.shape[:2])):
         for thresholds in shares.thresholds[number]:
             for kernel in range(N_KERNELS):
                 channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
-                convolved = naive_convolution(known, length, kernel, dilation, channels)
-                result.append(sum(each > thresholds[kernel] for each in convolved) / length)
+                convolved = naive_convolution(*scale[:2], kernel, scale[2], channels)
+                result.append(sum(each > thresholds[kernel] for each in convolved) / scale[1])
     return result
 
 
 def naive_thresholds(batch, shares):
     """Quantiles of all convolutions, at levels that are multiples of the golden ratio, counted over all thresholds."""
     thresholds, count = np.empty_like(shares.thresholds), 0
-    for number, dilation in enumerate(shares.dilations.tolist()):
+    read = [scales_of(known, length, *shares.channels.shape[:2]) for known, length in sequences_of(batch)]
+    for number in range(len(shares.channels)):
         for row in range(len(shares.thresholds[number])):
             for kernel in range(N_KERNELS):
                 count += 1
                 level = min(0.98, max(0.02, count * (math.sqrt(5) - 1) / 2 % 1))
                 channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
                 convolved = []
-                for known, length in sequences_of(batch):
+                for scales in read:
+                    known, length, dilation = scales[number]
                     convolved += naive_convolution(known, length, kernel, dilation, channels)
                 convolved.sort()
                 below = int(level * (len(convolved) - 1))
@@ -72,7 +87,7 @@ def naive_thresholds(batch, shares):
 
 @pytest.mark.parametrize(
     ("n_timesteps", "n_features", "missing"),
-    [(1, 1, 0.0), (5, 2, 0.0), (9, 1, 0.3), (20, 1, 0.0), (20, 3, 0.2), (17, 12, 0.1)],
+    [(1, 1, 0.0), (5, 2, 0.0), (9, 1, 0.3), (20, 1, 0.0), (20, 3, 0.2), (17, 12, 0.1), (45, 1, 0.1), (70, 10, 0.0)],
 )
 def test_thresholds_and_shares_are_those_of_plain_loops(n_timesteps, n_features, missing):
     batch = draw(n_timesteps, 4, n_timesteps, n_features, missing)
@@ -91,15 +106,14 @@ def test_kernels_read_one_to_nine_features_and_most_of_them_few():
 
 
 @pytest.mark.parametrize("n_timesteps", [1, 8, 9, 16, 17, 100, 5000, 100_000])
-def test_a_kernel_is_at_most_as_long_as_the_longest_sequence_and_has_a_threshold_at_each_dilation(n_timesteps):
+def test_a_kernel_is_at_most_as_long_as_the_longest_sequence_and_has_a_threshold_at_each_scale(n_timesteps):
     batch = draw(0, 2, n_timesteps, 1)
     shares = learn_shares(batch, n_timesteps)
-    assert shares.dilations[0] == 1
-    assert (shares.dilations[1:] * 8 < n_timesteps).all()
-    assert 2 * shares.dilations[-1] * 8 >= n_timesteps
-    n_dilations, n_thresholds, n_kernels = shares.thresholds.shape
+    n_scales, n_thresholds, n_kernels = shares.thresholds.shape
+    assert n_scales == 1 or 8 * 2 ** (n_scales - 1) < n_timesteps
+    assert 8 * 2**n_scales >= n_timesteps
     assert n_kernels == 84
-    assert n_thresholds == max(1, round(500 / 84 / n_dilations))
+    assert n_thresholds == max(1, round(500 / 84 / n_scales))
     assert shares.compute(batch).shape == (2, shares.thresholds.size)
 
 
@@ -112,9 +126,9 @@ def test_thresholds_of_a_sample_are_nearly_those_of_all(monkeypatch):
 
 @pytest.mark.parametrize("dilation", [1, 3])
 def test_many_features_are_convolved_like_few(dilation):
-    values = draw(1, 3, 30, 9).values
+    values = draw(1, 3, 30, 9).values.transpose(2, 0, 1)
     channels = np.random.default_rng(0).integers(0, 2, (9, N_KERNELS)).astype(np.float32)
-    wider, unread = np.concatenate([values, values], axis=2), np.zeros_like(channels)
+    wider, unread = np.concatenate([values, values]), np.zeros_like(channels)
     expected = convolve(values, dilation, channels)
     np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread])), expected)
 
@@ -129,6 +143,8 @@ def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
     expected = shares.compute(batch)
     np.testing.assert_array_equal(shares.compute(padded), expected)
     monkeypatch.setattr("seqembed.summary.shares._CONVOLUTIONS_AT_ONCE", 84 * 7)
+    np.testing.assert_array_equal(shares.compute(batch), expected)
+    monkeypatch.setattr("seqembed.summary.shares._MEANS_AT_ONCE", 7)
     np.testing.assert_array_equal(shares.compute(batch), expected)
 
 
