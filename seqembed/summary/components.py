@@ -14,7 +14,7 @@ from seqembed.summary.statistics import count_statistics, sequence_statistics
 
 # Sequences that components are learned from, and the numbers that are in memory at once: larger samples give nearly the
 # same components.
-_MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_NUMBERS = 2048, 256, 1 << 23
+_MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_NUMBERS = 2048, 256, 1 << 21
 # Values whose statistics are computed at once, in arrays of many times their size.
 _VALUES_AT_ONCE = 1 << 18
 # Sequences that thresholds are learned from, and their values: a few, if they are long.
