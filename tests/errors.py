@@ -28,6 +28,7 @@ RAGGED = [wave[: 2 + number % 2] for number, wave in enumerate(WAVES)]
 DAYS = pd.date_range("2026-01-01", periods=4)
 # Clocks were set back from three to two.
 AUTUMN = pd.DatetimeIndex(["2026-10-25 01:00", "2026-10-25 02:00", "2026-10-25 02:00", "2026-10-25 03:00"])
+SORTED_AUTUMN = pd.DatetimeIndex(["2026-10-25 02:00", "2026-10-25 02:00", "2026-10-25 02:30", "2026-10-25 02:30"])
 SUNDAY = pd.date_range("2026-10-24", periods=4, tz="Europe/Berlin")
 LONG = pd.DataFrame({"machine": list("aabb"), "day": DAYS, "flow": [1.0, 2.0, 3.0, 4.0]})
 
@@ -174,6 +175,10 @@ CASES = {
     "an index in which an hour comes twice": (
         lambda: sliding_windows(pd.Series(1.0, AUTUMN), 2, max_gap=pd.Timedelta("1h")),
         'X.index = X.index.tz_localize("Europe/Berlin", ambiguous="infer")',
+    ),
+    "an hour that comes twice in sorted rows": (
+        lambda: sequences_from_frame(LONG.assign(day=SORTED_AUTUMN, machine="a"), "machine", "day"),
+        "ambiguous=~frame.duplicated(['machine', 'day']).to_numpy()",
     ),
     "periods as times": (
         lambda: sequences_from_frame(LONG.assign(day=LONG.day.dt.to_period("D")), "machine", "day"),

@@ -102,8 +102,8 @@ def detect_events(
     ------
     ValueError
         For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
-        holds infinity; for a number of times that is not the number of rows; and for times that `sliding_windows`
-        refuses. Windows without any value are left out.
+        holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
+        backwards or repeat. Windows without any value are left out.
 
     Examples
     --------

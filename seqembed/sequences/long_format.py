@@ -10,7 +10,7 @@ import numpy as np
 from seqembed.extras import import_extra
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, exceeds
-from seqembed.sequences.times import as_dates, clock_is_set_back, line_for_clock_change, zone_of
+from seqembed.sequences.times import an_hour_comes_twice, as_dates, clock_is_set_back, line_for_clock_change, zone_of
 from seqembed.sequences.wording import counted
 
 
@@ -125,9 +125,13 @@ def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, 
 
 def _line_for_repeated(times: Any, rows_of_id: np.ndarray, id: str, time: str) -> str:
     """Return what to do about a time that an id has twice, for the message."""
-    if zone_of(times) is None and clock_is_set_back(times.to_numpy()[rows_of_id]):
+    local = np.empty(0) if zone_of(times) else times.to_numpy()[rows_of_id]
+    line = f"frame[{time!r}] = frame[{time!r}].dt.LOCALIZE"
+    if an_hour_comes_twice(local):
+        return line_for_clock_change(line, f"~frame.duplicated({[id, time]}).to_numpy()")
+    if clock_is_set_back(local):
         if len(rows_of_id) == len(times):
-            return line_for_clock_change(f"frame[{time!r}] = frame[{time!r}].dt.LOCALIZE")
+            return line_for_clock_change(line)
         # pandas infers from times that ascend, which those of several ids together do not.
         return line_for_clock_change(
             f"frame[{time!r}] = frame.groupby({id!r})[{time!r}].transform(lambda each: each.dt.LOCALIZE)"

@@ -10,6 +10,7 @@ import numpy as np
 from seqembed.sequences.containers import is_missing
 from seqembed.sequences.wording import counted
 
+_HOUR = np.timedelta64(1, "h")
 _DATES = (date, timedelta, np.datetime64, np.timedelta64)
 # Clocks are set back in the night to a Sunday of these months. The hour that comes twice ends before four.
 _MONTHS_OF_CHANGE, _LATEST_HOUR_OF_CHANGE = (3, 4, 9, 10, 11), 3
@@ -193,10 +194,13 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
 
 def _line_that_orders(time: Any, times: np.ndarray, repeats: bool, index_of: str | None) -> str:
     """Return the line that makes times ascend, for the message."""
-    if zone_of(time) is None and clock_is_set_back(times):
-        if index_of is None:
-            return line_for_clock_change("time = pandas.DatetimeIndex(time).LOCALIZE")
-        return line_for_clock_change(f"{index_of}.index = {index_of}.index.LOCALIZE")
+    if zone_of(time) is None:
+        name = "time" if index_of is None else f"{index_of}.index"
+        index = "pandas.DatetimeIndex(time)" if index_of is None else name
+        if clock_is_set_back(times):
+            return line_for_clock_change(f"{name} = {index}.LOCALIZE")
+        if an_hour_comes_twice(times):
+            return line_for_clock_change(f"{name} = {index}.LOCALIZE", f"~{index}.duplicated()")
     if repeats:
         line = f"{index_of}[~{index_of}.index.duplicated()]"
         if index_of is None:
@@ -232,32 +236,66 @@ def clock_is_set_back(times: np.ndarray) -> bool:
     forwards = steps > np.timedelta64(0)
     if forwards.all() or not forwards.any():
         return False
-    hour = np.timedelta64(1, "h")
     # Where the clock was set back, this is how long the step took.
-    took = (steps[~forwards] + hour) / np.median(steps[forwards])
-    ends = times[1:][~forwards] + hour
+    took = (steps[~forwards] + _HOUR) / np.median(steps[forwards])
+    return bool((_clocks_may_change(times[1:][~forwards]) & (took > 0.5) & (took < 2)).all())
+
+
+def an_hour_comes_twice(times: np.ndarray) -> bool:
+    """Tell whether sorted times look like those of a clock that was set back by an hour.
+
+    In a night in which clocks change, each time of an hour comes twice, and no other does.
+
+    Parameters
+    ----------
+    times : array of shape (n_rows,)
+        Local times, in the order of the rows.
+
+    Examples
+    --------
+    >>> minutes = np.datetime64("2026-10-25T02", "m") + np.array([-30, 0, 0, 30, 30, 60, 90])
+    >>> an_hour_comes_twice(minutes), an_hour_comes_twice(minutes + np.timedelta64(1, "D"))
+    (True, False)
+    """
+    if times.dtype.kind != "M":
+        return False
+    times = times.astype("M8[us]")
+    steps = np.diff(times)
+    repeated = times[1:][steps == np.timedelta64(0)]
+    if len(repeated) < 2 or (steps < np.timedelta64(0)).any():
+        return False
+    first, last = repeated[0], repeated[-1]
+    n_rows = ((times >= first) & (times <= last)).sum()
+    is_an_hour = last - first < _HOUR <= last - first + 2 * np.median(np.diff(repeated))
+    return bool(is_an_hour and n_rows == 2 * len(repeated) and _clocks_may_change(first))
+
+
+def _clocks_may_change(times: Any) -> Any:
+    """Tell at which times an hour may begin that comes twice."""
+    ends = times + _HOUR
     days = ends.astype("M8[D]")
     # The first day of 1970 was a Thursday.
     is_sunday = (days.astype(int) + 4) % 7 == 0
     in_months = np.isin(ends.astype("M8[M]").astype(int) % 12 + 1, _MONTHS_OF_CHANGE)
-    at_night = (ends - days) // hour <= _LATEST_HOUR_OF_CHANGE
-    return bool((is_sunday & in_months & at_night & (took > 0.5) & (took < 2)).all())
+    return is_sunday & in_months & ((ends - days) // _HOUR <= _LATEST_HOUR_OF_CHANGE)
 
 
-def line_for_clock_change(line: str) -> str:
+def line_for_clock_change(line: str, ambiguous: str = '"infer"') -> str:
     """Say that an hour may come twice because the clock was set back, and the line that tells both hours apart.
 
     Parameters
     ----------
     line : str
         The line of code, in which ``LOCALIZE`` stands for the call that tells them apart.
+    ambiguous : str, default='"infer"'
+        How, in code: by default by the order of the rows.
 
     Examples
     --------
     >>> line_for_clock_change("index = index.LOCALIZE")[-62:]
     'index = index.tz_localize("Europe/Berlin", ambiguous="infer").'
     """
-    line = line.replace("LOCALIZE", 'tz_localize("Europe/Berlin", ambiguous="infer")')
+    line = line.replace("LOCALIZE", f'tz_localize("Europe/Berlin", ambiguous={ambiguous})')
     return (
         f"An hour may come twice because daylight saving time ended. Then no row is superfluous. Tell both hours "
         f"apart, with your zone: {line}."

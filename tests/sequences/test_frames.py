@@ -431,12 +431,14 @@ def test_periods_as_times_get_the_line_that_makes_dates_of_them():
         sequences_from_frame(pumps(hour=months), **KEYS)
 
 
-@pytest.mark.parametrize("layout", ["one pump", "pumps one after the other", "pumps in turn"])
+@pytest.mark.parametrize("layout", ["one pump", "pumps one after the other", "pumps in turn", "sorted"])
 def test_the_end_of_daylight_saving_time_deletes_no_hour(layout):
     hours = pd.date_range("2026-10-24 20:00", periods=80, freq="10min", tz="Europe/Berlin").tz_localize(None)
     frame = pd.DataFrame({"pump": "b", "hour": hours, "flow": np.arange(80.0)})
     if layout != "one pump":
         frame = pd.concat([frame, frame.assign(pump="a")], ignore_index=layout != "pumps in turn").sort_index()
+    if layout == "sorted":
+        frame = frame.sort_values(["pump", "hour"], kind="stable")
     with pytest.raises(ValueError, match=r"02:00:00 more than once.*daylight saving time") as caught:
         sequences_from_frame(frame, **KEYS)
     exec(str(caught.value).partition("with your zone: ")[2].rstrip("."), {"frame": frame})

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from seqembed.sequences.times import checked_times, clock_is_set_back, plain_times
+from seqembed.sequences.times import an_hour_comes_twice, checked_times, clock_is_set_back, plain_times
 
 HOURS = pd.date_range("2026-03-08", periods=4, freq="h", tz="America/New_York")
 
@@ -100,9 +100,28 @@ def test_other_repeated_times_are_no_change_of_the_clock():
     assert clock_is_set_back(np.insert(times, 90, times[night]))
 
 
+def test_an_hour_that_comes_twice_is_known_in_sorted_rows_too():
+    times = local_times("2026-10-24 12:00", "Europe/Berlin", 300, "10min")
+    assert an_hour_comes_twice(np.sort(times))
+    assert not clock_is_set_back(np.sort(times))
+    once = np.unique(times)
+    for repeated in (
+        times,
+        np.sort(times - np.timedelta64(1, "D")),
+        np.repeat(once, 2),
+        np.sort(np.append(once, once[84])),
+        np.sort(np.append(once, once[84:96])),
+        np.sort(np.append(times, times[84:90])),
+        once,
+        np.arange(5),
+    ):
+        assert not an_hour_comes_twice(repeated)
+
+
 @pytest.mark.parametrize("given", ["index", "time="])
-def test_the_end_of_daylight_saving_time_is_told_from_rows_that_stand_twice(given):
-    times = pd.DatetimeIndex(local_times("2026-10-24 12:00", "Europe/Berlin", 300, "10min"))
+@pytest.mark.parametrize("order", [np.array, np.sort])
+def test_the_end_of_daylight_saving_time_is_told_from_rows_that_stand_twice(given, order):
+    times = pd.DatetimeIndex(order(local_times("2026-10-24 12:00", "Europe/Berlin", 300, "10min")))
     index_of = "recording" if given == "index" else None
     with pytest.raises(ValueError, match="daylight saving time") as caught:
         checked_times(times, 300, index_of)
@@ -111,4 +130,5 @@ def test_the_end_of_daylight_saving_time_is_told_from_rows_that_stand_twice(give
     names = {"pandas": pd, "time": times, "recording": frame}
     exec(line, names)
     mended = frame.index if index_of else names["time"]
+    mended = mended.sort_values() if order is np.sort else mended
     assert (np.diff(checked_times(mended, 300)) == np.timedelta64(10, "m")).all()
