@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seqembed.estimators.events import Events
 from seqembed.extras import import_extra
 from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.times import checked_times
 
 
 def plot_events(
@@ -25,7 +26,7 @@ def plot_events(
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The recording. A data frame names the lines.
     time : array-like of shape (n_rows,), default=None
-        Time of each row, for the horizontal axis. By default the axis counts rows.
+        Time of each row, as `detect_events` takes them, for the horizontal axis. By default the axis counts rows.
     axes : pair of matplotlib.axes.Axes, default=None
         Axes of the recording and of the scores. By default those of a new figure.
 
@@ -37,6 +38,8 @@ def plot_events(
 
     Raises
     ------
+    ValueError
+        For times that `detect_events` refuses.
     ImportError
         If matplotlib is not installed. ``pip install "seqembed[plot]"`` installs it.
 
@@ -56,6 +59,8 @@ def plot_events(
     names = getattr(recording, "columns", None)
     values = as_numbers(recording, "recording").astype(np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
+    if time is not None:
+        checked_times(time, len(values))
     time = np.arange(len(values)) if time is None else np.asarray(time)
     deviations = np.nanstd(values, axis=0)
     scaled = (values - np.nanmean(values, axis=0)) / np.where(deviations > 0, deviations, 1)

@@ -26,6 +26,10 @@ from seqembed.sequences.collection import check_sequences
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
 RAGGED = [wave[: 2 + number % 2] for number, wave in enumerate(WAVES)]
 DAYS = pd.date_range("2026-01-01", periods=4)
+# Clocks were set back from three to two.
+AUTUMN = pd.DatetimeIndex(["2026-10-25 01:00", "2026-10-25 02:00", "2026-10-25 02:00", "2026-10-25 03:00"])
+SORTED_AUTUMN = pd.DatetimeIndex(["2026-10-25 02:00", "2026-10-25 02:00", "2026-10-25 02:30", "2026-10-25 02:30"])
+SUNDAY = pd.date_range("2026-10-24", periods=4, tz="Europe/Berlin")
 LONG = pd.DataFrame({"machine": list("aabb"), "day": DAYS, "flow": [1.0, 2.0, 3.0, 4.0]})
 
 
@@ -119,8 +123,26 @@ CASES = {
     ),
     "times that run backwards": (
         lambda: sliding_windows(np.ones(4), 2, time=[0, 2, 1, 3], max_gap=2),
-        "Sort the rows by time first",
+        "numpy.argsort(time)",
     ),
+    "rows of a frame in another order": (
+        lambda: sliding_windows(pd.Series(1.0, DAYS[::-1]), 2, max_gap=pd.Timedelta("1D")),
+        "X.sort_index()",
+    ),
+    "rows of a frame that stand twice": (
+        lambda: sliding_windows(pd.Series(1.0, DAYS[[0, 1, 1]]), 2, max_gap=pd.Timedelta("1D")),
+        "X[~X.index.duplicated()]",
+    ),
+    "times given twice": (
+        lambda: sliding_windows(np.ones(3), 2, time=[0, 1, 1], max_gap=2),
+        "numpy.unique(time, return_index=True)[1]",
+    ),
+    "a time that is missing": (
+        lambda: sliding_windows(np.ones(3), 2, time=[0, np.nan, 1], max_gap=2),
+        "rows[numpy.isfinite(time)]",
+    ),
+    "times of another number": (lambda: sliding_windows(np.ones(3), 2, time=[0, 1], max_gap=2), "of shape (3,)"),
+    "a gap without times": (lambda: sliding_windows(np.ones(3), 2, max_gap=2), "whose index holds times"),
     "a gap in another unit": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap=2), "pandas.Timedelta"),
     "starts that are no integers": (lambda: merge_windows(np.ones((2, 3)), [0.0, 1.0], 5), "as sliding_windows"),
     "windows beyond the rows": (lambda: merge_windows(np.ones((2, 3)), [0, 3], 5), "Pass as n_rows="),
@@ -140,6 +162,28 @@ CASES = {
         lambda: sequences_from_frame(LONG.assign(day=DAYS[0]), "machine", "day"),
         "frame.drop_duplicates(['machine', 'day'])",
     ),
+    "an hour that comes twice in autumn": (
+        lambda: sequences_from_frame(LONG.assign(day=AUTUMN, machine="a"), "machine", "day"),
+        'frame[\'day\'].dt.tz_localize("Europe/Berlin", ambiguous="infer")',
+    ),
+    "an hour that comes twice to several machines": (
+        lambda: sequences_from_frame(
+            pd.concat([LONG.assign(day=AUTUMN, machine=name) for name in "ab"]), "machine", "day"
+        ),
+        'lambda each: each.dt.tz_localize("Europe/Berlin", ambiguous="infer")',
+    ),
+    "an index in which an hour comes twice": (
+        lambda: sliding_windows(pd.Series(1.0, AUTUMN), 2, max_gap=pd.Timedelta("1h")),
+        'X.index = X.index.tz_localize("Europe/Berlin", ambiguous="infer")',
+    ),
+    "an hour that comes twice in sorted rows": (
+        lambda: sequences_from_frame(LONG.assign(day=SORTED_AUTUMN, machine="a"), "machine", "day"),
+        "ambiguous=~frame.duplicated(['machine', 'day']).to_numpy()",
+    ),
+    "periods as times": (
+        lambda: sequences_from_frame(LONG.assign(day=LONG.day.dt.to_period("D")), "machine", "day"),
+        "frame['day'].dt.to_timestamp()",
+    ),
     "a lazy frame": (
         lambda: sequences_from_frame(pl.DataFrame(LONG.to_dict("list")).lazy(), "machine", "day"),
         "frame.collect()",
@@ -147,6 +191,18 @@ CASES = {
     "times that are on no grid": (
         lambda: sequences_from_frame(LONG, "machine", "day", freq="7h"),
         ".dt.round(",
+    ),
+    "a day of 25 hours": (
+        lambda: sequences_from_frame(LONG.assign(day=SUNDAY, machine="a"), "machine", "day", freq="24h"),
+        "pass freq='1D'",
+    ),
+    "days that begin no month": (
+        lambda: sequences_from_frame(LONG, "machine", "day", freq="MS"),
+        "pandas.tseries.frequencies.to_offset('MS').rollback",
+    ),
+    "months between numbers": (
+        lambda: sequences_from_frame(LONG.assign(day=range(4)), "machine", "day", freq="MS"),
+        "Pass a number as the step between numbers",
     ),
     "sequences of another frame": (
         lambda: frame_from_sequences([np.ones((3, 1))] * 2, LONG, "machine", "day"),

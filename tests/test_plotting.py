@@ -27,3 +27,13 @@ def test_a_data_frame_names_its_lines_and_times_are_shown():
     above, _ = plot_events(EVENTS, frame, time=np.arange(20) / 2)
     assert [label.get_text() for label in above.get_yticklabels()] == ["flow", "heat"]
     assert above.patches[0].get_x() == 1.5
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_times_of_any_zone_are_drawn_and_those_that_do_not_ascend_are_refused(zone):
+    minutes = pd.date_range("2026-01-01", periods=20, freq="min", tz=zone)
+    for times in (minutes, pd.Series(minutes)):
+        above, _ = plot_events(EVENTS, np.zeros(20), times)
+        assert above.patches[0].get_x() == pytest.approx(matplotlib.dates.date2num(minutes[3]))
+        with pytest.raises(ValueError, match="times that run backwards"):
+            plot_events(EVENTS, np.zeros(20), times[::-1])

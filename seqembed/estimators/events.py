@@ -15,8 +15,9 @@ from seqembed.extras import import_extra
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.containers import as_numbers, column_labels
 from seqembed.sequences.merging import centre_weights
-from seqembed.sequences.times import TimeStep
-from seqembed.sequences.windows import pieces_without_gaps, sliding_windows
+from seqembed.sequences.steps import TimeStep, pieces_without_gaps
+from seqembed.sequences.times import times_of_rows
+from seqembed.sequences.windows import sliding_windows
 from seqembed.sequences.wording import counted
 
 # The error of a row is a mean over the rows around it, in an eighth of a window.
@@ -87,7 +88,8 @@ def detect_events(
         Rows from the start of one window to the start of the next. A larger one takes less time, places events less
         exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
-        Time of each row. By default the index of a data frame, if it holds dates, and with `max_gap` any index.
+        Time of each row, as numbers or dates, each later than the one before. By default the index of a data frame, if
+        it holds dates, and with `max_gap` any index.
     max_gap : number or timedelta, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
 
@@ -100,8 +102,8 @@ def detect_events(
     ------
     ValueError
         For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
-        holds infinity; for a number of times that is not the number of rows; and for times that `sliding_windows`
-        refuses. Windows without any value are left out.
+        holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
+        backwards or repeat. Windows without any value are left out.
 
     Examples
     --------
@@ -118,8 +120,7 @@ def detect_events(
     """
     check_is_fitted(detector)
     rows, names = _checked_recording(detector, recording, timesteps)
-    times = _checked_times(recording, time, max_gap, len(rows))
-    pieces = [slice(0, len(rows))] if max_gap is None else pieces_without_gaps(times, len(rows), max_gap)
+    pieces, times = _pieces(recording, time, max_gap, len(rows))
     offset, typical = detector.offset_, float(np.median(detector.heldout_scores_))
     row_scores, events = np.full(len(rows), np.nan), []
     for piece in pieces:
@@ -174,14 +175,14 @@ def _checked_recording(
     return rows, list(range(n_features)) if names is None else names
 
 
-def _checked_times(recording: Any, time: Any, max_gap: TimeStep | None, n_rows: int) -> Any:
-    """Return the time of each row, by default the index of a data frame, or None if times are not known."""
+def _pieces(recording: Any, time: Any, max_gap: TimeStep | None, n_rows: int) -> tuple[list[slice], Any]:
+    """Return the rows of each piece without gaps, and the times of all rows as they were given, or None."""
     index = getattr(recording, "index", None)
-    if time is None and (hasattr(index, "tz_localize") or (max_gap is not None and hasattr(index, "dtype"))):
-        time = index
-    if time is not None and len(time) != n_rows:
-        raise ValueError(f"Got time= of length {len(time)} for {n_rows} rows, expected a time for each row.")
-    return time
+    if time is None and max_gap is None and not hasattr(index, "tz_localize"):
+        return [slice(0, n_rows)], None
+    times = times_of_rows(recording, time, n_rows, "recording")
+    pieces = [slice(0, n_rows)] if max_gap is None else pieces_without_gaps(times, max_gap)
+    return pieces, index if time is None else time
 
 
 def _scores(
@@ -273,8 +274,9 @@ def _shares(errors: np.ndarray, names: list[Any]) -> dict[Any, float]:
 def _table(events: list[_Event], times: Any) -> Any:
     columns = {name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")}
     if times is not None:
-        times = np.asarray(times)
-        columns |= {f"{name}_time": times[columns[name]] for name in ("start", "end")}
+        # Arrays of pandas keep the time zone, also of no event.
+        times = times.array if hasattr(times, "array") else np.asarray(times)
+        columns |= {f"{name}_time": times.take(columns[name]) for name in ("start", "end")}
     columns["score"] = np.array([event.score for event in events], float)
     columns["features"] = np.empty(len(events), object)
     columns["features"][:] = [event.features for event in events]

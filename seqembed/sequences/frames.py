@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seqembed.extras import import_extra
 from seqembed.sequences.long_format import LongFormat, read_long_format
-from seqembed.sequences.times import TimeStep
+from seqembed.sequences.steps import TimeStep
 from seqembed.sequences.wording import counted
 
 
@@ -65,8 +65,10 @@ def sequences_from_frame(
         rows of an id are one sequence, however far apart they are.
     freq : number, timedelta or str, default=None
         Step in time from one row to the next, such as ``"1min"``, as in pandas. Rows that are absent from the frame
-        become missing values. The times of a sequence must be whole steps from its first one. By default, neighbouring
-        rows of the frame are neighbours in the sequence, however far apart they are.
+        become missing values. The times of a sequence must be whole steps from its first one. ``"MS"`` (starts of
+        months), ``"ME"`` (their ends) and ``"B"`` (business days) are steps too. In a time zone, ``"1D"`` is a day of
+        its calendar, also where the clock changes, and ``"24h"`` is not. By default, neighbouring rows of the frame are
+        neighbours in the sequence, however far apart they are.
 
     Returns
     -------

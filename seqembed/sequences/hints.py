@@ -18,12 +18,13 @@ _LEAST_NAMES_OF_TIMES = 7
 # Mean squared difference of neighbours on an axis, divided by that of any two values. Below this ratio the axis counts
 # as time. Neighbouring sensors were measured at .7.
 _LARGEST_RATIO_OF_TIME = 0.6
-# The columns of a recording are sensors: their levels differ by far more than they vary, and neighbouring columns are
-# no more alike than others. Its neighbouring rows are alike. Days cut into hours fail the second test, and other
-# collections the first.
-_LEAST_ROWS, _LEAST_ROWS_PER_COLUMN = 20, 2
-_LEAST_LEVEL_RATIO = 10
-_LARGEST_STEP_BETWEEN_ROWS, _LEAST_STEP_BETWEEN_COLUMNS = 0.2, 0.5
+# Rows of a recording are times: from one to the next, values change by a small part of their variance, and by more over
+# several rows. Its columns are sensors, which differ by more, and neighbours are no more alike than others. Windows
+# change as much from one row to the next as from one column to the next. Sequences sorted by class differ as much from
+# the next as from others of their class, and those of other orders have timesteps whose neighbours are alike.
+_BLOCK, _FARTHEST_ROWS, _MOST_COLUMNS = 20, 10, 64
+_LEAST_ROWS_PER_COLUMN = 2
+_LARGEST_STEP_BETWEEN_ROWS, _LEAST_GROWTH_WITH_DISTANCE, _LEAST_STEP_BETWEEN_COLUMNS = 0.25, 1.3, 0.5
 
 
 def layout_hints(sequences: Sequences) -> Iterator[str]:
@@ -97,21 +98,52 @@ def looks_like_recording(sequences: Sequences) -> bool:
     >>> looks_like_recording(check_sequences(recording)), looks_like_recording(check_sequences(recording.T))
     (True, False)
     """
-    n_columns = sequences.n_timesteps
-    if (
-        not sequences.one_length
-        or n_columns < 3
-        or len(sequences) < max(_LEAST_ROWS, _LEAST_ROWS_PER_COLUMN * n_columns)
-    ):
+    n_rows, n_columns = len(sequences), sequences.n_timesteps
+    if not sequences.one_length or n_columns < 2 or n_rows < max(_BLOCK, _LEAST_ROWS_PER_COLUMN * n_columns):
         return False
-    rows = sequences.padded(slice(0, _SAMPLE))[:, :, 0].astype(np.float64)
-    levels, variances = rows.mean(axis=0), rows.var(axis=0)
-    if not (np.isfinite(levels).all() and variances.all()):
+    starts = np.linspace(0, n_rows - _BLOCK, min(_SAMPLE, n_rows) // _BLOCK).astype(int)
+    sample = np.stack([sequences.padded(slice(start, start + _BLOCK))[:, :_MOST_COLUMNS, 0] for start in starts])
+    with warnings.catch_warnings():
+        # NumPy warns of a mean of no values. Values of 1e200 have no square.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return _rows_are_times(sample.astype(np.float64))
+
+
+def _rows_are_times(blocks: np.ndarray) -> bool:
+    """Tell whether the rows of a table are times, and its columns are not.
+
+    Parameters
+    ----------
+    blocks : array of shape (n_blocks, n_rows, n_columns)
+        Blocks of neighbouring rows.
+    """
+    deviations = np.nanstd(blocks, axis=(0, 1))
+    varies = np.isfinite(deviations) & (deviations > 0)
+    if varies.sum() < 2:
         return False
-    far_apart = levels.std() > _LEAST_LEVEL_RATIO * np.sqrt(np.median(variances))
-    rows_alike = np.median(np.square(np.diff(rows, axis=0)).mean(axis=0) / variances) < 2 * _LARGEST_STEP_BETWEEN_ROWS
-    columns_alike = np.square(np.diff(levels)).mean() < 2 * _LEAST_STEP_BETWEEN_COLUMNS * levels.var()
-    return bool(far_apart and rows_alike and not columns_alike)
+    blocks, deviations = blocks[:, :, varies], deviations[varies]
+    scaled = (blocks - np.nanmean(blocks, axis=(0, 1))) / deviations
+    # Half the mean squared difference of two values is their variance, which is 1. The median over the rows leaves out
+    # those at which the class changes, if they are sorted by class.
+    near, *farther = (
+        np.nanmedian(np.nanmean(np.square(scaled[:, rows:] - scaled[:, :-rows]), axis=2)) / 2
+        for rows in range(1, _FARTHEST_ROWS + 1)
+    )
+    between_rows = np.nanmean(np.square(np.diff(blocks, axis=1)), axis=(0, 1))
+    between_columns = np.nanmean(np.square(np.diff(blocks, axis=2)), axis=(0, 1))
+    ratio = np.nanmedian((between_rows[1:] + between_rows[:-1]) / 2 / between_columns)
+    return bool(
+        near < _LARGEST_STEP_BETWEEN_ROWS
+        and ratio < _LARGEST_STEP_BETWEEN_ROWS
+        and max(farther) > _LEAST_GROWTH_WITH_DISTANCE * near
+        # Timesteps of a collection are alike in their levels, or in how they deviate from them.
+        and min(_step_between_columns(blocks), _step_between_columns(scaled)) > _LEAST_STEP_BETWEEN_COLUMNS
+    )
+
+
+def _step_between_columns(blocks: np.ndarray) -> float:
+    """Compute the mean squared difference of neighbouring columns, divided by that of any two."""
+    return float(np.nanmean(np.square(np.diff(blocks, axis=2))) / (2 * np.nanmean(np.nanvar(blocks, axis=2, ddof=1))))
 
 
 def padding_value(sequences: Sequences) -> float | None:

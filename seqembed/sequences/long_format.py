@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.times import TimeStep, as_dates, exceeds, on_grid
+from seqembed.sequences.grids import on_grid
+from seqembed.sequences.steps import TimeStep, exceeds
+from seqembed.sequences.times import an_hour_comes_twice, as_dates, clock_is_set_back, line_for_clock_change, zone_of
 from seqembed.sequences.wording import counted
 
 
@@ -47,7 +49,7 @@ class LongFormat(NamedTuple):
     def ids(self, name: str) -> np.ndarray:
         """Ids of the sequences, from the column of this name."""
         rows = self.order[np.searchsorted(self.rows, self.starts)]
-        ids: np.ndarray = self.frame.get_column(name).to_numpy()[rows]
+        ids: np.ndarray = _column(self.frame, name).to_numpy()[rows]
         return ids
 
 
@@ -83,20 +85,23 @@ def read_long_format(
     columns = _checked_columns(frame, id, time, columns)
     for name in (id, time):
         _check_none_missing(frame.get_column(name), name)
-    _check_sortable(frame.get_column(time), time)
+    _check_sortable(_column(frame, time), time)
     order, is_start, times = _sort_rows(frame, id, time)
     if times.dtype == object and not (max_gap is None and freq is None):
         times = as_dates(times)
     if max_gap is not None:
         is_start[1:] |= exceeds(np.diff(times), max_gap)
-    rows, grid = (np.arange(len(times)), times) if freq is None else on_grid(times, is_start, freq)
+    rows, grid = np.arange(len(times)), times
+    if freq is not None:
+        given = frame.get_column(time)
+        rows, grid = on_grid(times, is_start, freq, zone_of(given.to_native()) or zone_of(given))
     return LongFormat(frame, columns, order, rows, rows[is_start], grid)
 
 
 def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows by id and time, whether an id starts at each of them, and their times."""
     nw = import_extra("narwhals", extra="frames")
-    ids, times = frame.get_column(id), frame.get_column(time)
+    ids, times = _column(frame, id), _column(frame, time)
     # We rename the columns. The user's names may be the same as "row" or "first". They may also be numbers, which
     # narwhals reads as values.
     keys = ids.alias("id").to_frame().with_columns(times.alias("time")).with_row_index("row")
@@ -109,12 +114,43 @@ def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, 
     repeated = np.flatnonzero(~is_start[1:] & (sorted_times[1:] == sorted_times[:-1]))
     if repeated.size:
         row = int(order[repeated[0]])
+        # In the order of the frame.
+        rows_of_id = np.sort(order[first == first[repeated[0]]])
         raise ValueError(
-            f"Got frame= in which id {ids[row]} has the time {times[row]} more than once, expected one row for each "
-            f"{id!r} and {time!r}. Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, "
-            f"frame.unique({[id, time]}, maintain_order=True) in polars."
+            f"Got frame= in which id {ids[row]} has the time {frame.get_column(time)[row]} more than once, expected "
+            f"one row for each {id!r} and {time!r}. {_line_for_repeated(times, rows_of_id, id, time)}"
         )
     return order, is_start, sorted_times
+
+
+def _line_for_repeated(times: Any, rows_of_id: np.ndarray, id: str, time: str) -> str:
+    """Return what to do about a time that an id has twice, for the message."""
+    local = np.empty(0) if zone_of(times) else times.to_numpy()[rows_of_id]
+    line = f"frame[{time!r}] = frame[{time!r}].dt.LOCALIZE"
+    if an_hour_comes_twice(local):
+        return line_for_clock_change(line, f"~frame.duplicated({[id, time]}).to_numpy()")
+    if clock_is_set_back(local):
+        if len(rows_of_id) == len(times):
+            return line_for_clock_change(line)
+        # pandas infers from times that ascend, which those of several ids together do not.
+        return line_for_clock_change(
+            f"frame[{time!r}] = frame.groupby({id!r})[{time!r}].transform(lambda each: each.dt.LOCALIZE)"
+        )
+    return (
+        f"Keep one of the rows: frame.drop_duplicates({[id, time]}) in pandas, frame.unique({[id, time]}, "
+        f"maintain_order=True) in polars."
+    )
+
+
+def _column(frame: Any, name: str) -> Any:
+    """Return a column of a frame. Dates of a time zone are in UTC in columns of pandas."""
+    nw = import_extra("narwhals", extra="frames")
+    column = frame.get_column(name)
+    dates: Any = getattr(column.to_native(), "dt", None)
+    if getattr(dates, "tz", None) is None:
+        return column
+    # narwhals does not know the zones of pandas whose names have an underscore or a digit, such as America/New_York.
+    return nw.from_native(dates.tz_convert("UTC"), series_only=True)
 
 
 def _checked_frame(frame: Any) -> Any:
@@ -173,7 +209,7 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
 
 def _check_numeric(frame: Any, columns: list[str]) -> None:
     nw = import_extra("narwhals", extra="frames")
-    dtypes = {name: frame.get_column(name).dtype for name in columns}
+    dtypes = {name: _column(frame, name).dtype for name in columns}
     numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
     others = [name for name in columns if name not in numeric]
     if others:
@@ -199,6 +235,11 @@ def _check_sortable(times: Any, name: str) -> None:
     if dtype == nw.Object and len(kinds := {type(each) for each in times.to_numpy()}) == 1 and str not in kinds:
         # Objects of one type, such as Python's own dates.
         return
+    if hasattr(getattr(times.to_native(), "dt", None), "to_timestamp"):
+        raise ValueError(
+            f"Got frame= whose column {name!r} holds periods, such as {times[0]!r}, expected numbers or dates. Convert "
+            f"it: frame[{name!r}] = frame[{name!r}].dt.to_timestamp()."
+        )
     # The categories of an Enum have an order.
     if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (nw.Boolean, nw.Enum)):
         raise ValueError(

@@ -1,27 +1,54 @@
-"""Times of rows, and the steps from one to the next."""
+"""Times of rows, as NumPy's own numbers, dates or durations."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from numbers import Real
-from typing import Any, TypeAlias
+from datetime import UTC, date, timedelta
+from typing import Any
 
 import numpy as np
 
-from seqembed.extras import import_extra
+from seqembed.sequences.containers import is_missing
 from seqembed.sequences.wording import counted
 
-# A step from one time to another: a number between numbers, a duration between dates. Those of pandas are timedeltas.
-TimeStep: TypeAlias = float | timedelta | np.timedelta64
+_HOUR = np.timedelta64(1, "h")
+_DATES = (date, timedelta, np.datetime64, np.timedelta64)
+# Clocks are set back in the night to a Sunday of these months. The hour that comes twice ends before four.
+_MONTHS_OF_CHANGE, _LATEST_HOUR_OF_CHANGE = (3, 4, 9, 10, 11), 3
 
-# A time may differ from the grid by this part of a step: float64 rounds sums of steps.
-_LARGEST_MISS = 1e-6
-# With more rows of the grid per row of the data, missing values would fill the memory.
-_MOST_ROWS_PER_ROW = 1000
+
+def plain_times(time: Any) -> np.ndarray:
+    """Return times of any container as an array of numbers, dates or durations. Dates of a time zone are in UTC.
+
+    Parameters
+    ----------
+    time : array-like of shape (n_rows,)
+        A list, an array, or an index or a series of pandas or polars.
+
+    Returns
+    -------
+    times : array of shape (n_rows,)
+        Of NumPy's own dtypes. Objects that are neither dates nor durations stay as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> plain_times(pd.DatetimeIndex(["2026-01-01"], tz="America/New_York")).astype("M8[h]")
+    array(['2026-01-01T05'], dtype='datetime64[h]')
+    """
+    if getattr(getattr(time, "dtype", None), "tz", None) is not None:
+        # NumPy's own conversion would make an object of each date of pandas.
+        time = time.to_numpy(f"M8[{time.dtype.unit}]")
+    times = np.asarray(time)
+    return as_dates(times) if times.dtype == object else times
 
 
 def as_dates(times: np.ndarray) -> np.ndarray:
-    """Return Python's own dates and durations as NumPy's, and other objects as they are.
+    """Return dates and durations of Python or pandas as NumPy's, and other objects as they are.
+
+    Parameters
+    ----------
+    times : array of objects of shape (n_rows,)
+        Dates of a time zone become dates in UTC.
 
     Examples
     --------
@@ -30,137 +57,246 @@ def as_dates(times: np.ndarray) -> np.ndarray:
     >>> as_dates(np.array([datetime.date(2026, 1, 2)], object)).dtype
     dtype('<M8[us]')
     """
+    if not times.size or not all(is_missing(each) or isinstance(each, _DATES) for each in times.flat):
+        return times
     try:
-        return times.astype("m8[us]" if isinstance(times[0], timedelta) else "M8[us]")
+        converted = np.array([_without_zone(each) for each in times.flat]).reshape(times.shape)
+        if converted.dtype.kind in "mM":
+            return converted
+        return converted.astype("m8[us]" if isinstance(times.flat[0], timedelta) else "M8[us]")
     except (TypeError, ValueError):
+        # Dates beside durations.
         return times
 
 
-def exceeds(steps: np.ndarray, max_gap: TimeStep) -> np.ndarray:
-    """Find the steps in time that are longer than the longest one allowed.
+def _without_zone(time: Any) -> Any:
+    for convert in ("to_datetime64", "to_timedelta64"):
+        if hasattr(time, convert):
+            return getattr(time, convert)()
+    if getattr(time, "tzinfo", None) is not None:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    return time
 
-    Parameters
-    ----------
-    steps : array of numbers or of durations
-        From each time to the next.
-    max_gap : number or timedelta
-        The longest step allowed.
 
-    Returns
-    -------
-    longer : bool array of the shape of `steps`
-        True for longer steps.
-
-    Raises
-    ------
-    TypeError
-        For a number where the steps are durations, and for a duration where they are numbers.
-    ValueError
-        For a gap that is missing (NaN, NaT).
+def zone_of(time: Any) -> Any:
+    """Return the time zone of a series or an index of dates, and None without one.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> exceeds(np.array([1, 5, 2]), max_gap=2)
-    array([False,  True, False])
+    >>> import pandas as pd
+    >>> str(zone_of(pd.DatetimeIndex(["2026-01-01"], tz="America/New_York")))
+    'America/New_York'
     """
-    _check_kind(max_gap, steps.dtype, "max_gap", max_gap)
-    if max_gap != max_gap:
-        raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
-    longer: np.ndarray = steps > max_gap
-    return longer
+    dtype = getattr(time, "dtype", None)
+    return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
 
 
-def on_grid(times: np.ndarray, is_start: np.ndarray, freq: TimeStep | str) -> tuple[np.ndarray, np.ndarray]:
-    """Put the rows of sequences on a regular grid of times, which begins anew with each sequence.
+def times_of_rows(recording: Any, time: Any, n_rows: int, name: str) -> np.ndarray:
+    """Return the time of each row of a recording, by default the index of a data frame.
 
     Parameters
     ----------
-    times : array of numbers or dates of shape (n_rows,)
-        In ascending order within each sequence.
-    is_start : bool array of shape (n_rows,)
-        Whether a sequence starts at a row.
-    freq : number, timedelta or str
-        The step of the grid. Text is read by pandas: ``"5min"``, ``"h"``.
+    recording : object
+        The recording, as the user gave it.
+    time : array-like of shape (n_rows,) or None
+        The times, if they were given.
+    n_rows : int
+        Rows of the recording.
+    name : str
+        Name of the recording in the user's code, for messages.
 
     Returns
     -------
-    rows : int array of shape (n_rows,)
-        Position of each row on the grids of all sequences, one after the other.
-    grid : array of shape (n_grid_rows,)
-        The times of the grids.
+    times : array of shape (n_rows,)
+        See `checked_times`.
 
     Raises
     ------
-    TypeError
-        For a number where the times are dates, and for a duration where they are numbers.
     ValueError
-        For a step that is not positive; for a time that is not a whole number of steps after the first one of its
-        sequence; and for a grid with more than a thousand times as many rows.
+        If there are no times, and for times that `checked_times` refuses.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> on_grid(np.array([3, 4, 6, 10]), np.array([True, False, False, True]), freq=1)
-    (array([0, 1, 3, 4]), array([ 3,  4,  5,  6, 10]))
+    >>> import pandas as pd
+    >>> times_of_rows(pd.Series([7.5, 8.5], index=[10, 20]), None, 2, "recording")
+    array([10, 20])
     """
-    step: Any = _parsed_step(freq) if isinstance(freq, str) else freq
-    # Differences of small integers could exceed their range.
-    times = times.astype(np.int64) if times.dtype.kind in "bi" else times
-    _check_kind(step, np.diff(times[:1]).dtype, "freq", freq)
-    if times.dtype.kind in "mM":
-        # NumPy would round pandas.Timedelta to microseconds.
-        step = step.to_timedelta64() if hasattr(step, "to_timedelta64") else np.timedelta64(step)
-    if not step > 0 * step:
-        raise ValueError(f"Got freq={freq!r}, expected a positive step from one row to the next.")
-    starts = np.flatnonzero(is_start)
-    lengths = np.diff(starts, append=len(times))
-    first_times = times[starts]
-    steps = (times - np.repeat(first_times, lengths)) / step
-    rows = np.rint(steps)
-    # Seconds since 1970 have a rounding error of 1e-7 in float64, and a larger one in float32.
-    rounding = 4 * np.spacing(np.abs(times).max()) / step if times.dtype.kind == "f" else 0
-    misses = np.abs(steps - rows) > min(0.1, max(_LARGEST_MISS, rounding))
-    misses[1:] |= ~is_start[1:] & (rows[1:] == rows[:-1])
-    if misses.any():
-        row = np.flatnonzero(misses)[0]
+    if time is not None:
+        return checked_times(time, n_rows)
+    index = getattr(recording, "index", None)
+    # A list has a method of this name.
+    if index is None or callable(index):
         raise ValueError(
-            f"Got freq={freq!r} with the time {times[row]}, {steps[row]:.6g} steps from the first one of its sequence, "
-            f"expected whole steps. Round the times first, such as frame[time].dt.round('1min') in pandas, and keep "
-            f"one row for each time."
+            f"Got max_gap= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or a "
+            f"data frame whose index holds times."
         )
-    grid_lengths = rows[np.append(starts[1:], len(times)) - 1] + 1
-    n_rows = grid_lengths.sum()
-    if n_rows > _MOST_ROWS_PER_ROW * len(times):
-        raise ValueError(
-            f"Got freq={freq!r}, which makes {n_rows:.3g} rows of {counted(len(times), 'row')}: nearly all would be "
-            f"missing. Use a larger freq=, or cut sequences at long gaps with max_gap=."
-        )
-    grid_lengths = grid_lengths.astype(np.intp)
-    grid_starts = np.cumsum(grid_lengths) - grid_lengths
-    grid_steps = np.arange(int(n_rows)) - np.repeat(grid_starts, grid_lengths)
-    grid = np.repeat(first_times, grid_lengths) + grid_steps * step
-    return rows.astype(np.intp) + np.repeat(grid_starts, lengths), grid
+    return checked_times(index, n_rows, index_of=name)
 
 
-def _parsed_step(freq: str) -> Any:
-    """Return a step that is given as text, as a pandas.Timedelta."""
-    pandas = import_extra("pandas", extra="frames")
-    try:
-        return pandas.Timedelta(freq if any(letter.isdigit() for letter in freq) else f"1{freq}")
-    except ValueError as error:
-        raise ValueError(f"Got freq={freq!r}, expected a step such as '5min' or 'h': {error}.") from error
+def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.ndarray:
+    """Check that there is a time for each row, and that each is later than the one before.
 
+    Parameters
+    ----------
+    time : array-like of shape (n_rows,)
+        Numbers, dates or durations.
+    n_rows : int
+        Rows of the recording.
+    index_of : str, default=None
+        Name of the data frame whose index the times are, for messages. By default they were passed as ``time=``.
 
-def _check_kind(step: Any, dtype: np.dtype, name: str, given: Any) -> None:
-    """Refuse a number as a step between dates, and a duration as a step between numbers.
+    Returns
+    -------
+    times : array of shape (n_rows,)
+        Of NumPy's own dtypes. Dates of a time zone are in UTC.
 
-    `dtype` is that of the differences of the times.
+    Raises
+    ------
+    ValueError
+        If the number of times is not the number of rows, if times are neither numbers nor dates, or if they are
+        missing, run backwards or repeat.
+
+    Examples
+    --------
+    >>> checked_times([0, 1, 5], n_rows=3)
+    array([0, 1, 5])
     """
-    is_duration = isinstance(step, (timedelta, np.timedelta64))
-    is_number = isinstance(step, Real) and not is_duration
-    if not (is_duration if dtype.kind == "m" else is_number):
-        raise TypeError(
-            f"Got {name}={given!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, "
-            f"and pandas.Timedelta or datetime.timedelta for dates."
+    times = plain_times(time)
+    given = "time=" if index_of is None else f"the index of {index_of}="
+    if times.shape != (n_rows,):
+        raise ValueError(
+            f"Got {given} of shape {times.shape} for {counted(n_rows, 'row')}, expected time= of shape ({n_rows},): a "
+            f"time for each row."
         )
+    if times.dtype.kind not in "iufmM":
+        line = "time.to_timestamp()" if hasattr(time, "to_timestamp") else "pandas.to_datetime(time)"
+        raise ValueError(
+            f"Got {given} of dtype {times.dtype}, expected numbers or dates as times. Convert them with {line}."
+        )
+    missing = np.flatnonzero(times != times)
+    if len(missing):
+        line = "numpy.isfinite(time)" if times.dtype.kind == "f" else "~numpy.isnat(time)"
+        line = f"rows[{line}]" if index_of is None else f"{index_of}[{index_of}.index.notna()]"
+        raise ValueError(
+            f"Got {given} with a missing time in row {missing[0]}, expected a time for each row. Leave out the rows "
+            f"without one: {line}."
+        )
+    late = np.flatnonzero(times[1:] <= times[:-1])
+    if len(late):
+        row = late[0] + 1
+        repeats = times[row] == times[row - 1]
+        raise ValueError(
+            f"Got {given} with times that {'repeat' if repeats else 'run backwards'}: row {row} has {times[row]} after "
+            f"{times[row - 1]}, expected ascending times. {_line_that_orders(time, times, repeats, index_of)}"
+        )
+    return times
+
+
+def _line_that_orders(time: Any, times: np.ndarray, repeats: bool, index_of: str | None) -> str:
+    """Return the line that makes times ascend, for the message."""
+    if zone_of(time) is None:
+        name = "time" if index_of is None else f"{index_of}.index"
+        index = "pandas.DatetimeIndex(time)" if index_of is None else name
+        if clock_is_set_back(times):
+            return line_for_clock_change(f"{name} = {index}.LOCALIZE")
+        if an_hour_comes_twice(times):
+            return line_for_clock_change(f"{name} = {index}.LOCALIZE", f"~{index}.duplicated()")
+    if repeats:
+        line = f"{index_of}[~{index_of}.index.duplicated()]"
+        if index_of is None:
+            line = "with kept = numpy.unique(time, return_index=True)[1], pass rows[kept] and time[kept]"
+        return f"Keep one row for each time: {line}. If the clock is too coarse, pass time=numpy.arange({len(times)})."
+    line = f"{index_of}.sort_index()"
+    if index_of is None:
+        line = "with order = numpy.argsort(time), pass rows[order] and time[order]"
+    return f"Sort the rows by time first: {line}."
+
+
+def clock_is_set_back(times: np.ndarray) -> bool:
+    """Tell whether the times of rows look like those of a clock that was set back by an hour.
+
+    The times are regular, but for steps that are an hour too short, in nights in which clocks change.
+
+    Parameters
+    ----------
+    times : array of shape (n_rows,)
+        Local times, in the order in which the rows were recorded.
+
+    Examples
+    --------
+    >>> clock_is_set_back(np.array(["2026-10-25T01", "2026-10-25T02", "2026-10-25T02", "2026-10-25T03"], "M8[s]"))
+    True
+    >>> clock_is_set_back(np.array(["2026-12-25T01", "2026-12-25T02", "2026-12-25T02", "2026-12-25T03"], "M8[s]"))
+    False
+    """
+    if times.dtype.kind != "M":
+        return False
+    times = times.astype("M8[us]")
+    steps = np.diff(times)
+    forwards = steps > np.timedelta64(0)
+    if forwards.all() or not forwards.any():
+        return False
+    # Where the clock was set back, this is how long the step took.
+    took = (steps[~forwards] + _HOUR) / np.median(steps[forwards])
+    return bool((_clocks_may_change(times[1:][~forwards]) & (took > 0.5) & (took < 2)).all())
+
+
+def an_hour_comes_twice(times: np.ndarray) -> bool:
+    """Tell whether sorted times look like those of a clock that was set back by an hour.
+
+    In a night in which clocks change, each time of an hour comes twice, and no other does.
+
+    Parameters
+    ----------
+    times : array of shape (n_rows,)
+        Local times, in the order of the rows.
+
+    Examples
+    --------
+    >>> minutes = np.datetime64("2026-10-25T02", "m") + np.array([-30, 0, 0, 30, 30, 60, 90])
+    >>> an_hour_comes_twice(minutes), an_hour_comes_twice(minutes + np.timedelta64(1, "D"))
+    (True, False)
+    """
+    if times.dtype.kind != "M":
+        return False
+    times = times.astype("M8[us]")
+    steps = np.diff(times)
+    repeated = times[1:][steps == np.timedelta64(0)]
+    if len(repeated) < 2 or (steps < np.timedelta64(0)).any():
+        return False
+    first, last = repeated[0], repeated[-1]
+    n_rows = ((times >= first) & (times <= last)).sum()
+    is_an_hour = last - first < _HOUR <= last - first + 2 * np.median(np.diff(repeated))
+    return bool(is_an_hour and n_rows == 2 * len(repeated) and _clocks_may_change(first))
+
+
+def _clocks_may_change(times: Any) -> Any:
+    """Tell at which times an hour may begin that comes twice."""
+    ends = times + _HOUR
+    days = ends.astype("M8[D]")
+    # The first day of 1970 was a Thursday.
+    is_sunday = (days.astype(int) + 4) % 7 == 0
+    in_months = np.isin(ends.astype("M8[M]").astype(int) % 12 + 1, _MONTHS_OF_CHANGE)
+    return is_sunday & in_months & ((ends - days) // _HOUR <= _LATEST_HOUR_OF_CHANGE)
+
+
+def line_for_clock_change(line: str, ambiguous: str = '"infer"') -> str:
+    """Say that an hour may come twice because the clock was set back, and the line that tells both hours apart.
+
+    Parameters
+    ----------
+    line : str
+        The line of code, in which ``LOCALIZE`` stands for the call that tells them apart.
+    ambiguous : str, default='"infer"'
+        How, in code: by default by the order of the rows.
+
+    Examples
+    --------
+    >>> line_for_clock_change("index = index.LOCALIZE")[-62:]
+    'index = index.tz_localize("Europe/Berlin", ambiguous="infer").'
+    """
+    line = line.replace("LOCALIZE", f'tz_localize("Europe/Berlin", ambiguous={ambiguous})')
+    return (
+        f"An hour may come twice because daylight saving time ended. Then no row is superfluous. Tell both hours "
+        f"apart, with your zone: {line}."
+    )

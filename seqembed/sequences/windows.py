@@ -13,7 +13,8 @@ import numpy.typing as npt
 from seqembed.sequences.containers import as_numbers, check_same_columns, column_labels, listed
 from seqembed.sequences.labels import checked_rare_label
 from seqembed.sequences.named_windows import named_windows
-from seqembed.sequences.times import TimeStep, as_dates, exceeds
+from seqembed.sequences.steps import TimeStep, pieces_without_gaps
+from seqembed.sequences.times import times_of_rows
 from seqembed.sequences.wording import counted
 
 
@@ -73,7 +74,8 @@ def sliding_windows(
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
     time : array-like of shape (n_rows,), or list of such, default=None
-        Time of each row, as numbers or dates in ascending order. By default, with `max_gap`, the index of a data frame.
+        Time of each row, as numbers or dates, each later than the one before. By default, with `max_gap`, the index of
+        a data frame.
     max_gap : number or timedelta, default=None
         Longest step in time between neighbouring rows of a window. The recording is cut where a step is longer, and
         pieces that are shorter than a window are left out. By default, rows count and time does not.
@@ -89,8 +91,8 @@ def sliding_windows(
     ------
     ValueError
         If `timesteps`, `stride` or `horizon` is out of range, if the labels don't match the rows, if a recording is
-        shorter than a window, if times run backwards, and for ``label="any"`` if the labels are neither truth values
-        nor 0 and 1 nor -1 and 1.
+        shorter than a window, if times are missing, run backwards or repeat, and for ``label="any"`` if the labels are
+        neither truth values nor 0 and 1 nor -1 and 1.
     TypeError
         If `timesteps`, `stride` or `horizon` is not an integer, or if `max_gap` is a number between dates or a duration
         between numbers.
@@ -127,8 +129,9 @@ def sliding_windows(
         row_labels = None if labels is None else _checked_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
         if max_gap is not None:
-            row_times = _index(recording) if times is None else times[position]
-            pieces = pieces_without_gaps(row_times, len(values), max_gap)
+            name = "X" if len(recordings) == 1 else f"X[{position}]"
+            row_times = times_of_rows(recording, None if times is None else times[position], len(values), name)
+            pieces = pieces_without_gaps(row_times, max_gap)
         if len(values) < n_needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
@@ -227,67 +230,6 @@ def _checked_recording(recording: Any, position: int) -> np.ndarray:
             f"{position}. Pass several recordings as a list."
         )
     return values[:, np.newaxis] if values.ndim == 1 else values
-
-
-def _index(recording: Any) -> Any:
-    """Return the index of a data frame, and no times for other recordings. A list has a method of this name."""
-    index = getattr(recording, "index", ())
-    return () if callable(index) else index
-
-
-def pieces_without_gaps(time: Any, n_rows: int, max_gap: TimeStep) -> list[slice]:
-    """Cut the rows where the step from one time to the next exceeds `max_gap`.
-
-    Parameters
-    ----------
-    time : array-like of shape (n_rows,)
-        Time of each row, as numbers or dates in ascending order.
-    n_rows : int
-        Rows of the recording.
-    max_gap : number or timedelta
-        The longest step that is not cut.
-
-    Returns
-    -------
-    pieces : list of slices
-        Of rows, which are all rows together.
-
-    Raises
-    ------
-    ValueError
-        If the number of times is not the number of rows, if times are neither numbers nor dates, or if they run
-        backwards.
-    TypeError
-        If `max_gap` is a number between dates or a duration between numbers.
-
-    Examples
-    --------
-    >>> pieces_without_gaps([0, 1, 5, 6], n_rows=4, max_gap=2)
-    [slice(0, 2, None), slice(2, 4, None)]
-    """
-    times = np.asarray(time)
-    if times.dtype == object and all(hasattr(each, "to_datetime64") for each in times.flat):
-        # The dates of a time zone are objects in pandas.
-        times = np.array([each.to_datetime64() for each in times.flat])
-    if times.shape != (n_rows,):
-        raise ValueError(
-            f"Got max_gap= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or a "
-            f"data frame whose index holds times."
-        )
-    if times.dtype == object:
-        times = as_dates(times)
-    if times.dtype.kind not in "iufmM":
-        raise ValueError(
-            f"Got times of dtype {times.dtype}, expected numbers or dates. Convert them with pandas.to_datetime(time)."
-        )
-    backwards = np.flatnonzero(~(times[1:] >= times[:-1]))
-    if len(backwards):
-        raise ValueError(
-            f"Got times that run backwards or are missing, expected ascending times: row {backwards[0] + 1} has "
-            f"{times[backwards[0] + 1]} after {times[backwards[0]]}. Sort the rows by time first."
-        )
-    gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
-    return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, n_rows], strict=True)]
 
 
 def _cut(values: np.ndarray, timesteps: int, stride: int, n_ahead: int) -> tuple[np.ndarray, np.ndarray]:

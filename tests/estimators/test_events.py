@@ -105,7 +105,7 @@ def test_mistakes_are_refused(detector):
         detect_events(detector, waves(5, 0), TIMESTEPS)
     with pytest.raises(ValueError, match=r"of 1 feature, expected 2.*recording\[:, columns\]"):
         detect_events(detector, waves(50, 0)[:, 0], TIMESTEPS)
-    with pytest.raises(ValueError, match="time= of length 9 for 50 rows"):
+    with pytest.raises(ValueError, match=r"time= of shape \(9,\) for 50 rows"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=range(9))
     recording = waves(50, 0)
     recording[30, 1] = np.inf
@@ -177,3 +177,40 @@ def test_scores_of_rows_come_from_windows_and_from_the_rows_themselves(detector)
         of_windows = sum(weights[step] * shares[window].mean() for window, step in steps) / total
         of_row = sum(weights[step] * shares[window, step] for window, step in steps) / total
         assert -row_scores[row] == pytest.approx(of_windows**0.8 * of_row**0.2)
+
+
+ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("rows", [(), (200,)])
+def test_times_of_events_keep_their_zone(detector, zone, rows):
+    minutes = pd.date_range("2026-10-24 22:00", periods=300, freq="min", tz=zone)
+    recording = with_spikes(300, *rows)
+    for options in ({"time": minutes}, {"time": pd.Series(minutes, index=np.arange(300) + 7)}):
+        table = detect_events(detector, recording, TIMESTEPS, **options, max_gap=pd.Timedelta("1min")).table
+        assert table.start_time.dtype == minutes.dtype
+        assert table.start_time.tolist() == minutes[table.start].tolist()
+    frame = pd.DataFrame(recording, index=minutes)
+    assert detect_events(detector, frame, TIMESTEPS).table.equals(table)
+
+
+@pytest.mark.parametrize(
+    ("order", "line"),
+    [
+        (np.arange(300)[::-1], "recording.sort_index()"),
+        (np.random.default_rng(0).permutation(300), "recording.sort_index()"),
+        (np.append(np.arange(300), np.arange(10)), "recording.sort_index()"),
+        (np.sort(np.append(np.arange(300), np.arange(10))), "recording[~recording.index.duplicated()]"),
+    ],
+    ids=["newest first", "shuffled", "ten rows again", "ten rows twice"],
+)
+def test_times_that_do_not_ascend_are_refused_with_the_line_that_mends_them(detector, order, line):
+    minutes = pd.date_range("2026-01-01", periods=300, freq="min", tz="America/New_York")
+    recording = pd.DataFrame(with_spikes(300, 200), index=minutes).iloc[order]
+    with pytest.raises(ValueError, match=r"Got the index of recording= with times that (repeat|run)") as caught:
+        detect_events(detector, recording, TIMESTEPS)
+    assert line in str(caught.value)
+    recording = eval(line)
+    recording = recording[~recording.index.duplicated()]
+    assert (detect_events(detector, recording, TIMESTEPS).table.start_time == minutes[200]).any()

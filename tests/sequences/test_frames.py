@@ -380,3 +380,74 @@ def test_absent_minutes_become_missing_values_and_are_left_out_again(library):
         frame_from_sequences(sequences, frame, "machine", "minute")
     with pytest.raises(ValueError, match=r"of length 2 for frame= with 3 ids.*the same max_gap="):
         frame_from_sequences(sequences, frame, "machine", "minute", freq="1min", max_gap=pd.Timedelta("5min"))
+
+
+ZONES = ["America/New_York", "America/Los_Angeles", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin", "UTC"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_times_of_any_zone_are_times_and_are_told_in_utc(zone, library):
+    hours = pd.date_range("2026-03-08", periods=5, freq="h", tz=zone)
+    frame = library({"pump": list("babab"), "hour": hours[::-1], "flow": [5.0, 4, 3, 2, 1]})
+    options = KEYS | {"max_gap": pd.Timedelta("3h"), "freq": "1h"}
+    sequences = sequences_from_frame(frame, **options)
+    assert [x[:, 0].tolist()[::2] for x in sequences] == [[1, 3, 5], [2, 4]]
+    in_utc = hours.tz_convert("UTC").tz_localize(None).to_numpy()
+    np.testing.assert_array_equal(sequences.row_times, in_utc[[0, 1, 2, 3, 4, 1, 2, 3]])
+    back = frame_from_sequences([2 * x for x in sequences], frame, **options)
+    assert back["flow"].to_list() == [10, 8, 6, 4, 2]
+    assert back["hour"].dtype == frame["hour"].dtype
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin"])
+def test_a_frame_of_local_midnights_is_regular_in_days(zone):
+    days = pd.date_range("2026-10-20", periods=20, tz=zone)
+    frame = pd.DataFrame({"pump": "a", "hour": days, "flow": np.arange(20.0)}).drop(7)
+    (sequence,) = sequences_from_frame(frame, **KEYS, freq="1D")
+    assert np.flatnonzero(np.isnan(sequence[:, 0])).tolist() == [7]
+    in_polars = pl.DataFrame(frame.to_dict("list")).with_columns(pl.col("hour").dt.convert_time_zone(zone))
+    np.testing.assert_array_equal(sequences_from_frame(in_polars, **KEYS, freq="1D")[0], sequence)
+
+
+def test_pythons_own_times_of_a_zone_are_times():
+    hours = pd.Series(list(pd.date_range("2026-03-08", periods=5, freq="h", tz="America/New_York")), dtype=object)
+    for times in (hours, pd.Series([hour.to_pydatetime() for hour in hours], dtype=object)):
+        frame = pd.DataFrame({"pump": "a", "hour": times, "flow": np.arange(5.0)}).drop(2)
+        (sequence,) = sequences_from_frame(frame, **KEYS, freq="1h")
+        np.testing.assert_array_equal(sequence[:, 0], [0, 1, np.nan, 3, 4])
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_dates_of_any_zone_among_the_values_get_the_line_for_dates(zone):
+    frame = pumps(since=pd.date_range("2026-01-01", periods=5, tz=zone))
+    with pytest.raises(ValueError, match=r"'since'.*\(frame\['since'\] - frame\['since'\].min\(\)\).dt.total_seconds"):
+        sequences_from_frame(frame, **KEYS)
+
+
+def test_periods_as_times_get_the_line_that_makes_dates_of_them():
+    months = pd.period_range("2026-01", periods=5, freq="M")
+    with pytest.raises(ValueError, match=r"frame\['hour'\] = frame\['hour'\].dt.to_timestamp\(\)"):
+        sequences_from_frame(pumps(hour=months), **KEYS)
+
+
+@pytest.mark.parametrize("layout", ["one pump", "pumps one after the other", "pumps in turn", "sorted"])
+def test_the_end_of_daylight_saving_time_deletes_no_hour(layout):
+    hours = pd.date_range("2026-10-24 20:00", periods=80, freq="10min", tz="Europe/Berlin").tz_localize(None)
+    frame = pd.DataFrame({"pump": "b", "hour": hours, "flow": np.arange(80.0)})
+    if layout != "one pump":
+        frame = pd.concat([frame, frame.assign(pump="a")], ignore_index=layout != "pumps in turn").sort_index()
+    if layout == "sorted":
+        frame = frame.sort_values(["pump", "hour"], kind="stable")
+    with pytest.raises(ValueError, match=r"02:00:00 more than once.*daylight saving time") as caught:
+        sequences_from_frame(frame, **KEYS)
+    exec(str(caught.value).partition("with your zone: ")[2].rstrip("."), {"frame": frame})
+    for sequence in sequences_from_frame(frame, **KEYS, freq="10min"):
+        np.testing.assert_array_equal(sequence[:, 0], np.arange(80))
+
+
+def test_rows_that_stand_twice_in_that_night_are_told_to_go():
+    hours = pd.date_range("2026-10-24 20:00", periods=80, freq="10min")
+    frame = pd.DataFrame({"pump": "b", "hour": hours.append(hours[30:50]), "flow": 1.0})
+    with pytest.raises(ValueError, match=r"drop_duplicates\(\['pump', 'hour'\]\)"):
+        sequences_from_frame(frame, **KEYS)

@@ -1,13 +1,17 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
 
-from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels
+from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels, load_mitdb
 from seqembed.sequences.collection import check_sequences
-from seqembed.sequences.hints import layout_hints, looks_transposed
+from seqembed.sequences.hints import layout_hints, looks_like_recording, looks_transposed
+from seqembed.sequences.windows import sliding_windows
 
 
 def padded(value, at_front):
@@ -47,6 +51,104 @@ def test_a_recording_passed_as_a_table_is_hinted_at():
     assert not list(layout_hints(check_sequences(noise)))
     dated = noise.set_index(pd.date_range("2026-01-01", periods=9))
     assert len(list(layout_hints(check_sequences(dated)))) == 1
+
+
+def autoregressive(random, n_rows, n_columns, weight):
+    return lfilter([1], [1, -weight], random.normal(size=(n_rows + 100, n_columns)), axis=0)[100:]
+
+
+def recordings():
+    """Tables whose rows are times and whose columns are sensors, without dates and without names."""
+    sizes = [(500, 2), (5000, 3), (1000, 4), (2000, 8), (500, 12), (3000, 30)]
+    for seed, (n_rows, n_columns) in enumerate(sizes):
+        random, time = np.random.default_rng(seed), np.arange(n_rows)[:, np.newaxis]
+        sines = np.sin(2 * np.pi * (time / random.uniform(15, 300, n_columns) + random.uniform(size=n_columns)))
+        phases = np.sin(2 * np.pi * (time / 50 + random.uniform(size=n_columns)))
+        walks = random.normal(size=(n_rows, n_columns)).cumsum(axis=0)
+        levels = 10 ** random.uniform(0, 3.5, n_columns)
+        sizes_of_sensors = levels * 10 ** random.uniform(-2, -0.3, n_columns)
+        load = autoregressive(random, n_rows, n_columns, 0.97) @ random.normal(size=(n_columns, n_columns))
+        noise = random.normal(size=(n_rows, n_columns))
+        states = np.where(np.arange(n_columns) % 2, autoregressive(random, n_rows, 1, 0.98) > 0, sines)
+        yield "sines of several periods", sines
+        yield "sines of one period", phases
+        yield "sines with noise", sines + 0.1 * noise
+        yield "sines at several levels", levels + sizes_of_sensors * sines
+        yield "random walks", walks
+        yield "random walks with noise", walks + noise
+        yield "an autoregressive process", autoregressive(random, n_rows, n_columns, 0.9)
+        yield (
+            "a trend",
+            5 * time / n_rows * random.normal(size=n_columns) + autoregressive(random, n_rows, n_columns, 0.9),
+        )
+        yield "columns of a machine", levels + sizes_of_sensors * (load + 0.2 * noise)
+        yield "standardised columns", StandardScaler().fit_transform(levels + sizes_of_sensors * (load + 0.2 * noise))
+        yield "columns of two states beside others", states
+        is_known = (random.random(sines.shape) < 0.8) | (np.arange(n_columns) == 0)
+        yield "missing values", np.where(is_known, sines, np.nan)
+        yield "float32", (levels + sizes_of_sensors * sines).astype(np.float32)
+
+
+def collections():
+    """Tables whose rows are sequences of one feature: as they are, sorted by class, and as windows."""
+    vowels, digits = load_japanese_vowels(), load_digits()
+    sets = [
+        (load_basic_motions().data, load_basic_motions().target),
+        (load_italy_power().data, load_italy_power().target),
+    ]
+    sets += [(np.stack([x[:7] for x in vowels.data]), vowels.target)]
+    sets += [(digits.images, digits.target), (digits.data[:, :, np.newaxis], digits.target)]
+    for X, y in sets:
+        for feature in np.moveaxis(X, 2, 0):
+            yield "in the order of the file", feature
+            yield "sorted by class", feature[np.argsort(y, kind="stable")]
+    random = np.random.default_rng(0)
+    series = [*load_mitdb().data[:4000].T, *load_ecg().data[:4000].T, *random.normal(size=(2, 4000))]
+    series += [series[-1].cumsum(), np.sin(np.arange(4000) / 9), np.arange(4000) % 17]
+    for each in series:
+        for timesteps in (3, 10, 50):
+            for stride in (1, 2, timesteps, 2 * timesteps):
+                yield f"windows with stride {stride}", sliding_windows(each, timesteps, stride).windows[:, :, 0]
+    days, hours = np.arange(365)[:, np.newaxis], np.arange(24)
+    weather = 8 * np.cos(days / 58) + autoregressive(random, 365, 1, 0.8)
+    yield "days after days", weather + 5 * np.sin((hours - 9) / 3.8) + random.normal(0, 0.3, (365, 24))
+    profile = 5 + 3 * np.sin((hours - 9) / 3.8) + np.sin(hours / 1.9)
+    yield "days of one shape at slowly changing levels", profile + weather / 50 + random.normal(0, 0.02, (365, 24))
+    curves = random.normal(size=80).cumsum() * np.linspace(1, 1.3, 600)[:, np.newaxis]
+    yield "curves of a tool that wears", curves + random.normal(0, 0.1, (600, 80))
+    amplitudes = np.sort(random.uniform(0, 3, 600))[:, np.newaxis]
+    yield "sorted by amplitude", amplitudes * np.sin(np.arange(80) / 9)
+    yield "sorted by frequency", np.sin(np.arange(80) * amplitudes / 9) + random.normal(0, 0.05, (600, 80))
+    yield "sorted by level", amplitudes + random.normal(0, 0.1, (600, 80))
+    yield "noisy classes", np.repeat(random.normal(size=(10, 80)), 60, axis=0) + random.normal(0, 0.3, (600, 80))
+
+
+def test_recordings_passed_as_tables_are_hinted_at_and_collections_are_not():
+    missed = [name for name, X in recordings() if not list(layout_hints(check_sequences(X)))]
+    assert len(missed) <= 4, missed
+    taken = [name for name, X in collections() if looks_like_recording(check_sequences(X))]
+    assert not taken
+
+
+def test_columns_in_turn_of_a_few_rows_are_no_recording():
+    for n_rows in (1, 2, 19):
+        assert not looks_like_recording(check_sequences(np.arange(2.0 * n_rows).reshape(n_rows, 2)))
+    for X in (np.ones((100, 3)), np.eye(100, 3), np.arange(100.0).reshape(100, 1), np.full((100, 3), 1e200)):
+        assert not looks_like_recording(check_sequences(X))
+
+
+def test_a_memory_map_is_read_in_a_few_places(tmp_path):
+    read = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, rows):
+            read.append(rows)
+            return super().__getitem__(rows)
+
+    sequences = check_sequences(np.random.default_rng(0).normal(size=(100_000, 3)).cumsum(axis=0))
+    watched = replace(sequences, values=sequences.values.view(Watched))
+    assert looks_like_recording(watched)
+    assert sum(rows.stop - rows.start for rows in read if isinstance(rows, slice)) <= 100
 
 
 def test_days_of_hours_with_a_date_each_get_no_hint():

@@ -1,74 +1,134 @@
-from datetime import timedelta
+from datetime import UTC, date, timedelta
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqembed.sequences.times import on_grid
+from seqembed.sequences.times import an_hour_comes_twice, checked_times, clock_is_set_back, plain_times
 
-MINUTES = np.datetime64("2026-01-01", "s") + np.array([0, 60, 240]) * np.timedelta64(1, "s")
-FIRST = np.array([True, False, False])
-
-
-@pytest.mark.parametrize("freq", ["1min", "min", pd.Timedelta("1min"), timedelta(minutes=1), np.timedelta64(60, "s")])
-def test_absent_minutes_get_rows(freq):
-    rows, grid = on_grid(MINUTES, FIRST, freq)
-    np.testing.assert_array_equal(rows, [0, 1, 4])
-    np.testing.assert_array_equal(grid, MINUTES[0] + np.arange(5) * np.timedelta64(60, "s"))
-
-
-@pytest.mark.parametrize("freq", [1, 1.0, 0.5, np.int32(1), 1 / 3])
-@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
-def test_numbers_are_times_too(freq, dtype):
-    rows, grid = on_grid(np.array([3, 4, 7], dtype), FIRST, freq)
-    np.testing.assert_allclose(grid[rows], [3, 4, 7])
-    np.testing.assert_allclose(np.diff(grid), freq)
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True).map(sorted), min_size=1, max_size=4),
-    st.sampled_from([1, 7, 0.1, 1e-3]),
-)
-def test_every_row_keeps_its_time_and_grids_are_regular(sequences, freq):
-    times = np.concatenate([np.array(each) * freq for each in sequences])
-    is_start = np.concatenate([np.arange(len(each)) == 0 for each in sequences])
-    rows, grid = on_grid(times, is_start, freq)
-    np.testing.assert_allclose(grid[rows], times, atol=1e-6 * freq)
-    assert len(grid) == sum(each[-1] - each[0] + 1 for each in sequences)
-    steps = np.diff(grid)
-    inside = ~np.isin(np.arange(1, len(grid)), rows[is_start])
-    np.testing.assert_allclose(steps[inside], freq, atol=1e-6 * freq)
+HOURS = pd.date_range("2026-03-08", periods=4, freq="h", tz="America/New_York")
 
 
 @pytest.mark.parametrize(
-    ("times", "freq", "error", "message"),
+    "times",
     [
-        (MINUTES, 60, TypeError, r"Got freq=60 for steps of dtype timedelta64\[s\], expected a step between times"),
-        (np.array([0, 1, 2]), timedelta(1), TypeError, "expected a step between times: a number for numbers"),
-        (np.array([0, 1, 2]), 0, ValueError, "Got freq=0, expected a positive step"),
-        (np.array([0.0, 1.0, 2.0]), np.nan, ValueError, "Got freq=nan, expected a positive step"),
-        (MINUTES, "-1min", ValueError, "Got freq='-1min', expected a positive step"),
-        (np.array([0, 2, 5]), 2, ValueError, r"with the time 5, 2.5 steps from the first.*Round the times first"),
-        (np.array([0.0, 1.0, 1.0 + 1e-9]), 1, ValueError, r"with the time 1.0.*keep one row for each"),
-        (MINUTES, "1ns", ValueError, r"which makes 2.4e\+11 rows of 3 rows.*Use a larger freq="),
-        (MINUTES, "soon", ValueError, "Got freq='soon', expected a step such as '5min' or 'h'"),
+        HOURS,
+        pd.Series(HOURS),
+        pl.Series(HOURS),
+        list(HOURS),
+        HOURS.to_numpy(),
+        [hour.to_pydatetime() for hour in HOURS],
+        [hour.to_pydatetime().astimezone(UTC) for hour in HOURS],
     ],
 )
-def test_a_grid_that_does_not_fit_the_times_is_refused(times, freq, error, message):
-    with pytest.raises(error, match=message):
-        on_grid(times, FIRST, freq)
+def test_times_of_a_zone_are_read_in_utc_whatever_holds_them(times):
+    np.testing.assert_array_equal(plain_times(times), np.datetime64("2026-03-08T05", "h") + np.arange(4))
 
 
-def test_seconds_since_1970_lie_on_a_grid_of_hundredths():
-    times = 1.7e9 + np.arange(1000) * 0.01
-    rows, grid = on_grid(times, np.arange(1000) == 0, 0.01)
-    np.testing.assert_array_equal(rows, np.arange(1000))
-    np.testing.assert_allclose(grid, times, rtol=0, atol=1e-6)
+def test_nanoseconds_of_a_zone_are_kept():
+    times = pd.DatetimeIndex(["2026-01-01 00:00:00.000000001"], tz="Etc/GMT+5")
+    for given in (times, list(times)):
+        np.testing.assert_array_equal(plain_times(given), [np.datetime64("2026-01-01T05:00:00.000000001")])
 
 
-def test_small_integers_do_not_overflow():
-    rows, grid = on_grid(np.array([-100, 100], np.int8), np.array([True, False]), 50)
-    assert rows.tolist() == [0, 4]
-    assert grid.tolist() == [-100, -50, 0, 50, 100]
+@pytest.mark.parametrize("times", [["2026-01-01"], [date(2026, 1, 1), timedelta(1)], [1, "a"], []])
+def test_what_is_no_date_stays_what_it_is(times):
+    assert plain_times(np.array(times, object)).dtype == object
+
+
+@pytest.mark.parametrize(
+    ("times", "index_of", "message"),
+    [
+        ([0, 2, 1], None, r"Got time= with times that run backwards: row 2 has 1 after 2.*argsort\(time\)"),
+        ([0, 1, 1], None, r"Got time= with times that repeat: row 2 has 1 after 1.*numpy.unique\(time"),
+        ([0, 2, 1], "X", r"Got the index of X= with times that run backwards.* Sort.* X.sort_index\(\)\."),
+        ([0, 1, 1], "X[3]", r"X\[3\]\[~X\[3\].index.duplicated\(\)\].*too coarse, pass time=numpy.arange\(3\)"),
+        ([0.0, np.nan, 1], None, r"missing time in row 1.*rows\[numpy.isfinite\(time\)\]"),
+        (pd.DatetimeIndex([HOURS[0], pd.NaT, HOURS[1]]), "X", r"missing time in row 1.*X\[X.index.notna\(\)\]"),
+        ([0, 1], None, r"Got time= of shape \(2,\) for 3 rows, expected time= of shape \(3,\)"),
+        (list("abc"), None, r"Got time= of dtype <U1, expected numbers or dates.*pandas.to_datetime\(time\)"),
+        (pd.Series(["2026-01-01", "2026-01-02", "2026-01-03"]), None, "expected numbers or dates"),
+        (pd.period_range("2026-01", periods=3, freq="M"), None, r"Convert them with time.to_timestamp\(\)"),
+    ],
+)
+def test_times_that_do_not_ascend_are_refused_with_the_line_that_mends_them(times, index_of, message):
+    with pytest.raises(ValueError, match=message):
+        checked_times(times, 3, index_of)
+
+
+def local_times(first, zone, n_rows, step):
+    """Times on the wall, as a logger without a zone writes them."""
+    return pd.date_range(first, periods=n_rows, freq=step, tz=zone).tz_localize(None).to_numpy()
+
+
+@pytest.mark.parametrize("step", ["1min", "7min", "30min", "1h"])
+@pytest.mark.parametrize(
+    ("first", "zone"),
+    [
+        ("2026-10-24 12:00", "Europe/Berlin"),
+        ("2025-10-25 12:00", "Europe/London"),
+        ("2026-10-31 12:00", "America/New_York"),
+        ("2026-04-04 12:00", "Australia/Sydney"),
+        ("2026-04-04 12:00", "Pacific/Auckland"),
+        ("2026-04-04 12:00", "America/Santiago"),
+    ],
+)
+def test_the_night_in_which_an_hour_comes_twice_is_known(step, first, zone):
+    times = local_times(first, zone, 2000, step)
+    assert clock_is_set_back(times)
+    # A row was lost.
+    assert clock_is_set_back(np.delete(times, 100))
+    assert not clock_is_set_back(local_times(first, "UTC", 2000, step))
+
+
+def test_other_repeated_times_are_no_change_of_the_clock():
+    times = local_times("2026-10-24 12:00", "UTC", 300, "10min")
+    night = slice(84, 90)
+    assert times[night][0] == np.datetime64("2026-10-25T02:00")
+    for repeated in (
+        np.repeat(times, 2),
+        times[::-1],
+        np.random.default_rng(0).permutation(times),
+        np.insert(times, 84, times[84]),
+        np.append(times, times[night]),
+        np.concatenate([times, times]),
+        np.insert(times - np.timedelta64(1, "D"), 90, times[night] - np.timedelta64(1, "D")),
+        np.insert(times - np.timedelta64(70, "D"), 90, times[night] - np.timedelta64(70, "D")),
+    ):
+        assert not clock_is_set_back(repeated)
+    assert clock_is_set_back(np.insert(times, 90, times[night]))
+
+
+def test_an_hour_that_comes_twice_is_known_in_sorted_rows_too():
+    times = local_times("2026-10-24 12:00", "Europe/Berlin", 300, "10min")
+    assert an_hour_comes_twice(np.sort(times))
+    assert not clock_is_set_back(np.sort(times))
+    once = np.unique(times)
+    for repeated in (
+        times,
+        np.sort(times - np.timedelta64(1, "D")),
+        np.repeat(once, 2),
+        np.sort(np.append(once, once[84])),
+        np.sort(np.append(once, once[84:96])),
+        np.sort(np.append(times, times[84:90])),
+        once,
+        np.arange(5),
+    ):
+        assert not an_hour_comes_twice(repeated)
+
+
+@pytest.mark.parametrize("given", ["index", "time="])
+@pytest.mark.parametrize("order", [np.array, np.sort])
+def test_the_end_of_daylight_saving_time_is_told_from_rows_that_stand_twice(given, order):
+    times = pd.DatetimeIndex(order(local_times("2026-10-24 12:00", "Europe/Berlin", 300, "10min")))
+    index_of = "recording" if given == "index" else None
+    with pytest.raises(ValueError, match="daylight saving time") as caught:
+        checked_times(times, 300, index_of)
+    line = str(caught.value).partition("with your zone: ")[2].rstrip(".")
+    frame = pd.DataFrame(index=times)
+    names = {"pandas": pd, "time": times, "recording": frame}
+    exec(line, names)
+    mended = frame.index if index_of else names["time"]
+    mended = mended.sort_values() if order is np.sort else mended
+    assert (np.diff(checked_times(mended, 300)) == np.timedelta64(10, "m")).all()

@@ -200,6 +200,7 @@ MINUTES = np.array([0, 1, 2, 3, 200, 201, 202, 500])
     [
         (MINUTES, 1),
         (MINUTES.astype("M8[m]"), np.timedelta64(90, "s")),
+        (MINUTES.astype("M8[m]").astype("M8[ns]"), timedelta(seconds=90)),
         (pd.Timestamp("2026-01-01") + pd.to_timedelta(MINUTES, unit="m"), pd.Timedelta("90s")),
         (pd.Timestamp("2026-01-01") + pd.to_timedelta(MINUTES, unit="m"), timedelta(seconds=90)),
     ],

@@ -1,0 +1,194 @@
+"""Regular grids of times, and the positions of rows on them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from seqembed.extras import import_extra
+from seqembed.sequences.steps import TimeStep, checked_step
+from seqembed.sequences.wording import counted
+
+# A time may differ from the grid by this part of a step: float64 rounds sums of steps.
+_LARGEST_MISS = 1e-6
+# With more rows of the grid per row of the data, missing values would fill the memory.
+_MOST_ROWS_PER_ROW = 1000
+
+
+def on_grid(
+    times: np.ndarray, is_start: np.ndarray, freq: TimeStep | str, zone: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put the rows of sequences on a regular grid of times, which begins anew with each sequence.
+
+    Parameters
+    ----------
+    times : array of numbers or dates of shape (n_rows,)
+        In ascending order within each sequence. Dates of a time zone are in UTC.
+    is_start : bool array of shape (n_rows,)
+        Whether a sequence starts at a row.
+    freq : number, timedelta or str
+        The step of the grid. Text is read by pandas: ``"5min"``, ``"h"``, ``"D"``, ``"MS"`` (starts of months), ``"B"``
+        (business days).
+    zone : str or tzinfo, default=None
+        Time zone of the dates. Steps of ``"D"`` are days of its calendar, of 23 to 25 hours, and those of ``"24h"`` are
+        not.
+
+    Returns
+    -------
+    rows : int array of shape (n_rows,)
+        Position of each row on the grids of all sequences, one after the other.
+    grid : array of shape (n_grid_rows,)
+        The times of the grids.
+
+    Raises
+    ------
+    TypeError
+        For a number where the times are dates, and for a duration where they are numbers.
+    ValueError
+        For a step that is not positive; for a time that is not a whole number of steps after the first one of its
+        sequence; and for a grid with more than a thousand times as many rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> on_grid(np.array([3, 4, 6, 10]), np.array([True, False, False, True]), freq=1)
+    (array([0, 1, 3, 4]), array([ 3,  4,  5,  6, 10]))
+    >>> months = np.array(["2026-01-01", "2026-03-01"], "M8[s]")
+    >>> on_grid(months, np.array([True, False]), freq="MS")[1].astype("M8[D]")
+    array(['2026-01-01', '2026-02-01', '2026-03-01'], dtype='datetime64[D]')
+    """
+    starts = np.flatnonzero(is_start)
+    step: Any = freq
+    if isinstance(freq, str):
+        offset = _calendar_offset(freq, zone)
+        if offset is not None:
+            return _on_calendar(times, starts, freq, offset, zone)
+        step = _parsed_step(freq)
+    # Differences of small integers could exceed their range.
+    times = times.astype(np.int64) if times.dtype.kind in "bi" else times
+    step = checked_step(step, np.diff(times[:1]).dtype, "freq", freq)
+    if not step > 0 * step:
+        raise ValueError(f"Got freq={freq!r}, expected a positive step from one row to the next.")
+    lengths = np.diff(starts, append=len(times))
+    first_times = times[starts]
+    steps = (times - np.repeat(first_times, lengths)) / step
+    rows = np.rint(steps)
+    # Seconds since 1970 have a rounding error of 1e-7 in float64, and a larger one in float32.
+    rounding = 4 * np.spacing(np.abs(times).max()) / step if times.dtype.kind == "f" else 0
+    misses = np.abs(steps - rows) > min(0.1, max(_LARGEST_MISS, rounding))
+    misses[1:] |= ~is_start[1:] & (rows[1:] == rows[:-1])
+    if misses.any():
+        row = np.flatnonzero(misses)[0]
+        raise ValueError(
+            f"Got freq={freq!r} with the time {_local(times[row], zone)}, {steps[row]:.6g} steps from the first one of "
+            f"its sequence, expected whole steps. {_line_for_miss(step, zone)}"
+        )
+    grid_lengths = rows[np.append(starts[1:], len(times)) - 1] + 1
+    _check_size(grid_lengths.sum(), len(times), freq)
+    grid_lengths = grid_lengths.astype(np.intp)
+    grid_starts = np.cumsum(grid_lengths) - grid_lengths
+    grid_steps = np.arange(grid_lengths.sum()) - np.repeat(grid_starts, grid_lengths)
+    grid = np.repeat(first_times, grid_lengths) + grid_steps * step
+    return rows.astype(np.intp) + np.repeat(grid_starts, lengths), grid
+
+
+def _line_for_miss(step: Any, zone: Any) -> str:
+    if zone is not None and step % np.timedelta64(1, "D") == 0 * step:
+        days = step // np.timedelta64(1, "D")
+        return f"Days of a time zone have 23 to 25 hours where the clock changes: pass freq='{days}D'."
+    return "Round the times first, such as frame[time].dt.round('1min') in pandas, and keep one row for each time."
+
+
+def _check_size(n_rows: Any, n_times: int, freq: Any) -> None:
+    if n_rows > _MOST_ROWS_PER_ROW * n_times:
+        raise ValueError(
+            f"Got freq={freq!r}, which makes {n_rows:.3g} rows of {counted(n_times, 'row')}: nearly all would be "
+            f"missing. Use a larger freq=, or cut sequences at long gaps with max_gap=."
+        )
+
+
+def _local(time: Any, zone: Any) -> Any:
+    """Return a time as the user wrote it, for messages."""
+    if zone is None:
+        return time
+    return import_extra("pandas", extra="frames").Timestamp(time, tz="UTC").tz_convert(zone)
+
+
+def _parsed_step(freq: str) -> Any:
+    """Return a step that is given as text, as a pandas.Timedelta."""
+    pandas = import_extra("pandas", extra="frames")
+    try:
+        return pandas.Timedelta(freq if any(letter.isdigit() for letter in freq) else f"1{freq}")
+    except ValueError as error:
+        raise ValueError(f"Got freq={freq!r}, expected a step such as '5min', 'h', 'D' or 'MS': {error}.") from error
+
+
+def _calendar_offset(freq: str, zone: Any) -> Any:
+    """Return steps that are not all equally long as a pandas.DateOffset, and None for others.
+
+    Such are months and business days, and in a time zone also days and weeks.
+    """
+    pandas = import_extra("pandas", extra="frames")
+    offsets = pandas.offsets
+    with warnings.catch_warnings():
+        # To pandas 2, "m" is an old name of months. We read minutes, as pandas.Timedelta does.
+        warnings.simplefilter("error", FutureWarning)
+        try:
+            offset = pandas.tseries.frequencies.to_offset(freq)
+        except (ValueError, FutureWarning):
+            return None
+    if isinstance(offset, offsets.Week) and "-" not in freq[1:]:
+        # Text without a weekday means weeks from the first row on. To pandas they end on Sunday.
+        offset = offsets.Day(7 * offset.n)
+    if isinstance(offset, offsets.Day):
+        return None if zone is None else offset
+    return None if isinstance(offset, offsets.Tick) else offset
+
+
+def _on_calendar(
+    times: np.ndarray, starts: np.ndarray, freq: str, offset: Any, zone: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put rows on grids whose steps are not all equally long, see `on_grid`."""
+    if times.dtype.kind != "M":
+        raise TypeError(
+            f"Got freq={freq!r} for times of dtype {times.dtype}, expected dates. Pass a number as the step between "
+            f"numbers, and text such as '5min' for durations."
+        )
+    if offset.n <= 0:
+        raise ValueError(f"Got freq={freq!r}, expected a positive step from one row to the next.")
+    pandas = import_extra("pandas", extra="frames")
+    clock = pandas.DatetimeIndex(times)
+    if zone is not None:
+        # Days and months are regular on the clock of the zone, not in UTC.
+        clock = clock.tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    stops = np.append(starts[1:], len(times))
+    grids = [
+        pandas.date_range(clock[start], clock[stop - 1], freq=offset) for start, stop in zip(starts, stops, strict=True)
+    ]
+    grid = pandas.DatetimeIndex(np.concatenate(grids))
+    if zone is not None:
+        # Where the clock skips midnight, the day begins later. Where midnight comes twice, it begins at the first.
+        is_first = np.ones(len(grid), bool)
+        grid = (
+            grid.tz_localize(zone, ambiguous=is_first, nonexistent="shift_forward").tz_convert("UTC").tz_localize(None)
+        )
+    grid = grid.to_numpy().astype(times.dtype)
+    _check_size(len(grid), len(times), freq)
+    grid_stops = np.cumsum([len(each) for each in grids])
+    rows = np.empty(len(times), np.intp)
+    for start, stop, grid_start, grid_stop in zip(
+        starts, stops, np.append(0, grid_stops[:-1]), grid_stops, strict=True
+    ):
+        own_times, own_grid = times[start:stop], grid[grid_start:grid_stop]
+        misses = np.flatnonzero(~np.isin(own_times, own_grid))
+        if len(misses):
+            raise ValueError(
+                f"Got freq={freq!r} with the time {_local(own_times[misses[0]], zone)}, expected only times that it "
+                f"reaches from the first one of a sequence. Move the times there first, such as frame[time].dt."
+                f"normalize().map(pandas.tseries.frequencies.to_offset({freq!r}).rollback) in pandas, and keep one row "
+                f"for each time."
+            )
+        rows[start:stop] = grid_start + np.searchsorted(own_grid, own_times)
+    return rows, grid
