@@ -41,6 +41,8 @@ class SavableMixin:
             For what such a file can't hold: estimators of other packages, subclasses, attributes of your own.
         ValueError
             If names of columns and parameters take more than 1 MB.
+        OSError
+            If the file can't be written, or takes nothing more.
 
         Examples
         --------

@@ -8,6 +8,8 @@ import secrets
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from seqembed.files.streams import write_all
+
 # A path, or an open binary file.
 Writable: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
@@ -39,7 +41,7 @@ def write(data: bytes, file: Writable) -> None:
     if not isinstance(file, (str, os.PathLike)):
         if not hasattr(file, "write"):
             raise TypeError(f"Got file= of type {type(file).__name__}, expected a path or an open binary file.")
-        file.write(data)
+        write_all(data, file)
         return
     # A link stays a link.
     path = Path(os.path.realpath(file))

@@ -1,6 +1,8 @@
 import io
+import socket
 import subprocess
 import sys
+import threading
 from dataclasses import is_dataclass
 from pathlib import Path
 
@@ -95,6 +97,34 @@ def test_a_stream_goes_on_to_the_same_bits():
 def test_a_path_is_written_and_read(tmp_path):
     network().fit(X).save(tmp_path / "model.seqembed")
     assert load(str(tmp_path / "model.seqembed")).transform(X).shape == (20, 2)
+
+
+def test_an_estimator_goes_through_an_unbuffered_file(tmp_path):
+    estimator = network().fit(X)
+    with open(tmp_path / "model", "wb", buffering=0) as file:
+        estimator.save(file)
+    with open(tmp_path / "model", "rb", buffering=0) as file:
+        np.testing.assert_array_equal(load(file).transform(X), estimator.transform(X))
+
+
+def test_an_estimator_goes_through_an_unbuffered_socket():
+    estimator = network().fit(X)
+    here, there = socket.socketpair()
+    with here, there:
+        # Few bytes at a time fit into it.
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+        def send():
+            with here.makefile("wb", buffering=0) as file:
+                estimator.save(file)
+            here.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        with there.makefile("rb", buffering=0) as file:
+            loaded = load(file)
+        sender.join()
+    np.testing.assert_array_equal(loaded.transform(X), estimator.transform(X))
 
 
 def test_a_file_of_version_1_loads():

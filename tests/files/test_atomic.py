@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from streams import Trickle
 
 from seqembed.files import atomic
 from seqembed.files.atomic import write
@@ -48,6 +49,12 @@ def test_threads_that_write_at_once_leave_a_whole_file(tmp_path):
         thread.join()
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model").read_bytes() == DATA
+
+
+def test_an_unbuffered_file_that_takes_a_few_bytes_a_time_gets_all():
+    file = Trickle(most=1000)
+    write(DATA, file)
+    assert file.getvalue() == DATA
 
 
 def test_only_paths_and_files_are_written_to():
