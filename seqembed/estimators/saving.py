@@ -28,7 +28,8 @@ class SavableMixin:
         """Write the estimator into one file, from which `seqembed.load` makes an equal one.
 
         The file is a safetensors file: reading it runs no code, and a digest tells whether it was changed. A path is
-        written to beside it and then renamed, so that the file is never half written, whenever the process ends.
+        written to beside it and then renamed, so that the file is never half written, whenever the process ends. If the
+        folder takes no other file, the file is written over, with a warning.
 
         Parameters
         ----------
