@@ -39,11 +39,12 @@ class NothingThere(io.RawIOBase):
 
 
 class FullDisk(io.FileIO):
-    """A file on a disk that takes some more bytes and is then full."""
+    """A file of which some bytes are written, before an error ends it."""
 
-    room = 100
+    room, error = 1000, OSError(errno.ENOSPC, "No space left on device")
 
     def write(self, data):
-        if self.tell() >= self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(memoryview(data).cast("B")[: self.room])
+        room = self.room - self.tell()
+        if room <= 0:
+            raise self.error
+        return super().write(memoryview(data).cast("B")[:room])

@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import signal
 import stat
@@ -6,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import Trickle
+from streams import FullDisk, Trickle
 
 import seqembed
 from seqembed.files import atomic
@@ -19,18 +21,32 @@ from seqembed.files.atomic import write
 DATA = b"all of it" * 1000
 
 
-def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
-    path = tmp_path / "model"
-    path.write_bytes(b"before")
+def stop(error):
+    def stopping(*_, **__):
+        raise error
 
-    def fail(*_):
-        raise OSError("no space left")
+    return stopping
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
-        write(DATA, path)
-    assert [each.name for each in tmp_path.iterdir()] == ["model"]
-    assert path.read_bytes() == b"before"
+
+STOPS = [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), MemoryError()]
+
+
+@pytest.mark.parametrize("error", STOPS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("before", [{}, {"model": b"before"}], ids=["new", "replaced"])
+def test_what_was_there_stays_when_writing_stops(tmp_path, monkeypatch, moment, error, before):
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    if moment == "write":
+        monkeypatch.setattr(FullDisk, "error", error)
+        monkeypatch.setattr(atomic, "open", lambda *path: io.BufferedWriter(FullDisk(*path)), raising=False)
+    else:
+        monkeypatch.setattr(os, moment, stop(error))
+    with pytest.raises(type(error)) as caught:
+        write(DATA, tmp_path / "model")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    if isinstance(error, OSError):
+        assert str(caught.value) == f"[Errno 28] No space left on device: '{tmp_path / 'model'}'"
 
 
 def test_a_link_stays_a_link_and_permissions_are_those_of_a_new_file(tmp_path):
@@ -44,14 +60,38 @@ def test_a_link_stays_a_link_and_permissions_are_those_of_a_new_file(tmp_path):
     assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
 
 
-def test_threads_that_write_at_once_leave_a_whole_file(tmp_path):
-    threads = [threading.Thread(target=write, args=(DATA, tmp_path / "model")) for _ in range(8)]
+def test_threads_that_write_at_once_all_succeed_and_leave_a_whole_file(tmp_path):
+    path, contents, errors = tmp_path / "model", [bytes([number]) * 5000 for number in range(8)], []
+    path.write_bytes(contents[0])
+
+    def repeat(task):
+        try:
+            for _ in range(30):
+                task()
+        except BaseException as error:
+            errors.append(error)
+
+    def read():
+        assert path.read_bytes() in contents
+
+    tasks = [partial(write, content, path) for content in contents] + [read]
+    threads = [threading.Thread(target=repeat, args=(task,)) for task in tasks]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert not errors
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
-    assert (tmp_path / "model").read_bytes() == DATA
+    assert path.read_bytes() in contents
+
+
+def test_a_writer_neither_uses_nor_removes_the_hidden_file_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic.secrets, "token_hex", lambda n_bytes: "same")
+    (tmp_path / ".same.saving").write_bytes(b"of another")
+    with pytest.raises(FileExistsError):
+        write(DATA, tmp_path / "model")
+    assert [each.name for each in tmp_path.iterdir()] == [".same.saving"]
+    assert (tmp_path / ".same.saving").read_bytes() == b"of another"
 
 
 def test_an_unbuffered_file_that_takes_a_few_bytes_a_time_gets_all():
