@@ -195,6 +195,24 @@ def test_an_empty_file_such_as_tempfile_makes_is_no_checkpoint_yet(small, waves,
     assert_equal_fits(small().fit(waves, checkpoint=tmp_path / "fit"), small().fit(waves))
 
 
+def test_a_full_disk_leaves_the_former_checkpoint_and_the_estimator(small, waves, tmp_path, monkeypatch):
+    whole, estimator = small(epochs=4).fit(waves), small(epochs=4)
+    before, n_written = dict(vars(estimator)), []
+
+    def fill(descriptor):
+        n_written.append(descriptor)
+        if len(n_written) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    # Each checkpoint syncs its file, then its folder.
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/fit'"):
+        estimator.fit(waves, checkpoint=tmp_path / "fit")
+    assert vars(estimator) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["fit"]
+    assert_equal_fits(estimator.fit(waves, checkpoint=tmp_path / "fit"), whole)
+
+
 def test_a_checkpoint_that_a_container_mounts_by_itself_is_emptied_when_the_fit_ends(
     small, waves, tmp_path, monkeypatch
 ):
