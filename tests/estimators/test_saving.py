@@ -1,11 +1,15 @@
 import io
+import os
 import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import is_dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +105,33 @@ def test_a_stream_goes_on_to_the_same_bits():
 def test_a_path_is_written_and_read(tmp_path):
     network().fit(X).save(tmp_path / "model.seqembed")
     assert load(str(tmp_path / "model.seqembed")).transform(X).shape == (20, 2)
+
+
+def test_ctrl_c_during_save_leaves_the_former_file_and_the_estimator(tmp_path, monkeypatch):
+    estimator, path = network().partial_fit(X), tmp_path / "model"
+    estimator.save(path)
+    before, content = joblib.hash(vars(estimator)), path.read_bytes()
+    monkeypatch.setattr(os, "replace", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        estimator.set_params(verbose=1).save(path)
+    assert joblib.hash(vars(estimator.set_params(verbose=0))) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert path.read_bytes() == content
+
+
+def test_estimators_that_are_saved_to_one_path_by_threads_are_all_saved_and_one_of_them_is_loaded(tmp_path):
+    estimators = [network(random_state=number).fit(X) for number in range(4)]
+
+    def save(estimator):
+        for _ in range(10):
+            estimator.save(tmp_path / "model")
+            load(tmp_path / "model")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, estimators))
+    loaded = load(tmp_path / "model")
+    assert saved(loaded) in [saved(each) for each in estimators]
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
 def test_an_estimator_goes_through_an_unbuffered_file(tmp_path):
