@@ -124,7 +124,9 @@ def test_a_file_that_a_container_mounts_by_itself_is_written_with_a_warning(tmp_
     path = tmp_path / "model"
     path.write_bytes(before)
     renaming_nothing(monkeypatch, error)
-    with pytest.warns(UserWarning, match=r"model' is written over.*If the process stops meanwhile") as caught:
+    with pytest.warns(
+        UserWarning, match=r"model' is written over.*if the process stops, it stays broken and what it held is lost"
+    ) as caught:
         write(DATA, path)
     assert caught[0].filename == __file__
     assert path.read_bytes() == DATA
