@@ -109,9 +109,9 @@ def _write_over(data: bytes, file: str | os.PathLike[str], reason: str) -> None:
     # The old content stays until the warning is over, which may be an error.
     with open(file, "wb", opener=_open_with_content) as stream:
         warn_user(
-            f"{os.fspath(file)!r} is written over, since no other file can take its place ({reason}). Until it is whole, "
-            f"others read a broken file, and if the process stops, it stays broken and what it held is lost. Save into "
-            f"a folder that takes new files."
+            f"{os.fspath(file)!r} is written over, since no other file can take its place ({reason}). Until it is "
+            f"whole, others read a broken file, and if the process stops, it stays broken and what it held is lost. "
+            f"Save into a folder that takes new files."
         )
         stream.write(data)
         stream.truncate()
