@@ -9,7 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
 
-__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context", "output_container"]
+__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context", "metadata_requests", "output_container"]
 
 
 Fit = TypeVar("Fit", bound=Callable[..., Any])
@@ -25,3 +25,9 @@ def output_container(transformer: Any) -> str:
     """Return the container that `set_output` has chosen for the results of a transformer, "default" for none."""
     container: str = _get_output_config("transform", transformer)["dense"]
     return container
+
+
+def metadata_requests(estimator: Any) -> dict[str, dict[str, bool | str | None]]:
+    """Return what an estimator asks to be passed to its methods, by method and argument; None is nothing said."""
+    requests: dict[str, dict[str, bool | str | None]] = estimator.get_metadata_routing()._serialize()
+    return requests

@@ -3,6 +3,7 @@
 ``python tests/errors.py`` prints the table.
 """
 
+import io
 import textwrap
 from datetime import datetime
 
@@ -10,11 +11,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 from scipy import sparse
+from streams import NothingThere
 
 from seqembed import (
     LSTMAutoencoder,
     ReconstructionDetector,
     frame_from_sequences,
+    load,
     merge_windows,
     sequences_from_frame,
     sequences_from_padded,
@@ -114,6 +117,10 @@ CASES = {
         lambda: ReconstructionDetector(autoencoder(), cv=11).fit(WAVES),
         "Pass more sequences or a smaller cv=",
     ),
+    # Files
+    "a file that takes nothing": (lambda: FITTED.save(NothingThere()), "save to io.BytesIO()"),
+    "a file that waits for nothing": (lambda: load(NothingThere()), "os.set_blocking(file.fileno(), True)"),
+    "a file opened as text": (lambda: FITTED.save(io.StringIO()), 'open(path, "wb")'),
     # Windows
     "a recording that is too short": (lambda: sliding_windows([np.ones(9), np.ones(2)], 3), 'too_short="drop"'),
     "timesteps that are no integer": (lambda: sliding_windows(np.ones(9), 3.0), "an integer of at least 1"),
@@ -219,7 +226,7 @@ def answer(call) -> Exception:
     """The error that a call raises."""
     try:
         call()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         return error
     raise AssertionError("the call raised no error")
 

@@ -14,18 +14,19 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 
 # The wings and single files of the package, and what of the package each may import, at module level or inside a
 # function. Each may import itself.
-EVERYBODY = ("extras", "files", "parallel", "sklearn_private", "version")
+EVERYBODY = ("extras", "files", "parallel", "sklearn_private", "user_warning", "version")
 MAY_IMPORT = {
     "version": (),
     "extras": (),
     "parallel": (),
     "sklearn_private": (),
-    "files": (),
-    "sequences": ("extras",),
+    "user_warning": (),
+    "files": ("user_warning",),
+    "sequences": ("extras", "user_warning"),
     "datasets": ("extras", "sequences"),
     "network": ("extras", "parallel"),
     "summary": ("sequences",),
-    "inference": ("parallel", "network", "summary", "sequences"),
+    "inference": ("parallel", "user_warning", "network", "summary", "sequences"),
     "training": ("files", "parallel", "inference", "network", "summary", "sequences"),
     "export": ("extras", "inference", "network", "summary", "sequences"),
     "estimators": (*EVERYBODY, "export", "training", "inference", "network", "summary", "sequences"),

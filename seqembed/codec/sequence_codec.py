@@ -354,7 +354,7 @@ class SequenceCodec(BaseEstimator):
         Parameters
         ----------
         file : str, path-like or binary file object
-            Where to write. A file of that name is replaced, and never half written.
+            Where to write. A file of that name is replaced, and never half written, where its folder allows it.
 
         Examples
         --------

@@ -30,13 +30,13 @@ from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import constant_hint, layout_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
-from seqembed.sequences.wording import warn_user
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
 from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, joint_shape, refuse_workers
+from seqembed.user_warning import warn_user
 
 
 class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):

@@ -108,9 +108,14 @@ class Checkpoint:
         self._seconds = self._written - started
 
     def remove(self) -> None:
-        """Remove the file, since the fit is over."""
-        if self.is_wanted and self._workers.rank == 0:
+        """Remove the file, since the fit is over. A file that can't be removed becomes an empty one."""
+        if not self.is_wanted or self._workers.rank:
+            return
+        try:
             Path(self._file).unlink(missing_ok=True)
+        except OSError:
+            # Its folder may forbid it, or a container mounts the file by itself. An empty file is no checkpoint.
+            Path(self._file).write_bytes(b"")
 
 
 def _mistake_in_path(file: object) -> str:

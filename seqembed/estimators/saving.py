@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from seqembed.estimators.metadata_requests import described_requests, set_requests
 from seqembed.files.atomic import Writable, write
 from seqembed.files.safetensors_file import InvalidFileError, Readable, pack, unpack
 from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded, encoded, expect, record
@@ -28,7 +29,8 @@ class SavableMixin:
         """Write the estimator into one file, from which `seqembed.load` makes an equal one.
 
         The file is a safetensors file: reading it runs no code, and a digest tells whether it was changed. A path is
-        written to beside it and then renamed, so that the file is never half written, whenever the process ends.
+        written to beside it and then renamed, so that the file is never half written, whenever the process ends. If the
+        folder takes no other file, the file is written over, with a warning.
 
         Parameters
         ----------
@@ -41,6 +43,8 @@ class SavableMixin:
             For what such a file can't hold: estimators of other packages, subclasses, attributes of your own.
         ValueError
             If names of columns and parameters take more than 1 MB.
+        OSError
+            If the file can't be written, or takes nothing more.
 
         Examples
         --------
@@ -158,6 +162,10 @@ def _encode_estimator(estimator: Any, place: str, arrays: Arrays, kinds: Kinds) 
         )
     start = f"{place}/" if place else ""
     parameters, attributes = estimator.get_params(deep=False), estimator._attributes_to_save()
+    attributes.pop("_metadata_request", None)
+    # Files without requests are those of versions that knew none.
+    if requests := described_requests(estimator):
+        attributes["_metadata_request"] = requests
     return {
         "class": type(estimator).__name__,
         "parameters": {name: encoded(each, f"{start}{name}", arrays, kinds) for name, each in parameters.items()},
@@ -178,6 +186,7 @@ def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds)
     if output is not None:
         expect(set(output) <= {"transform"} and are_all(str, output.values()), "the container of set_output")
         estimator._sklearn_output_config = output
+    set_requests(estimator, attributes.pop("_metadata_request", {}))
     if attributes:
         estimator._restore(attributes)
     return estimator

@@ -24,9 +24,10 @@ from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.scaling import ScaledSequences, learn_scaling
-from seqembed.sequences.wording import counted, warn_user
+from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import Interval, Options, fit_context
 from seqembed.summary.components import learn_summary
+from seqembed.user_warning import warn_user
 
 
 @savable

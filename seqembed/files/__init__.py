@@ -1,1 +1,1 @@
-"""Files: safetensors, atomic writing, values as text; it imports no other part of seqembed."""
+"""Files: safetensors, atomic writing, values as text; it imports no other wing."""

@@ -20,6 +20,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from seqembed.files.streams import read_up_to
+
 # A path, the content of a file, or an open binary file.
 Readable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
@@ -27,7 +29,6 @@ FORMAT, FORMAT_VERSION = "seqembed", "1"
 # Headers are kept small, since parsing takes up to twenty times their size in memory.
 _LARGEST_HEADER = 1 << 20
 _LENGTH = struct.Struct("<Q")
-_PIECE = 1 << 24
 _NO_DIGEST = "0" * 64
 _DTYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _MOST_DIMENSIONS = 4
@@ -118,11 +119,11 @@ def unpack(file: Readable) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     ------
     InvalidFileError
         For anything else. Headers of more than 1 MB are refused before they are read.
+    TypeError, OSError
+        For files that can't be read, see `seqembed.files.streams.read_up_to`.
     """
     with _opened(file) as stream:
-        start = stream.read(_LENGTH.size)
-        if not isinstance(start, bytes):
-            raise TypeError('Got a file that was opened as text, expected open(path, "rb").')
+        start = read_up_to(stream, _LENGTH.size)
         if len(start) < _LENGTH.size:
             raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.")
         (length,) = _LENGTH.unpack(start)
@@ -130,16 +131,12 @@ def unpack(file: Readable) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             raise InvalidFileError(
                 f"Got a header of {length} bytes, expected at most {_LARGEST_HEADER}: seqembed did not save this file."
             )
-        header = stream.read(length)
+        header = read_up_to(stream, length)
         if len(header) < length:
             raise InvalidFileError(f"Got a file of {8 + len(header)} bytes, shorter than its header. Save it again.")
         metadata, n_bytes = _check_header(header)
         # One more byte than expected tells whether the file ends there. The header may claim any number of bytes.
-        pieces, remaining = [], n_bytes + 1
-        while remaining and (piece := stream.read(min(remaining, _PIECE))):
-            pieces.append(piece)
-            remaining -= len(piece)
-        values = b"".join(pieces)
+        values = read_up_to(stream, n_bytes + 1)
     if len(values) != n_bytes:
         more = "more" if len(values) > n_bytes else f"{len(values)}"
         raise InvalidFileError(f"Got {more} bytes after the header, expected {n_bytes}. Save the file again.")

@@ -13,7 +13,8 @@ from seqembed.inference.model import Layout, Model, TrainedModel
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.rows import rows_by_length
-from seqembed.sequences.wording import counted, warn_user
+from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 
 def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> None:

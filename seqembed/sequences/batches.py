@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -262,6 +262,8 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
     ------
     ValueError
         For no batch at all, and for a batch that doesn't fit the first.
+    OSError
+        If the folder is full.
 
     Examples
     --------
@@ -272,19 +274,19 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
     """
     first: Sequences | None = None
     lengths, complete = [], True
-    with tempfile.TemporaryFile() as file:
+    # A buffer would keep bytes that a full disk refuses, and refuse them again when the file is closed.
+    with tempfile.TemporaryFile(buffering=0) as file:
         for number, batch in enumerate(batches):
             checked = check_sequences(batch.values, batch.lengths, estimator=estimator)
             if first is None:
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             _check_like_first(checked, first, number)
             for rows in checked.chunks():
-                checked.timesteps(rows).astype(dtype, copy=False).tofile(file)
+                _append(checked.timesteps(rows).astype(dtype, copy=False), file)
             lengths.append(checked.lengths)
             complete = complete and checked.complete
         if first is None:
             raise ValueError(NO_BATCH)
-        file.flush()
         ends = np.concatenate(lengths)
         timesteps = np.memmap(file, dtype, "r", shape=(int(ends.sum()), first.n_features))
         values: np.ndarray | list[np.ndarray]
@@ -293,6 +295,20 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
         else:
             values = np.split(timesteps, np.cumsum(ends[:-1]))
         yield replace(first, values=values, lengths=ends, complete=complete)
+
+
+def _append(timesteps: np.ndarray, file: IO[bytes]) -> None:
+    # ndarray.tofile says nothing of few values that a full disk refuses.
+    rest = np.ascontiguousarray(timesteps).data.cast("B")
+    try:
+        while len(rest):
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        message = (
+            f"{error.strerror}, expected room for all batches in a temporary file, which got {file.tell():,} bytes: "
+            f"set the variable TMPDIR to a larger folder than"
+        )
+        raise OSError(error.errno, message, tempfile.gettempdir()) from error
 
 
 def _check_like_first(checked: Sequences, first: Sequences, number: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.wording import warn_user
+from seqembed.user_warning import warn_user
 
 _MOST_NAMES = 5
 

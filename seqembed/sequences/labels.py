@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import is_missing
-from seqembed.sequences.wording import counted, warn_user
+from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 
 def rare_label(labels: Iterable[Any]) -> int | None:

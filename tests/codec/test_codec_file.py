@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from streams import Trickle
 
 from seqembed import LSTMAutoencoder, load
 from seqembed.codec import SequenceCodec
@@ -79,6 +80,16 @@ def test_a_codec_comes_back_from_its_file(parameters, tmp_path):
     data = codec.encode(walks(1))
     assert again.encode(walks(1)) == data
     np.testing.assert_array_equal(again.decode(data), codec.decode(data))
+
+
+def test_a_codec_and_its_batches_go_through_files_that_give_and_take_little():
+    codec, model, codes = SequenceCodec(max_relative_error=0.01).fit(walks()), Trickle(most=100), io.BytesIO()
+    codec.save(model)
+    loaded = SequenceCodec.load(Trickle(model.getvalue(), most=100))
+    for batch in (walks(1), walks(2)):
+        codes.write(codec.encode(batch))
+    decoded = list(loaded.decode_batches(Trickle(codes.getvalue(), most=100)))
+    np.testing.assert_array_equal(decoded, [codec.decode(codec.encode(walks(seed))) for seed in (1, 2)])
 
 
 def test_a_codec_with_networks_comes_back_from_its_file():

@@ -4,6 +4,7 @@ import pickle
 import random
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import joblib
@@ -16,11 +17,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from streams import FullDisk
+from threadpoolctl import threadpool_info
 
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
 from seqembed.estimators import base
+from seqembed.network import forward
 from seqembed.training.batches import TrainingBatches
+from seqembed.training.gradient import batch_gradient, numpy_gradient
 from seqembed.training.loop import train
 
 
@@ -390,3 +395,62 @@ def test_a_network_far_worse_than_the_means_says_that_it_has_learned_nothing(sma
 def test_a_number_of_numpy_gives_the_same_bits_as_a_plain_one(waves, small):
     plain, numpy = (small(learning_rate=rate).fit(waves) for rate in (0.01, np.float64(0.01)))
     np.testing.assert_array_equal(plain.transform(waves), numpy.transform(waves))
+
+
+@pytest.fixture
+def out_of_memory(monkeypatch):
+    """A function: the third of the next calls of a function of a module raises MemoryError."""
+
+    def limit(module, name):
+        calls, function = [], getattr(module, name)
+
+        def limited(*args, **kwargs):
+            calls.append(name)
+            if len(calls) == 3:
+                raise MemoryError
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, limited)
+
+    return limit
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("is_fitted", [False, True], ids=["new", "fitted"])
+def test_memory_that_ends_within_an_epoch_leaves_the_estimator_as_it_was(
+    waves, small, out_of_memory, monkeypatch, method, is_fitted
+):
+    monkeypatch.setattr(batch_gradient, "is_worth_compiling", lambda *sizes: False)
+    estimator, other = (small(batch_size=8) for _ in range(2))
+    if is_fitted:
+        estimator.partial_fit(waves)
+        other.partial_fit(waves)
+    before = joblib.hash(vars(estimator))
+    out_of_memory(numpy_gradient, "loss_and_gradient")
+    with pytest.raises(MemoryError):
+        getattr(estimator, method)(waves)
+    assert joblib.hash(vars(estimator)) == before
+    for each in (estimator, other):
+        getattr(each, method)(waves)
+    np.testing.assert_array_equal(estimator.transform(waves), other.transform(waves))
+
+
+def test_memory_that_ends_within_a_batch_of_transform_leaves_estimator_and_threads_as_they_were(
+    waves, fitted, out_of_memory
+):
+    X = np.tile(waves, (40, 1, 1))
+    before, expected, n_threads = joblib.hash(vars(fitted)), fitted.transform(X), threadpool_info()
+    out_of_memory(forward, "encode")
+    with pytest.raises(MemoryError):
+        fitted.transform(X)
+    assert (joblib.hash(vars(fitted)), threadpool_info()) == (before, n_threads)
+    np.testing.assert_array_equal(fitted.transform(X), expected)
+
+
+def test_a_full_disk_ends_a_fit_on_batches_and_leaves_the_estimator_as_it_was(waves, fitted, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FullDisk(tmp_path / "spooled", "w+"))
+    estimator = copy.deepcopy(fitted)
+    before = joblib.hash(vars(estimator))
+    with pytest.raises(OSError, match=r"No space left on device.*TMPDIR"):
+        estimator.fit(iter([waves, waves]))
+    assert joblib.hash(vars(estimator)) == before

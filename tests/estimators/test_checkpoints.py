@@ -1,9 +1,12 @@
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -190,6 +193,45 @@ def test_a_damaged_checkpoint_is_refused_and_stays(small, waves, tmp_path, fitte
 def test_an_empty_file_such_as_tempfile_makes_is_no_checkpoint_yet(small, waves, tmp_path):
     (tmp_path / "fit").touch()
     assert_equal_fits(small().fit(waves, checkpoint=tmp_path / "fit"), small().fit(waves))
+
+
+def test_a_full_disk_leaves_the_former_checkpoint_and_the_estimator(small, waves, tmp_path, monkeypatch):
+    whole, estimator = small(epochs=4).fit(waves), small(epochs=4)
+    before, n_written = dict(vars(estimator)), []
+
+    def fill(descriptor):
+        n_written.append(descriptor)
+        if len(n_written) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    # Each checkpoint syncs its file, then its folder.
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/fit'"):
+        estimator.fit(waves, checkpoint=tmp_path / "fit")
+    assert vars(estimator) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["fit"]
+    assert_equal_fits(estimator.fit(waves, checkpoint=tmp_path / "fit"), whole)
+
+
+def test_a_checkpoint_that_a_container_mounts_by_itself_is_emptied_when_the_fit_ends(
+    small, waves, tmp_path, monkeypatch
+):
+    file, refuse = tmp_path / "fit", OSError(errno.EBUSY, "Device or resource busy")
+    file.touch()
+    unlink = Path.unlink
+
+    def refusing(path, **kwargs):
+        if path == file:
+            raise refuse
+        unlink(path, **kwargs)
+
+    monkeypatch.setattr(os, "replace", Mock(side_effect=refuse))
+    monkeypatch.setattr(Path, "unlink", refusing)
+    with pytest.warns(UserWarning, match="fit' is written over") as caught:
+        small().fit(waves, checkpoint=file)
+    assert {each.filename for each in caught} == {__file__}
+    assert file.read_bytes() == b""
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,29 @@
 import io
+import os
+import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import is_dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Bunch
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, SequenceSummary, load
 from seqembed.datasets import load_italy_power
 from seqembed.estimators.saving import describe
-from seqembed.files.safetensors_file import pack
+from seqembed.files.safetensors_file import InvalidFileError, pack
+from seqembed.files.values import encoded
 
 # Written by version 0.1.0; it must load for ever. `_write_version_1` has written it.
 VERSION_1 = Path(__file__).parent / "files" / "version_1.seqembed"
@@ -95,6 +105,126 @@ def test_a_stream_goes_on_to_the_same_bits():
 def test_a_path_is_written_and_read(tmp_path):
     network().fit(X).save(tmp_path / "model.seqembed")
     assert load(str(tmp_path / "model.seqembed")).transform(X).shape == (20, 2)
+
+
+def test_ctrl_c_during_save_leaves_the_former_file_and_the_estimator(tmp_path, monkeypatch):
+    estimator, path = network().partial_fit(X), tmp_path / "model"
+    estimator.save(path)
+    before, content = joblib.hash(vars(estimator)), path.read_bytes()
+    monkeypatch.setattr(os, "replace", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        estimator.set_params(verbose=1).save(path)
+    assert joblib.hash(vars(estimator.set_params(verbose=0))) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert path.read_bytes() == content
+
+
+def test_estimators_that_are_saved_to_one_path_by_threads_are_all_saved_and_one_of_them_is_loaded(tmp_path):
+    estimators = [network(random_state=number).fit(X) for number in range(4)]
+
+    def save(estimator):
+        for _ in range(10):
+            estimator.save(tmp_path / "model")
+            load(tmp_path / "model")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, estimators))
+    loaded = load(tmp_path / "model")
+    assert saved(loaded) in [saved(each) for each in estimators]
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_estimator_goes_through_an_unbuffered_file(tmp_path):
+    estimator = network().fit(X)
+    with open(tmp_path / "model", "wb", buffering=0) as file:
+        estimator.save(file)
+    with open(tmp_path / "model", "rb", buffering=0) as file:
+        np.testing.assert_array_equal(load(file).transform(X), estimator.transform(X))
+
+
+def test_an_estimator_goes_through_an_unbuffered_socket():
+    estimator = network().fit(X)
+    here, there = socket.socketpair()
+    with here, there:
+        # Few bytes at a time fit into it.
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+        def send():
+            with here.makefile("wb", buffering=0) as file:
+                estimator.save(file)
+            here.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        with there.makefile("rb", buffering=0) as file:
+            loaded = load(file)
+        sender.join()
+    np.testing.assert_array_equal(loaded.transform(X), estimator.transform(X))
+
+
+@pytest.fixture
+def routed():
+    """Metadata are routed, as set_fit_request needs it."""
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+def requests_of(estimator):
+    return str(estimator.get_metadata_routing())
+
+
+@pytest.mark.usefixtures("routed")
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_the_requests_of_set_fit_request_come_back(is_fitted):
+    estimator = network().set_fit_request(lengths=True, checkpoint=False).set_transform_request(lengths="n_rows")
+    if is_fitted:
+        estimator.fit(X)
+    file = saved(estimator)
+    loaded = load(file)
+    assert requests_of(loaded) == requests_of(estimator) == requests_of(clone(loaded))
+    assert set(vars(loaded)) == set(vars(estimator))
+    # Requests that nobody uses change nothing.
+    with config_context(enable_metadata_routing=False):
+        assert requests_of(load(file)) == requests_of(estimator)
+        assert saved(loaded) == file
+
+
+@pytest.mark.usefixtures("routed")
+def test_the_best_network_of_a_search_with_requests_is_saved():
+    estimator = network().set_fit_request(lengths=True).set_score_request(lengths=True)
+    best = GridSearchCV(estimator, {"epochs": [1, 2]}, cv=2).fit(X, lengths=[4] * 10 + [3] * 10).best_estimator_
+    loaded = load(saved(best))
+    assert requests_of(loaded) == requests_of(best)
+    np.testing.assert_array_equal(loaded.transform(list(X)), best.transform(list(X)))
+
+
+@pytest.mark.usefixtures("routed")
+def test_a_detector_around_a_network_with_requests_is_saved():
+    detector = ReconstructionDetector(network(LSTMReconstructor).set_fit_request(lengths=True), cv=2)
+    detector.set_predict_request(lengths=True).fit(X)
+    loaded = load(saved(detector))
+    for each in ("estimator", "estimators_"):
+        assert str(getattr(loaded, each)) == str(getattr(detector, each))
+    for before, after in [(detector, loaded), *zip(detector.estimators_, loaded.estimators_, strict=True)]:
+        assert requests_of(after) == requests_of(before)
+    assert requests_of(loaded.estimator) == requests_of(detector.estimator)
+
+
+@pytest.mark.usefixtures("routed")
+def test_requests_that_were_withdrawn_leave_no_trace():
+    estimator = network().set_fit_request(lengths=True).set_fit_request(lengths=None)
+    assert "_metadata_request" not in describe(estimator)[0]["attributes"]
+    assert requests_of(load(saved(estimator))) == requests_of(estimator)
+
+
+@pytest.mark.parametrize(
+    "requests", [3, {"fit": 3}, {"fit": {"epochs": True}}, {"fit": {"lengths": 3}}, {"params": {"epochs": True}}]
+)
+def test_damaged_requests_are_refused(requests):
+    description, arrays = describe(network())
+    description["attributes"]["_metadata_request"] = encoded(requests, "", {}, {})
+    with pytest.raises(InvalidFileError):
+        load(pack(description, arrays))
 
 
 def test_a_file_of_version_1_loads():

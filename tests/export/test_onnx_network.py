@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from streams import Trickle
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor
 from seqembed.export.onnx_graph import IR_VERSION, OPSET
@@ -29,6 +30,13 @@ def session(estimator, part=None):
     onnx.checker.check_model(model, full_check=True)
     assert (model.ir_version, model.opset_import[0].version) == (IR_VERSION, OPSET) == (8, 17)
     return onnxruntime.InferenceSession(file.getvalue())
+
+
+def test_a_model_is_exported_whole_into_a_file_that_takes_little(fitted):
+    file, expected = Trickle(most=1000), io.BytesIO()
+    fitted.export_onnx(file)
+    fitted.export_onnx(expected)
+    assert file.getvalue() == expected.getvalue()
 
 
 def assert_close(values, expected, scale=1):

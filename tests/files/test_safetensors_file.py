@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import Trickle
 
 from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
 
@@ -53,6 +54,15 @@ def test_paths_bytes_and_file_objects_are_read(tmp_path):
         unpack(3)
     with pytest.raises(FileNotFoundError):
         unpack(tmp_path / "other")
+
+
+def test_a_socket_that_gives_a_few_bytes_at_a_time_is_read_to_its_end(tmp_path):
+    assert unpack(Trickle(DATA))[0] == {"name": "model"}
+    (tmp_path / "file").write_bytes(DATA)
+    with open(tmp_path / "file", "rb", buffering=0) as file:
+        assert unpack(file)[0] == {"name": "model"}
+    with pytest.raises(InvalidFileError, match="Got a file of 60 bytes, shorter than its header"):
+        unpack(Trickle(DATA[:60]))
 
 
 def test_every_truncation_and_every_addition_is_refused():

@@ -1,8 +1,12 @@
+import errno
+import tempfile
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import FullDisk
 
 from seqembed.sequences.batches import UncheckedBatch, batches_of, collected, spooled
 
@@ -135,4 +139,27 @@ def test_data_frames_of_later_batches_must_have_the_columns_of_the_first():
         pytest.raises(ValueError, match=match),
         spooled([UncheckedBatch([frame]), UncheckedBatch([frame[["heat", "flow"]]])]),
     ):
+        pass
+
+
+@pytest.mark.parametrize("n_samples", [42, 3000])
+def test_a_full_disk_ends_the_spooling_with_the_folder_and_the_remedy(monkeypatch, tmp_path, n_samples):
+    def full(*_, **__):
+        return FullDisk(tmp_path / "spooled", "w+")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with (
+        pytest.raises(OSError, match=r"No space left on device.*TMPDIR") as caught,
+        spooled([UncheckedBatch(np.ones((n_samples, 3, 1)))]),
+    ):
+        pass
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, tempfile.gettempdir())
+
+
+def test_an_error_of_the_batches_themselves_stays_as_it_is():
+    def batches():
+        yield UncheckedBatch(np.ones((2, 3, 1)))
+        raise OSError(errno.ENOSPC, "the user's own")
+
+    with pytest.raises(OSError, match=r"the user's own$"), spooled(batches()):
         pass

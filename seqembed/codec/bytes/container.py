@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from seqembed.codec.bytes.base128 import MOST_DIGITS, pack_numbers, unpack_number
 from seqembed.codec.bytes.damage import InvalidStreamError
+from seqembed.files.streams import read_up_to
 
 MAGIC, VERSION = b"SEQC", 1
 # Magic, version, layout, dtype and fingerprint. Three numbers follow: features, timesteps and blocks.
@@ -23,8 +24,6 @@ _START = struct.Struct("<4sBBB8s")
 _CHECKSUM = struct.Struct("<I")
 # No header has more features, timesteps or blocks. A damaged number could make a decoder take unbounded memory.
 _MOST_OF_ANYTHING = 1 << 32
-# Bytes that are read at once, because a damaged length may claim gigabytes.
-_BYTES_AT_ONCE = 1 << 24
 # The dtype in a header is a position in this tuple.
 _DTYPES = ("<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8", "<f2")
 
@@ -102,7 +101,7 @@ def unpack_header(data: bytes) -> Header:
 
 def _read_header(stream: BinaryIO, start: bytes = b"") -> tuple[Header, bytes]:
     """Read a header; also return its bytes. `start` are those that were already read."""
-    start += stream.read(_START.size - len(start))
+    start += read_up_to(stream, _START.size - len(start))
     if len(start) < _START.size:
         raise InvalidStreamError(
             f"Got {len(start)} bytes, fewer than a header has. Pass all bytes that encode returned."
@@ -118,7 +117,7 @@ def _read_header(stream: BinaryIO, start: bytes = b"") -> tuple[Header, bytes]:
         number, packed = _read_number(stream, "the header")
         sizes.append(number)
         start += packed
-    checksum = stream.read(_CHECKSUM.size)
+    checksum = read_up_to(stream, _CHECKSUM.size)
     if len(checksum) < _CHECKSUM.size or zlib.crc32(start) != _CHECKSUM.unpack(checksum)[0]:
         raise InvalidStreamError("Got a damaged header: its checksum does not match. Encode the sequences again.")
     if layout not in list(Layout) or dtype_code >= len(_DTYPES):
@@ -138,7 +137,7 @@ def _read_number(stream: BinaryIO, where: str) -> tuple[int, bytes]:
     """Read a number byte by byte; also return its bytes."""
     packed = b""
     while not packed or packed[-1] >= 128:
-        byte = stream.read(1)
+        byte = read_up_to(stream, 1)
         if not byte or len(packed) == MOST_DIGITS:
             raise InvalidStreamError(f"Got bytes that end within {where}. Pass all bytes that encode returned.")
         packed += byte
@@ -215,20 +214,17 @@ def read_one(stream: BinaryIO) -> bytes:
     >>> [len(read_one(file)) - len(data) for _ in "ab"], read_one(file)
     ([0, 0], b'')
     """
-    first = stream.read(1)
+    first = read_up_to(stream, 1)
     if not first:
         return b""
     header, start = _read_header(stream, first)
     parts = [start]
     for number in range(header.n_blocks):
-        remaining, packed = _read_number(stream, f"block {number}")
-        parts.append(packed)
-        remaining += _CHECKSUM.size
-        while remaining:
-            parts.append(stream.read(min(remaining, _BYTES_AT_ONCE)))
-            remaining -= len(parts[-1])
-            if not parts[-1]:
-                raise InvalidStreamError(f"Got a file that ends within block {number}. Encode the sequences again.")
+        n_bytes, packed = _read_number(stream, f"block {number}")
+        content = read_up_to(stream, _CHECKSUM.size + n_bytes)
+        if len(content) < _CHECKSUM.size + n_bytes:
+            raise InvalidStreamError(f"Got a file that ends within block {number}. Encode the sequences again.")
+        parts += [packed, content]
     return b"".join(parts)
 
 

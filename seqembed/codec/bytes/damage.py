@@ -6,14 +6,14 @@ import lzma
 import struct
 import zlib
 
-# What damaged bytes raise in NumPy, in the standard library, and in the libraries that decompress them.
+# What damaged bytes raise in NumPy, in the standard library, and in the libraries that decompress them. Sizes are
+# checked before, so a MemoryError says that memory is short, and not that the bytes are damaged.
 DAMAGE = (
     ValueError,
     LookupError,
     ArithmeticError,
     TypeError,
     AssertionError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,

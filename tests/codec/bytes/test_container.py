@@ -1,8 +1,11 @@
+import io
+
 import numpy as np
 import pytest
+from streams import Trickle
 
 from seqembed.codec import InvalidStreamError
-from seqembed.codec.bytes.container import Header, Layout, block, locate_blocks, pack, unpack_header
+from seqembed.codec.bytes.container import Header, Layout, block, locate_blocks, pack, read_one, unpack_header
 
 
 def header(layout, n_features=1):
@@ -34,3 +37,16 @@ def test_layouts_that_two_features_cannot_have_are_refused(layout, is_possible):
     else:
         with pytest.raises(InvalidStreamError, match=f"layout {layout}"):
             unpack_header(data)
+
+
+def test_a_socket_that_gives_a_few_bytes_at_a_time_is_read_to_its_end():
+    data = pack(header(Layout.LIST), [b"one", b"two" * 100])
+    file = Trickle(data + data + data[:-1], most=3)
+    assert read_one(file) == read_one(file) == data
+    with pytest.raises(InvalidStreamError, match="Got a file that ends within block 1"):
+        read_one(file)
+
+
+def test_a_file_of_codes_opened_as_text_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r'opened as text, expected open\(path, "rb"\)'):
+        read_one(io.StringIO("SEQC"))

@@ -73,6 +73,18 @@ def test_a_new_method_is_one_value_in_the_table(coder, monkeypatch):
     np.testing.assert_array_equal(blocks.decode_block(data, np.float64, coder.lattice, [])[0], X[0])
 
 
+def test_memory_that_ends_while_a_block_is_decoded_is_not_called_damage(coder, monkeypatch):
+    def decode(data, shape):
+        raise MemoryError
+
+    method = Method(number=63, kind="raw", may_win=lambda *_: True, encode=lambda block: b"values", decode=decode)
+    monkeypatch.setattr(blocks, "STAGES", [[method]])
+    monkeypatch.setattr(blocks, "METHODS", [method])
+    data = blocks.encode_block(Block(walks(), coder.lattice), [])
+    with pytest.raises(MemoryError):
+        blocks.decode_block(data, np.float32, coder.lattice, [])
+
+
 def test_a_method_that_the_codec_does_not_have_is_named(coder):
     block = Block(walks(), coder.lattice)
     for number in (50, 255):
