@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.containers import as_numbers, check_same_columns, column_labels, listed
+from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
 from seqembed.sequences.labels import checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.times import TimeStep, as_dates, exceeds
@@ -265,7 +265,7 @@ def pieces_without_gaps(time: Any, n_rows: int, max_gap: TimeStep) -> list[slice
     >>> pieces_without_gaps([0, 1, 5, 6], n_rows=4, max_gap=2)
     [slice(0, 2, None), slice(2, 4, None)]
     """
-    times = np.asarray(time)
+    times = as_array(time)
     if times.dtype == object and all(hasattr(each, "to_datetime64") for each in times.flat):
         # The dates of a time zone are objects in pandas.
         times = np.array([each.to_datetime64() for each in times.flat])
@@ -302,7 +302,7 @@ def _cut_labels(row_labels: np.ndarray, timesteps: int, stride: int, n_ahead: in
 
 
 def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
-    y = np.asarray(y)
+    y = as_array(y)
     if y.shape != (n_rows,):
         raise ValueError(
             f"Got y= of shape {y.shape} for {counted(n_rows, 'row')}, expected ({n_rows},). Pass one label per row."
@@ -381,7 +381,7 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
     >>> bool((windows[0] == series[2:5]).all())
     True
     """
-    X = np.asarray(X)
+    X = as_numbers(X, "X")
     if not isinstance(lookback, Integral):
         raise TypeError(f"Got lookback={lookback!r}, expected an integer, not a {type(lookback).__name__}.")
     if len(X) < lookback + 2:

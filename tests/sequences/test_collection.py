@@ -87,6 +87,11 @@ def test_bad_input_is_refused_in_words(X, error, message):
         check_sequences(X)
 
 
+def test_a_masked_length_is_refused_and_not_read():
+    with pytest.raises(ValueError, match="dtype float64 for 2 sequences: expected an integer for each"):
+        check_sequences(np.ones((2, 3)), np.ma.masked_equal([3, 99], 99))
+
+
 @pytest.mark.parametrize(
     ("X", "lengths", "message"),
     [

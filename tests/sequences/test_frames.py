@@ -308,6 +308,12 @@ def test_sequences_that_do_not_match_the_frame_are_refused(sequences, message):
         frame_from_sequences(sequences, pumps(), **KEYS)
 
 
+def test_masked_values_of_sequences_are_missing_in_the_frame():
+    frame = pd.DataFrame({"id": [1, 1], "time": [0, 1], "flow": [5.0, 6.0]})
+    masked = np.ma.masked_equal([[5.0], [-99.0]], -99)
+    np.testing.assert_array_equal(frame_from_sequences([masked], frame, "id", "time").flow, [5, np.nan])
+
+
 def test_without_narwhals_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
     with pytest.raises(ImportError, match=r'narwhals: pip install "seqembed\[frames\]"'):
