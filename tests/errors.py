@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import polars as pl
+import zarr
 from scipy import sparse
 
 from seqembed import (
@@ -35,6 +36,12 @@ def infinite():
     return X
 
 
+def group_of_arrays():
+    group = zarr.group()
+    group.create_array("flow", shape=(2, 3), dtype="f4")
+    return group
+
+
 def autoencoder(**changes):
     return LSTMAutoencoder(**{"n_components": 2, "hidden_units": (4,), "epochs": 1, "random_state": 0} | changes)
 
@@ -58,8 +65,11 @@ CASES = {
         lambda: check_sequences([LONG[["flow"]], LONG[["flow"]].rename(columns={"flow": "heat"})]),
         "[frame[X[0].columns] for frame in X]",
     ),
+    "a path": (lambda: check_sequences("flow.npy"), "numpy.load(path)"),
+    "a group of zarr": (lambda: check_sequences(group_of_arrays()), "group['flow']"),
+    "a lazy frame as X": (lambda: check_sequences(pl.LazyFrame({"flow": [1.0]})), "X.collect()"),
     # Shapes
-    "a single sequence": (lambda: check_sequences(np.arange(5.0)), "X.reshape(1, -1)"),
+    "a single sequence": (lambda: check_sequences(np.arange(5.0)), "np.reshape(X, (1, -1))"),
     "four dimensions": (lambda: check_sequences(WAVES[np.newaxis]), "X.reshape(*X.shape[:2], -1)"),
     "a list of batches": (lambda: check_sequences([WAVES, WAVES]), "np.concatenate(X)"),
     "an empty sequence": (lambda: check_sequences([WAVES[0], WAVES[1][:0]]), "Leave empty sequences out"),

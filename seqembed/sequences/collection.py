@@ -238,8 +238,8 @@ def read_sequences(
     if array.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
-            f"got a 1D array of {counted(array.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
-            f"sequence, or cut it into windows."
+            f"got a 1D array of {counted(array.shape[0], 'value')}. Reshape your data: np.reshape(X, (1, -1)) if it is "
+            f"one sequence, or cut it into windows."
         )
     if array.ndim > 3:
         raise ValueError(

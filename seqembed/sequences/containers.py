@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from seqembed.sequences.named_windows import NamedWindows
+from seqembed.sequences.sources import check_is_no_source
 
 # A collection of sequences, as users pass it: an array, a frame, a list of them, or batches that can be iterated.
 SequencesLike: TypeAlias = npt.ArrayLike | Iterable[npt.ArrayLike]
@@ -49,13 +50,14 @@ def listed(X: Any) -> Any:
     Returns
     -------
     X : object
-        A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, and for a
-        pandas or polars series of lists or arrays. Dask's arrays and frames, alone or in a list, are in memory.
+        A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, for a
+        pandas or polars series of lists or arrays, and for an Arrow array of lists. Dask's arrays and frames, alone or
+        in a list, are in memory.
 
     Raises
     ------
     TypeError
-        For a mapping, and for a ragged tensor.
+        For a mapping, for a ragged tensor, and for what `seqembed.sequences.sources.check_is_no_source` refuses.
 
     Examples
     --------
@@ -63,6 +65,7 @@ def listed(X: Any) -> Any:
     [[1.0, 2.0], [3.0]]
     """
     X = in_memory(X)
+    check_is_no_source(X, "X=")
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
         raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
@@ -85,7 +88,7 @@ def _holds_sequences(X: Any) -> bool:
 
 
 def in_memory(X: Any) -> Any:
-    """Compute a dask array or data frame, and return anything else as it is.
+    """Compute a dask array or data frame, convert an array of Arrow, and return anything else as it is.
 
     Examples
     --------
@@ -94,7 +97,18 @@ def in_memory(X: Any) -> Any:
     array([1., 1.])
     """
     # NumPy's own conversion would lose the mask of an array and the names of columns.
-    return X.compute() if hasattr(X, "__dask_graph__") and hasattr(X, "compute") else X
+    if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
+        return X.compute()
+    # A table of Arrow has no single type.
+    return _array_of_arrow(X) if hasattr(X, "to_pylist") and hasattr(X, "type") else X
+
+
+def _array_of_arrow(X: Any) -> np.ndarray:
+    if not hasattr(X.type, "shape"):
+        return np.asarray(X)
+    # Tensors, whose shape NumPy's conversion would lose.
+    tensors: np.ndarray = (X.combine_chunks() if hasattr(X, "combine_chunks") else X).to_numpy_ndarray()
+    return tensors
 
 
 def is_frame(X: Any) -> bool:
@@ -106,7 +120,8 @@ def is_frame(X: Any) -> bool:
     >>> is_frame(pd.DataFrame({"chunks": [1.0]})), is_frame([1.0])
     (True, False)
     """
-    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
+    # In this order: a lazy frame of polars has no to_numpy, and warns if it is asked for its columns.
+    return hasattr(X, "to_numpy") and hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
 def check_same_columns(X: list[Any]) -> None:
@@ -253,7 +268,7 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     ValueError
         For dates, text, complex numbers, rows of unequal lengths, and None in the place of an array.
     TypeError
-        For sparse matrices, and for objects that are not numbers.
+        For sparse matrices, for objects that are not numbers, and for paths and lazy frames.
 
     Examples
     --------
@@ -262,6 +277,7 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     array([ 1., nan,  3.])
     """
     values = in_memory(values)
+    check_is_no_source(values, name)
     if values is None:
         raise ValueError(
             f"Got {name} as None, expected an array of numbers. Leave it out: [x for x in X if x is not None]."

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqembed.extras import import_extra
+from seqembed.sequences.sources import check_is_no_source
 from seqembed.sequences.times import TimeStep, as_dates, exceeds, on_grid
 from seqembed.sequences.wording import counted
 
@@ -118,12 +119,13 @@ def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _checked_frame(frame: Any) -> Any:
+    check_is_no_source(frame, "frame=")
     nw = import_extra("narwhals", extra="frames")
     checked = nw.from_native(frame, pass_through=True)
     if isinstance(checked, nw.LazyFrame):
         raise TypeError(
             f"Got frame= of type {type(frame).__name__}, which is lazy, expected a data frame in memory. Pass "
-            f"frame.collect()."
+            f"narwhals.from_native(frame).collect().to_native()."
         )
     if not isinstance(checked, nw.DataFrame):
         raise TypeError(

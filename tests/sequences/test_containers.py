@@ -80,6 +80,8 @@ class Variable:
         (pd.Series(LAZY_ROWS), [[0, NAN, 2], [3, 4, 5]]),
         (LAZY_ROWS, [[0, NAN, 2], [3, 4, 5]]),
         (pa.table({"a": [1, None], "b": [3, 4]}), [[1, 3], [NAN, 4]]),
+        (pa.array([[0.0, None, 2.0], [3.0, 4.0, 5.0]]), [[0, NAN, 2], [3, 4, 5]]),
+        (pa.chunked_array([[[0, None, 2]], [[3, 4]]]), [[0, NAN, 2], [3, 4, NAN]]),
         ([pa.array([1, None]), pa.chunked_array([[3], [4]])], [[1, NAN], [3, 4]]),
     ],
     ids=lambda value: type(value).__name__,
@@ -87,7 +89,7 @@ class Variable:
 def test_a_masked_or_missing_value_of_any_container_is_missing(X, expected):
     checked = check_sequences(X)
     np.testing.assert_array_equal(checked.padded(slice(0, 2))[:, :, 0], expected)
-    assert checked.complete == np.isfinite(expected).all()
+    assert checked.complete == np.isfinite(np.concatenate(list(checked.values))).all()
 
 
 def test_the_mask_of_a_masked_array_decides_whatever_lies_under_it():
@@ -202,3 +204,13 @@ def test_what_is_masked_is_missing_in_arrays_of_any_dtype(values, expected):
     np.testing.assert_array_equal(array, expected)
     without = np.ma.array(values)
     assert as_array(without).dtype == without.dtype
+
+
+def test_tensors_of_arrow_keep_their_shape_and_lists_of_lists_are_sequences_of_features():
+    X = np.arange(12.0).reshape(2, 3, 2)
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(X)
+    for each in (tensors, pa.chunked_array([tensors, tensors])[:2]):
+        np.testing.assert_array_equal(check_sequences(each).values, X)
+    first, second = check_sequences(pa.array([X[0].tolist(), X[1, :2].tolist()])).values
+    np.testing.assert_array_equal(first, X[0])
+    np.testing.assert_array_equal(second, X[1, :2])
