@@ -3,6 +3,7 @@
 ``python tests/errors.py`` prints the table.
 """
 
+import io
 import textwrap
 from datetime import datetime
 
@@ -16,12 +17,14 @@ from seqembed import (
     LSTMAutoencoder,
     ReconstructionDetector,
     frame_from_sequences,
+    load,
     merge_windows,
     sequences_from_frame,
     sequences_from_padded,
     sliding_windows,
     temporalize,
 )
+from seqembed.codec import SequenceCodec
 from seqembed.sequences.collection import check_sequences
 
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
@@ -46,7 +49,16 @@ def autoencoder(**changes):
     return LSTMAutoencoder(**{"n_components": 2, "hidden_units": (4,), "epochs": 1, "random_state": 0} | changes)
 
 
+def saved(estimator):
+    file = io.BytesIO()
+    estimator.save(file)
+    return file.getvalue()
+
+
 FITTED = autoencoder().fit(WAVES)
+CODEC = SequenceCodec(max_error=0.1).fit(WAVES)
+# It has the module and the name of what duckdb returns.
+RELATION = type("DuckDBPyRelation", (), {"__module__": "duckdb._relation"})()
 
 # What the user did, the call, and the line that mends it, as the message must have it.
 CASES = {
@@ -162,10 +174,24 @@ CASES = {
         lambda: frame_from_sequences([np.ones((3, 1))] * 2, LONG, "machine", "day"),
         "Pass the frame from which the sequences were made",
     ),
+    "a relation of duckdb": (
+        lambda: sequences_from_frame(RELATION, "machine", "day"),
+        "frame.df()",
+    ),
     "a sequence of nothing but padding": (
         lambda: sequences_from_padded(np.zeros((2, 3)), value=0),
         "Leave such sequences out",
     ),
+    # The codec
+    "truth values": (lambda: SequenceCodec(max_error=0.1).fit(WAVES > 0), "X.astype(np.uint8)"),
+    "a bound of text": (lambda: SequenceCodec(max_error="1%").fit(WAVES), "max_relative_error=0.01"),
+    "bounds of another number": (
+        lambda: SequenceCodec(max_error=[1, 2, 3]).fit(WAVES),
+        "Pass max_error= with 2 numbers",
+    ),
+    # Files
+    "the file of a codec": (lambda: load(saved(CODEC)), "seqembed.codec.SequenceCodec.load(file)"),
+    "the file of an estimator": (lambda: SequenceCodec.load(saved(FITTED)), "seqembed.load(file)"),
 }
 
 
