@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -38,12 +39,13 @@ def import_extra(module: str, extra: str) -> ModuleType:
 def tensorflow_needed() -> Iterator[None]:
     """Name the command that installs TensorFlow, where one of our modules is imported that needs it.
 
-    An installation without dependencies may lack TensorFlow: only long fits and Keras models need it.
+    An installation without dependencies may lack TensorFlow: only long fits and Keras models need it. Another backend
+    of Keras may be chosen that is not installed, or that does not exist.
 
     Raises
     ------
     ImportError
-        If a module is not installed. The message has the command.
+        If a module is not installed, or if Keras can't import its backend. The message has the remedy.
 
     Examples
     --------
@@ -54,5 +56,14 @@ def tensorflow_needed() -> Iterator[None]:
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        raise ImportError(f"This needs {error.name}, which is not installed: pip install tensorflow.") from error
+    except (ModuleNotFoundError, ValueError) as error:
+        missing = getattr(error, "name", None)
+        backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+        if backend != "tensorflow" and missing not in ("keras", "tensorflow"):
+            raise ImportError(
+                f"Got KERAS_BACKEND={backend!r} in the environment, expected 'tensorflow': {error}. Set it to "
+                f"tensorflow, or unset it, before Python starts."
+            ) from error
+        if missing is None:
+            raise
+        raise ImportError(f"This needs {missing}, which is not installed: pip install tensorflow.") from error

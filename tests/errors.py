@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import polars as pl
+import zarr
 from scipy import sparse
 from streams import NothingThere
 
@@ -24,6 +25,7 @@ from seqembed import (
     sliding_windows,
     temporalize,
 )
+from seqembed.codec import SequenceCodec
 from seqembed.sequences.collection import check_sequences
 
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
@@ -42,11 +44,26 @@ def infinite():
     return X
 
 
+def group_of_arrays():
+    group = zarr.group()
+    group.create_array("flow", shape=(2, 3), dtype="f4")
+    return group
+
+
 def autoencoder(**changes):
     return LSTMAutoencoder(**{"n_components": 2, "hidden_units": (4,), "epochs": 1, "random_state": 0} | changes)
 
 
+def saved(estimator):
+    file = io.BytesIO()
+    estimator.save(file)
+    return file.getvalue()
+
+
 FITTED = autoencoder().fit(WAVES)
+CODEC = SequenceCodec(max_error=0.1).fit(WAVES)
+# It has the module and the name of what duckdb returns.
+RELATION = type("DuckDBPyRelation", (), {"__module__": "duckdb._relation"})()
 
 # What the user did, the call, and the line that mends it, as the message must have it.
 CASES = {
@@ -65,8 +82,11 @@ CASES = {
         lambda: check_sequences([LONG[["flow"]], LONG[["flow"]].rename(columns={"flow": "heat"})]),
         "[frame[X[0].columns] for frame in X]",
     ),
+    "a path": (lambda: check_sequences("flow.npy"), "numpy.load(path)"),
+    "a group of zarr": (lambda: check_sequences(group_of_arrays()), "group['flow']"),
+    "a lazy frame as X": (lambda: check_sequences(pl.LazyFrame({"flow": [1.0]})), "X.collect()"),
     # Shapes
-    "a single sequence": (lambda: check_sequences(np.arange(5.0)), "X.reshape(1, -1)"),
+    "a single sequence": (lambda: check_sequences(np.arange(5.0)), "np.reshape(X, (1, -1))"),
     "four dimensions": (lambda: check_sequences(WAVES[np.newaxis]), "X.reshape(*X.shape[:2], -1)"),
     "a list of batches": (lambda: check_sequences([WAVES, WAVES]), "np.concatenate(X)"),
     "an empty sequence": (lambda: check_sequences([WAVES[0], WAVES[1][:0]]), "Leave empty sequences out"),
@@ -215,10 +235,24 @@ CASES = {
         lambda: frame_from_sequences([np.ones((3, 1))] * 2, LONG, "machine", "day"),
         "Pass the frame from which the sequences were made",
     ),
+    "a relation of duckdb": (
+        lambda: sequences_from_frame(RELATION, "machine", "day"),
+        "frame.df()",
+    ),
     "a sequence of nothing but padding": (
         lambda: sequences_from_padded(np.zeros((2, 3)), value=0),
         "Leave such sequences out",
     ),
+    # The codec
+    "truth values": (lambda: SequenceCodec(max_error=0.1).fit(WAVES > 0), "X.astype(np.uint8)"),
+    "a bound of text": (lambda: SequenceCodec(max_error="1%").fit(WAVES), "max_relative_error=0.01"),
+    "bounds of another number": (
+        lambda: SequenceCodec(max_error=[1, 2, 3]).fit(WAVES),
+        "Pass max_error= with 2 numbers",
+    ),
+    # Files
+    "the file of a codec": (lambda: load(saved(CODEC)), "seqembed.codec.SequenceCodec.load(file)"),
+    "the file of an estimator": (lambda: SequenceCodec.load(saved(FITTED)), "seqembed.load(file)"),
 }
 
 

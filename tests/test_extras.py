@@ -1,3 +1,6 @@
+import importlib.util
+import os
+import subprocess
 import sys
 
 import pytest
@@ -13,3 +16,30 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
 
 def test_a_package_that_is_there_is_returned():
     assert import_extra("numpy.linalg", extra="plot") is sys.modules["numpy.linalg"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is not None, reason="Keras can use JAX here")
+@pytest.mark.parametrize("backend", ["jax", "unknown"])
+def test_another_backend_of_keras_is_named_with_the_variable_and_not_a_package_that_is_installed(backend):
+    code = """
+import numpy as np
+from seqembed import LSTMAutoencoder
+from seqembed.training.gradient import batch_gradient
+X = np.ones((2, 3)) * [[1], [2]]
+autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X)
+batch_gradient.is_worth_compiling = lambda *sizes: True
+for call in (autoencoder.to_keras, lambda: autoencoder.set_keras_weights(None), lambda: autoencoder.fit(X)):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+"""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert f"Got KERAS_BACKEND='{backend}'" in line
+        assert "Set it to tensorflow, or unset it, before Python starts" in line
+        assert "pip install" not in line

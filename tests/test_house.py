@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "network": ("extras", "parallel"),
     "summary": ("sequences",),
     "inference": ("parallel", "user_warning", "network", "summary", "sequences"),
-    "training": ("files", "parallel", "inference", "network", "summary", "sequences"),
+    "training": ("extras", "files", "parallel", "inference", "network", "summary", "sequences"),
     "export": ("extras", "inference", "network", "summary", "sequences"),
     "estimators": (*EVERYBODY, "export", "training", "inference", "network", "summary", "sequences"),
     "codec": (*EVERYBODY, "inference", "sequences"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.sequences.containers import as_array
 from seqembed.sequences.wording import counted
 
 
@@ -30,7 +31,7 @@ def feature_bounds(
     Raises
     ------
     ValueError
-        For a bound that is negative or not finite, and for another number of bounds than features.
+        For a bound that is no number, negative or not finite, and for another number of bounds than features.
 
     Examples
     --------
@@ -38,14 +39,16 @@ def feature_bounds(
     array([0.2, 4. ])
     """
     name, given = ("max_relative_error", max_relative_error) if max_error is None else ("max_error", max_error)
-    bound, n_features = np.asarray(given, np.float64), arrays[0].shape[1]
+    n_features = arrays[0].shape[1]
+    bound = _numbers(given, name, n_features)
     if bound.shape not in ((), (n_features,)):
         raise ValueError(
             f"Got {name}= of shape {bound.shape}, expected one number, or one for each of "
-            f"{counted(n_features, 'feature')}."
+            f"{counted(n_features, 'feature')}. Pass {name}= with {counted(n_features, 'number')}, in the order of the "
+            f"features."
         )
     if not (np.isfinite(bound) & (bound >= 0)).all():
-        raise ValueError(f"Got {name}={bound.tolist()}, expected a number from 0, or one for each feature.")
+        raise ValueError(_message(given, name, n_features))
     if max_error is not None:
         return np.full(n_features, bound)
     values = np.concatenate(arrays)
@@ -56,3 +59,24 @@ def feature_bounds(
     with np.errstate(invalid="ignore", over="ignore"):
         bounds = bound * (highest / 2 - lowest / 2) * 2
     return np.where((highest > lowest) & np.isfinite(bounds), bounds, 0)
+
+
+def _numbers(given: npt.ArrayLike | None, name: str, n_features: int) -> np.ndarray:
+    try:
+        bound = as_array(given)
+        # NumPy reads text as numbers, and drops imaginary parts.
+        if bound.dtype.kind in "biufO":
+            return bound.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(_message(given, name, n_features)) from error
+    raise ValueError(_message(given, name, n_features))
+
+
+def _message(given: object, name: str, n_features: int) -> str:
+    # On one line: arrays and series are shown on several.
+    shown = " ".join(repr(given).split())[:100]
+    return (
+        f"Got {name}={shown}, expected a number from 0, or one for each of "
+        f"{counted(n_features, 'feature')}. For a share of the range of each feature, such as 1 %, pass "
+        f"max_relative_error=0.01."
+    )

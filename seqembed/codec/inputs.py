@@ -19,7 +19,32 @@ _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
 
 def read_input(X: Any) -> tuple[Sequences, Layout]:
-    """Read sequences, and the layout in which they will be decoded. A data frame is a single recording."""
+    """Read sequences, and the layout in which they will be decoded. A data frame is a single recording.
+
+    Parameters
+    ----------
+    X : object
+        The user's input.
+
+    Returns
+    -------
+    sequences : Sequences
+        Of a dtype that bytes can hold, or of none where there are no sequences.
+    layout : Layout
+        The form in which they were passed.
+
+    Raises
+    ------
+    ValueError
+        For truth values and other dtypes that `seqembed.codec.bytes.container.check_dtype` refuses.
+    TypeError
+        For an iterator.
+
+    Examples
+    --------
+    >>> read_input([[1.0, 2.0], [3.0]])[1]
+    <Layout.UNIVARIATE_LIST: 2>
+    """
     if isinstance(X, Iterator):
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected sequences. Pass one batch at a time: "
@@ -28,9 +53,12 @@ def read_input(X: Any) -> tuple[Sequences, Layout]:
     X = in_memory(X)
     if is_frame(X):
         values = as_numbers(X, "X")
+        check_dtype(values.dtype)
         recording = Sequences([values], np.array([len(values)]), 3, complete=False, names=column_names(X))
         return recording, Layout.RECORDING
     sequences = read_sequences(X)
+    if len(sequences):
+        check_dtype(np.result_type(*{sequence.dtype for sequence in sequences.values}))
     if isinstance(sequences.values, np.ndarray):
         return sequences, Layout.ARRAY if sequences.ndim == 3 else Layout.UNIVARIATE_ARRAY
     return sequences, Layout.LIST if sequences.ndim == 3 else Layout.UNIVARIATE_LIST
@@ -70,7 +98,6 @@ def common_dtype(sequences: Sequences) -> np.dtype:
         return dtype if dtype.kind in "fiu" else np.dtype(np.float32)
     dtypes = {sequence.dtype for sequence in sequences.values}
     dtype = np.result_type(*dtypes)
-    check_dtype(dtype)
     if dtype.kind == "f" and any(each.kind in "iu" and each.itemsize == np.dtype(np.int64).itemsize for each in dtypes):
         raise ValueError(
             f"Got sequences of {len(dtypes)} dtypes, of which float64 can't hold all values, expected one dtype. Pass "

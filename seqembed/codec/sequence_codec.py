@@ -111,8 +111,9 @@ class SequenceCodec(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [HasMethods(["transform", "inverse_transform"]), None],
-        "max_error": [Interval(Real, 0, None, closed="left"), "array-like", None],
-        "max_relative_error": [Interval(Real, 0, None, closed="left"), "array-like", None],
+        # `feature_bounds` checks the bounds: its message has the line that mends them.
+        "max_error": "no_validation",
+        "max_relative_error": "no_validation",
         "bits": [Interval(Real, 0, None, closed="neither"), None],
     }
 
@@ -149,9 +150,9 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bound that is negative or not finite, for none or several of `max_error`, `max_relative_error` and
-            `bits`, for `bits` without `estimator`, for an estimator of other features, for windows that overlap, and
-            for no value at all.
+            For a bound that is no number, negative or not finite, for none or several of `max_error`,
+            `max_relative_error` and `bits`, for `bits` without `estimator`, for an estimator of other features, for
+            windows that overlap, for truth values, and for no value at all.
         """
         self._check_parameters()
         trained = self._copied_model()
@@ -406,6 +407,11 @@ class SequenceCodec(BaseEstimator):
         """
         description, arrays = unpack_file(file)
         needed = {"class", "parameters", "n_features", "feature_names", "fingerprint"}
+        if "attributes" in description:
+            raise InvalidFileError(
+                f"Got the file of {str(description.get('class'))[:40]!r}, expected that of a codec. Pass it to "
+                f"seqembed.load(file)."
+            )
         is_codec = description.get("class") == cls.__name__ and needed <= set(description)
         if not is_codec or not isinstance(description["parameters"], dict):
             raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")

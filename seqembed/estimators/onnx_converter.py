@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.utils.validation import check_is_fitted
+
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.summary import SequenceSummary
 from seqembed.export.onnx_network import build_onnx_model
@@ -52,6 +54,7 @@ def _set_shape(operator: Any) -> None:
     """Declare the result, of shape (n_samples, n_components)."""
     types = import_extra("skl2onnx.common.data_types", extra="onnx")
     estimator = operator.raw_operator
+    check_is_fitted(estimator)
     if not estimator.one_length_:
         raise ValueError(
             f"Got {type(estimator).__name__} that was fitted on sequences of unequal lengths, expected one length, "

@@ -130,6 +130,11 @@ def load(file: Readable) -> Any:
     (8, 2)
     """
     description, arrays = unpack(file)
+    if "codec_version" in description:
+        raise InvalidFileError(
+            "Got the file of a codec, expected that of an estimator. Pass it to "
+            "seqembed.codec.SequenceCodec.load(file)."
+        )
     remaining = dict(arrays)
     try:
         estimator = _decode_estimator(description, remaining, _KINDS)

@@ -11,7 +11,15 @@ import numpy.typing as npt
 from sklearn.utils import check_array, gen_batches
 
 from seqembed.sequences.axes import with_feature_axis
-from seqembed.sequences.containers import SequencesLike, as_numbers, check_same_columns, column_names, is_frame, listed
+from seqembed.sequences.containers import (
+    SequencesLike,
+    as_array,
+    as_numbers,
+    check_same_columns,
+    column_names,
+    is_frame,
+    listed,
+)
 from seqembed.sequences.rows import row_numbers, rows_by_length
 from seqembed.sequences.wording import counted
 
@@ -206,8 +214,9 @@ def read_sequences(
         if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
             return _from_list(arrays, names)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
-    is_array = isinstance(given, np.ndarray)
-    if is_frame(given) or (is_array and (isinstance(given, np.ma.MaskedArray) or given.dtype.kind not in "biuf")):
+    is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
+    # The conversion of scikit-learn, for other containers, would lose masks.
+    if hasattr(given, "__array__") and not is_plain:
         given = as_numbers(given, "X")
     array: np.ndarray = check_array(
         given,
@@ -229,8 +238,8 @@ def read_sequences(
     if array.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
-            f"got a 1D array of {counted(array.shape[0], 'value')}. Reshape your data: X.reshape(1, -1) if it is one "
-            f"sequence, or cut it into windows."
+            f"got a 1D array of {counted(array.shape[0], 'value')}. Reshape your data: np.reshape(X, (1, -1)) if it is "
+            f"one sequence, or cut it into windows."
         )
     if array.ndim > 3:
         raise ValueError(
@@ -337,7 +346,7 @@ def checked_lengths(lengths: npt.ArrayLike, n_samples: int, longest: int | None 
     >>> checked_lengths([3, 1], n_samples=2)
     array([3, 1])
     """
-    ends = np.asarray(lengths)
+    ends = as_array(lengths)
     if ends.shape != (n_samples,) or ends.dtype.kind not in "iu":
         raise ValueError(
             f"Got lengths= of shape {ends.shape} and dtype {ends.dtype} for {counted(n_samples, 'sequence')}: expected "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MappingView
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,12 +11,20 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from seqembed.sequences.named_windows import NamedWindows
+from seqembed.sequences.sources import check_is_no_source
 
 # A collection of sequences, as users pass it: an array, a frame, a list of them, or batches that can be iterated.
 SequencesLike: TypeAlias = npt.ArrayLike | Iterable[npt.ArrayLike]
 
 # Names of the types that pandas uses for a missing value; pandas itself need not be imported.
 _MISSING = ("NAType", "NaTType")
+# What a masked value becomes, by the kind of dtype. NumPy chooses a dtype that holds it.
+_MISSING_VALUES: dict[str, Any] = {
+    **dict.fromkeys("biufO", np.nan),
+    "M": np.datetime64("NaT"),
+    "m": np.timedelta64("NaT"),
+    **dict.fromkeys("SU", None),
+}
 # NumPy reads text as numbers, and dates as durations since 1970.
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
@@ -41,13 +50,14 @@ def listed(X: Any) -> Any:
     Returns
     -------
     X : object
-        A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, and for a
-        pandas or polars series of lists or arrays. Dask's arrays and frames, alone or in a list, are in memory.
+        A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, for a
+        pandas or polars series of lists or arrays, and for an Arrow array of lists. Dask's arrays and frames, alone or
+        in a list, are in memory.
 
     Raises
     ------
     TypeError
-        For a mapping, and for a ragged tensor.
+        For a mapping, for a ragged tensor, and for what `seqembed.sequences.sources.check_is_no_source` refuses.
 
     Examples
     --------
@@ -55,6 +65,7 @@ def listed(X: Any) -> Any:
     [[1.0, 2.0], [3.0]]
     """
     X = in_memory(X)
+    check_is_no_source(X, "X=")
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
         raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
@@ -62,21 +73,22 @@ def listed(X: Any) -> Any:
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
         )
-    # The views of values and of items can be iterated.
-    if isinstance(X, MappingView) and isinstance(X, Iterable):
-        return list(X)
+    return [in_memory(each) for each in X] if _holds_sequences(X) else X
+
+
+def _holds_sequences(X: Any) -> bool:
+    """Tell whether a container holds sequences as objects: it becomes a list."""
     if isinstance(X, np.ndarray):
-        return list(X) if X.ndim == 1 and X.dtype == object else X
-    if isinstance(X, (list, tuple)):
-        return [in_memory(each) for each in X]
+        return X.ndim == 1 and X.dtype == object
+    # The views of values and of items can be iterated.
+    if isinstance(X, (list, tuple)) or (isinstance(X, MappingView) and isinstance(X, Iterable)):
+        return True
     is_series = hasattr(X, "to_list") and getattr(X, "shape", ()) == (len(X),)
-    if is_series and len(X) and np.ndim(next(iter(X))) > 0:
-        return list(X)
-    return X
+    return is_series and len(X) > 0 and np.ndim(next(iter(X))) > 0
 
 
 def in_memory(X: Any) -> Any:
-    """Compute a dask array or data frame, and return anything else as it is.
+    """Compute a dask array or data frame, convert an array of Arrow, and return anything else as it is.
 
     Examples
     --------
@@ -85,7 +97,18 @@ def in_memory(X: Any) -> Any:
     array([1., 1.])
     """
     # NumPy's own conversion would lose the mask of an array and the names of columns.
-    return X.compute() if hasattr(X, "__dask_graph__") and hasattr(X, "compute") else X
+    if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
+        return X.compute()
+    # A table of Arrow has no single type.
+    return _array_of_arrow(X) if hasattr(X, "to_pylist") and hasattr(X, "type") else X
+
+
+def _array_of_arrow(X: Any) -> np.ndarray:
+    if not hasattr(X.type, "shape"):
+        return np.asarray(X)
+    # Tensors, whose shape NumPy's conversion would lose.
+    tensors: np.ndarray = (X.combine_chunks() if hasattr(X, "combine_chunks") else X).to_numpy_ndarray()
+    return tensors
 
 
 def is_frame(X: Any) -> bool:
@@ -97,7 +120,8 @@ def is_frame(X: Any) -> bool:
     >>> is_frame(pd.DataFrame({"chunks": [1.0]})), is_frame([1.0])
     (True, False)
     """
-    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
+    # In this order: a lazy frame of polars has no to_numpy, and warns if it is asked for its columns.
+    return hasattr(X, "to_numpy") and hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
 def check_same_columns(X: list[Any]) -> None:
@@ -176,6 +200,53 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     return tuple(labels)
 
 
+def as_array(values: Any) -> np.ndarray:
+    """Convert to an array as NumPy does, but without reading what lies under a mask.
+
+    Parameters
+    ----------
+    values : object
+        An array, a masked array, anything that NumPy converts to one, or a list of such.
+
+    Returns
+    -------
+    array : ndarray
+        A view where `values` is an array already. What is masked is NaN in numbers, NaT in dates, and None in text.
+        Integers and truth values of which some are masked become float64.
+
+    Examples
+    --------
+    >>> import dask.array
+    >>> as_array(dask.array.ma.masked_equal([1, 2, 3], 2))
+    array([ 1., nan,  3.])
+    >>> as_array([np.ma.masked_equal([1, 2], 2), [3, 4]])
+    array([[ 1., nan],
+           [ 3.,  4.]])
+    """
+    return np.asarray(_without_masks(values))
+
+
+def _without_masks(values: Any) -> Any:
+    values = in_memory(values)
+    if isinstance(values, (list, tuple)):
+        are_numbers = all(issubclass(kind, Real) for kind in set(map(type, values)))
+        return values if are_numbers else [_without_masks(each) for each in values]
+    if isinstance(values, np.generic) or not hasattr(values, "__array__"):
+        return values
+    # Not asarray, which returns the data of a masked array, also of one that another container makes.
+    array = np.asanyarray(values)
+    return _missing_where_masked(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
+
+
+def _missing_where_masked(array: np.ma.MaskedArray) -> Any:
+    mask, data = np.ma.getmaskarray(array), array.data
+    if data.dtype.kind not in _MISSING_VALUES or not mask.any():
+        return data
+    missing = _MISSING_VALUES[data.dtype.kind]
+    # A masked element of a list becomes a number, not an array without axes.
+    return np.where(mask, data.dtype.type(missing) if data.dtype.kind == "f" else missing, data)[()]
+
+
 def as_numbers(values: Any, name: str) -> np.ndarray:
     """Read numbers from any container.
 
@@ -197,7 +268,7 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     ValueError
         For dates, text, complex numbers, rows of unequal lengths, and None in the place of an array.
     TypeError
-        For sparse matrices, and for objects that are not numbers.
+        For sparse matrices, for objects that are not numbers, and for paths and lazy frames.
 
     Examples
     --------
@@ -205,6 +276,8 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     >>> as_numbers(np.ma.masked_equal([1, 2, 3], 2), "sequence 0")
     array([ 1., nan,  3.])
     """
+    values = in_memory(values)
+    check_is_no_source(values, name)
     if values is None:
         raise ValueError(
             f"Got {name} as None, expected an array of numbers. Leave it out: [x for x in X if x is not None]."
@@ -217,16 +290,10 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
         raise TypeError(
             f"Got {name} of type {type(values).__name__}, expected an array. Pass the values that it holds."
         )
-    if isinstance(values, np.ma.MaskedArray):
-        data = values.data
-        if data.dtype.kind in "biufO":
-            missing = data.dtype.type(np.nan) if data.dtype.kind == "f" else np.nan
-            data = np.where(np.ma.getmaskarray(values), missing, data)
-        return _real(data, name)
     if is_frame(values):
         return _numbers_of_frame(values, name)
     try:
-        array = np.asarray(values)
+        array = as_array(values)
     except ValueError as error:
         raise ValueError(
             f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of its "

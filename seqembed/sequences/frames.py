@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.extras import import_extra
+from seqembed.sequences.containers import as_array
 from seqembed.sequences.long_format import LongFormat, read_long_format
 from seqembed.sequences.steps import TimeStep
 from seqembed.sequences.wording import counted
@@ -214,7 +215,7 @@ def frame_from_sequences(
 
 
 def _checked_sequences(sequences: Any, layout: LongFormat, id: str) -> list[np.ndarray]:
-    arrays = [np.asarray(sequence) for sequence in sequences]
+    arrays = [as_array(sequence) for sequence in sequences]
     if len(arrays) != len(layout.starts):
         raise ValueError(
             f"Got sequences= of length {len(arrays)} for frame= with {counted(len(layout.starts), 'id')} in column "

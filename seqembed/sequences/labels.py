@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.containers import is_missing
+from seqembed.sequences.containers import as_array, is_missing
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
@@ -71,7 +71,7 @@ def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
     """
     if y is None:
         return np.zeros(n_samples, bool)
-    y = np.asarray(y)
+    y = as_array(y)
     if y.shape != (n_samples,):
         raise ValueError(
             f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqembed.extras import import_extra
 from seqembed.sequences.grids import on_grid
+from seqembed.sequences.sources import check_is_no_source
 from seqembed.sequences.steps import TimeStep, exceeds
 from seqembed.sequences.times import an_hour_comes_twice, as_dates, clock_is_set_back, line_for_clock_change, zone_of
 from seqembed.sequences.wording import counted
@@ -154,12 +155,13 @@ def _column(frame: Any, name: str) -> Any:
 
 
 def _checked_frame(frame: Any) -> Any:
+    check_is_no_source(frame, "frame=")
     nw = import_extra("narwhals", extra="frames")
     checked = nw.from_native(frame, pass_through=True)
     if isinstance(checked, nw.LazyFrame):
         raise TypeError(
             f"Got frame= of type {type(frame).__name__}, which is lazy, expected a data frame in memory. Pass "
-            f"frame.collect()."
+            f"narwhals.from_native(frame).collect().to_native()."
         )
     if not isinstance(checked, nw.DataFrame):
         raise TypeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.containers import as_array, as_numbers
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 
@@ -55,7 +55,7 @@ def merge_windows(
     if how not in combinations:
         raise ValueError(f"Got how={how!r}, expected 'mean', 'center', 'median' or 'max'.")
     values = np.asarray(values) if np.iscomplexobj(values) else as_numbers(values, "values")
-    starts = np.asarray(starts)
+    starts = as_array(starts)
     if values.dtype.kind not in "biuf" or (starts.size and starts.dtype.kind not in "iu"):
         raise TypeError(
             f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqembed.sequences.containers import is_missing
+from seqembed.sequences.containers import as_array, is_missing
 from seqembed.sequences.wording import counted
 
 _HOUR = np.timedelta64(1, "h")
@@ -38,7 +38,7 @@ def plain_times(time: Any) -> np.ndarray:
     if getattr(getattr(time, "dtype", None), "tz", None) is not None:
         # NumPy's own conversion would make an object of each date of pandas.
         time = time.to_numpy(f"M8[{time.dtype.unit}]")
-    times = np.asarray(time)
+    times = as_array(time)
     return as_dates(times) if times.dtype == object else times
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.sequences.containers import as_numbers, check_same_columns, column_labels, listed
+from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
 from seqembed.sequences.labels import checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -244,7 +244,7 @@ def _cut_labels(row_labels: np.ndarray, timesteps: int, stride: int, n_ahead: in
 
 
 def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
-    y = np.asarray(y)
+    y = as_array(y)
     if y.shape != (n_rows,):
         raise ValueError(
             f"Got y= of shape {y.shape} for {counted(n_rows, 'row')}, expected ({n_rows},). Pass one label per row."
@@ -323,7 +323,7 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
     >>> bool((windows[0] == series[2:5]).all())
     True
     """
-    X = np.asarray(X)
+    X = as_numbers(X, "X")
     if not isinstance(lookback, Integral):
         raise TypeError(f"Got lookback={lookback!r}, expected an integer, not a {type(lookback).__name__}.")
     if len(X) < lookback + 2:

@@ -140,12 +140,17 @@ def test_a_codec_with_reconstructions_decodes_without_its_estimator():
     assert [each.report(days)["share_reconstructed"] for each in (codec, without)] == [1, 0]
 
 
-def test_other_files_are_refused(autoencoder):
-    with pytest.raises(InvalidFileError, match="holds no codec"):
+def test_the_file_of_a_codec_and_that_of_an_estimator_are_refused_with_the_function_that_loads_them(autoencoder):
+    with pytest.raises(
+        InvalidFileError, match=r"file of 'LSTMAutoencoder'.*expected that of a codec.*seqembed.load\(file\)"
+    ):
         SequenceCodec.load(saved(autoencoder))
+    with pytest.raises(InvalidFileError, match=r"of a codec, expected .*seqembed.codec.SequenceCodec.load\(file\)"):
+        load(saved(SequenceCodec(max_relative_error=0.01).fit(walks())))
+
+
+def test_other_files_are_refused():
     file = saved(SequenceCodec(max_relative_error=0.01).fit(walks()))
-    with pytest.raises(InvalidFileError):
-        load(file)
     description, arrays = unpack(file)
     with pytest.raises(InvalidFileError, match="Got a codec of version 3, expected 1 or 2"):
         SequenceCodec.load(pack(description | {"codec_version": 3}, arrays))

@@ -323,6 +323,31 @@ def test_bad_bounds_are_refused(max_error):
         SequenceCodec(max_relative_error=max_error).fit(waves())
 
 
+@pytest.mark.parametrize(
+    "bound",
+    ["1%", "0.1", ["1%", "2%"], {"flow": 1}, [1j, 2], [[1], [1, 2]], np.ma.masked_equal([1.0, 2.0], 2), [None, 1]],
+)
+@pytest.mark.parametrize("name", ["max_error", "max_relative_error"])
+def test_a_bound_that_is_no_number_is_refused_with_the_line_for_a_share(name, bound):
+    message = rf"Got {name}=.*, expected a number from 0, or one for each of 2 features.*max_relative_error=0.01"
+    with pytest.raises(ValueError, match=message):
+        SequenceCodec(**{name: bound}).fit(waves())
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, list, lambda X: pd.DataFrame(X[0])], ids=["array", "list", "frame"])
+def test_truth_values_are_refused_by_fit_as_by_encode(wrap, codec):
+    X = wrap(waves() > 0)
+    message = r"Got values of dtype bool, expected .* X.astype\(np.uint8\) for truth values"
+    for call in (
+        SequenceCodec(max_error=0.1).fit,
+        SequenceCodec(max_relative_error=0.1).fit,
+        codec.encode,
+        codec.report,
+    ):
+        with pytest.raises(ValueError, match=message):
+            call(X)
+
+
 def test_other_features_and_an_unfitted_codec_are_refused(codec):
     with pytest.raises(ValueError, match="Got sequences of 1 feature, but SequenceCodec was fitted on 2"):
         codec.encode(waves()[:, :, :1])

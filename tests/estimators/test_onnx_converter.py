@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from seqembed import LSTMAutoencoder, register_onnx_converter
+from seqembed import LSTMAutoencoder, SequenceSummary, register_onnx_converter
 from seqembed.datasets import load_basic_motions
 
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -57,6 +58,13 @@ def test_sequences_of_either_dtype_are_read(level, dtype):
     model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     np.testing.assert_allclose(session.run(None, {"X": X})[0], pipeline.transform(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("estimator", [LSTMAutoencoder(2, hidden_units=(), epochs=1), SequenceSummary(2)])
+def test_an_estimator_that_is_not_fitted_is_refused_in_words(estimator):
+    for model in (estimator, make_pipeline(estimator)):
+        with pytest.raises(NotFittedError, match=f"This {type(estimator).__name__} instance is not fitted yet"):
+            converted(model, 6)
 
 
 def test_an_old_opset_is_refused():

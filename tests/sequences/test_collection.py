@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +70,8 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
             TypeError,
             "argument must be a string or a real number.*objects of type dict",
         ),
-        (np.ones(3), ValueError, r"got a 1D array of 3 values.*X.reshape\(1, -1\)"),
+        (np.ones(3), ValueError, r"got a 1D array of 3 values.*np.reshape\(X, \(1, -1\)\)"),
+        (pa.chunked_array([[1.0, 2.0]]), ValueError, r"got a 1D array of 2 values.*np.reshape\(X, \(1, -1\)\)"),
         ([1.0, 2.0], ValueError, "got a 1D array of 2 values"),
         (np.ones((2, 3, 4, 5)), ValueError, r"4 dimensions, shape \(2, 3, 4, 5\).*X.reshape"),
         (np.ones((0, 3, 1)), ValueError, r"0 sample\(s\) \(shape=\(0, 3, 1\)\)"),
@@ -85,6 +87,11 @@ def test_a_data_frame_is_a_collection_of_univariate_sequences():
 def test_bad_input_is_refused_in_words(X, error, message):
     with pytest.raises(error, match=message):
         check_sequences(X)
+
+
+def test_a_masked_length_is_refused_and_not_read():
+    with pytest.raises(ValueError, match="dtype float64 for 2 sequences: expected an integer for each"):
+        check_sequences(np.ones((2, 3)), np.ma.masked_equal([3, 99], 99))
 
 
 @pytest.mark.parametrize(

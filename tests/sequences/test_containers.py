@@ -7,12 +7,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
 from seqembed.datasets import load_basic_motions, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
-from seqembed.sequences.containers import as_numbers, column_names, listed
+from seqembed.sequences.containers import as_array, as_numbers, column_names, listed
 
 
 def test_an_aeon_panel_of_one_length_is_transposed():
@@ -46,6 +47,17 @@ def test_an_sktime_panel_of_unequal_lengths_is_taken_out_of_its_nested_frame():
 
 
 NAN = np.nan
+MASKED_ROWS = [np.ma.masked_equal([0.0, 9.0, 2.0], 9), np.ma.masked_equal([3.0, 4.0, 5.0], 9)]
+LAZY_ROWS = [da.ma.masked_equal(da.from_array([0.0, 9.0, 2.0]), 9), da.from_array([3.0, 4.0, 5.0])]
+
+
+class Variable:
+    """What netCDF4 returns: an array on disk that is read as a masked array."""
+
+    shape = (2, 3)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ma.masked_equal([[0.0, 9.0, 2.0], [3.0, 4.0, 5.0]], 9)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +74,22 @@ NAN = np.nan
         ({"m1": [1.0, 2.0], "m2": [3.0, 4.0]}.values(), [[1, 2], [3, 4]]),
         ([[1.0, None], [3.0, 4.0]], [[1, NAN], [3, 4]]),
         ([[1.0, pd.NA], [3.0, 4.0]], [[1, NAN], [3, 4]]),
+        ([[0.0, np.ma.masked, 2.0], [3.0, 4.0, 5.0]], [[0, NAN, 2], [3, 4, 5]]),
+        (Variable(), [[0, NAN, 2], [3, 4, 5]]),
+        (dict(enumerate(LAZY_ROWS)).values(), [[0, NAN, 2], [3, 4, 5]]),
+        (pd.Series(LAZY_ROWS), [[0, NAN, 2], [3, 4, 5]]),
+        (LAZY_ROWS, [[0, NAN, 2], [3, 4, 5]]),
+        (pa.table({"a": [1, None], "b": [3, 4]}), [[1, 3], [NAN, 4]]),
+        (pa.array([[0.0, None, 2.0], [3.0, 4.0, 5.0]]), [[0, NAN, 2], [3, 4, 5]]),
+        (pa.chunked_array([[[0, None, 2]], [[3, 4]]]), [[0, NAN, 2], [3, 4, NAN]]),
+        ([pa.array([1, None]), pa.chunked_array([[3], [4]])], [[1, NAN], [3, 4]]),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_a_masked_or_missing_value_of_any_container_is_missing(X, expected):
     checked = check_sequences(X)
     np.testing.assert_array_equal(checked.padded(slice(0, 2))[:, :, 0], expected)
-    assert checked.complete == np.isfinite(expected).all()
+    assert checked.complete == np.isfinite(np.concatenate(list(checked.values))).all()
 
 
 def test_the_mask_of_a_masked_array_decides_whatever_lies_under_it():
@@ -156,3 +177,40 @@ def test_dask_frames_and_arrays_are_in_memory_with_their_names_and_masks():
     assert column_names(listed([dask_frame, dask_frame])) == ("a", "b")
     masked = da.from_array(np.ma.masked_equal([[1.0, 2.0]], 2.0), chunks=1)
     np.testing.assert_array_equal(as_numbers(listed(masked), "X"), [[1.0, np.nan]])
+
+
+@pytest.mark.parametrize("rows", [MASKED_ROWS, LAZY_ROWS], ids=["numpy", "dask"])
+@pytest.mark.parametrize("make", [list, tuple])
+def test_rows_of_a_sequence_that_are_masked_arrays_keep_their_masks(make, rows):
+    np.testing.assert_array_equal(as_numbers(make(rows), "X"), [[0, np.nan, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(check_sequences([make(rows)]).values[0], [[0, np.nan, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2, 3], [1, 2, np.nan]),
+        (np.float32([1, 2, 3]), np.float32([1, 2, np.nan])),
+        (["a", "b", "c"], np.array(["a", "b", None], object)),
+        (np.array([0, 1, 2], "M8[s]"), np.array([0, 1, "NaT"], "M8[s]")),
+        (np.array([0, 1, 2], "m8[s]"), np.array([0, 1, "NaT"], "m8[s]")),
+        ([True, False, True], [1, 0, np.nan]),
+    ],
+    ids=["integers", "float32", "text", "dates", "durations", "truth values"],
+)
+def test_what_is_masked_is_missing_in_arrays_of_any_dtype(values, expected):
+    array = as_array(np.ma.array(values, mask=[False, False, True]))
+    assert array.dtype == np.asarray(expected).dtype
+    np.testing.assert_array_equal(array, expected)
+    without = np.ma.array(values)
+    assert as_array(without).dtype == without.dtype
+
+
+def test_tensors_of_arrow_keep_their_shape_and_lists_of_lists_are_sequences_of_features():
+    X = np.arange(12.0).reshape(2, 3, 2)
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(X)
+    for each in (tensors, pa.chunked_array([tensors, tensors])[:2]):
+        np.testing.assert_array_equal(check_sequences(each).values, X)
+    first, second = check_sequences(pa.array([X[0].tolist(), X[1, :2].tolist()])).values
+    np.testing.assert_array_equal(first, X[0])
+    np.testing.assert_array_equal(second, X[1, :2])

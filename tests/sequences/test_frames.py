@@ -1,5 +1,8 @@
+import re
 import sys
 
+import dask.dataframe as dd
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -289,6 +292,26 @@ def test_a_lazy_frame_is_refused_with_the_line_that_collects_it():
         sequences_from_frame(pl.LazyFrame({"pump": [1], "hour": [1], "flow": [1]}), **KEYS)
 
 
+def test_a_frame_of_dask_and_a_relation_of_duckdb_are_refused_with_the_lines_that_they_have():
+    with pytest.raises(TypeError, match=r"Got frame= of type DataFrame, which is lazy.* Pass frame\.compute\(\)"):
+        sequences_from_frame(dd.from_pandas(pumps(), npartitions=1), **KEYS)
+
+    # duckdb is not installed: its module and its name are what tells a relation.
+    relation = type("DuckDBPyRelation", (), {"__module__": "duckdb._relation", "df": lambda self: pumps()})()
+    with pytest.raises(TypeError, match=r"Got frame= of type DuckDBPyRelation, which is lazy.* Pass frame\.df\(\)"):
+        sequences_from_frame(relation, **KEYS)
+    assert len(sequences_from_frame(relation.df(), **KEYS)) == 2
+
+
+def test_another_lazy_frame_that_narwhals_knows_is_collected_by_narwhals():
+    lazy = nw.from_native(pl.from_pandas(pumps()).lazy())
+    line = "narwhals.from_native(frame).collect().to_native()"
+    with pytest.raises(TypeError, match=re.escape(f"Pass {line}")):
+        sequences_from_frame(lazy, **KEYS)
+    collected = eval(line, {"narwhals": nw, "frame": lazy})
+    assert len(sequences_from_frame(collected, **KEYS)) == 2
+
+
 @pytest.mark.parametrize(
     ("sequences", "message"),
     [
@@ -306,6 +329,12 @@ def test_a_lazy_frame_is_refused_with_the_line_that_collects_it():
 def test_sequences_that_do_not_match_the_frame_are_refused(sequences, message):
     with pytest.raises(ValueError, match=message):
         frame_from_sequences(sequences, pumps(), **KEYS)
+
+
+def test_masked_values_of_sequences_are_missing_in_the_frame():
+    frame = pd.DataFrame({"id": [1, 1], "time": [0, 1], "flow": [5.0, 6.0]})
+    masked = np.ma.masked_equal([[5.0], [-99.0]], -99)
+    np.testing.assert_array_equal(frame_from_sequences([masked], frame, "id", "time").flow, [5, np.nan])
 
 
 def test_without_narwhals_the_error_names_the_extra(monkeypatch):

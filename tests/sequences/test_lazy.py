@@ -8,7 +8,8 @@ import pytest
 from dask.distributed import Client, LocalCluster, wait
 from kernels import ALL_COLUMNS_ARE_EQUAL
 
-from seqembed import LSTMAutoencoder
+from seqembed import LSTMAutoencoder, ReconstructionDetector, SequenceSummary, sliding_windows
+from seqembed.codec import SequenceCodec
 
 # See `seqembed.network.forward`: only some processors compute the same bits in batches of any size.
 pytestmark = pytest.mark.skipif(not ALL_COLUMNS_ARE_EQUAL, reason="BLAS rounds the last columns differently")
@@ -132,3 +133,37 @@ def test_masked_values_of_a_dask_array_are_missing(fitted):
     np.testing.assert_array_equal(fitted.transform(lazy).compute(), fitted.transform(masked))
     fit = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit
     np.testing.assert_array_equal(fit(lazy).feature_means_, fit(masked).feature_means_)
+
+
+MASKED = np.ma.masked_array(X[:40], X[:40] > 1)
+MISSING = MASKED.filled(np.nan)
+LAZY_MASKED = da.ma.masked_greater(da.from_array(X[:40], chunks=(7, 4, 2)), 1)
+
+
+def autoencoder():
+    return LSTMAutoencoder(2, hidden_units=(4,), epochs=2, random_state=0)
+
+
+def as_it_comes_back(X, codec):
+    return codec.decode(codec.encode(X))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda X: autoencoder().fit(X).feature_means_,
+        lambda X: autoencoder().fit(X, lengths=LENGTHS[:40]).feature_means_,
+        lambda X: autoencoder().partial_fit(X).feature_means_,
+        lambda X: autoencoder().fit(X[start : start + 10] for start in range(0, 40, 10)).feature_means_,
+        lambda X: autoencoder().fit([X[start], X[start + 1]] for start in range(0, 40, 2)).feature_means_,
+        lambda X: autoencoder().fit([X[row] for row in range(40)]).feature_means_,
+        lambda X: autoencoder().fit(MISSING).transform(X, out=np.empty((40, 2), np.float32)),
+        lambda X: autoencoder().fit(MISSING).score(X),
+        lambda X: np.asarray(SequenceSummary(2).fit(X).transform(X)),
+        lambda X: ReconstructionDetector(autoencoder(), cv=2).fit(X).score_samples(X),
+        lambda X: sliding_windows(X[0], 3).windows,
+        lambda X: as_it_comes_back(X, SequenceCodec(max_error=1e-3).fit(X)),
+    ],
+)
+def test_a_masked_dask_array_is_read_as_an_array_with_NaN_is(read):
+    np.testing.assert_allclose(read(LAZY_MASKED), read(MISSING), rtol=1e-4, atol=1e-5)

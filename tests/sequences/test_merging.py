@@ -1,3 +1,4 @@
+import dask.array as da
 import naive
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def test_merging_refuses_imaginary_parts_and_starts_that_are_not_integers():
         merge_windows([[1j, 2.0]], [0], 2)
     with pytest.raises(TypeError, match="starts= of dtype float64"):
         merge_windows([[1.0, 2.0]], [0.0], 2)
+
+
+def test_masked_scores_of_a_dask_array_are_missing_and_masked_starts_are_refused():
+    lazy = da.ma.masked_equal(da.from_array([[1.0, -99.0]]), -99)
+    np.testing.assert_array_equal(merge_windows(lazy, [0], 2), [1, np.nan])
+    with pytest.raises(TypeError, match="starts= of dtype float64"):
+        merge_windows(np.ones((2, 2)), np.ma.masked_equal([0, 1], 1), 3)
 
 
 @pytest.mark.parametrize("how", ["mean", "median"])

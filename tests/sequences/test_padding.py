@@ -1,3 +1,4 @@
+import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +27,13 @@ def test_what_was_padded_comes_back(lengths, value, at_front, n_features):
 def test_a_timestep_with_one_value_missing_is_no_padding():
     X = np.array([[[1.0, np.nan], [np.nan, np.nan]]])
     np.testing.assert_array_equal(sequences_from_padded(X)[0], [[1, np.nan]])
+
+
+def test_masked_ends_of_a_dask_array_are_padding():
+    X = da.ma.masked_equal(da.from_array([[1.0, -99.0, 3.0], [4.0, -99.0, -99.0]]), -99)
+    first, second = sequences_from_padded(X)
+    np.testing.assert_array_equal(first, [1, np.nan, 3])
+    np.testing.assert_array_equal(second, [4])
 
 
 @pytest.mark.parametrize(

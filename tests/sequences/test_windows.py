@@ -1,5 +1,6 @@
 from datetime import date, timedelta
 
+import dask.array as da
 import naive
 import numpy as np
 import pandas as pd
@@ -267,6 +268,20 @@ def test_masked_rows_of_a_recording_and_masked_values_of_windows_are_missing():
     np.testing.assert_array_equal(sliding_windows(recording, 2).windows[:, :, 0], [[1, np.nan], [np.nan, 3]])
     merged = merge_windows(np.ma.masked_equal([[1.0, -99.0]], -99), [0], 2)
     np.testing.assert_array_equal(merged, [1, np.nan])
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_temporalize_reads_no_value_under_a_mask(lazily):
+    recording = np.ma.masked_equal(np.arange(6.0)[:, np.newaxis], 3)
+    windows, _ = temporalize(da.from_array(recording, chunks=2) if lazily else recording, np.zeros(6), 3)
+    np.testing.assert_array_equal(windows[:, :, 0], [[2, np.nan, 4], [np.nan, 4, 5]])
+
+
+def test_a_masked_label_is_missing_and_a_masked_time_is_refused():
+    masked = np.ma.masked_equal([1, 2, 3], 2)
+    np.testing.assert_array_equal(sliding_windows(np.arange(3.0), 1, y=masked).y, [1, np.nan, 3])
+    with pytest.raises(ValueError, match=r"missing time in row 1"):
+        sliding_windows(np.arange(3.0), 1, time=masked, max_gap=1)
 
 
 @pytest.mark.parametrize(

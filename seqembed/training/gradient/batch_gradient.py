@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 import joblib
 import numpy as np
 
+from seqembed.extras import tensorflow_needed
 from seqembed.network.architecture import Network
 from seqembed.training.gradient import numpy_gradient
 from seqembed.training.readout import Targets
@@ -124,8 +125,8 @@ class BatchGradient:
         is_long = is_worth_compiling(network, n_steps, batch_size, n_updates)
         if is_long and not _tensorflow_was_forked and _has_tensorflow():
             # TensorFlow takes seconds and hundreds of megabytes to import.
-            from seqembed.training.gradient import tensorflow_gradient
-
+            with tensorflow_needed():
+                from seqembed.training.gradient import tensorflow_gradient
             on_gpu = tensorflow_gradient.sees_gpu()
             self._compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
             n_shards = 1 if on_gpu else count_shards(batch_size)
