@@ -28,7 +28,7 @@ from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import remember_columns
 from seqembed.sequences.containers import SequencesLike
-from seqembed.sequences.hints import constant_hint, layout_hints
+from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
@@ -167,6 +167,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             random = new_generator(self.random_state)
             start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
+            for hint in sizes_hints(scaled):
+                warn_user(hint)
             recipe = self._recipe(shape, start.network, count_validation(self.validation_fraction, shape)[workers.rank])
             kept = Checkpoint(checkpoint, fingerprint(self, start, recipe, shape), workers)
             try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.scaling import ScaledSequences
 
 _SAMPLE = 100
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
@@ -25,6 +26,8 @@ _LARGEST_RATIO_OF_TIME = 0.6
 _BLOCK, _FARTHEST_ROWS, _MOST_COLUMNS = 20, 10, 64
 _LEAST_ROWS_PER_COLUMN = 2
 _LARGEST_STEP_BETWEEN_ROWS, _LEAST_GROWTH_WITH_DISTANCE, _LEAST_STEP_BETWEEN_COLUMNS = 0.25, 1.3, 0.5
+# Sequences whose sizes are compared, and how many tell something.
+_SAMPLE_OF_SIZES, _FEWEST_SIZES, _LARGEST_SHARE_OF_A_TENTH = 1024, 20, 0.9
 
 
 def layout_hints(sequences: Sequences) -> Iterator[str]:
@@ -144,6 +147,45 @@ def _rows_are_times(blocks: np.ndarray) -> bool:
 def _step_between_columns(blocks: np.ndarray) -> float:
     """Compute the mean squared difference of neighbouring columns, divided by that of any two."""
     return float(np.nanmean(np.square(np.diff(blocks, axis=2))) / (2 * np.nanmean(np.nanvar(blocks, axis=2, ddof=1))))
+
+
+def sizes_hints(scaled: ScaledSequences) -> Iterator[str]:
+    """Say so if a few sequences have nearly all of the variance, as where their sizes differ by orders of magnitude.
+
+    Parameters
+    ----------
+    scaled : ScaledSequences
+        As the network reads them. About a thousand of them are looked at.
+
+    Yields
+    ------
+    hint : str
+        What this means for a network, and lines of code that make sequences alike in size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> from seqembed.sequences.scaling import learn_scaling
+    >>> X = np.sin(np.arange(20)) * 2.0 ** np.arange(30)[:, np.newaxis]
+    >>> for sequences in (check_sequences(X), check_sequences(X / np.abs(X).max(axis=1, keepdims=True))):
+    ...     len(list(sizes_hints(ScaledSequences(sequences, learn_scaling(sequences, "standard")))))
+    1
+    0
+    """
+    stride = -(-len(scaled) // _SAMPLE_OF_SIZES)
+    if len(scaled) < _FEWEST_SIZES:
+        return
+    sample = ScaledSequences(scaled.sequences.part(slice(None, None, stride)), scaled.scaling)
+    with np.errstate(all="ignore"):
+        squares = np.sort(sample.squares()[:, 0])[::-1]
+        share = squares[: len(squares) // 10].sum() / squares.sum()
+    if share > _LARGEST_SHARE_OF_A_TENTH:
+        yield (
+            "A tenth of the sequences has nine tenths of the variance: a network learns to reconstruct these, and "
+            "hardly the others. If the sizes of sequences tell less than their shapes, divide each by its own size "
+            "first, such as X / numpy.abs(X).max(axis=1, keepdims=True), or take logarithms, numpy.log1p(X)."
+        )
 
 
 def padding_value(sequences: Sequences) -> float | None:

@@ -18,8 +18,6 @@ _LARGEST_SCALED_VALUE = 10
 _LARGEST_ROUNDING = 1e-3
 # A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
 _ROUNDING = 1e-14
-# Sequences from which the variance of all is estimated.
-_VARIANCE_SAMPLE = 256
 
 
 class Batch(NamedTuple):
@@ -130,14 +128,22 @@ class ScaledSequences:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return self.scaling.scaled_means
 
-    def sample_squares(self) -> np.ndarray:
-        """Sum the squared deviations from the means of up to 256 sequences, and count the values: float64, two numbers.
+    def squares(self) -> np.ndarray:
+        """Sum the squared deviations from the means, and count the values, of each sequence.
 
         Values and means are those that the network reads.
+
+        Returns
+        -------
+        squares : float64 array of shape (n_samples, 2)
+            The sum and the count.
         """
-        batch = self.read(np.arange(0, len(self), -(-len(self) // _VARIANCE_SAMPLE)))
-        squares = np.square(batch.values - self.means, dtype=np.float64).sum(where=batch.mask)
-        return np.array([squares, batch.mask.sum()])
+        sums = np.empty((len(self), 2))
+        for rows in self.sequences.chunks():
+            batch = self.read(rows)
+            squares = np.square(batch.values - self.means, dtype=np.float64)
+            sums[rows] = np.stack([squares.sum(axis=(1, 2), where=batch.mask), batch.mask.sum(axis=(1, 2))], axis=1)
+        return sums
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
         """Read some sequences as a batch.

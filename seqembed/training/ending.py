@@ -115,6 +115,6 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
 
 
 def loss_of_means(sequences: ScaledSequences, workers: Workers) -> float:
-    """Compute the loss of the means of the features, over a sample of the sequences of all workers."""
-    squares, n_values = workers.all_reduce(sequences.sample_squares())
+    """Compute the loss of the means of the features, over all sequences of all workers."""
+    squares, n_values = workers.all_reduce(sequences.squares().sum(axis=0))
     return float(squares / n_values)

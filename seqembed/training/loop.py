@@ -109,7 +109,7 @@ def train(
             if workers.size == 1:
                 _offer_present_weights(run, state)
     best_parameters = state.best_parameters
-    if best_parameters is None or (not interrupted and _is_explosion(state, run.criterion, state.best_loss)):
+    if best_parameters is None or (not interrupted and _is_explosion(run, state, run.criterion, state.best_loss)):
         raise FloatingPointError(_explosion_message(run, state))
     return TrainingResult(
         model.weights | named_weights(model.network.weight_shapes, best_parameters),
@@ -190,9 +190,7 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
     # Processors of different kinds round differently.
     state.parameters = run.workers.broadcast(state.parameters)
     if "loss" not in state.first_losses:
-        # A loss below that of the means is no explosion, even if it is far above the first one: a network with a
-        # shortcut starts better than the means, and the first batch may lack the extreme values of the others.
-        state.first_losses["loss"] = max(epoch_losses.first, loss_of_means(run.sequences, run.workers))
+        state.first_losses["loss"] = epoch_losses.first
     losses = {"loss": epoch_losses.mean}
     if run.batches.readout is not None:
         losses["readout_loss"] = epoch_losses.readout
@@ -208,7 +206,7 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
         state.history[name].append(value)
     ended = state.epoch == recipe.epochs
     # The starting weights have no readout loss to compare with.
-    if any(_is_explosion(state, name, losses[name]) for name in state.first_losses):
+    if any(_is_explosion(run, state, name, losses[name]) for name in state.first_losses):
         if state.n_explosions == _MOST_RESTARTS:
             return True
         n_epochs_left = max(1, recipe.epochs - state.epoch)
@@ -217,10 +215,17 @@ def _train_one_epoch(run: _Run, state: TrainingState) -> bool:
     return ended or (recipe.patience is not None and _epochs_without_better(run, state) >= recipe.patience)
 
 
-def _is_explosion(state: TrainingState, name: str, loss: float) -> bool:
-    """Return whether a loss is not finite, or far above that of the starting weights."""
+def _is_explosion(run: _Run, state: TrainingState, name: str, loss: float) -> bool:
+    """Return whether a loss is not finite, or far above that of the starting weights and that of the means."""
+    if not math.isfinite(loss):
+        return True
     # Sequences that are held back can lie at the means. Their first loss is then nearly 0.
-    return not math.isfinite(loss) or loss > _EXPLOSION * max(state.first_losses[name], state.first_losses["loss"])
+    if loss <= _EXPLOSION * max(state.first_losses[name], state.first_losses["loss"]):
+        return False
+    # The first batch may lack the large sequences, which make up most of the loss where sizes differ by orders of
+    # magnitude. And a network with a shortcut starts better than the means. This takes a pass over all sequences, once.
+    state.first_losses["loss"] = max(state.first_losses["loss"], loss_of_means(run.sequences, run.workers))
+    return loss > _EXPLOSION * state.first_losses["loss"]
 
 
 def _epochs_without_better(run: _Run, state: TrainingState) -> int:

@@ -77,3 +77,16 @@ def test_relu_over_two_hundred_timesteps_comes_back_from_explosions():
         fitted = LSTMAutoencoder(8, hidden_units=(16,), activation="relu", epochs=30, random_state=0).fit(X)
     assert all(np.isfinite(weight).all() for weight in fitted.weights_.values())
     assert fitted.score(X) > 0
+
+
+@pytest.mark.slow
+def test_series_whose_sizes_differ_by_orders_of_magnitude_are_no_explosion():
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        sizes, phases = random.lognormal(0, 2.5, (700, 1)), random.uniform(0, 6, (700, 1))
+        X = sizes * np.maximum(0, np.sin(np.arange(84) / 9 + phases))
+        autoencoder = LSTMAutoencoder(2, hidden_units=(4,), epochs=3, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="The loss exploded")
+            with pytest.warns(UserWarning, match="A tenth of the sequences has nine tenths of the variance"):
+                autoencoder.fit(X)

@@ -10,7 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels, load_mitdb
 from seqembed.sequences.collection import check_sequences
-from seqembed.sequences.hints import layout_hints, looks_like_recording, looks_transposed
+from seqembed.sequences.hints import layout_hints, looks_like_recording, looks_transposed, sizes_hints
+from seqembed.sequences.scaling import ScaledSequences, learn_scaling
 from seqembed.sequences.windows import sliding_windows
 
 
@@ -181,3 +182,28 @@ def test_spectra_that_change_over_time_are_not_taken_for_transposed_sequences():
         assert not looks_transposed(check_sequences(spectra))
         # Six sensors whose time is on the last axis: neither axis but the last has an order.
         assert looks_transposed(check_sequences(random.normal(size=(40, 6, 6)) @ peaks))
+
+
+def of_very_different_sizes(n_samples, seed=0):
+    random = np.random.default_rng(seed)
+    sizes, phases = random.lognormal(0, 2.5, (n_samples, 1)), random.uniform(0, 6, (n_samples, 1))
+    return sizes * np.maximum(0, np.sin(np.arange(84) / 9 + phases))
+
+
+@pytest.mark.parametrize("n_samples", [100, 3000])
+def test_sizes_that_differ_by_orders_of_magnitude_are_hinted_at_with_lines_that_make_them_alike(n_samples):
+    X = of_very_different_sizes(n_samples)
+
+    def hints(X):
+        sequences = check_sequences(X)
+        return list(sizes_hints(ScaledSequences(sequences, learn_scaling(sequences, "standard"))))
+
+    assert len(hints(X)) == len(hints(list(X[:, :, np.newaxis]))) == 1
+    assert "X / numpy.abs(X).max(axis=1, keepdims=True)" in hints(X)[0]
+    assert hints(X / np.abs(X).max(axis=1, keepdims=True)) == hints(np.log1p(X)) == []
+
+
+def test_sets_of_one_kind_of_sequences_differ_little_in_size():
+    for load in (load_basic_motions, load_japanese_vowels, load_italy_power):
+        sequences = check_sequences(load().data)
+        assert not list(sizes_hints(ScaledSequences(sequences, learn_scaling(sequences, "standard"))))

@@ -67,7 +67,7 @@ def test_damage_is_noticed(fitted, days):
         ({"bits": 8}, "Got bits= without estimator=, expected both"),
         ({"estimator": 1, "max_error": 0.1}, "The 'estimator' parameter of SequenceCodec must be an object implement"),
         ({"bits": -1}, "The 'bits' parameter of SequenceCodec must be a float in the range"),
-        ({"max_error": "no"}, "The 'max_error' parameter of SequenceCodec must be a float in the range"),
+        ({"max_error": "no"}, "Got max_error='no', expected a number from 0"),
         ({"max_relative_error": 0.1, "max_error": 0.1}, "expected one of them"),
     ],
 )
