@@ -10,8 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
-from seqembed.estimators.residuals import padded_residuals
-from seqembed.sequences.axes import without_feature_axis
+from seqembed.estimators.reconstruction import chosen_sequences, reconstruction_residuals
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.wording import counted
 from seqembed.training.progress import Progress
@@ -54,7 +53,7 @@ def cross_fit(
     gap: int = 0,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
-) -> tuple[list[Any], np.ndarray]:
+) -> tuple[list[Any], list[np.ndarray], np.ndarray]:
     """Fit a network for each block of some sequences, and compute its residuals on that block.
 
     Parameters
@@ -79,6 +78,8 @@ def cross_fit(
     -------
     estimators : list of estimators
         The fitted clones.
+    blocks : list of int arrays
+        The positions among `rows` that each clone was not fitted on.
     residuals : float64 array of shape (n_rows, n_timesteps, n_features)
         Held-out residuals: those of each block are from the network that was not fitted on it. See `padded_residuals`.
 
@@ -94,9 +95,9 @@ def cross_fit(
     >>> from seqembed.sequences.collection import check_sequences
     >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(9, 4, 2)))
     >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
-    >>> estimators, residuals = cross_fit(network, sequences, np.arange(9), n_blocks=3)
-    >>> len(estimators), residuals.shape
-    (3, (9, 4, 2))
+    >>> estimators, blocks, residuals = cross_fit(network, sequences, np.arange(9), n_blocks=3)
+    >>> len(estimators), blocks[0], residuals.shape
+    (3, array([0, 1, 2]), (9, 4, 2))
     """
     blocks = list(_contiguous_blocks(len(rows), n_blocks, gap))
     n_fitted = sum(len(others) for _, others in blocks)
@@ -104,12 +105,12 @@ def cross_fit(
     progress = Progress(n_blocks, "network") if verbose else None
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
     for number, (block, others) in enumerate(blocks, 1):
-        fitted = clone(unfitted).fit(_chosen(sequences, rows[others], sequences.n_timesteps))
+        fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
         estimators.append(fitted)
         residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps)
         if progress is not None:
             progress.update(number, {}, ended=number == n_blocks)
-    return estimators, residuals
+    return estimators, [block for block, _ in blocks], residuals
 
 
 def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -147,46 +148,3 @@ def _block_estimator(
     if random_state is not None and parameters.get("random_state", estimator) is None:
         changes["random_state"] = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return estimator.set_params(**changes)
-
-
-def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
-    """Reconstruct some sequences, and subtract them from their reconstructions.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A fitted one, with the method `reconstruct`.
-    sequences : Sequences
-        Checked sequences.
-    rows : int array of shape (n_rows,)
-        Which sequences.
-    n_timesteps : int
-        Timesteps of the longest sequence that the estimator was fitted on.
-
-    Returns
-    -------
-    residuals : float64 array of shape (n_rows, longest of `sequences`, n_features)
-        See `padded_residuals`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed import LSTMReconstructor
-    >>> from seqembed.sequences.collection import check_sequences
-    >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
-    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1).fit(X)
-    >>> reconstruction_residuals(network, check_sequences(X), np.arange(5), n_timesteps=4).shape
-    (5, 4, 2)
-    """
-    reconstructions = estimator.reconstruct(_chosen(sequences, rows, n_timesteps))
-    return padded_residuals([sequences.values[row] for row in rows], reconstructions, sequences.n_timesteps)
-
-
-def _chosen(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
-    """Select sequences as the user gave them: an array if all have the length of the training data, else a list."""
-    is_array = isinstance(sequences.values, np.ndarray)
-    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
-        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
-    else:
-        values = [sequences.values[row] for row in rows]
-    return without_feature_axis(values) if sequences.ndim == 2 else values

@@ -11,8 +11,10 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.cross_fitting import cross_fit, default_estimator, reconstruction_residuals
+from seqembed.estimators.cross_fitting import cross_fit, default_estimator
 from seqembed.estimators.file_checks import check_detector_attributes
+from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
+from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
@@ -23,6 +25,9 @@ from seqembed.sequences.labels import rare_mask
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers
+
+# Attributes that hold what `MissingPatterns` has.
+_PATTERNS = ("complete_errors_", "value_errors_", "pattern_descriptions_", "pattern_excesses_")
 
 
 @savable
@@ -204,7 +209,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
         estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
-        estimators, residuals = cross_fit(
+        estimators, blocks, residuals = cross_fit(
             estimator,
             sequences,
             normal,
@@ -217,9 +222,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         weights = learn_weights(
             residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
         )
+        patterns = learn_missing_patterns(estimators, blocks, sequences, normal, residuals, weights)
         errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))
+        errors = patterns.comparable(errors, ~np.isnan(residuals), normal_lengths)
         if rare.any():
-            rare_errors = _contributions(estimators, weights, sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            contributed = _contributions(estimators, weights, patterns, sequences, np.flatnonzero(rare))
+            rare_errors = contributed.sum(axis=(1, 2))
             threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
         else:
             threshold, report = exceeded_by_share(errors, self.contamination), {}
@@ -231,6 +239,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.feature_scales_ = weights.feature_scales
         self.precision_ = weights.precision
         self.length_exponent_ = weights.length_exponent
+        for name, array in zip(_PATTERNS, patterns, strict=True):
+            setattr(self, name, array)
         self.n_timesteps_ = weights.n_timesteps
         self.input_ndim_ = sequences.ndim
         return self
@@ -406,13 +416,20 @@ def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: 
     weights = ResidualWeights(
         detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
     )
-    return _contributions(detector.estimators_, weights, sequences, rows)
+    # Files of before have none of them.
+    patterns = MissingPatterns(*(getattr(detector, name, np.empty(0)) for name in _PATTERNS))
+    return _contributions(detector.estimators_, weights, patterns, sequences, rows)
 
 
 def _contributions(
-    estimators: list[Any], weights: ResidualWeights, sequences: Sequences, rows: np.ndarray
+    estimators: list[Any], weights: ResidualWeights, patterns: MissingPatterns, sequences: Sequences, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the share of each value in the errors of some sequences, from the residuals of all networks."""
     lengths, n_timesteps = sequences.lengths[rows], weights.n_timesteps
-    residuals = (reconstruction_residuals(each, sequences, rows, n_timesteps) for each in estimators)
-    return joint_contributions(np.stack([weights.contributions(each, lengths) for each in residuals]))
+    residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in estimators]
+    joint = joint_contributions(np.stack([weights.contributions(each, lengths) for each in residuals]))
+    errors = joint.sum(axis=(1, 2))
+    comparable = patterns.comparable(errors, ~np.isnan(residuals[0]), lengths)
+    factors = np.divide(comparable, errors, out=np.ones_like(errors), where=errors > 0)
+    joint *= factors[:, np.newaxis, np.newaxis]
+    return joint

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.estimators.missing_patterns import N_DESCRIPTIONS
 from seqembed.files.values import are_all, expect
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
@@ -111,7 +112,11 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     """
     needed = {"estimators_", "offset_", "heldout_scores_", "report_", "feature_scales_", "precision_"}
     needed |= {"length_exponent_", "n_timesteps_", "input_ndim_", "n_features_in_"}
-    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted detector")
+    # Detectors of earlier files know nothing about missing values.
+    of_patterns = {"complete_errors_", "value_errors_", "pattern_descriptions_", "pattern_excesses_"} & set(attributes)
+    expect(len(of_patterns) in (0, 4), "all of the patterns of missing values, or none")
+    optional = of_patterns | {"feature_names_in_"}
+    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
     expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
@@ -127,6 +132,15 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
     _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
     _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
+    if of_patterns:
+        complete, descriptions = attributes["complete_errors_"], attributes["pattern_descriptions_"]
+        expect(isinstance(complete, np.ndarray) and complete.ndim == 1 and len(complete) > 0, "errors")
+        _check_array(complete, complete.shape, np.float64, "complete_errors_")
+        expect((np.diff(complete) >= 0).all(), "errors in ascending order")
+        _check_array(attributes["value_errors_"], (attributes["n_timesteps_"], n_features), np.float64, "value_errors_")
+        expect(isinstance(descriptions, np.ndarray) and descriptions.ndim == 2 and len(descriptions) > 0, "patterns")
+        _check_array(descriptions, (len(descriptions), N_DESCRIPTIONS), np.float32, "descriptions of patterns")
+        _check_array(attributes["pattern_excesses_"], (len(descriptions),), np.float32, "errors of patterns")
     _check_shape_attributes(attributes | {"n_features_": n_features})
 
 

@@ -1,0 +1,256 @@
+"""Errors of sequences with missing values, on the scale of those of complete sequences.
+
+The mean of few squared residuals varies more than that of many, and a network reconstructs worse what has holes. So a
+threshold of complete sequences would flag too many sequences with missing values. Held-out normal sequences from which
+values are removed tell how large errors are then. The share of similar ones that a sequence exceeds says how large its
+error would be if nothing were missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from seqembed.estimators.reconstruction import reconstruction_residuals
+from seqembed.estimators.residuals import ResidualWeights
+from seqembed.sequences.axes import without_feature_axis
+from seqembed.sequences.collection import Sequences, check_sequences
+
+# Patterns of missing values that held-out sequences get, fewer if they are large, and how many of them count for a
+# sequence: the most similar ones.
+_MOST_PATTERNS, _FEWEST_PATTERNS, _MOST_VALUES, _N_SIMILAR = 12288, 64, 1 << 24, 200
+# Numbers that describe a pattern.
+N_DESCRIPTIONS = 8
+# Complete held-out sequences that are enough for a distribution of their errors.
+_LEAST_COMPLETE = 20
+# Keeps slopes finite where similar patterns are all the same.
+_PENALTY = 1e-3
+# An error that is farther above all held-out ones, in logarithms, is no rarer.
+_LARGEST_EXCESS = 200
+# The patterns are the same for all users: no random state of theirs is drawn from.
+_SEED = 0
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class MissingPatterns(NamedTuple):
+    """What held-out normal sequences tell about missing values.
+
+    Parameters
+    ----------
+    complete : float64 array of shape (n_complete,)
+        Errors of complete sequences, in ascending order.
+    value_errors : float64 array of shape (n_timesteps, n_features)
+        Mean error of each value of complete sequences.
+    descriptions : float32 array of shape (n_patterns, N_DESCRIPTIONS)
+        Patterns of missing values, see `_described`.
+    excesses : float32 array of shape (n_patterns,)
+        Logarithm of the error of a held-out sequence with that pattern, less that of the mean of `value_errors` over
+        the known values.
+    """
+
+    complete: np.ndarray
+    value_errors: np.ndarray
+    descriptions: np.ndarray
+    excesses: np.ndarray
+
+    def comparable(self, errors: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Bring errors of sequences with missing values to the scale of complete sequences.
+
+        Parameters
+        ----------
+        errors : float array of shape (n_samples,)
+            Mean weighted squared residuals of the known values.
+        known : bool array of shape (n_samples, n_timesteps, n_features)
+            Which values are known; none after the end of a sequence.
+        lengths : int array of shape (n_samples,)
+            Timesteps of each sequence.
+
+        Returns
+        -------
+        comparable : float array of shape (n_samples,)
+            Those of complete sequences are not changed.
+
+        Examples
+        --------
+        >>> random, none = np.random.default_rng(0), np.zeros((400, N_DESCRIPTIONS), np.float32)
+        >>> complete, of_one_value = np.sort(random.chisquare(10, 400)) / 10, np.log(random.chisquare(1, 400))
+        >>> patterns = MissingPatterns(complete, np.ones((10, 1)), none, of_one_value)
+        >>> known = np.arange(10).reshape(1, 10, 1) < [[[10]], [[1]]]
+        >>> patterns.comparable(np.array([4.0, 4.0]), known, np.array([10, 10])).round(1)
+        array([4. , 1.8])
+        """
+        comparable = np.array(errors, np.float64)
+        counts = known.sum(axis=(1, 2))
+        has_holes = (counts < lengths * known.shape[2]) & (counts > 0) & np.isfinite(errors)
+        samples = np.flatnonzero(has_holes)
+        if not len(samples) or not len(self.descriptions):
+            return comparable
+        # Imported here, because only missing values need it: it would slow the start of a process.
+        from scipy.spatial import cKDTree
+
+        n_similar = min(_N_SIMILAR, len(self.descriptions))
+        descriptions = np.array([_described(known[sample, : lengths[sample]]) for sample in samples])
+        _, similar = cKDTree(self.descriptions).query(descriptions, n_similar)
+        excesses = _logarithms(errors[samples]) - _logarithms(self._expected(known[samples]))
+        for sample, excess, description, patterns in zip(
+            samples, excesses, descriptions, similar.reshape(-1, n_similar), strict=True
+        ):
+            comparable[sample] = self._same_rank(excess, self._excesses_with(description, patterns))
+        return comparable
+
+    def _expected(self, known: np.ndarray) -> np.ndarray:
+        """Compute the mean of the errors of the known values of complete sequences."""
+        n_read = min(known.shape[1], len(self.value_errors))
+        read = known[:, :n_read].reshape(len(known), -1).astype(np.float64)
+        expected: np.ndarray = read @ self.value_errors[:n_read].ravel() / np.maximum(read.sum(axis=1), 1)
+        return expected
+
+    def _excesses_with(self, description: np.ndarray, similar: np.ndarray) -> np.ndarray:
+        """Return, in ascending order, the excesses of similar patterns, moved by how they depend on the description."""
+        excesses = self.excesses[similar].astype(np.float64)
+        differences = self.descriptions[similar] - description
+        centred = differences - differences.mean(axis=0)
+        penalty = _PENALTY * len(similar) * np.eye(N_DESCRIPTIONS)
+        slopes = np.linalg.solve(centred.T @ centred + penalty, centred.T @ (excesses - excesses.mean()))
+        return np.sort(excesses - differences @ slopes)
+
+    def _same_rank(self, excess: float, excesses: np.ndarray) -> float:
+        """Return the error of a complete sequence that is exceeded as often as this one."""
+        largest = float(self.complete[-1])
+        if excess >= excesses[-1]:
+            return max(largest, _TINY) * float(np.exp(min(excess - excesses[-1], _LARGEST_EXCESS)))
+        places = (np.arange(len(excesses)) + 0.5) / len(excesses) * len(self.complete) - 0.5
+        return float(np.interp(np.interp(excess, excesses, places), np.arange(len(self.complete)), self.complete))
+
+
+def learn_missing_patterns(
+    estimators: Sequence[Any],
+    blocks: Sequence[np.ndarray],
+    sequences: Sequences,
+    rows: np.ndarray,
+    residuals: np.ndarray,
+    weights: ResidualWeights,
+) -> MissingPatterns:
+    """Learn from held-out sequences what missing values change.
+
+    Parameters
+    ----------
+    estimators : list of estimators
+        Networks, each fitted on all sequences but those of a block.
+    blocks : list of int arrays
+        Positions of the sequences of each block among `rows`.
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        The normal ones.
+    residuals : float array of shape (n_rows, n_timesteps, n_features)
+        Their held-out residuals.
+    weights : ResidualWeights
+        Weights of the residuals.
+
+    Returns
+    -------
+    patterns : MissingPatterns
+        Of at most 12,288 patterns, fewer if the sequences are large.
+
+    Examples
+    --------
+    >>> from seqembed import LSTMReconstructor
+    >>> from seqembed.estimators.cross_fitting import cross_fit
+    >>> from seqembed.estimators.residuals import learn_weights
+    >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
+    >>> sequences, rows = check_sequences(X), np.arange(9)
+    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
+    >>> estimators, blocks, residuals = cross_fit(network, sequences, rows, n_blocks=3)
+    >>> weights = learn_weights(residuals, X, sequences.lengths, "robust")
+    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, weights)
+    >>> patterns.value_errors.shape, patterns.excesses.shape
+    ((4, 2), (12288,))
+    """
+    _, n_timesteps, n_features = residuals.shape
+    random, lengths = check_random_state(_SEED), sequences.lengths[rows]
+    contributions, known = weights.contributions(residuals, lengths), ~np.isnan(residuals)
+    counts = known.sum(axis=(1, 2))
+    sums = (contributions * counts[:, np.newaxis, np.newaxis]).sum(axis=0)
+    errors, is_complete = contributions.sum(axis=(1, 2)), counts == lengths * n_features
+    complete = errors[is_complete] if is_complete.sum() >= _LEAST_COMPLETE else errors
+    patterns = MissingPatterns(
+        np.sort(complete),
+        sums / np.maximum(known.sum(axis=0), 1),
+        np.empty((0, N_DESCRIPTIONS), np.float32),
+        np.empty(0, np.float32),
+    )
+    n_patterns = int(np.clip(_MOST_VALUES // (n_timesteps * n_features), _FEWEST_PATTERNS, _MOST_PATTERNS))
+    drawn = np.linspace(0, len(rows) - 1, n_patterns).round().astype(int)
+    descriptions, excesses = [], []
+    for estimator, block in zip(estimators, blocks, strict=True):
+        hidden, masks = [], []
+        for position in drawn[np.isin(drawn, block)]:
+            values = np.asarray(sequences.values[rows[position]], np.float64)
+            mask = ~np.isnan(values) & _drawn_pattern(len(values), n_features, random)
+            mask = mask if mask.any() else ~np.isnan(values)
+            hidden.append(np.where(mask, values, np.nan))
+            masks.append(mask)
+        if not hidden:
+            continue
+        part = check_sequences(_as_given(hidden, sequences), estimator=estimator)
+        with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
+        errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
+        excesses.append(_logarithms(errors) - _logarithms(patterns._expected(~np.isnan(with_holes))))
+        descriptions += [_described(mask) for mask in masks]
+    return patterns._replace(
+        descriptions=np.array(descriptions, np.float32), excesses=np.concatenate(excesses).astype(np.float32)
+    )
+
+
+def _logarithms(errors: np.ndarray) -> np.ndarray:
+    logarithms: np.ndarray = np.log(np.clip(np.nan_to_num(errors, nan=1.0), 1e-30, 1e30))
+    return logarithms
+
+
+def _as_given(values: list[np.ndarray], sequences: Sequences) -> np.ndarray | list[np.ndarray]:
+    laid_out = np.stack(values) if isinstance(sequences.values, np.ndarray) and sequences.one_length else values
+    return without_feature_axis(laid_out) if sequences.ndim == 2 else laid_out
+
+
+def _drawn_pattern(n_timesteps: int, n_features: int, random: np.random.RandomState) -> np.ndarray:
+    """Draw which values are known: some at random, or all but a stretch of timesteps, but whole features, or both.
+
+    Small parts are missing more often than large ones, as in practice. Of values at random, few may be known.
+    """
+    known = np.ones((n_timesteps, n_features), bool)
+    kind, share = random.randint(6), random.uniform()
+    if kind <= 1:
+        n_known = known.size**share if kind == 0 else known.size * (1 - share)
+        places = random.permutation(known.size)
+        known.ravel()[places[max(1, round(n_known)) :]] = False
+        return known
+    if kind == 2 and n_features > 1:
+        known[:, random.choice(n_features, random.randint(1, n_features), replace=False)] = False
+        return known
+    n_missing = min(n_timesteps - 1, 1 + int(share**2 * n_timesteps))
+    start = {3: 0, 4: n_timesteps - n_missing}.get(kind, random.randint(n_timesteps - n_missing + 1))
+    known[start : start + n_missing] = False
+    return known
+
+
+def _described(known: np.ndarray) -> np.ndarray:
+    """Describe a pattern by numbers from 0 to 1.
+
+    They are the shares of missing values; of timesteps without any value, in all, in the longest stretch, at the start
+    and at the end; of features without any value; the number of known values, on a logarithmic scale; and where among
+    the features values are missing, on average.
+    """
+    there = known.any(axis=1)
+    if not there.any():
+        return np.ones(N_DESCRIPTIONS)
+    places = np.flatnonzero(there)
+    gaps = np.diff([-1, *places, len(known)]) - 1
+    shares = [1 - there.mean(), *(np.array([gaps.max(), gaps[0], gaps[-1]]) / len(known))]
+    few = 1 - np.log1p(known.sum()) / np.log1p(known.size)
+    by_feature = 1 - known.mean(axis=0)
+    middle = by_feature @ np.linspace(0, 1, len(by_feature)) / max(by_feature.sum(), _TINY)
+    return np.array([1 - known.mean(), *shares, 1 - known.any(axis=0).mean(), few, middle])

@@ -1,0 +1,119 @@
+"""Residuals of a fitted estimator, also of sequences with missing values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqembed.estimators.residuals import padded_residuals
+from seqembed.sequences.axes import without_feature_axis
+from seqembed.sequences.collection import Sequences
+
+# Missing values are replaced by their reconstructions so many times. Two times bring the errors of the known values
+# near those of complete sequences, more times hardly nearer.
+_N_REFINEMENTS = 2
+
+
+def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
+    """Reconstruct some sequences, and subtract them from their reconstructions.
+
+    A network reads missing values as something, and reconstructs the known values around them worse. So missing values
+    are first interpolated in time, and then replaced by their reconstructions, twice. A feature without any value is
+    left to the estimator at first.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, with the method `reconstruct`.
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences.
+    n_timesteps : int
+        Timesteps of the longest sequence that the estimator was fitted on.
+
+    Returns
+    -------
+    residuals : float64 array of shape (n_rows, longest of `sequences`, n_features)
+        See `padded_residuals`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
+    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1).fit(X)
+    >>> reconstruction_residuals(network, check_sequences(X), np.arange(5), n_timesteps=4).shape
+    (5, 4, 2)
+    """
+    values = [sequences.values[row] for row in rows]
+    missing = [] if sequences.complete else [place for place, each in enumerate(values) if np.isnan(each).any()]
+    if not missing:
+        reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
+        return padded_residuals(values, reconstructions, sequences.n_timesteps)
+    filled = [interpolated(each) for each in values]
+    reconstructions = list(estimator.reconstruct(_laid_out(filled, sequences, n_timesteps)))
+    for _ in range(_N_REFINEMENTS):
+        refined = []
+        for place in missing:
+            reconstruction = np.asarray(reconstructions[place]).reshape(values[place].shape)
+            refined.append(np.where(np.isnan(values[place]), reconstruction, values[place]))
+        refinements = estimator.reconstruct(_laid_out(refined, sequences, n_timesteps))
+        for place, reconstruction in zip(missing, refinements, strict=True):
+            reconstructions[place] = reconstruction
+    return padded_residuals(values, reconstructions, sequences.n_timesteps)
+
+
+def interpolated(sequence: np.ndarray) -> np.ndarray:
+    """Interpolate the missing values of each feature in time. At the ends, they are the nearest known value.
+
+    Parameters
+    ----------
+    sequence : array of shape (n_timesteps, n_features)
+        NaN marks a missing value.
+
+    Returns
+    -------
+    filled : array of shape (n_timesteps, n_features)
+        NaN where a feature has no value at all. The sequence itself, if no value is missing.
+
+    Examples
+    --------
+    >>> interpolated(np.array([[1.0], [np.nan], [3.0], [np.nan]])).ravel()
+    array([1., 2., 3., 3.])
+    """
+    known = ~np.isnan(sequence)
+    if known.all():
+        return sequence
+    filled, timesteps = sequence.copy(), np.arange(len(sequence))
+    for feature in np.flatnonzero(known.any(axis=0) & ~known.all(axis=0)):
+        own = known[:, feature]
+        filled[~own, feature] = np.interp(timesteps[~own], timesteps[own], sequence[own, feature])
+    return filled
+
+
+def chosen_sequences(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
+    """Select sequences as the user gave them: an array if all have the length of the training data, else a list.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> chosen_sequences(check_sequences(np.zeros((9, 4))), np.arange(2), n_timesteps=4).shape
+    (2, 4)
+    """
+    is_array = isinstance(sequences.values, np.ndarray)
+    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
+        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
+    else:
+        values = [sequences.values[row] for row in rows]
+    return without_feature_axis(values) if sequences.ndim == 2 else values
+
+
+def _laid_out(values: list[np.ndarray], sequences: Sequences, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
+    """Lay out values as `chosen_sequences` would."""
+    is_array = isinstance(sequences.values, np.ndarray)
+    is_stacked = sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps)
+    laid_out = np.stack(values) if is_stacked else values
+    return without_feature_axis(laid_out) if sequences.ndim == 2 else laid_out

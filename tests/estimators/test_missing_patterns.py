@@ -1,0 +1,147 @@
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+from seqembed import LSTMReconstructor, ReconstructionDetector, load
+from seqembed.estimators.detector import _PATTERNS
+from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
+from seqembed.estimators.reconstruction import interpolated
+
+
+def waves(random, n_samples, n_timesteps=20):
+    phases = random.uniform(0, 6, (n_samples, 1))
+    waves = np.sin(np.arange(n_timesteps) / 3 + phases), np.cos(np.arange(n_timesteps) / 5 + phases)
+    return np.stack(waves, axis=2) + random.normal(0, 0.1, (n_samples, n_timesteps, 2))
+
+
+def with_holes(X, kind, random):
+    X = np.array(X)
+    for sequence in X:
+        if kind == "at random":
+            sequence[random.random(sequence.shape) < 0.5] = np.nan
+        elif kind == "one value is known":
+            known = random.integers(sequence.size)
+            sequence.ravel()[np.arange(sequence.size) != known] = np.nan
+        elif kind == "a silent sensor":
+            sequence[:, random.integers(2)] = np.nan
+        else:
+            start = {"outage at the start": 0, "outage at the end": 10}.get(kind, random.integers(11))
+            sequence[start : start + 10] = np.nan
+    return X
+
+
+def network():
+    return LSTMReconstructor(4, hidden_units=(8,), epochs=40, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def detectors():
+    return [
+        ReconstructionDetector(network(), contamination=0.05, random_state=seed).fit(
+            waves(np.random.default_rng(seed), 300)
+        )
+        for seed in range(3)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind",
+    ["at random", "outage", "outage at the start", "outage at the end", "a silent sensor", "one value is known"],
+)
+def test_normal_sequences_with_missing_values_raise_about_as_many_alarms_as_were_asked_for(detectors, kind):
+    flagged = []
+    for seed, detector in enumerate(detectors):
+        random = np.random.default_rng(100 + seed)
+        flagged.append(np.mean(detector.predict(with_holes(waves(random, 500), kind, random)) < 0))
+    # .05 was asked for. Three thresholds, of 300 sequences each, have a standard error of .01 together.
+    assert 0.02 < np.mean(flagged) < 0.105
+
+
+@pytest.mark.slow
+def test_a_spike_among_missing_values_is_found(detectors):
+    random = np.random.default_rng(9)
+    X = with_holes(waves(random, 50), "outage", random)
+    for sequence in X:
+        known = np.flatnonzero(~np.isnan(sequence[:, 0]))
+        sequence[random.choice(known), 0] += 3
+    assert np.mean(detectors[0].predict(X) < 0) > 0.8
+
+
+def test_complete_sequences_are_scored_as_without_patterns(detectors):
+    detector = detectors[0]
+    X = waves(np.random.default_rng(5), 20)
+    expected = detector.score_samples(X)
+    buffer = io.BytesIO()
+    detector.save(buffer)
+    loaded = load(buffer.getvalue())
+    np.testing.assert_array_equal(loaded.score_samples(X), expected)
+    for name in _PATTERNS:
+        delattr(loaded, name)
+    np.testing.assert_array_equal(loaded.score_samples(X), expected)
+
+
+def test_a_file_of_a_version_without_patterns_is_loaded(detectors):
+    detector = detectors[0]
+    attributes = {name: vars(detector)[name] for name in _PATTERNS}
+    X = with_holes(waves(np.random.default_rng(5), 20), "outage", np.random.default_rng(0))
+    expected, buffer = detector.score_samples(X), io.BytesIO()
+    for name in attributes:
+        delattr(detector, name)
+    try:
+        detector.save(buffer)
+        scores = load(buffer.getvalue()).score_samples(X)
+    finally:
+        vars(detector).update(attributes)
+    assert np.isfinite(scores).all()
+    assert (scores != expected).any()
+
+
+def test_shares_of_a_sequence_with_missing_values_add_up_to_its_score(detectors):
+    X = with_holes(waves(np.random.default_rng(5), 20), "at random", np.random.default_rng(0))
+    shares = detectors[0].explain(X)
+    np.testing.assert_allclose(-shares.value.sum(axis=(1, 2)), detectors[0].score_samples(X))
+    assert (shares.value[np.isnan(X)] == 0).all()
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_sets_of_holes_alone_are_fitted_and_judged(unequal):
+    random = np.random.default_rng(0)
+    X = with_holes(waves(random, 40), "at random", random)
+    X[:, 0] = 0
+    X = [sequence[: 5 + number % 16] for number, sequence in enumerate(X)] if unequal else X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        detector = ReconstructionDetector(network().set_params(epochs=2), contamination=0.1, cv=3).fit(X)
+    assert np.isfinite(detector.heldout_scores_).all()
+    assert np.isfinite(detector.score_samples(X)).all()
+
+
+def test_the_rank_among_held_out_errors_of_as_many_values_decides():
+    random = np.random.default_rng(0)
+    complete = np.sort(random.chisquare(24, 500)) / 24
+    of_three = random.chisquare(3, 500) / 3
+    patterns = MissingPatterns(
+        complete, np.full((24, 1), 2.0), np.zeros((500, N_DESCRIPTIONS), np.float32), np.log(of_three / 2)
+    )
+    known = np.zeros((100, 24, 1), bool)
+    known[:, :3] = True
+    errors = random.chisquare(3, 100) / 3
+    comparable = patterns.comparable(errors, known, np.full(100, 24))
+    similar = of_three[:200] if len(of_three) < 200 else of_three
+    for error, given in zip(errors, comparable, strict=True):
+        if error < similar.max():
+            assert abs(np.mean(complete < given) - np.mean(similar < error)) < 0.1
+    assert patterns.comparable(np.array([1e9]), known[:1], np.array([24]))[0] > 10 * complete[-1]
+    every = np.ones((1, 24, 1), bool)
+    assert patterns.comparable(np.array([5.0]), every, np.array([24]))[0] == 5
+
+
+def test_missing_values_are_interpolated_in_time_and_a_silent_feature_is_left_alone():
+    sequence = np.array([[np.nan, np.nan], [1, np.nan], [np.nan, np.nan], [5, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(interpolated(sequence)[:, 0], [1, 1, 3, 5, 5])
+    assert np.isnan(interpolated(sequence)[:, 1]).all()
+    complete = np.zeros((3, 2))
+    assert interpolated(complete) is complete
