@@ -171,6 +171,8 @@ CASES = {
     "times of another number": (lambda: sliding_windows(np.ones(3), 2, time=[0, 1], max_gap=2), "of shape (3,)"),
     "a gap without times": (lambda: sliding_windows(np.ones(3), 2, max_gap=2), "whose index holds times"),
     "a gap in another unit": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap=2), "pandas.Timedelta"),
+    "a gap of a month": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap="MS"), "max_gap='31D'"),
+    "a gap in words": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap="soon"), "such as '5min'"),
     "starts that are no integers": (lambda: merge_windows(np.ones((2, 3)), [0.0, 1.0], 5), "as sliding_windows"),
     "windows beyond the rows": (lambda: merge_windows(np.ones((2, 3)), [0, 3], 5), "Pass as n_rows="),
     "scores of windows without timesteps": (lambda: merge_windows([0.1, 0.2], [0, 1], 5), "pass timesteps="),

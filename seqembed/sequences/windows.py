@@ -47,7 +47,7 @@ def sliding_windows(
     label: str | Callable[[np.ndarray], object] = "last",
     horizon: int = 0,
     time: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
-    max_gap: TimeStep | None = None,
+    max_gap: TimeStep | str | None = None,
     too_short: str = "error",
 ) -> Windows:
     """Cut a recording into windows.
@@ -76,8 +76,8 @@ def sliding_windows(
     time : array-like of shape (n_rows,), or list of such, default=None
         Time of each row, as numbers or dates, each later than the one before. By default, with `max_gap`, the index of
         a data frame.
-    max_gap : number or timedelta, default=None
-        Longest step in time between neighbouring rows of a window. The recording is cut where a step is longer, and
+    max_gap : number, timedelta or str, default=None
+        Longest step in time between neighbouring rows of a window, such as ``"10min"`` between dates. The recording is cut where a step is longer, and
         pieces that are shorter than a window are left out. By default, rows count and time does not.
     too_short : {"error", "drop"}, default="error"
         What to do with a recording that is shorter than a window: raise an error, or leave it out.
