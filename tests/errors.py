@@ -137,6 +137,10 @@ CASES = {
         lambda: ReconstructionDetector(autoencoder(), cv=11).fit(WAVES),
         "Pass more sequences or a smaller cv=",
     ),
+    "a share of alarms out of range after the fit": (
+        lambda: ReconstructionDetector(autoencoder()).fit(WAVES).set_params(contamination=2).predict(WAVES),
+        "contamination",
+    ),
     # Files
     "a file that takes nothing": (lambda: FITTED.save(NothingThere()), "save to io.BytesIO()"),
     "a file that waits for nothing": (lambda: load(NothingThere()), "os.set_blocking(file.fileno(), True)"),

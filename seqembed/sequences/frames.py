@@ -62,8 +62,8 @@ def sequences_from_frame(
     columns : list of str, default=None
         Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
     max_gap : number, timedelta or str, default=None
-        Longest step in time within a sequence, such as ``"10min"`` between dates. Where a step is longer, the id gets another sequence. By default, the
-        rows of an id are one sequence, however far apart they are.
+        Longest step in time within a sequence, such as ``"10min"`` between dates. Where a step is longer, the id gets
+        another sequence. By default, the rows of an id are one sequence, however far apart they are.
     freq : number, timedelta or str, default=None
         Step in time from one row to the next, such as ``"1min"``, as in pandas. Rows that are absent from the frame
         become missing values. The times of a sequence must be whole steps from its first one. ``"MS"`` (starts of

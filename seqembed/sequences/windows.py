@@ -77,8 +77,9 @@ def sliding_windows(
         Time of each row, as numbers or dates, each later than the one before. By default, with `max_gap`, the index of
         a data frame.
     max_gap : number, timedelta or str, default=None
-        Longest step in time between neighbouring rows of a window, such as ``"10min"`` between dates. The recording is cut where a step is longer, and
-        pieces that are shorter than a window are left out. By default, rows count and time does not.
+        Longest step in time between neighbouring rows of a window, such as ``"10min"`` between dates. The recording is
+        cut where a step is longer, and pieces that are shorter than a window are left out. By default, rows count and
+        time does not.
     too_short : {"error", "drop"}, default="error"
         What to do with a recording that is shorter than a window: raise an error, or leave it out.
 
