@@ -396,6 +396,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         for name, value in attributes.items():
             setattr(self, name, value)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # Pickles of versions whose threshold did not follow `contamination`.
+        if "offset_" in self.__dict__:
+            self.offset_ = self.__dict__.pop("offset_")
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

@@ -132,6 +132,17 @@ def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit(
         assert copy.set_params(contamination=0.1).offset_ == -exceeded_by_share(-detector.heldout_scores_, 0.1)
 
 
+def test_a_pickle_whose_threshold_was_stored_follows_the_share_too():
+    X = noise(40)
+    detector = ReconstructionDetector(Zeros(), contamination=0.2).fit(X)
+    state = dict(detector.__getstate__())
+    state["offset_"] = state.pop("_chosen_offset")[0]
+    old = ReconstructionDetector()
+    old.__setstate__(state)
+    assert old.offset_ == detector.offset_
+    assert old.set_params(contamination=0.1).offset_ == detector.set_params(contamination=0.1).offset_
+
+
 def test_a_threshold_of_no_fit_is_none():
     assert not hasattr(ReconstructionDetector(Zeros()), "offset_")
 
