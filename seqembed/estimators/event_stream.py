@@ -51,18 +51,18 @@ class EventStream:
     >>> from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, sliding_windows
     >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
     >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
-    >>> detector = ReconstructionDetector(autoencoder, contamination=0, gap=9)
+    >>> detector = ReconstructionDetector(autoencoder, contamination=0, gap=9, cv=2)
     >>> stream = EventStream(detector.fit(sliding_windows(recording, timesteps=10).windows), timesteps=10)
     >>> recording[200:203, 1] = 8
     >>> for first in range(180, 240, 5):
     ...     table = stream.update(recording[first : first + 5])
     ...     for event in table.itertuples():
-    ...         print(f"row {first + 4}: event from {180 + event.start} to {180 + event.end}, {event.ended=}")
-    row 204: event from 200 to 202, event.ended=False
-    row 209: event from 200 to 202, event.ended=False
-    row 214: event from 200 to 202, event.ended=False
-    row 219: event from 200 to 202, event.ended=False
-    row 224: event from 200 to 202, event.ended=True
+    ...         print(f"after row {first + 4}: from row {180 + event.start}, {'ended' if event.ended else 'going on'}")
+    after row 204: from row 200, going on
+    after row 209: from row 200, going on
+    after row 214: from row 200, going on
+    after row 219: from row 200, going on
+    after row 224: from row 200, ended
     """
 
     def __init__(
@@ -111,7 +111,13 @@ class EventStream:
 
         Examples
         --------
-        See `EventStream`.
+        >>> import numpy as np
+        >>> from seqembed import EventStream, LSTMReconstructor, ReconstructionDetector
+        >>> windows = np.random.default_rng(0).normal(size=(12, 5, 2))
+        >>> network = LSTMReconstructor(3, hidden_units=(), epochs=1)
+        >>> stream = EventStream(ReconstructionDetector(network).fit(windows), timesteps=5)
+        >>> list(stream.update(np.zeros((3, 2))))
+        ['start', 'end', 'score', 'severity', 'features', 'ended']
         """
         values, names = checked_rows(self._detector, rows, self._timesteps, "rows")
         times, given_times = known_times(rows, time, len(values), "rows", needed=self._max_gap is not None)
