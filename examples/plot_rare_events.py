@@ -11,6 +11,7 @@ regular beats fail at this one. The detector finds when it occurred, and flags l
 # ---------------------------
 # The event is a change of timing: one beat comes early, and the next one late. So a window must hold more than one
 # beat. We average five rows into one, 72 a second, and take windows of 75 rows, a little over a second.
+from datetime import timedelta
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from seqembed import ReconstructionDetector, detect_events, merge_windows, sliding_windows
+from seqembed import EventStream, ReconstructionDetector, alarm_rate, detect_events, merge_windows, sliding_windows
 from seqembed.datasets import load_mitdb
 from seqembed.plotting import plot_events
 
@@ -48,6 +49,26 @@ for start, end in zip(events.table["start"], events.table["end"], strict=True):
     flagged[start : end + 1] = True
 inside, outside = flagged[event == 1].mean(), flagged[event == 0].mean()
 print(f"rows in events: {inside:.0%} of the labelled ones, {outside:.1%} of the others")
+
+# %%
+# How many false alarms, and how rare the event is
+# ------------------------------------------------
+# `contamination` is a share of windows. At 72 windows a second, one percent of them is many a day. The severity says in
+# how many windows of normal data a score comes once. So the table can be sorted and cut without another threshold.
+rate = alarm_rate(detector, TIMESTEPS, every=timedelta(seconds=STEP / recording.sampling_rate))
+print(f"on regular beats, {rate.windows_per_day:,.0f} flagged windows a day in {rate.events_per_day:,.0f} events")
+for start, severity in zip(events.table["start"], events.table["severity"], strict=True):
+    print(f"the event that begins in row {start}: once in {severity:,.0f} windows")
+
+# %%
+# While the recording grows
+# -------------------------
+# A stream gets half a second at a time. It scores each window once, and finds the same events as above.
+stream = EventStream(detector, TIMESTEPS)
+for begin in range(0, len(rows), 36):
+    table = stream.update(rows[begin : begin + 36])
+    for start, end, ended in zip(table["start"], table["end"], table["ended"], strict=True):
+        print(f"after row {min(begin + 35, len(rows) - 1)}: rows {start} to {end}, {'ended' if ended else 'going on'}")
 
 # %%
 # Beside other methods

@@ -3,8 +3,10 @@
 They also turn the vectors back into sequences.
 """
 
+from seqembed.estimators.alarms import alarm_rate
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.event_stream import EventStream
 from seqembed.estimators.events import detect_events
 from seqembed.estimators.onnx_converter import register_onnx_converter
 from seqembed.estimators.reconstructor import LSTMReconstructor
@@ -18,12 +20,14 @@ from seqembed.sequences.windows import sliding_windows, temporalize
 from seqembed.version import __version__
 
 __all__ = [
+    "EventStream",
     "InvalidFileError",
     "LSTMAutoencoder",
     "LSTMReconstructor",
     "ReconstructionDetector",
     "SequenceSummary",
     "__version__",
+    "alarm_rate",
     "detect_events",
     "frame_from_sequences",
     "load",

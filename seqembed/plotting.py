@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.events import Events
+from seqembed.estimators.recordings import known_times
 from seqembed.extras import import_extra
 from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.times import checked_times
+from seqembed.sequences.times import zone_of
 
 
 def plot_events(
@@ -26,7 +28,8 @@ def plot_events(
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The recording. A data frame names the lines.
     time : array-like of shape (n_rows,), default=None
-        Time of each row, as `detect_events` takes them, for the horizontal axis. By default the axis counts rows.
+        Time of each row, as `detect_events` takes them, for the horizontal axis. By default the index of a data frame,
+        if it holds dates. Otherwise the axis counts rows.
     axes : pair of matplotlib.axes.Axes, default=None
         Axes of the recording and of the scores. By default those of a new figure.
 
@@ -34,12 +37,13 @@ def plot_events(
     -------
     axes : pair of matplotlib.axes.Axes
         The first shows the recording: each feature is divided by its standard deviation, and lies above the one before
-        it. The second shows the scores of the rows, with the threshold of the windows.
+        it. The second shows the scores of the rows, with the threshold of the windows. Dates are those of their time
+        zone.
 
     Raises
     ------
     ValueError
-        For times that `detect_events` refuses.
+        For times that `detect_events` refuses, and for the events of several recordings.
     ImportError
         If matplotlib is not installed. ``pip install "seqembed[plot]"`` installs it.
 
@@ -54,25 +58,53 @@ def plot_events(
     (1, 2)
     """
     pyplot = import_extra("matplotlib.pyplot", extra="plot")
-    if axes is None:
-        _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
+    if next(iter(events.table)) != "start":
+        raise ValueError(
+            f"Got events= of several recordings, with their names in the column {next(iter(events.table))!r}, expected "
+            f"those of a single one. Draw one at a time: plot_events(detect_events(detector, each, timesteps), each)."
+        )
     names = getattr(recording, "columns", None)
     values = as_numbers(recording, "recording").astype(np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
-    if time is not None:
-        checked_times(time, len(values))
-    time = np.arange(len(values)) if time is None else np.asarray(time)
+    times, given_times = known_times(recording, time, len(values), "recording", needed=False)
+    if axes is None:
+        _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
+    across: Any = np.arange(len(values)) if times is None else times
+    if across.dtype.kind == "m":
+        # matplotlib has no axis of durations.
+        across = across / np.timedelta64(1, "s")
     deviations = np.nanstd(values, axis=0)
     scaled = (values - np.nanmean(values, axis=0)) / np.where(deviations > 0, deviations, 1)
     levels = 4.0 * np.arange(values.shape[1])
-    axes[0].plot(time, scaled + levels, linewidth=0.8, color="0.3")
+    axes[0].plot(across, scaled + levels, linewidth=0.8, color="0.3")
     axes[0].set_yticks(levels, [f"feature {number}" for number in range(len(levels))] if names is None else names)
-    axes[1].plot(time, events.row_scores, color="tab:blue", label="score of the row")
+    axes[0].set_ylabel("value, in standard deviations")
+    axes[1].plot(across, events.row_scores, color="tab:blue", label="score of the row")
     axes[1].axhline(events.offset, color="tab:red", linestyle="--", label="threshold of windows")
-    axes[1].set_ylabel("low is rare")
-    for start, end in zip(events.table.start, events.table.end, strict=True):
+    axes[1].set_ylabel("score, low is rare")
+    axes[1].set_xlabel(_time_label(times))
+    for start, end in zip(events.table["start"], events.table["end"], strict=True):
         for panel in axes:
             # The edge has a width, so that an event of a single row is visible.
-            panel.axvspan(time[start], time[end], color="tab:orange", alpha=0.4, linewidth=1)
+            panel.axvspan(across[start], across[end], color="tab:orange", alpha=0.4, linewidth=1)
     axes[1].legend(loc="lower left", ncols=2)
+    if across.dtype.kind == "M":
+        for panel in axes:
+            _write_short_dates(panel.xaxis, zone_of(given_times))
     return axes
+
+
+def _time_label(times: np.ndarray | None) -> str:
+    if times is None:
+        return "row"
+    return "time, in seconds" if times.dtype.kind == "m" else "time"
+
+
+def _write_short_dates(axis: Any, zone: Any) -> None:
+    """Write what changes from one date to the next, so that labels don't overlap."""
+    dates = import_extra("matplotlib.dates", extra="plot")
+    # matplotlib reads names of zones by dateutil, which it may not have.
+    zone = ZoneInfo(zone) if isinstance(zone, str) else zone
+    locator = dates.AutoDateLocator(tz=zone)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))

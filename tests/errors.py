@@ -15,8 +15,11 @@ from scipy import sparse
 from streams import NothingThere
 
 from seqembed import (
+    EventStream,
     LSTMAutoencoder,
     ReconstructionDetector,
+    alarm_rate,
+    detect_events,
     frame_from_sequences,
     load,
     merge_windows,
@@ -26,6 +29,7 @@ from seqembed import (
     temporalize,
 )
 from seqembed.codec import SequenceCodec
+from seqembed.plotting import plot_events
 from seqembed.sequences.collection import check_sequences
 
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
@@ -54,6 +58,13 @@ def autoencoder(**changes):
     return LSTMAutoencoder(**{"n_components": 2, "hidden_units": (4,), "epochs": 1, "random_state": 0} | changes)
 
 
+def updated(*times):
+    """A stream that gets three rows at a time."""
+    stream = EventStream(DETECTOR, 3)
+    for each in times:
+        stream.update(ROWS[:3], each)
+
+
 def saved(estimator):
     file = io.BytesIO()
     estimator.save(file)
@@ -61,6 +72,9 @@ def saved(estimator):
 
 
 FITTED = autoencoder().fit(WAVES)
+DETECTOR = ReconstructionDetector(autoencoder()).fit(WAVES)
+ROWS = WAVES.reshape(30, 2)
+MACHINES = pd.DataFrame({"machine": "a", "day": range(30), "flow": ROWS[:, 0], "heat": ROWS[:, 1]})
 CODEC = SequenceCodec(max_error=0.1).fit(WAVES)
 # It has the module and the name of what duckdb returns.
 RELATION = type("DuckDBPyRelation", (), {"__module__": "duckdb._relation"})()
@@ -137,6 +151,45 @@ CASES = {
         lambda: ReconstructionDetector(autoencoder(), cv=11).fit(WAVES),
         "Pass more sequences or a smaller cv=",
     ),
+    # Events
+    "one recording that is too short": (
+        lambda: detect_events(DETECTOR, [ROWS, ROWS[:2]], 3),
+        "Leave out shorter ones",
+    ),
+    "windows in place of a recording": (lambda: detect_events(DETECTOR, WAVES, 3), "list(recording)"),
+    "a single row without its axis": (lambda: EventStream(DETECTOR, 3).update(ROWS[0]), "rows[numpy.newaxis]"),
+    "an empty mapping of recordings": (lambda: detect_events(DETECTOR, {}, 3), "Check how it was made"),
+    "an empty list of recordings": (lambda: detect_events(DETECTOR, [], 3), "Check how the list was made"),
+    "times of one recording for several": (
+        lambda: detect_events(DETECTOR, [ROWS, ROWS], 3, time=np.arange(30)),
+        "Pass time=[...]",
+    ),
+    "a list of times for a mapping": (
+        lambda: detect_events(DETECTOR, {"a": ROWS}, 3, time=[np.arange(30)]),
+        "time={name: times of this recording, ...}",
+    ),
+    "ids beside an array": (lambda: detect_events(DETECTOR, ROWS, 3, id="machine"), "leave out id="),
+    "ids without times": (lambda: detect_events(DETECTOR, MACHINES, 3, id="machine"), "recording.reset_index()"),
+    "ids of an unknown column": (
+        lambda: detect_events(DETECTOR, MACHINES, 3, id="pump", time="day"),
+        "Choose id= and time= from ['machine', 'day', 'flow', 'heat']",
+    ),
+    "ids in a column that the table has": (
+        lambda: detect_events(DETECTOR, MACHINES.rename(columns={"machine": "score"}), 3, id="score", time="day"),
+        "recording.rename(columns={'score': 'machine'})",
+    ),
+    "rows of a stream that came before": (lambda: updated([0, 1, 2], [2, 3, 4]), "rows[time > last_time]"),
+    "rows of a stream without times": (lambda: updated([0, 1, 2], None), "Pass time= in each update"),
+    "events of several recordings in a figure": (
+        lambda: plot_events(detect_events(DETECTOR, [ROWS], 3), ROWS),
+        "plot_events(detect_events(detector, each, timesteps), each)",
+    ),
+    "the time of a row without a unit": (lambda: alarm_rate(DETECTOR, 3, every=60), "every='60s'"),
+    "no time from row to row": (lambda: alarm_rate(DETECTOR, 3, every="0s"), "such as '1min'"),
+    "a share of alarms out of range after the fit": (
+        lambda: ReconstructionDetector(autoencoder()).fit(WAVES).set_params(contamination=2).predict(WAVES),
+        "contamination",
+    ),
     # Files
     "a file that takes nothing": (lambda: FITTED.save(NothingThere()), "save to io.BytesIO()"),
     "a file that waits for nothing": (lambda: load(NothingThere()), "os.set_blocking(file.fileno(), True)"),
@@ -171,6 +224,8 @@ CASES = {
     "times of another number": (lambda: sliding_windows(np.ones(3), 2, time=[0, 1], max_gap=2), "of shape (3,)"),
     "a gap without times": (lambda: sliding_windows(np.ones(3), 2, max_gap=2), "whose index holds times"),
     "a gap in another unit": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap=2), "pandas.Timedelta"),
+    "a gap of a month": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap="MS"), "max_gap='31D'"),
+    "a gap in words": (lambda: sliding_windows(np.ones(4), 2, time=DAYS, max_gap="soon"), "such as '5min'"),
     "starts that are no integers": (lambda: merge_windows(np.ones((2, 3)), [0.0, 1.0], 5), "as sliding_windows"),
     "windows beyond the rows": (lambda: merge_windows(np.ones((2, 3)), [0, 3], 5), "Pass as n_rows="),
     "scores of windows without timesteps": (lambda: merge_windows([0.1, 0.2], [0, 1], 5), "pass timesteps="),

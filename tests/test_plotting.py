@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -27,6 +29,40 @@ def test_a_data_frame_names_its_lines_and_times_are_shown():
     above, _ = plot_events(EVENTS, frame, time=np.arange(20) / 2)
     assert [label.get_text() for label in above.get_yticklabels()] == ["flow", "heat"]
     assert above.patches[0].get_x() == 1.5
+
+
+def labels_of_times(panel):
+    panel.figure.canvas.draw()
+    return [label for label in panel.get_xticklabels() if label.get_text() and label.get_visible()]
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_the_index_of_a_data_frame_is_the_time_and_its_labels_do_not_overlap(zone):
+    days = pd.date_range("2026-01-01", periods=20, freq="D", tz=zone)
+    frame = pd.DataFrame(np.arange(40.0).reshape(20, 2), columns=["flow", "heat"], index=days)
+    above, below = plot_events(EVENTS, frame)
+    assert above.patches[0].get_x() == pytest.approx(matplotlib.dates.date2num(days[3]))
+    labels = labels_of_times(below)
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
+    assert len(labels) > 3
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    # Midnight of the zone, not of UTC.
+    assert not any(":" in label.get_text() for label in labels)
+
+
+def test_the_axes_say_what_they_show():
+    above, below = plot_events(EVENTS, np.zeros(20))
+    assert above.get_ylabel() == "value, in standard deviations"
+    assert below.get_ylabel().startswith("score")
+    assert below.get_xlabel() == "row"
+    assert plot_events(EVENTS, np.zeros(20), np.arange(20))[1].get_xlabel() == "time"
+    assert plot_events(EVENTS, np.zeros(20), pd.to_timedelta(range(20), "s"))[1].get_xlabel() == "time, in seconds"
+
+
+def test_the_events_of_several_recordings_are_not_drawn_over_one():
+    several = EVENTS._replace(table=Bunch(machine=["a", "b"], **TABLE))
+    with pytest.raises(ValueError, match="Got events= of several recordings, with their names in the column 'machine'"):
+        plot_events(several, np.zeros(20))
 
 
 @pytest.mark.parametrize("zone", [None, "America/New_York"])

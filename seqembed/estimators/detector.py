@@ -60,7 +60,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
         see `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all held-out scores of
-        the training data.
+        the training data. ``set_params(contamination=...)`` after `fit` moves the threshold, without another fit.
+        `seqembed.alarm_rate` tells how many alarms a day a share means.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
@@ -82,7 +83,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     estimators_ : list of estimators
         A network for each block, fitted on the others.
     offset_ : float
-        Score below which a sequence is flagged.
+        Score below which a sequence is flagged. It is the threshold that `fit` chose. If `contamination` has changed
+        since, it is the one that this share of `heldout_scores_` gives, also after a fit with labels. It can be set to
+        another score, which holds until `contamination` changes.
     heldout_scores_ : float array of shape (n_normal,)
         Held-out scores of the normal sequences. The threshold is computed from them.
     report_ : dict of str to float
@@ -129,6 +132,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     >>> rare[:, 12] = 10
     >>> detector.predict(rare)
     array([-1, -1])
+
+    Half as many alarms, without another fit:
+
+    >>> threshold = detector.offset_
+    >>> detector.set_params(contamination=0.025).offset_ < threshold
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -244,6 +253,21 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.n_timesteps_ = weights.n_timesteps
         self.input_ndim_ = sequences.ndim
         return self
+
+    # Computed when it is read, because set_params only stores parameters.
+    @property
+    def offset_(self) -> float:
+        """Score below which a sequence is flagged."""
+        check_is_fitted(self)
+        offset, contamination = self._chosen_offset
+        if self.contamination == contamination:
+            return offset
+        self._validate_params()
+        return -exceeded_by_share(-self.heldout_scores_, self.contamination)
+
+    @offset_.setter
+    def offset_(self, offset: float) -> None:
+        self._chosen_offset = (offset, self.contamination)
 
     @property
     def fit_predict(self) -> NoReturn:
@@ -373,12 +397,20 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return sequences
 
     def _attributes_to_save(self) -> dict[str, Any]:
-        parameters = self.get_params(deep=False)
-        return {name: each for name, each in vars(self).items() if name not in parameters}
+        others = {*self.get_params(deep=False), "_chosen_offset"}
+        attributes = {name: each for name, each in vars(self).items() if name not in others}
+        return attributes | {"offset_": self.offset_} if "_chosen_offset" in vars(self) else attributes
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         check_detector_attributes(attributes)
-        self.__dict__.update(attributes)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # Pickles of versions whose threshold did not follow `contamination`.
+        if "offset_" in self.__dict__:
+            self.offset_ = self.__dict__.pop("offset_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -2,86 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, contributions
-from seqembed.extras import import_extra
-from seqembed.sequences.collection import Sequences, chunks
-from seqembed.sequences.containers import as_numbers, column_labels
-from seqembed.sequences.merging import centre_weights
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.event_search import EventSearch
+from seqembed.estimators.event_table import event_table, joined_tables
+from seqembed.estimators.recordings import checked_rows, known_times, recordings_by_name
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import times_of_rows
-from seqembed.sequences.windows import sliding_windows
+from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
-
-# The error of a row is a mean over the rows around it, in an eighth of a window.
-_NEARBY = 8
-# Weight of this error in the score of the row. The rest is that of the error of the windows that cover it.
-_ROW_WEIGHT = 1 / 5
 
 
 class Events(NamedTuple):
-    """Rare events of a recording, and the scores of its rows.
+    """Rare events of one recording or of several, and the scores of their rows.
 
     Parameters
     ----------
     table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
         One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
-        and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "features" is a
-        dict with the share of each feature in that window's score, the largest first.
-    row_scores : float array of shape (n_rows,)
-        Score of each row, NaN where there is no window, see `detect_events`.
+        and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
+        in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "features" is a
+        dict with the share of each feature in that window's score, the largest first. Of several recordings, the first
+        column has the name of the recording, and their events follow one another.
+    row_scores : float array of shape (n_rows,), or list or dict of such
+        Score of each row, NaN where there is no window, see `detect_events`. A list for a list of recordings, a dict
+        for a mapping. For a data frame in long format, one array in the order of its rows.
     offset : float
         Windows with a lower score were flagged.
     """
 
     # A data frame of pandas, which is not typed, or a Bunch.
     table: Any
-    row_scores: np.ndarray
+    row_scores: Any
     offset: float
-
-
-class _Event(NamedTuple):
-    start: int
-    end: int
-    score: float
-    features: dict[Any, float]
 
 
 def detect_events(
     detector: ReconstructionDetector,
-    recording: npt.ArrayLike,
+    recording: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[Any, npt.ArrayLike],
     timesteps: int,
     stride: int = 1,
     *,
-    time: npt.ArrayLike | None = None,
-    max_gap: TimeStep | None = None,
+    time: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[Any, npt.ArrayLike] | str | None = None,
+    max_gap: TimeStep | str | None = None,
+    id: str | None = None,
 ) -> Events:
-    """Find the rare events of a recording.
+    """Find the rare events of a recording, or of several.
 
     1. The detector scores windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors. The first is a mean over the windows that cover the row, in which a window
        counts more, the nearer its centre is to the row. The second is a mean over the rows around it, in an eighth of a
        window. The score is minus the geometric mean of both, in which the first counts four times. Errors of windows
-       rank long and faint events well, errors of rows find short ones.
+       rank long and faint events well, errors of rows find short ones. Missing values count in the first as if they had
+       the error that is typical of held-out windows.
     3. A window is flagged for an event anywhere in it. So an event is only a part of the rows that its windows cover.
        Among these rows, it reaches from the first to the last one whose score is at most
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
        threshold either. `lowest` is the lowest score of these rows, and `typical` the median of the detector's
-       `heldout_scores_`.
+       `heldout_scores_`. It begins and ends with rows that have values.
 
     Parameters
     ----------
     detector : ReconstructionDetector
         Fitted on windows of as many timesteps and of the same features.
-    recording : array-like of shape (n_rows, n_features) or (n_rows,)
-        An array, a memory map, of which only some windows are read at a time, or a data frame.
+    recording : array-like of shape (n_rows, n_features) or (n_rows,), or list or mapping of such
+        An array, a memory map, of which only some windows are read at a time, or a data frame. Recordings of several
+        machines are a list, a mapping from their names, or, with `id`, a data frame in long format. A list of numbers
+        is one recording, and so is a list of lists of numbers.
     timesteps : int
         Rows of a window.
     stride : int, default=1
@@ -89,14 +81,20 @@ def detect_events(
         exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
         Time of each row, as numbers or dates, each later than the one before. By default the index of a data frame, if
-        it holds dates, and with `max_gap` any index.
-    max_gap : number or timedelta, default=None
+        it holds dates, and with `max_gap` any index. For a list of recordings a list of arrays, for a mapping a mapping
+        from the same names. With `id`, the name of the column of times, by which the rows of each id are sorted.
+    max_gap : number, timedelta or str, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
+    id : str, default=None
+        Name of the column that holds the machine of each row, of a data frame in long format. Its values are in the
+        columns that the detector was fitted on or, without names, in all other columns. Rows of an event are counted
+        within its machine, in the order of time.
 
     Returns
     -------
     events : Events
-        ``(table, row_scores, offset)``.
+        ``(table, row_scores, offset)``. With several recordings, the table has the name of each in front, in the column
+        named `id` or "recording". In a list, the name is the position.
 
     Raises
     ------
@@ -104,6 +102,9 @@ def detect_events(
         For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
         holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
         backwards or repeat. Windows without any value are left out.
+    TypeError
+        If `max_gap` is a number between dates or a duration between numbers, or if `id` is given and `recording` is no
+        data frame.
 
     Examples
     --------
@@ -117,170 +118,89 @@ def detect_events(
     >>> rarest = detect_events(detector, recording, timesteps=10).table.sort_values("score").iloc[0]
     >>> int(rarest.start), int(rarest.end), round(rarest.features[1], 1)
     (200, 202, 1.0)
+
+    The rarest events first:
+
+    >>> recording[50, 0] = 3
+    >>> table = detect_events(detector, recording, timesteps=10).table.sort_values("severity", ascending=False)
+    >>> table.start.iloc[:2].tolist()
+    [200, 50]
+
+    Two machines, and one detector for both:
+
+    >>> machines = {"pump": recording, "fan": recording[:150]}
+    >>> table = detect_events(detector, machines, timesteps=10).table
+    >>> table[table.start == 50].recording.tolist()
+    ['pump', 'fan']
+
+    A detector for each:
+
+    >>> tables = {}
+    >>> for name, rows in machines.items():
+    ...     windows = sliding_windows(rows[:40], timesteps=10).windows
+    ...     own = ReconstructionDetector(autoencoder, gap=2, cv=2).fit(windows)
+    ...     tables[name] = detect_events(own, rows, timesteps=10).table
+    >>> import pandas as pd
+    >>> pd.concat(tables, names=["recording"]).index.names[0]
+    'recording'
     """
     check_is_fitted(detector)
-    rows, names = _checked_recording(detector, recording, timesteps)
-    pieces, times = _pieces(recording, time, max_gap, len(rows))
-    offset, typical = detector.offset_, float(np.median(detector.heldout_scores_))
-    row_scores, events = np.full(len(rows), np.nan), []
-    for piece in pieces:
-        if piece.stop - piece.start < timesteps:
-            continue
-        windows, starts, _ = sliding_windows(rows[piece], timesteps, stride)
-        scores, row_scores[piece] = _scores(detector, windows, starts, piece.stop - piece.start)
-        for first, last, rarest in _flagged_stretches(scores, starts, timesteps, offset):
-            start, end = _extent(row_scores[piece][first : last + 1], typical, offset)
-            errors = _window_contributions(detector, windows[[rarest]]).sum(axis=1)[0]
-            first += piece.start
-            events.append(_Event(first + start, first + end, float(scores[rarest]), _shares(errors, names)))
-    return Events(_table(events, times), row_scores, offset)
+    for name, value in (("timesteps", timesteps), ("stride", stride)):
+        check_count(name, value, least=1)
+    several = recordings_by_name(detector, recording, time, id)
+    if several is None:
+        only = _checked(detector, recording, time, timesteps, max_gap, "recording")
+        return Events(*_search(detector, timesteps, stride, only), detector.offset_)
+    # All recordings are checked before the first one is scored.
+    checked = [
+        _checked(detector, rows, times, timesteps, max_gap, source)
+        for rows, times, source in zip(several.recordings, several.times, several.sources, strict=True)
+    ]
+    found = [_search(detector, timesteps, stride, each) for each in checked]
+    table = joined_tables([table for table, _ in found], several.names, several.column)
+    row_scores: Any = [scores for _, scores in found]
+    if several.positions is not None:
+        row_scores = np.concatenate(row_scores)[np.argsort(np.concatenate(several.positions))]
+    elif isinstance(recording, Mapping):
+        row_scores = dict(zip(several.names, row_scores, strict=True))
+    return Events(table, row_scores, detector.offset_)
 
 
-def _checked_recording(
-    detector: ReconstructionDetector, recording: npt.ArrayLike, timesteps: int
-) -> tuple[np.ndarray, list[Any]]:
-    """Return the rows of a recording, a view where possible, and the names of its features."""
-    rows = as_numbers(recording, "recording")
-    if rows.ndim not in (1, 2) or len(rows) < timesteps:
+class _Checked(NamedTuple):
+    rows: np.ndarray
+    names: list[Any]
+    pieces: list[slice]
+    times: Any
+
+
+def _checked(
+    detector: ReconstructionDetector,
+    recording: Any,
+    time: Any,
+    timesteps: int,
+    max_gap: TimeStep | str | None,
+    source: str,
+) -> _Checked:
+    """Return the rows of a recording, the names of its features, its pieces without gaps, and its times as given."""
+    rows, names = checked_rows(detector, recording, timesteps, source)
+    if len(rows) < timesteps:
         raise ValueError(
-            f"Got recording= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,), with at least "
-            f"{timesteps} rows for timesteps={timesteps}. Pass one recording at a time."
+            f"Got {source}= of {counted(len(rows), 'row')}, expected a recording with at least {timesteps} rows for "
+            f"timesteps={timesteps}. Leave out shorter ones."
         )
-    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
-    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
-    if rows.shape[1] != n_features:
-        raise ValueError(
-            f"Got recording= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
-            f"on. Select them: recording[:, columns]."
-        )
-    # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
-    if detector.input_ndim_ == 2 and detector.n_features_in_ not in (1, timesteps):
-        raise ValueError(
-            f"Got timesteps={timesteps}, expected {detector.n_features_in_}, as the detector was fitted on. Pass "
-            f"timesteps=detector.n_timesteps_."
-        )
-    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
-    if len(infinite):
-        raise ValueError(
-            f"Got recording= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
-        )
-    names, fitted = column_labels([recording]), getattr(detector, "feature_names_in_", None)
-    # The names of a table are those of timesteps.
-    fitted = None if detector.input_ndim_ == 2 else fitted
-    if names is not None and fitted is not None and names != list(fitted):
-        raise ValueError(
-            f"Got recording= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
-            f"on. Pass recording[detector.feature_names_in_]."
-        )
-    return rows, list(range(n_features)) if names is None else names
+    times, given_times = known_times(recording, time, len(rows), source, needed=max_gap is not None)
+    pieces = [slice(0, len(rows))] if times is None or max_gap is None else pieces_without_gaps(times, max_gap)
+    return _Checked(rows, names, pieces, given_times)
 
 
-def _pieces(recording: Any, time: Any, max_gap: TimeStep | None, n_rows: int) -> tuple[list[slice], Any]:
-    """Return the rows of each piece without gaps, and the times of all rows as they were given, or None."""
-    index = getattr(recording, "index", None)
-    if time is None and max_gap is None and not hasattr(index, "tz_localize"):
-        return [slice(0, n_rows)], None
-    times = times_of_rows(recording, time, n_rows, "recording")
-    pieces = [slice(0, n_rows)] if max_gap is None else pieces_without_gaps(times, max_gap)
-    return pieces, index if time is None else time
-
-
-def _scores(
-    detector: ReconstructionDetector, windows: np.ndarray, starts: np.ndarray, n_rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score windows, and the rows that they cover; NaN for windows without any value and for rows without a window."""
-    timesteps = windows.shape[1]
-    scores, sums = np.full(len(windows), np.nan), np.zeros((4, n_rows))
-    for batch in chunks(len(windows), timesteps * windows.shape[2]):
-        known = ~np.isnan(windows[batch])
-        chosen = np.flatnonzero(known.any(axis=(1, 2)))
-        if not len(chosen):
-            continue
-        errors = _window_contributions(detector, windows[batch.start + chosen]).sum(axis=2)
-        scores[batch.start + chosen] = -errors.sum(axis=1)
-        _add_errors(sums, starts[batch.start + chosen], errors, known[chosen].sum(axis=2))
-    return scores, _row_scores(sums, timesteps)
-
-
-def _window_contributions(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
-    """Compute the share of each value in the errors of windows, whose values are checked."""
-    lengths = np.full(len(windows), windows.shape[1])
-    complete = not np.isnan(windows).any()
-    sequences = Sequences(values=windows, lengths=lengths, ndim=detector.input_ndim_, complete=complete)
-    return contributions(detector, sequences, np.arange(len(windows)))
-
-
-def _add_errors(sums: np.ndarray, starts: np.ndarray, errors: np.ndarray, n_known: np.ndarray) -> None:
-    """Add the errors of windows to the sums of the rows that they cover.
-
-    Parameters
-    ----------
-    sums : float array of shape (4, n_rows)
-        Changed in place. For each row: the weighted sum of the errors of the windows that cover it, the sum of these
-        weights, the weighted sum of the row's own errors, and the weighted number of its known values.
-    starts : int array of shape (n_windows,)
-        Row at which each window starts.
-    errors : float array of shape (n_windows, timesteps)
-        Share of each timestep in the error of its window, which is a mean over the known values of the window.
-    n_known : int array of the same shape
-        Known values of each timestep.
-    """
-    window_errors = np.stack([errors.sum(axis=1), np.ones(len(errors))])
-    timestep_errors = errors.T * n_known.sum(axis=1)
-    for step, weight in enumerate(centre_weights(errors.shape[1])):
-        sums[:2, starts + step] += weight * window_errors
-        sums[2:, starts + step] += weight * np.stack([timestep_errors[step], n_known[:, step]])
-
-
-def _row_scores(sums: np.ndarray, timesteps: int) -> np.ndarray:
-    """Combine the sums that `_add_errors` describes into a score for each row."""
-    window_sums, window_weights, row_sums, row_weights = sums
-    nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
-    if len(nearby):
-        row_sums, row_weights = (np.convolve(each, nearby, "same") for each in (row_sums, row_weights))
-    with np.errstate(invalid="ignore"):
-        window_errors = window_sums / window_weights
-        row_errors = np.maximum(row_sums, 0) / row_weights
-    # Where no value is known nearby, the windows alone decide.
-    row_errors = np.where(row_weights > 0, row_errors, window_errors)
-    scores: np.ndarray = -(window_errors ** (1 - _ROW_WEIGHT)) * row_errors**_ROW_WEIGHT
-    return scores
-
-
-def _flagged_stretches(
-    scores: np.ndarray, starts: np.ndarray, timesteps: int, offset: float
-) -> Iterator[tuple[int, int, int]]:
-    """Yield first row, last row and the window of the lowest score of flagged windows that touch or overlap."""
-    flagged = np.flatnonzero(scores < offset)
-    parts = np.split(flagged, np.flatnonzero(np.diff(starts[flagged]) > timesteps) + 1) if len(flagged) else []
-    for part in parts:
-        yield int(starts[part[0]]), int(starts[part[-1]] + timesteps - 1), int(part[scores[part].argmin()])
-
-
-def _extent(row_scores: np.ndarray, typical: float, offset: float) -> tuple[int, int]:
-    """Find the first and the last row of an event, of all rows that its windows cover, see `detect_events`."""
-    lowest = np.nanmin(row_scores)
-    far, half = typical + 0.75 * (lowest - typical), typical + 0.5 * (lowest - typical)
-    rare = np.flatnonzero(row_scores <= max(lowest, far, min(offset, half)))
-    return int(rare[0]), int(rare[-1])
-
-
-def _shares(errors: np.ndarray, names: list[Any]) -> dict[Any, float]:
-    """Name the share of each feature in the error of a window, the largest first."""
-    shares = errors / errors.sum()
-    return {names[feature]: float(shares[feature]) for feature in np.argsort(-shares)}
-
-
-def _table(events: list[_Event], times: Any) -> Any:
-    columns = {name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")}
-    if times is not None:
-        # Arrays of pandas keep the time zone, also of no event.
-        times = times.array if hasattr(times, "array") else np.asarray(times)
-        columns |= {f"{name}_time": times.take(columns[name]) for name in ("start", "end")}
-    columns["score"] = np.array([event.score for event in events], float)
-    columns["features"] = np.empty(len(events), object)
-    columns["features"][:] = [event.features for event in events]
-    try:
-        return import_extra("pandas", extra="frames").DataFrame(columns)
-    except ImportError:
-        return Bunch(**columns)
+def _search(
+    detector: ReconstructionDetector, timesteps: int, stride: int, recording: _Checked
+) -> tuple[Any, np.ndarray]:
+    """Return the table of events of a single recording, and the scores of its rows."""
+    row_scores, events = np.full(len(recording.rows), np.nan), []
+    for piece in recording.pieces:
+        search = EventSearch(detector, timesteps, stride, detector.offset_)
+        search.add(recording.rows[piece])
+        row_scores[piece] = search.row_scores()
+        events += [event.later(piece.start) for event in search.events()]
+    return event_table(events, recording.names, detector.heldout_scores_, recording.times), row_scores

@@ -42,7 +42,7 @@ def sequences_from_frame(
     time: str,
     columns: Sequence[str] | None = None,
     *,
-    max_gap: TimeStep | None = None,
+    max_gap: TimeStep | str | None = None,
     freq: TimeStep | str | None = None,
 ) -> FrameSequences:
     """Cut a data frame in long format into one sequence per id.
@@ -61,9 +61,9 @@ def sequences_from_frame(
         categories. Text is refused, because it sorts 10 before 2.
     columns : list of str, default=None
         Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
-    max_gap : number or timedelta, default=None
-        Longest step in time within a sequence. Where a step is longer, the id gets another sequence. By default, the
-        rows of an id are one sequence, however far apart they are.
+    max_gap : number, timedelta or str, default=None
+        Longest step in time within a sequence, such as ``"10min"`` between dates. Where a step is longer, the id gets
+        another sequence. By default, the rows of an id are one sequence, however far apart they are.
     freq : number, timedelta or str, default=None
         Step in time from one row to the next, such as ``"1min"``, as in pandas. Rows that are absent from the frame
         become missing values. The times of a sequence must be whole steps from its first one. ``"MS"`` (starts of
@@ -148,7 +148,7 @@ def frame_from_sequences(
     time: str,
     columns: Sequence[str] | None = None,
     *,
-    max_gap: TimeStep | None = None,
+    max_gap: TimeStep | str | None = None,
     freq: TimeStep | str | None = None,
 ) -> Any:
     """Put values of sequences, such as reconstructions, back into the rows of their data frame.

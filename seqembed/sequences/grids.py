@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.steps import TimeStep, checked_step
+from seqembed.sequences.steps import TimeStep, calendar_offset, checked_step, parsed_step
 from seqembed.sequences.wording import counted
 
 # A time may differ from the grid by this part of a step: float64 rounds sums of steps.
@@ -62,10 +61,10 @@ def on_grid(
     starts = np.flatnonzero(is_start)
     step: Any = freq
     if isinstance(freq, str):
-        offset = _calendar_offset(freq, zone)
+        offset = calendar_offset(freq, zone)
         if offset is not None:
             return _on_calendar(times, starts, freq, offset, zone)
-        step = _parsed_step(freq)
+        step = parsed_step(freq, "freq")
     # Differences of small integers could exceed their range.
     times = times.astype(np.int64) if times.dtype.kind in "bi" else times
     step = checked_step(step, np.diff(times[:1]).dtype, "freq", freq)
@@ -114,37 +113,6 @@ def _local(time: Any, zone: Any) -> Any:
     if zone is None:
         return time
     return import_extra("pandas", extra="frames").Timestamp(time, tz="UTC").tz_convert(zone)
-
-
-def _parsed_step(freq: str) -> Any:
-    """Return a step that is given as text, as a pandas.Timedelta."""
-    pandas = import_extra("pandas", extra="frames")
-    try:
-        return pandas.Timedelta(freq if any(letter.isdigit() for letter in freq) else f"1{freq}")
-    except ValueError as error:
-        raise ValueError(f"Got freq={freq!r}, expected a step such as '5min', 'h', 'D' or 'MS': {error}.") from error
-
-
-def _calendar_offset(freq: str, zone: Any) -> Any:
-    """Return steps that are not all equally long as a pandas.DateOffset, and None for others.
-
-    Such are months and business days, and in a time zone also days and weeks.
-    """
-    pandas = import_extra("pandas", extra="frames")
-    offsets = pandas.offsets
-    with warnings.catch_warnings():
-        # To pandas 2, "m" is an old name of months. We read minutes, as pandas.Timedelta does.
-        warnings.simplefilter("error", FutureWarning)
-        try:
-            offset = pandas.tseries.frequencies.to_offset(freq)
-        except (ValueError, FutureWarning):
-            return None
-    if isinstance(offset, offsets.Week) and "-" not in freq[1:]:
-        # Text without a weekday means weeks from the first row on. To pandas they end on Sunday.
-        offset = offsets.Day(7 * offset.n)
-    if isinstance(offset, offsets.Day):
-        return None if zone is None else offset
-    return None if isinstance(offset, offsets.Tick) else offset
 
 
 def _on_calendar(

@@ -59,7 +59,7 @@ def read_long_format(
     id: str,
     time: str,
     columns: Sequence[str] | None,
-    max_gap: TimeStep | None,
+    max_gap: TimeStep | str | None,
     freq: TimeStep | str | None,
 ) -> LongFormat:
     """Check a data frame and find its sequences.

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from seqembed.extras import import_extra
+
 # A step from one time to another: a number between numbers, a duration between dates. Those of pandas are timedeltas.
 TimeStep: TypeAlias = float | timedelta | np.timedelta64
 
 
-def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep) -> list[slice]:
+def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep | str) -> list[slice]:
     """Cut the rows where the step from one time to the next exceeds `max_gap`.
 
     Parameters
     ----------
     times : array of shape (n_rows,)
         Time of each row, see `seqembed.sequences.times.checked_times`.
-    max_gap : number or timedelta
+    max_gap : number, timedelta or str
         The longest step that is not cut.
 
     Returns
@@ -31,6 +34,8 @@ def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep) -> list[slice]:
     ------
     TypeError
         If `max_gap` is a number between dates or a duration between numbers.
+    ValueError
+        If `max_gap` is missing, or text that is no duration.
 
     Examples
     --------
@@ -41,15 +46,15 @@ def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep) -> list[slice]:
     return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, len(times)], strict=True)]
 
 
-def exceeds(steps: np.ndarray, max_gap: TimeStep) -> np.ndarray:
+def exceeds(steps: np.ndarray, max_gap: TimeStep | str) -> np.ndarray:
     """Find the steps in time that are longer than the longest one allowed.
 
     Parameters
     ----------
     steps : array of numbers or of durations
         From each time to the next.
-    max_gap : number or timedelta
-        The longest step allowed.
+    max_gap : number, timedelta or str
+        The longest step allowed. Text, such as ``"10min"``, is read by pandas.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def exceeds(steps: np.ndarray, max_gap: TimeStep) -> np.ndarray:
     TypeError
         For a number where the steps are durations, and for a duration where they are numbers.
     ValueError
-        For a gap that is missing (NaN, NaT).
+        For a gap that is missing (NaN, NaT), and for text that is no duration.
 
     Examples
     --------
@@ -69,11 +74,22 @@ def exceeds(steps: np.ndarray, max_gap: TimeStep) -> np.ndarray:
     >>> exceeds(np.array([1, 5, 2]), max_gap=2)
     array([False,  True, False])
     """
-    longest = checked_step(max_gap, steps.dtype, "max_gap", max_gap)
+    longest = checked_step(_duration(max_gap), steps.dtype, "max_gap", max_gap)
     if longest != longest:
         raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
     longer: np.ndarray = steps > longest
     return longer
+
+
+def _duration(max_gap: TimeStep | str) -> Any:
+    if not isinstance(max_gap, str):
+        return max_gap
+    if calendar_offset(max_gap) is not None:
+        raise ValueError(
+            f"Got max_gap={max_gap!r}, whose steps are not all equally long, expected a duration. Pass the longest one "
+            f"in days, such as max_gap='31D'."
+        )
+    return parsed_step(max_gap, "max_gap")
 
 
 def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
@@ -105,9 +121,72 @@ def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
     if not (is_duration if dtype.kind == "m" else is_number):
         raise TypeError(
             f"Got {name}={given!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, "
-            f"and pandas.Timedelta or datetime.timedelta for dates."
+            f"and pandas.Timedelta, datetime.timedelta or text such as '10min' for dates."
         )
     if not is_duration:
         return step
     # NumPy would round pandas.Timedelta to microseconds, and does not compare nanoseconds with Python's durations.
     return step.to_timedelta64() if hasattr(step, "to_timedelta64") else np.timedelta64(step)
+
+
+def parsed_step(text: str, name: str) -> Any:
+    """Return a step that is given as text, as a pandas.Timedelta.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"5min"`` or ``"h"``.
+    name : str
+        Name of the parameter, for the message.
+
+    Raises
+    ------
+    ValueError
+        For other text.
+    ImportError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> parsed_step("90s", "freq")
+    Timedelta('0 days 00:01:30')
+    """
+    pandas = import_extra("pandas", extra="frames")
+    try:
+        return pandas.Timedelta(text if any(letter.isdigit() for letter in text) else f"1{text}")
+    except ValueError as error:
+        raise ValueError(f"Got {name}={text!r}, expected a step such as '5min', 'h' or 'D': {error}.") from error
+
+
+def calendar_offset(text: str, zone: Any = None) -> Any:
+    """Return steps that are not all equally long as a pandas.DateOffset, and None for others.
+
+    Such are months and business days, and in a time zone also days and weeks.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"MS"``, ``"B"`` or ``"D"``.
+    zone : str or tzinfo, default=None
+        Time zone of the dates.
+
+    Examples
+    --------
+    >>> calendar_offset("MS"), calendar_offset("D"), calendar_offset("D", "Europe/Berlin")
+    (<MonthBegin>, None, <Day>)
+    """
+    pandas = import_extra("pandas", extra="frames")
+    offsets = pandas.offsets
+    with warnings.catch_warnings():
+        # To pandas 2, "m" is an old name of months. We read minutes, as pandas.Timedelta does.
+        warnings.simplefilter("error", FutureWarning)
+        try:
+            offset = pandas.tseries.frequencies.to_offset(text)
+        except (ValueError, FutureWarning):
+            return None
+    if isinstance(offset, offsets.Week) and "-" not in text[1:]:
+        # Text without a weekday means weeks from the first row on. To pandas they end on Sunday.
+        offset = offsets.Day(7 * offset.n)
+    if isinstance(offset, offsets.Day):
+        return None if zone is None else offset
+    return None if isinstance(offset, offsets.Tick) else offset

@@ -47,7 +47,7 @@ def sliding_windows(
     label: str | Callable[[np.ndarray], object] = "last",
     horizon: int = 0,
     time: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
-    max_gap: TimeStep | None = None,
+    max_gap: TimeStep | str | None = None,
     too_short: str = "error",
 ) -> Windows:
     """Cut a recording into windows.
@@ -76,9 +76,10 @@ def sliding_windows(
     time : array-like of shape (n_rows,), or list of such, default=None
         Time of each row, as numbers or dates, each later than the one before. By default, with `max_gap`, the index of
         a data frame.
-    max_gap : number or timedelta, default=None
-        Longest step in time between neighbouring rows of a window. The recording is cut where a step is longer, and
-        pieces that are shorter than a window are left out. By default, rows count and time does not.
+    max_gap : number, timedelta or str, default=None
+        Longest step in time between neighbouring rows of a window, such as ``"10min"`` between dates. The recording is
+        cut where a step is longer, and pieces that are shorter than a window are left out. By default, rows count and
+        time does not.
     too_short : {"error", "drop"}, default="error"
         What to do with a recording that is shorter than a window: raise an error, or leave it out.
 
@@ -199,7 +200,7 @@ def check_count(name: str, value: Any, least: int) -> None:
 def _listed_recordings(X: Any, y: Any, time: Any) -> tuple[Sequence[Any], Sequence[Any] | None, Sequence[Any] | None]:
     """Return recordings, their labels and their times as lists, also of a single recording."""
     X = listed(X)
-    if not _holds_recordings(X):
+    if not holds_recordings(X, "X"):
         return [X], None if y is None else [y], None if time is None else [time]
     check_same_columns(X)
     labels, times = (None if each is None else list(listed(each)) for each in (y, time))
@@ -212,12 +213,30 @@ def _listed_recordings(X: Any, y: Any, time: Any) -> tuple[Sequence[Any], Sequen
     return X, labels, times
 
 
-def _holds_recordings(X: Any) -> bool:
-    """Return whether `X` is a list of recordings. A list of numbers or of rows is a single recording."""
+def holds_recordings(X: Any, name: str) -> bool:
+    """Tell whether `X` is a list of recordings. A list of numbers or of rows is a single recording.
+
+    Parameters
+    ----------
+    X : object
+        The user's input.
+    name : str
+        Name of the parameter, for the message.
+
+    Raises
+    ------
+    ValueError
+        For an empty list.
+
+    Examples
+    --------
+    >>> holds_recordings([np.zeros(5), np.zeros(9)], "X"), holds_recordings([[1, 2], [3, 4]], "X")
+    (True, False)
+    """
     if not isinstance(X, (list, tuple)):
         return False
     if not len(X):
-        raise ValueError("Got X= as an empty list, expected at least one recording. Check how the list was made.")
+        raise ValueError(f"Got {name}= as an empty list, expected at least one recording. Check how the list was made.")
     # An item of X that is a list of numbers is one row. An item that is an array of one dimension is one recording.
     return np.ndim(X[0]) >= (2 if isinstance(X[0], (list, tuple)) else 1)
 

@@ -1,3 +1,6 @@
+import io
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector
+from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.cross_fitting import default_estimator
 from seqembed.estimators.thresholds import exceeded_by_share
 
@@ -80,6 +83,68 @@ def test_decisions_are_scores_relative_to_the_offset_and_predictions_their_signs
     detector = ReconstructionDetector(Zeros(), contamination=0.2).fit(X)
     np.testing.assert_allclose(detector.decision_function(X), detector.score_samples(X) - detector.offset_)
     np.testing.assert_array_equal(detector.predict(X) == -1, detector.score_samples(X) < detector.offset_)
+
+
+@pytest.mark.parametrize("labels", [None, [-1, *[1] * 39]])
+def test_the_share_of_alarms_changes_after_the_fit_without_another_one(labels):
+    X = noise(40)
+    X[0] *= 5
+    detector = ReconstructionDetector(Zeros(), contamination=0.05).fit(X, labels)
+    chosen = detector.offset_
+    for share in (0.4, 0.1, 0):
+        detector.set_params(contamination=share)
+        assert detector.offset_ == -exceeded_by_share(-detector.heldout_scores_, share)
+        np.testing.assert_array_equal(detector.predict(X) == -1, detector.score_samples(X) < detector.offset_)
+        np.testing.assert_array_equal(detector.decision_function(X), detector.score_samples(X) - detector.offset_)
+    assert detector.set_params(contamination=0.05).offset_ == chosen
+
+
+def test_a_fit_anew_has_the_threshold_of_its_own_share():
+    X = noise(40)
+    detector = ReconstructionDetector(Zeros(), contamination=0.05).fit(X)
+    moved = detector.set_params(contamination=0.2).offset_
+    assert detector.fit(X).offset_ == moved
+
+
+def test_a_share_out_of_range_after_the_fit_is_refused_and_mended_by_another():
+    X = noise(40)
+    detector = ReconstructionDetector(Zeros()).fit(X).set_params(contamination=2)
+    with pytest.raises(ValueError, match="'contamination' parameter of ReconstructionDetector must be"):
+        detector.predict(X)
+    assert detector.set_params(contamination=0.1).predict(X).shape == (40,)
+
+
+def test_a_threshold_of_ones_own_holds_until_the_share_changes():
+    X = noise(40)
+    detector = ReconstructionDetector(Zeros()).fit(X)
+    detector.offset_ = -0.5
+    np.testing.assert_array_equal(detector.predict(X) == -1, detector.score_samples(X) < -0.5)
+    assert detector.set_params(contamination=0.1).offset_ != -0.5
+
+
+def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit():
+    X = noise(40)
+    detector = ReconstructionDetector(small_network()).fit(X).set_params(contamination=0.2)
+    file = io.BytesIO()
+    detector.save(file)
+    for copy in (load(file.getvalue()), pickle.loads(pickle.dumps(detector))):
+        assert copy.offset_ == detector.offset_
+        assert copy.set_params(contamination=0.1).offset_ == -exceeded_by_share(-detector.heldout_scores_, 0.1)
+
+
+def test_a_pickle_whose_threshold_was_stored_follows_the_share_too():
+    X = noise(40)
+    detector = ReconstructionDetector(Zeros(), contamination=0.2).fit(X)
+    state = dict(detector.__getstate__())
+    state["offset_"] = state.pop("_chosen_offset")[0]
+    old = ReconstructionDetector()
+    old.__setstate__(state)
+    assert old.offset_ == detector.offset_
+    assert old.set_params(contamination=0.1).offset_ == detector.set_params(contamination=0.1).offset_
+
+
+def test_a_threshold_of_no_fit_is_none():
+    assert not hasattr(ReconstructionDetector(Zeros()), "offset_")
 
 
 def test_the_threshold_comes_from_networks_that_had_not_seen_the_sequences():

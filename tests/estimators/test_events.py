@@ -1,7 +1,9 @@
+import copy
 import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
@@ -71,7 +73,7 @@ def test_no_window_and_no_event_spans_a_gap(detector):
 def test_a_recording_without_events_has_an_empty_table(detector):
     events = detect_events(detector, waves(300, 0)[100:250], TIMESTEPS)
     assert len(events.table) == 0
-    assert list(events.table) == ["start", "end", "score", "features"]
+    assert list(events.table) == ["start", "end", "score", "severity", "features"]
 
 
 def test_without_pandas_the_table_is_a_bunch(detector, monkeypatch):
@@ -177,6 +179,168 @@ def test_scores_of_rows_come_from_windows_and_from_the_rows_themselves(detector)
         of_windows = sum(weights[step] * shares[window].mean() for window, step in steps) / total
         of_row = sum(weights[step] * shares[window, step] for window, step in steps) / total
         assert -row_scores[row] == pytest.approx(of_windows**0.8 * of_row**0.2)
+
+
+def test_severity_separates_what_is_far_below_the_threshold_from_what_is_near(detector):
+    recording = with_spikes(300, 60)
+    recording[200, 1] += 1.5
+    table = detect_events(detector, recording, TIMESTEPS).table
+    assert len(table) == 2
+    assert table.start.is_monotonic_increasing
+    rarest = table.sort_values("severity").iloc[-1]
+    assert rarest.score == table.score.min()
+    assert rarest.severity > 100 * table.severity.min()
+    # Both are below all held-out scores.
+    assert table.severity.min() > len(detector.heldout_scores_)
+
+
+def test_events_follow_the_share_of_alarms_that_is_set_after_the_fit(detector):
+    recording = with_spikes(300, 200)
+    many = copy.copy(detector).set_params(contamination=0.2)
+    events = detect_events(many, recording, TIMESTEPS)
+    assert events.offset == many.offset_ > detector.offset_
+    assert len(events.table) > len(detect_events(detector, recording, TIMESTEPS).table)
+
+
+def outage(kind):
+    """A recording with 30 rows without a value, and a spike three rows after or before them."""
+    recording = waves(300, 1)
+    recording[100:130] = np.nan
+    spike = 133 if kind == "after" else 96
+    recording[spike, 1] = 8
+    return recording, spike
+
+
+@pytest.mark.parametrize("kind", ["after", "before"])
+def test_a_spike_beside_an_outage_is_found_on_its_own_rows(detector, kind):
+    recording, spike = outage(kind)
+    event = detect_events(detector, recording, TIMESTEPS).table.sort_values("severity").iloc[-1]
+    assert (event.start, event.end) == (spike, spike)
+
+
+def test_events_begin_and_end_with_rows_that_have_values(detector):
+    for first in range(125, 140):
+        recording = waves(300, 1)
+        recording[100:130] = np.nan
+        recording[first : first + 6, 0] = np.nan
+        recording[first + 4 : first + 8, 1] = 8
+        recording[first + 8 : first + 30] = np.nan
+        for event in detect_events(detector, recording, TIMESTEPS).table.itertuples():
+            assert np.isfinite(recording[event.start]).any()
+            assert np.isfinite(recording[event.end]).any()
+
+
+def test_a_gap_is_written_as_text(detector):
+    minutes = pd.date_range("2026-01-01", periods=300, freq="min").where(np.arange(300) < 201)
+    minutes = minutes.fillna(pd.Timestamp("2026-01-02")) + pd.to_timedelta(np.arange(300), "s")
+    frame = pd.DataFrame(with_spikes(300, 199), index=minutes)
+    text, duration = (detect_events(detector, frame, TIMESTEPS, max_gap=gap) for gap in ("2min", pd.Timedelta("2min")))
+    pd.testing.assert_frame_equal(text.table, duration.table)
+    assert 200 in text.table.end.tolist()
+
+
+def machines():
+    minutes = pd.date_range("2026-03-01", periods=300, freq="min", tz="Europe/Oslo")
+    recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90), "still": waves(300, 0)[100:250]}
+    return {name: pd.DataFrame(rows, minutes[: len(rows)], ["flow", "heat"]) for name, rows in recordings.items()}
+
+
+def one_by_one(detector, recordings):
+    found = {name: detect_events(detector, each, TIMESTEPS) for name, each in recordings.items()}
+    tables = [events.table.assign(machine=name) for name, events in found.items() if len(events.table)]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["machine", *table.columns[:-1]]], {name: events.row_scores for name, events in found.items()}
+
+
+def test_a_mapping_of_machines_gives_one_table_with_their_names(detector):
+    recordings = machines()
+    table, row_scores = one_by_one(detector, recordings)
+    events = detect_events(detector, recordings, TIMESTEPS)
+    pd.testing.assert_frame_equal(events.table, table.rename(columns={"machine": "recording"}))
+    assert list(events.row_scores) == list(recordings)
+    for name, scores in row_scores.items():
+        np.testing.assert_array_equal(events.row_scores[name], scores)
+    times = {name: frame.index for name, frame in recordings.items()}
+    arrays = {name: frame.to_numpy() for name, frame in recordings.items()}
+    given = detect_events(detector, arrays, TIMESTEPS, time=times).table
+    assert given.start_time.tolist() == events.table.start_time.tolist()
+
+
+def test_a_list_of_recordings_gives_one_table_with_their_positions(detector):
+    recordings = list(machines().values())
+    by_name = detect_events(detector, machines(), TIMESTEPS)
+    events = detect_events(detector, recordings, TIMESTEPS, max_gap="1min")
+    assert events.table.recording.tolist() == [0, 0, 1]
+    pd.testing.assert_frame_equal(events.table.iloc[:, 1:], by_name.table.iloc[:, 1:])
+    np.testing.assert_array_equal(events.row_scores[1], by_name.row_scores["fan"])
+    arrays = [frame.to_numpy() for frame in recordings]
+    times = [frame.index for frame in recordings]
+    pd.testing.assert_frame_equal(
+        detect_events(detector, arrays, TIMESTEPS, time=times).table.iloc[:, :-1], events.table.iloc[:, :-1]
+    )
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_long_frame_gives_one_table_with_its_ids(detector, library):
+    recordings = machines()
+    long = pd.concat(
+        {name: frame.rename_axis("minute").reset_index() for name, frame in recordings.items()}, names=["machine"]
+    )
+    long = long.reset_index(level="machine").sample(frac=1, random_state=0).reset_index(drop=True)
+    order = list(dict.fromkeys(long.machine))
+    table, row_scores = one_by_one(detector, {name: recordings[name] for name in order})
+    frame = long if library == "pandas" else pl.from_pandas(long)
+    events = detect_events(detector, frame, TIMESTEPS, time="minute", id="machine")
+    if library == "polars":
+        # Arrays of NumPy have no time zone.
+        for name in ("start_time", "end_time"):
+            table[name] = table[name].dt.tz_convert("UTC").dt.tz_localize(None)
+    pd.testing.assert_frame_equal(events.table, table, check_dtype=library == "pandas")
+    for name, scores in row_scores.items():
+        rows = np.flatnonzero(long.machine == name)
+        rows = rows[np.argsort(long.minute.to_numpy()[rows])]
+        np.testing.assert_array_equal(events.row_scores[rows], scores)
+
+
+def test_a_long_frame_may_have_other_columns_if_the_windows_were_named(recwarn):
+    frame = pd.DataFrame(waves(60, 0), columns=["flow", "heat"])
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    named = ReconstructionDetector(network).fit(sliding_windows(frame, TIMESTEPS).windows)
+    long = frame.assign(machine="a", minute=np.arange(60), site="north")[["site", "heat", "minute", "flow", "machine"]]
+    events = detect_events(named, long, TIMESTEPS, time="minute", id="machine")
+    np.testing.assert_array_equal(events.row_scores, detect_events(named, frame, TIMESTEPS).row_scores)
+
+
+def test_several_recordings_without_pandas_have_one_bunch(detector, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}
+    table = detect_events(detector, recordings, TIMESTEPS).table
+    assert table.recording.tolist() == ["pump", "pump", "fan"]
+    assert next(iter(table)) == "recording"
+
+
+def test_mistakes_with_several_recordings_name_the_recording(detector):
+    long = pd.DataFrame(waves(50, 0), columns=["flow", "heat"]).assign(machine="a", minute=np.arange(50))
+    for recording, options, error, message in [
+        ([waves(50, 0), waves(5, 0)], {}, ValueError, r"Got recording\[1\]= of 5 rows"),
+        ({"a": waves(50, 0), "b": waves(50, 0)[:, 0]}, {}, ValueError, r"Got recording\['b'\]= of 1 feature"),
+        ([], {}, ValueError, "Got recording= as an empty list"),
+        ({}, {}, ValueError, "Got recording= as an empty mapping"),
+        ([waves(50, 0)] * 2, {"time": np.arange(50)}, ValueError, "expected a list of one array per recording"),
+        ({"a": waves(50, 0)}, {"time": [np.arange(50)]}, ValueError, "expected a mapping of the same 1 name"),
+        (waves(50, 0), {"id": "machine"}, TypeError, "Got id='machine' with recording= of type ndarray"),
+        (long, {"id": "machine"}, TypeError, "expected the name of the column of times"),
+        (long, {"id": "pump", "time": "minute"}, ValueError, r"without the column \['pump'\]"),
+        (
+            long.assign(score="a"),
+            {"id": "score", "time": "minute"},
+            ValueError,
+            "Got id='score', expected another name",
+        ),
+        (np.zeros((3, 50, 2)), {}, ValueError, r"Pass several recordings as a list: list\(recording\)"),
+    ]:
+        with pytest.raises(error, match=message):
+            detect_events(detector, recording, TIMESTEPS, **options)
 
 
 ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]

@@ -371,8 +371,15 @@ def test_an_id_gets_another_sequence_after_a_gap_and_all_go_back_into_the_frame(
 
 
 def test_a_gap_that_is_no_step_between_times_is_refused():
-    with pytest.raises(TypeError, match=r"Got max_gap='3h'.*pandas\.Timedelta"):
-        sequences_from_frame(pumps(hour=DAYS[[2, 0, 0, 1, 1]]), **KEYS, max_gap="3h")
+    with pytest.raises(TypeError, match=r"Got max_gap=3 .*pandas\.Timedelta.*text such as '10min'"):
+        sequences_from_frame(pumps(hour=DAYS[[2, 0, 0, 1, 1]]), **KEYS, max_gap=3)
+
+
+def test_a_gap_is_written_as_text_like_freq():
+    hours = DAYS[0] + pd.to_timedelta([0, 2, 3, 8], unit="h")
+    frame = pd.DataFrame({"pump": "a", "hour": hours, "flow": [1.0, 2, 3, 4]})
+    sequences = sequences_from_frame(frame, **KEYS, max_gap="3h", freq="1h")
+    assert [len(sequence) for sequence in sequences] == [4, 1]
 
 
 def test_an_id_or_a_time_in_the_index_is_refused_with_the_line_that_mends_it():

@@ -1,0 +1,181 @@
+"""Rare events of a recording that grows, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.event_search import Event, EventSearch
+from seqembed.estimators.event_table import event_table, joined_times, taken_times
+from seqembed.estimators.recordings import checked_rows, known_times
+from seqembed.sequences.steps import TimeStep, pieces_without_gaps
+from seqembed.sequences.windows import check_count
+
+
+class EventStream:
+    """Find the rare events of a recording that grows, as `detect_events` finds them in the whole.
+
+    Each window is scored once, when its last row arrives. Only the last rows are kept, about two windows and those of
+    an event that goes on. The events are those of one call of `detect_events` on all rows so far, to the bit.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted. Its threshold is the one that it has now, for as long as the stream lasts.
+    timesteps : int
+        Rows of a window.
+    stride : int, default=1
+        Rows from the start of one window to the start of the next.
+    max_gap : number, timedelta or str, default=None
+        Longest step in time between neighbouring rows of a window, as in `detect_events`. After a longer one, no window
+        has rows from before.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the detector is not fitted.
+    ValueError, TypeError
+        If `timesteps` or `stride` is not an integer of at least 1.
+
+    See Also
+    --------
+    detect_events : Find the events of whole recordings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, sliding_windows
+    >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    >>> detector = ReconstructionDetector(autoencoder, contamination=0, gap=9, cv=2)
+    >>> stream = EventStream(detector.fit(sliding_windows(recording, timesteps=10).windows), timesteps=10)
+    >>> recording[200:203, 1] = 8
+    >>> for first in range(180, 240, 5):
+    ...     table = stream.update(recording[first : first + 5])
+    ...     for event in table.itertuples():
+    ...         print(f"after row {first + 4}: from row {180 + event.start}, {'ended' if event.ended else 'going on'}")
+    after row 204: from row 200, going on
+    after row 209: from row 200, going on
+    after row 214: from row 200, going on
+    after row 219: from row 200, going on
+    after row 224: from row 200, ended
+    """
+
+    def __init__(
+        self,
+        detector: ReconstructionDetector,
+        timesteps: int,
+        stride: int = 1,
+        *,
+        max_gap: TimeStep | str | None = None,
+    ) -> None:
+        check_is_fitted(detector)
+        for name, value in (("timesteps", timesteps), ("stride", stride)):
+            check_count(name, value, least=1)
+        self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
+        # Read once: after set_params, the stream would not find what one call finds.
+        self._offset = detector.offset_
+        self._n_rows = 0
+        self._begin_piece(0)
+        # Times of the last rows, from `_first_time` on, as the user gave them, and the last one as NumPy's own.
+        self._times: Any = None
+        self._first_time = 0
+        self._last_time: np.ndarray | None = None
+
+    def update(self, rows: npt.ArrayLike, time: npt.ArrayLike | None = None) -> Any:
+        """Read further rows, and return the events that they begin, change or end.
+
+        Parameters
+        ----------
+        rows : array-like of shape (n_rows, n_features) or (n_rows,)
+            The next rows of the recording, one or more. A data frame names the features.
+        time : array-like of shape (n_rows,), default=None
+            Time of each row, as `detect_events` takes them.
+
+        Returns
+        -------
+        table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
+            Events as in the table of `detect_events`, with rows counted from the first one of the stream, and a column
+            "ended". An event that has ended is final: it is not returned again. One that has not is returned by each
+            update until it ends, and its rows, score and severity may change. An event never disappears.
+
+        Raises
+        ------
+        ValueError
+            For rows and times that `detect_events` refuses, for times that are not later than the former ones, and for
+            times after rows without times, or the reverse. The stream then stays as it was.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from seqembed import EventStream, LSTMReconstructor, ReconstructionDetector
+        >>> windows = np.random.default_rng(0).normal(size=(12, 5, 2))
+        >>> network = LSTMReconstructor(3, hidden_units=(), epochs=1)
+        >>> stream = EventStream(ReconstructionDetector(network).fit(windows), timesteps=5)
+        >>> list(stream.update(np.zeros((3, 2))))
+        ['start', 'end', 'score', 'severity', 'features', 'ended']
+        """
+        values, names = checked_rows(self._detector, rows, self._timesteps, "rows")
+        times, given_times = known_times(rows, time, len(values), "rows", needed=self._max_gap is not None)
+        pieces = self._checked_pieces(times, len(values))
+        self._remember_times(times, given_times)
+        ended: list[Event] = []
+        for piece in pieces[:-1]:
+            self._search.add(values[piece])
+            ended += self._events()
+            self._begin_piece(self._n_rows + piece.stop)
+        self._search.add(values[pieces[-1]])
+        self._n_rows += len(values)
+        events = ended + self._events()
+        n_ended = len(ended) + self._search.forget_ended()
+        table = event_table(events, names, self._detector.heldout_scores_, self._times, self._first_time)
+        table["ended"] = np.arange(len(events)) < n_ended
+        self._forget_times()
+        return table
+
+    def _begin_piece(self, first_row: int) -> None:
+        self._search = EventSearch(self._detector, self._timesteps, self._stride, self._offset)
+        self._first_row = first_row
+
+    def _events(self) -> list[Event]:
+        return [event.later(self._first_row) for event in self._search.events()]
+
+    def _checked_pieces(self, times: np.ndarray | None, n_rows: int) -> list[slice]:
+        """Return rows of each piece without gaps. The first piece, which may be empty, goes on from the rows before."""
+        last = self._last_time
+        if self._n_rows and n_rows and (times is None) != (last is None):
+            given, before = ("without", "with") if times is None else ("with", "without")
+            raise ValueError(
+                f"Got rows= {given} times after rows {before} times, expected times for all rows of a stream or for "
+                f"none. Pass time= in each update, or in none."
+            )
+        if times is None or not n_rows:
+            return [slice(0, n_rows)]
+        if last is None:
+            return [slice(0, n_rows)] if self._max_gap is None else pieces_without_gaps(times, self._max_gap)
+        kinds = {last.dtype.kind, times.dtype.kind}
+        if (len(kinds) > 1 and kinds & {"m", "M"}) or times[0] <= last[0]:
+            raise ValueError(
+                f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. Pass only rows "
+                f"that are new: rows[time > last_time]."
+            )
+        if self._max_gap is None:
+            return [slice(0, n_rows)]
+        pieces = pieces_without_gaps(np.concatenate([last, times]), self._max_gap)
+        return [slice(max(piece.start - 1, 0), piece.stop - 1) for piece in pieces]
+
+    def _remember_times(self, times: np.ndarray | None, given: Any) -> None:
+        if times is None or not len(times):
+            return
+        self._last_time = times[-1:]
+        self._times = taken_times(given) if self._times is None else joined_times(self._times, taken_times(given))
+
+    def _forget_times(self) -> None:
+        if self._times is not None:
+            first_time = self._first_row + self._search.first_row
+            self._times = self._times[first_time - self._first_time :]
+            self._first_time = first_time

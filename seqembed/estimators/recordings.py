@@ -1,0 +1,262 @@
+"""Recordings as users pass them to the search for events: one, a list, a mapping, or a data frame in long format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.event_table import taken_times
+from seqembed.sequences.containers import as_numbers, column_labels, is_frame
+from seqembed.sequences.long_format import read_long_format
+from seqembed.sequences.times import times_of_rows
+from seqembed.sequences.windows import holds_recordings
+from seqembed.sequences.wording import counted
+
+
+class Recordings(NamedTuple):
+    """Several recordings with their names.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column of the names in a table of events.
+    names : list
+        Names of the recordings.
+    recordings : list of array-likes
+        Their rows.
+    times : list of array-likes or of None
+        Times of their rows, if they were given.
+    sources : list of str
+        Each recording in the user's code, for messages.
+    positions : list of int arrays of shape (n_rows,), default=None
+        Rows of each recording in the data frame that holds them all.
+    """
+
+    column: str
+    names: list[Any]
+    recordings: list[Any]
+    times: list[Any]
+    sources: list[str]
+    positions: list[np.ndarray] | None = None
+
+
+def recordings_by_name(
+    detector: ReconstructionDetector, recording: Any, time: Any, id: str | None
+) -> Recordings | None:
+    """Return several recordings as lists.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted. It names the columns of values of a data frame in long format.
+    recording, time, id
+        As given to `seqembed.detect_events`.
+
+    Returns
+    -------
+    recordings : Recordings or None
+        None for a single recording.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no recording, for other times than one array for each, and for frames that `sequences_from_frame` refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.utils import Bunch
+    >>> recordings = recordings_by_name(Bunch(), {"a": np.zeros(5), "b": np.zeros(9)}, time=None, id=None)
+    >>> recordings.column, recordings.names, recordings.sources
+    ('recording', ['a', 'b'], ["recording['a']", "recording['b']"])
+    """
+    if id is not None:
+        return _of_long_frame(detector, recording, time, id)
+    if isinstance(recording, Mapping):
+        if not recording:
+            raise ValueError(
+                "Got recording= as an empty mapping, expected at least one recording. Check how it was made."
+            )
+        if time is not None and not (isinstance(time, Mapping) and time.keys() >= recording.keys()):
+            raise ValueError(
+                f"Got recording= as a mapping with time= of type {type(time).__name__}, expected a mapping of the same "
+                f"{counted(len(recording), 'name')}. Pass time={{name: times of this recording, ...}}."
+            )
+        names = list(recording)
+        times = [None if time is None else time[name] for name in names]
+        return Recordings(
+            "recording", names, list(recording.values()), times, [f"recording[{name!r}]" for name in names]
+        )
+    if not holds_recordings(recording, "recording"):
+        return None
+    if time is not None and (not isinstance(time, (list, tuple)) or len(time) != len(recording)):
+        raise ValueError(
+            f"Got time= of type {type(time).__name__} and length {len(time)} for recording= with "
+            f"{counted(len(recording), 'recording')}, expected a list of one array per recording. Pass time=[...]."
+        )
+    positions = range(len(recording))
+    times = [None] * len(recording) if time is None else list(time)
+    return Recordings(
+        "recording", list(positions), list(recording), times, [f"recording[{each}]" for each in positions]
+    )
+
+
+def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: str) -> Recordings:
+    if not is_frame(frame):
+        raise TypeError(
+            f"Got id={id!r} with recording= of type {type(frame).__name__}, expected a data frame in long format. For "
+            f"a list or a mapping of recordings, leave out id=."
+        )
+    existing = list(frame.columns)
+    if time is None or not isinstance(time, str):
+        raise TypeError(
+            f"Got id={id!r} with time= of type {type(time).__name__}, expected the name of the column of times, one of "
+            f"{existing[:10]}. An index becomes a column with recording.reset_index()."
+        )
+    if id in ("start", "end", "start_time", "end_time", "score", "severity", "features"):
+        raise ValueError(
+            f"Got id={id!r}, expected another name than those of the columns of the table of events. Pass "
+            f"recording.rename(columns={{{id!r}: 'machine'}})."
+        )
+    # The names of a table are those of timesteps.
+    fitted = getattr(detector, "feature_names_in_", None) if detector.input_ndim_ == 3 else None
+    columns = None if fitted is None else list(fitted)
+    absent = [name for name in [id, time, *(columns or [])] if name not in existing]
+    if absent:
+        raise ValueError(
+            f"Got recording= without the {'column' if len(absent) == 1 else 'columns'} {absent[:10]}, expected those "
+            f"of id=, time= and of the windows that the detector was fitted on. Choose id= and time= from "
+            f"{existing[:10]}, or rename columns."
+        )
+    layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
+    positions = np.split(layout.order, layout.starts[1:])
+    times = taken_times(layout.frame.get_column(time).to_native())
+    values = layout.frame[layout.columns]
+    names = layout.ids(id).tolist()
+    return Recordings(
+        id,
+        names,
+        [values[rows].to_native() for rows in positions],
+        [times.take(rows) for rows in positions],
+        [f"recording[recording[{id!r}] == {name!r}]" for name in names],
+        positions,
+    )
+
+
+def checked_rows(
+    detector: ReconstructionDetector, recording: Any, timesteps: int, name: str
+) -> tuple[np.ndarray, list[Any]]:
+    """Check rows against the sequences that a detector was fitted on.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    recording : array-like of shape (n_rows, n_features) or (n_rows,)
+        The rows.
+    timesteps : int
+        Rows of a window.
+    name : str
+        Name of the recording in the user's code, for messages.
+
+    Returns
+    -------
+    rows : array of shape (n_rows, n_features)
+        A view where possible.
+    names : list
+        Names of the features, or their numbers.
+
+    Raises
+    ------
+    ValueError
+        For another number of dimensions, features or timesteps, for other names of columns, and for infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> windows = np.random.default_rng(0).normal(size=(12, 5, 2))
+    >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(windows)
+    >>> checked_rows(detector, [[1, 2], [3, 4]], timesteps=5, name="recording")
+    (array([[1, 2],
+           [3, 4]]), [0, 1])
+    """
+    rows = as_numbers(recording, name)
+    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    if rows.ndim not in (1, 2):
+        raise ValueError(
+            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). Pass several recordings "
+            f"as a list: list({name})."
+        )
+    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
+    if rows.shape[1] != n_features:
+        raise ValueError(
+            f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
+            f"on. Select them: {name}[:, columns]. A single row is {name}[numpy.newaxis]."
+        )
+    # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
+    if detector.input_ndim_ == 2 and detector.n_features_in_ not in (1, timesteps):
+        raise ValueError(
+            f"Got timesteps={timesteps}, expected {detector.n_features_in_}, as the detector was fitted on. Pass "
+            f"timesteps=detector.n_timesteps_."
+        )
+    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
+    if len(infinite):
+        raise ValueError(
+            f"Got {name}= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
+        )
+    names, fitted = column_labels([recording]), getattr(detector, "feature_names_in_", None)
+    # The names of a table are those of timesteps.
+    fitted = None if detector.input_ndim_ == 2 else fitted
+    if names is not None and fitted is not None and names != list(fitted):
+        raise ValueError(
+            f"Got {name}= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
+            f"on. Pass {name}[detector.feature_names_in_]."
+        )
+    return rows, list(range(n_features)) if names is None else names
+
+
+def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bool) -> tuple[np.ndarray | None, Any]:
+    """Return the times of rows, if they are given or the index of a data frame holds dates.
+
+    Parameters
+    ----------
+    recording : object
+        The recording, as the user gave it.
+    time : array-like of shape (n_rows,) or None
+        The times, if they were given.
+    n_rows : int
+        Rows of the recording.
+    name : str
+        Name of the recording in the user's code, for messages.
+    needed : bool
+        Whether any index counts as times, and rows without times are refused.
+
+    Returns
+    -------
+    times : array of shape (n_rows,) or None
+        See `seqembed.sequences.times.checked_times`.
+    given : array-like of shape (n_rows,) or None
+        As the user gave them.
+
+    Raises
+    ------
+    ValueError
+        See `seqembed.sequences.times.times_of_rows`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"flow": [1.0, 2.0]}, index=pd.date_range("2026-01-01", periods=2))
+    >>> known_times(frame, None, 2, "recording", needed=False)[0].astype("M8[D]")
+    array(['2026-01-01', '2026-01-02'], dtype='datetime64[D]')
+    >>> known_times([1.0, 2.0], None, 2, "recording", needed=False)
+    (None, None)
+    """
+    index = getattr(recording, "index", None)
+    if time is None and not needed and not hasattr(index, "tz_localize"):
+        return None, None
+    return times_of_rows(recording, time, n_rows, name), index if time is None else time

@@ -1,0 +1,93 @@
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from seqembed import ReconstructionDetector, alarm_rate, detect_events, sliding_windows
+
+TIMESTEPS = 10
+
+
+class Zeros(BaseEstimator):
+    """Reconstructs zeros: scores are those of the noise."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def reconstruct(self, X):
+        return np.zeros_like(X)
+
+
+def noise(n_rows, random_state):
+    random = np.random.default_rng(random_state)
+    spikes = np.where(random.uniform(size=(n_rows, 1)) < 0.02, random.normal(0, 4, (n_rows, 1)), 0)
+    return random.normal(size=(n_rows, 1)) + spikes
+
+
+def fitted(stride=1, **changes):
+    detector = ReconstructionDetector(Zeros(), **changes)
+    return detector.fit(sliding_windows(noise(5000, 0), TIMESTEPS, stride).windows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("contamination", [0.01, 0.04])
+@pytest.mark.parametrize(("training_stride", "stride"), [(1, 1), (4, 1), (1, 5)])
+def test_as_many_alarms_are_raised_on_normal_data_as_expected(contamination, training_stride, stride):
+    detector = fitted(training_stride, contamination=contamination)
+    rate = alarm_rate(detector, TIMESTEPS, stride, every="1min", training_stride=training_stride)
+    unseen = noise(15_000, 1)
+    days = len(unseen) / (24 * 60)
+    n_flagged = (detector.predict(sliding_windows(unseen, TIMESTEPS, stride).windows) == -1).sum()
+    n_events = len(detect_events(detector, unseen, TIMESTEPS, stride).table)
+    assert n_flagged / days == pytest.approx(rate.windows_per_day, rel=0.5)
+    assert n_events / days == pytest.approx(rate.events_per_day, rel=0.5)
+
+
+def test_the_share_after_the_fit_counts_and_fewer_alarms_can_be_asked_for():
+    detector = fitted(contamination=0.02)
+    rate = alarm_rate(detector, TIMESTEPS, every="1min")
+    share = 0.02 * 2 / rate.events_per_day
+    asked = alarm_rate(detector.set_params(contamination=share), TIMESTEPS, every="1min")
+    assert asked.events_per_day == pytest.approx(2, rel=0.5)
+    assert asked.windows_per_day == pytest.approx(share * 24 * 60)
+
+
+def test_labels_and_a_threshold_of_ones_own_have_a_rate_too():
+    detector = fitted(contamination=0.02)
+    rate = alarm_rate(detector, TIMESTEPS, every="1min")
+    detector.offset_ = detector.offset_ - 1e-9
+    assert alarm_rate(detector, TIMESTEPS, every="1min").windows_per_day == pytest.approx(
+        rate.windows_per_day, rel=0.01
+    )
+    assert alarm_rate(detector.set_params(contamination=0), TIMESTEPS, every="1min").windows_per_day > 0
+
+
+def test_the_step_is_text_or_a_duration():
+    detector = fitted()
+    rates = {
+        alarm_rate(detector, TIMESTEPS, every=every) for every in ("90s", timedelta(seconds=90), pd.Timedelta("90s"))
+    }
+    assert len(rates) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"every": 60}, TypeError, "Got every=60, expected the time from one row to the next.*every='60s'"),
+        ({"every": "0s"}, ValueError, "Got every='0s', expected a positive step"),
+        ({"every": "soon"}, ValueError, "Got every='soon', expected a step such as '5min'"),
+        ({"every": "1min", "stride": 0}, ValueError, "Got stride=0"),
+        ({"every": "1min", "training_stride": 0}, ValueError, "Got training_stride=0"),
+    ],
+)
+def test_steps_that_are_none_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        alarm_rate(fitted(), TIMESTEPS, **options)
+
+
+def test_a_rate_needs_a_fit():
+    with pytest.raises(NotFittedError):
+        alarm_rate(ReconstructionDetector(), TIMESTEPS, every="1min")

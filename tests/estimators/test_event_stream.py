@@ -1,0 +1,151 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
+
+TIMESTEPS = 16
+
+
+def waves(n_rows, random_state):
+    noise = np.random.default_rng(random_state).normal(0, 0.1, (n_rows, 2))
+    return np.sin(np.arange(2 * n_rows) / 3).reshape(n_rows, 2) + noise
+
+
+@pytest.fixture(scope="module")
+def detector():
+    autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=5, random_state=0)
+    detector = ReconstructionDetector(autoencoder, contamination=0.02, gap=TIMESTEPS - 1)
+    return detector.fit(sliding_windows(waves(300, 0), TIMESTEPS).windows)
+
+
+def eventful():
+    """Spikes alone, in pairs that touch, at both ends, and beside rows without values; a long event."""
+    recording = waves(300, 1)
+    recording[[2, 60, 75, 133, 190, 298], 1] = 6
+    recording[100:130] = np.nan
+    recording[150, 0] = np.nan
+    recording[210:240, 0] += 1
+    return recording
+
+
+def streamed(stream, recording, n_rows, time=None):
+    """All events of a stream that gets some rows at a time: those that have ended, and the last that have not."""
+    tables = []
+    for first in range(0, len(recording), n_rows):
+        part = slice(first, first + n_rows)
+        table = stream.update(recording[part], None if time is None else time[part])
+        tables.append(table[table.ended])
+    tables.append(table[~table.ended])
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True).drop(columns="ended")
+
+
+@pytest.mark.parametrize("stride", [1, 3, TIMESTEPS + 4])
+@pytest.mark.parametrize("n_rows", [pytest.param(1, marks=pytest.mark.slow), 7, 64, 300])
+def test_the_events_of_a_stream_are_those_of_the_whole_recording(detector, n_rows, stride):
+    whole = detect_events(detector, eventful(), TIMESTEPS, stride).table
+    assert len(whole) > (3 if stride < TIMESTEPS else 1)
+    stream = EventStream(detector, TIMESTEPS, stride)
+    pd.testing.assert_frame_equal(streamed(stream, eventful(), n_rows), whole, check_exact=True)
+
+
+def test_at_any_time_the_events_are_those_of_all_rows_so_far(detector):
+    stream, ended, recording = EventStream(detector, TIMESTEPS), [], eventful()
+    for n_rows in range(10, 301, 10):
+        table = stream.update(recording[n_rows - 10 : n_rows])
+        if n_rows < TIMESTEPS:
+            assert not len(table)
+            continue
+        so_far = pd.concat([*ended, table], ignore_index=True).drop(columns="ended")
+        whole = detect_events(detector, recording[:n_rows], TIMESTEPS).table
+        assert len(so_far) == len(whole)
+        if len(whole):
+            pd.testing.assert_frame_equal(so_far, whole, check_exact=True, check_dtype=False)
+        ended += [table[table.ended]] if table.ended.any() else []
+
+
+def gap_after(row):
+    minutes = np.arange(300)
+    minutes[row:] += 60
+    return pd.Timestamp("2026-03-29", tz="Europe/Berlin") + pd.to_timedelta(minutes, unit="min")
+
+
+@pytest.mark.parametrize("n_rows", [pytest.param(1, marks=pytest.mark.slow), 7, 300])
+@pytest.mark.parametrize("kind", ["index", "time", "numbers"])
+def test_a_stream_knows_times_and_gaps(detector, kind, n_rows):
+    time = gap_after(61)
+    options = {"max_gap": 1 if kind == "numbers" else "1min"}
+    recording = eventful()
+    if kind == "index":
+        recording, time = pd.DataFrame(recording, index=time), None
+    elif kind == "numbers":
+        time = time.tz_convert("UTC").tz_localize(None).to_numpy("M8[m]").astype(int)
+    whole = detect_events(detector, recording, TIMESTEPS, time=time, **options).table
+    assert 60 in whole.end.tolist()
+    stream = EventStream(detector, TIMESTEPS, **options)
+    pd.testing.assert_frame_equal(streamed(stream, recording, n_rows, time), whole, check_exact=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, int])
+def test_rows_of_any_dtype_are_judged_like_the_whole(detector, dtype):
+    recording = np.nan_to_num(eventful()).astype(dtype)
+    whole = detect_events(detector, recording, TIMESTEPS).table
+    pd.testing.assert_frame_equal(streamed(EventStream(detector, TIMESTEPS), recording, 9), whole, check_exact=True)
+
+
+def test_each_window_is_scored_once_and_few_rows_are_kept(detector, monkeypatch):
+    network, scored = detector.estimators_[0], []
+    reconstruct = network.reconstruct
+    monkeypatch.setattr(network, "reconstruct", lambda X: scored.append(len(X)) or reconstruct(X))
+    stream = EventStream(detector, TIMESTEPS)
+    for rows in np.split(waves(300, 2), 60):
+        stream.update(rows)
+        assert stream._search.row_scores().shape[0] <= 4 * TIMESTEPS
+    assert sum(scored) == 300 - TIMESTEPS + 1
+
+
+def test_a_stream_keeps_the_threshold_that_it_began_with(detector):
+    whole = detect_events(detector, eventful(), TIMESTEPS).table
+    stream = EventStream(detector, TIMESTEPS)
+    try:
+        detector.set_params(contamination=0.3)
+        pd.testing.assert_frame_equal(streamed(stream, eventful(), 50), whole)
+    finally:
+        detector.set_params(contamination=0.02)
+
+
+def test_no_rows_are_no_news(detector):
+    stream = EventStream(detector, TIMESTEPS)
+    for rows in (np.empty((0, 2)), eventful()[:60], np.empty((0, 2))):
+        table = stream.update(rows)
+    assert stream.update(np.empty((0, 2))).equals(table)
+
+
+def test_a_refused_update_leaves_the_stream_as_it_was(detector):
+    recording, time = eventful(), gap_after(61)
+    stream = EventStream(detector, TIMESTEPS)
+    stream.update(recording[:50], time[:50])
+    for rows, times, message in [
+        (recording[50], None, r"Got rows= of 1 feature, expected 2.*rows\[numpy.newaxis\]"),
+        (recording[50:60], None, "Got rows= without times after rows with times"),
+        (recording[50:60], time[49:59], "Got time= that begins at .* expected later times"),
+        (recording[50:60], np.arange(10), "expected later times"),
+        (recording[50:60], time[50:55], r"time= of shape \(5,\) for 10 rows"),
+        (np.full((10, 2), np.inf), time[50:60], "Got rows= with infinity in row 0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            stream.update(rows, times)
+    table = stream.update(recording[50:], time[50:])
+    expected = detect_events(detector, recording, TIMESTEPS, time=time).table
+    assert table.end.tolist() == expected.end.tolist()[-len(table) :]
+
+
+def test_a_stream_needs_a_fitted_detector_and_counts(detector):
+    with pytest.raises(NotFittedError):
+        EventStream(ReconstructionDetector(), TIMESTEPS)
+    with pytest.raises(ValueError, match="Got stride=0, expected an integer of at least 1"):
+        EventStream(detector, TIMESTEPS, 0)
+    with pytest.raises(TypeError, match=r"Got timesteps=2\.5"):
+        EventStream(detector, 2.5)

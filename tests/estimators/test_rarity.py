@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from seqembed.estimators.rarity import windows_between
+from seqembed.estimators.thresholds import exceeded_by_share
+
+
+def normal_scores(n_samples, random_state=0):
+    return -np.square(np.random.default_rng(random_state).normal(size=(n_samples, 20))).mean(axis=1)
+
+
+@pytest.mark.parametrize("n_samples", [1, 5, 30, 1000])
+def test_the_lower_a_score_the_rarer_it_is(n_samples):
+    scores = -np.geomspace(0.01, 1e6, 2000)
+    windows = windows_between(scores, normal_scores(n_samples))
+    assert (windows >= 1).all()
+    assert np.isfinite(windows).all()
+    beyond = scores < normal_scores(n_samples).min()
+    assert (np.diff(windows) >= 0).all()
+    assert (np.diff(windows[beyond]) > 0).all()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.013, 1 / 1001])
+def test_the_threshold_of_a_share_is_reached_once_in_one_over_the_share(share):
+    scores = normal_scores(1000)
+    threshold = -exceeded_by_share(-scores, share)
+    assert windows_between([threshold], scores)[0] == pytest.approx(1 / share)
+
+
+@pytest.mark.parametrize("tail", ["light", "heavy"])
+def test_what_comes_once_in_ten_thousand_windows_is_said_to_be_about_as_rare(tail):
+    def normal_errors(n_samples, random):
+        size = (n_samples, 10)
+        return np.square(random.normal(size=size) if tail == "light" else random.standard_t(8, size)).mean(axis=1)
+
+    random = np.random.default_rng(0)
+    score = -np.quantile(normal_errors(200_000, random), 1 - 1e-4)
+    said = [windows_between([score], -normal_errors(500, random))[0] for _ in range(20)]
+    assert 1_000 < np.median(said) < 100_000
+
+
+def test_scores_that_are_all_alike_and_those_that_no_network_reads_have_a_number():
+    assert windows_between([-1.0, -2.0], -np.ones(20))[1] > 21
+    assert windows_between([-1e200], normal_scores(20))[0] == np.inf
+    assert windows_between([], normal_scores(20)).shape == (0,)
