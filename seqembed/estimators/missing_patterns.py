@@ -19,9 +19,10 @@ from seqembed.estimators.residuals import ResidualWeights
 from seqembed.sequences.axes import without_feature_axis
 from seqembed.sequences.collection import Sequences, check_sequences
 
-# Patterns of missing values that held-out sequences get, fewer if they are large, and how many of them count for a
-# sequence: the most similar ones.
+# Patterns of missing values that held-out sequences get, fewer if sequences are large or few, and how many of them
+# count for a sequence: the most similar ones.
 _MOST_PATTERNS, _FEWEST_PATTERNS, _MOST_VALUES, _N_SIMILAR = 12288, 64, 1 << 24, 200
+_PATTERNS_PER_SEQUENCE = 32
 # Numbers that describe a pattern.
 N_DESCRIPTIONS = 8
 # Complete held-out sequences that are enough for a distribution of their errors.
@@ -80,7 +81,7 @@ class MissingPatterns(NamedTuple):
         >>> patterns = MissingPatterns(complete, np.ones((10, 1)), none, of_one_value)
         >>> known = np.arange(10).reshape(1, 10, 1) < [[[10]], [[1]]]
         >>> patterns.comparable(np.array([4.0, 4.0]), known, np.array([10, 10])).round(1)
-        array([4. , 1.8])
+        array([4., 2.])
         """
         comparable = np.array(errors, np.float64)
         counts = known.sum(axis=(1, 2))
@@ -168,7 +169,7 @@ def learn_missing_patterns(
     >>> weights = learn_weights(residuals, X, sequences.lengths, "robust")
     >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, weights)
     >>> patterns.value_errors.shape, patterns.excesses.shape
-    ((4, 2), (12288,))
+    ((4, 2), (288,))
     """
     _, n_timesteps, n_features = residuals.shape
     random, lengths = check_random_state(_SEED), sequences.lengths[rows]
@@ -183,7 +184,8 @@ def learn_missing_patterns(
         np.empty((0, N_DESCRIPTIONS), np.float32),
         np.empty(0, np.float32),
     )
-    n_patterns = int(np.clip(_MOST_VALUES // (n_timesteps * n_features), _FEWEST_PATTERNS, _MOST_PATTERNS))
+    most = min(_MOST_PATTERNS, _PATTERNS_PER_SEQUENCE * len(rows))
+    n_patterns = max(_FEWEST_PATTERNS, min(_MOST_VALUES // (n_timesteps * n_features), most))
     drawn = np.linspace(0, len(rows) - 1, n_patterns).round().astype(int)
     descriptions, excesses = [], []
     for estimator, block in zip(estimators, blocks, strict=True):
