@@ -16,8 +16,9 @@ from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.columns import check_columns, remember_columns
+from seqembed.sequences.columns import check_columns, column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.labels import rare_mask
 from seqembed.sequences.wording import counted
@@ -139,6 +140,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     # scikit-learn's flag for detectors that judge new data only, like LocalOutlierFactor(novelty=True).
     novelty = True
 
+    offset_: float
+
     def __init__(
         self,
         estimator: BaseEstimator | None = None,
@@ -223,16 +226,18 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
         else:
             threshold, report = exceeded_by_share(errors, self.contamination), {}
-        remember_columns(self, sequences)
-        self.estimators_ = estimators
-        self.offset_ = -threshold
-        self.heldout_scores_ = -errors
-        self.report_ = report
-        self.feature_scales_ = weights.feature_scales
-        self.precision_ = weights.precision
-        self.length_exponent_ = weights.length_exponent
-        self.n_timesteps_ = weights.n_timesteps
-        self.input_ndim_ = sequences.ndim
+        fitted = {
+            "estimators_": estimators,
+            "offset_": -threshold,
+            "heldout_scores_": -errors,
+            "report_": report,
+            "feature_scales_": weights.feature_scales,
+            "precision_": weights.precision,
+            "length_exponent_": weights.length_exponent,
+            "n_timesteps_": weights.n_timesteps,
+            "input_ndim_": sequences.ndim,
+        }
+        replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
         return self
 
     @property
