@@ -233,6 +233,11 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         FloatingPointError
             When the loss is no longer finite. The estimator stays as it was.
 
+        Notes
+        -----
+        Pass equally many sequences of one length each time, where you can. TensorFlow compiles the network for each
+        other shape of batches. This takes a second or more, and tens of megabytes that it keeps until the process ends.
+
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
