@@ -5,8 +5,8 @@ Makes many small fits in one process, in turn: that of a network in NumPy, a `Se
 one of six shapes. Memory is the number of resident anonymous pages. In the first half, caches fill up and the allocator
 finds its size. So the slope is that of a line through the second half, by least squares. Linux only.
 
-With ``--new-shapes``, the shapes differ from fit to fit. TensorFlow then compiles most passes of `partial_fit` anew, and
-keeps what it has compiled.
+With ``--new-shapes``, the shapes differ from fit to fit. TensorFlow then compiles most passes of `partial_fit` anew,
+and keeps what it has compiled.
 """
 
 from __future__ import annotations
