@@ -16,7 +16,7 @@ from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.containers import as_numbers, column_labels
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import times_of_rows
+from seqembed.sequences.times import times_of_rows, zone_of
 from seqembed.sequences.windows import sliding_windows
 from seqembed.sequences.wording import counted
 
@@ -275,12 +275,18 @@ def _table(events: list[_Event], times: Any) -> Any:
     columns = {name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")}
     if times is not None:
         # Arrays of pandas keep the time zone, also of no event.
-        times = times.array if hasattr(times, "array") else np.asarray(times)
-        columns |= {f"{name}_time": times.take(columns[name]) for name in ("start", "end")}
+        array = times.array if hasattr(times, "array") else np.asarray(times)
+        columns |= {f"{name}_time": array.take(columns[name]) for name in ("start", "end")}
     columns["score"] = np.array([event.score for event in events], float)
     columns["features"] = np.empty(len(events), object)
     columns["features"][:] = [event.features for event in events]
     try:
-        return import_extra("pandas", extra="frames").DataFrame(columns)
+        pandas = import_extra("pandas", extra="frames")
     except ImportError:
         return Bunch(**columns)
+    table, zone = pandas.DataFrame(columns), zone_of(times)
+    for name in ("start_time", "end_time") if zone is not None else ():
+        if table[name].dt.tz is None:
+            # NumPy has no zones: what it makes of dates of polars is in UTC.
+            table[name] = table[name].dt.tz_localize("UTC").dt.tz_convert(zone)
+    return table
