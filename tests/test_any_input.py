@@ -5,6 +5,8 @@
 
 import warnings
 
+import dask.array as da
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -19,12 +21,14 @@ from seqembed import (
     LSTMReconstructor,
     ReconstructionDetector,
     SequenceSummary,
+    detect_events,
     merge_windows,
     sequences_from_frame,
     sequences_from_padded,
     sliding_windows,
     temporalize,
 )
+from seqembed.codec import SequenceCodec
 
 # What the docstrings announce.
 ERRORS = (ValueError, TypeError, FloatingPointError)
@@ -51,6 +55,35 @@ def outcome(call):
 dtypes = st.sampled_from(["f4", "f8", "f2", "i4", "u1", "i8", "b1"])
 
 
+def some_values(sequences, random):
+    for sequence in sequences:
+        sequence[random.uniform(size=sequence.shape) < 0.2] = np.nan
+
+
+def a_stretch(sequences, random):
+    """At the start, in the middle or at the end of a sequence."""
+    sequence = sequences[random.integers(len(sequences))]
+    first = random.integers(len(sequence))
+    sequence[first : first + random.integers(1, 4)] = np.nan
+
+
+def a_feature_of_a_sequence(sequences, random):
+    sequences[random.integers(len(sequences))][:, 0] = np.nan
+
+
+def a_feature_of_all(sequences, random):
+    for sequence in sequences:
+        sequence[:, -1] = np.nan
+
+
+def a_sequence(sequences, random):
+    sequences[random.integers(len(sequences))][:] = np.nan
+
+
+# What an outage takes.
+OUTAGES = [some_values, some_values, a_stretch, a_stretch, a_feature_of_a_sequence, a_feature_of_all, a_sequence]
+
+
 @st.composite
 def collections(draw):
     """Sequences of small shapes, as a list of arrays of shape (n_timesteps, n_features)."""
@@ -59,11 +92,32 @@ def collections(draw):
     if draw(st.booleans()):
         lengths = [draw(st.integers(1, longest)) for _ in range(n_samples)]
     random, dtype = np.random.default_rng(draw(st.integers(0, 99))), np.dtype(draw(dtypes))
-    sequences = [(100 * random.uniform(size=(length, n_features))).astype(dtype) for length in lengths]
-    if dtype.kind == "f" and draw(st.booleans()):
-        for sequence in sequences:
-            sequence[random.uniform(size=sequence.shape) < 0.2] = np.nan
+    sequences = [100 * random.uniform(size=(length, n_features)) for length in lengths]
+    if dtype in (np.float32, np.float64) and draw(st.booleans()):
+        # Sizes of very different orders of magnitude.
+        sequences = [sequence * random.lognormal(0, 2.5) for sequence in sequences]
+    outages = draw(st.lists(st.sampled_from(OUTAGES), max_size=2))
+    sequences = [sequence.astype(dtype) for sequence in sequences]
+    if outages and dtype.kind != "f":
+        # What is missing among integers and truth values is masked, or NaN among floats.
+        sequences = [sequence.astype(np.float64) for sequence in sequences]
+    for take in outages:
+        take(sequences, random)
     return sequences
+
+
+def masked(values):
+    """What is missing, under a mask that hides a number; integers where all values are."""
+    mask = np.isnan(values)
+    # NumPy warns of float16: it cannot hold what NumPy fills masked places with.
+    numbers = np.where(mask, 77, values).astype(np.promote_types(values.dtype, np.float32))
+    are_whole = (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**53
+    return np.ma.array(numbers.astype(np.int64) if are_whole else numbers, mask=mask)
+
+
+def lazy(values):
+    """Masked blocks of a row or two."""
+    return da.from_array(masked(values), chunks=(2, *values.shape[1:]))
 
 
 def containers(sequences):
@@ -76,7 +130,8 @@ def containers(sequences):
         "nested lists": ([sequence.tolist() for sequence in sequences], None),
         "array of objects": (objects, None),
         "mapping view": (dict(enumerate(sequences)).values(), None),
-        "masked arrays": ([np.ma.masked_invalid(sequence) for sequence in sequences], None),
+        "masked arrays": ([masked(sequence) for sequence in sequences], None),
+        "masked dask arrays": ([lazy(sequence) for sequence in sequences], None),
         "pandas frames": ([pd.DataFrame(sequence, columns=names) for sequence in sequences], None),
         "None for NaN": (
             [[[None if value != value else value for value in row] for row in each.tolist()] for each in sequences],
@@ -93,7 +148,10 @@ def containers(sequences):
     if (lengths == lengths[0]).all():
         forms["array"], forms["Fortran's order"] = (padded, None), (np.asfortranarray(padded), None)
         forms["big-endian"] = (padded.astype(padded.dtype.newbyteorder(">")), None)
-        forms["masked array"] = (np.ma.masked_invalid(padded), None)
+        forms["masked array"] = (masked(padded), None)
+        forms["masked dask array"] = (lazy(padded), None)
+    else:
+        forms["masked padded array"], forms["lazy padded array"] = (masked(padded), lengths), (lazy(padded), lengths)
     return forms
 
 
@@ -120,6 +178,7 @@ def test_every_container_of_the_same_values_gives_the_same_result(sequences, kin
             np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.slow
 @given(collections())
 def test_every_container_of_the_same_values_has_the_same_summary(sequences):
     expected = outcome(lambda: SequenceSummary(2).fit_transform(sequences))
@@ -189,10 +248,9 @@ frames = st.fixed_dictionaries(
     }
 ).map(pd.DataFrame)
 steps = st.one_of(numbers, st.timedeltas(), st.text(max_size=4))
-FITTED = LSTMAutoencoder(2, hidden_units=(2,), epochs=1, random_state=0).fit(
-    np.random.default_rng(0).normal(size=(6, 4, 2))
-)
-SUMMARY = SequenceSummary(2).fit(np.random.default_rng(0).normal(size=(6, 4, 2)))
+WAVES = np.random.default_rng(0).normal(size=(6, 4, 2))
+FITTED = LSTMAutoencoder(2, hidden_units=(2,), epochs=1, random_state=0).fit(WAVES)
+SUMMARY = SequenceSummary(2).fit(WAVES)
 DETECTOR = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0))
 
 
@@ -276,6 +334,44 @@ def calls(draw):
 
 
 @given(calls())
-def test_any_call_gives_a_result_or_an_error_in_words(call):
+def test_any_call_gives_a_result_or_an_error_in_words_that_leaves_the_estimator_as_it_was(call):
     function, positional, named = call
-    outcome(lambda: function(*positional, **named))
+    estimator = getattr(function, "__self__", None)
+    before = joblib.hash(vars(estimator)) if estimator is not None else None
+    if outcome(lambda: function(*positional, **named)) is None and estimator is not None:
+        assert joblib.hash(vars(estimator)) == before
+
+
+JUDGE = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0), contamination=0.4)
+JUDGE.fit(np.random.default_rng(0).normal(size=(20, 2, 2)))
+LOSSLESS = SequenceCodec(max_error=0).fit(WAVES)
+# Functions of a recording of two features.
+OF_RECORDINGS = {
+    "windows": lambda rows: sliding_windows(rows, 2).windows,
+    "windows of several": lambda rows: sliding_windows([rows, rows], 2, too_short="drop").windows,
+    "post's windows": lambda rows: temporalize(rows, np.zeros(len(rows)), 2)[0],
+    "merged": lambda rows: merge_windows(rows, np.arange(len(rows)), len(rows) + 1),
+    "merged by the median": lambda rows: merge_windows(rows, np.arange(len(rows)), len(rows) + 1, how="median"),
+    "unpadded": lambda rows: np.concatenate(sequences_from_padded(rows)),
+    "events": lambda rows: detect_events(JUDGE, rows, 2).row_scores,
+    "decoded": lambda rows: LOSSLESS.decode(LOSSLESS.encode([rows]))[0],
+    "scores of a list": lambda rows: JUDGE.score_samples([rows, rows]),
+}
+
+
+@pytest.mark.slow
+@given(
+    st.sampled_from([*OF_RECORDINGS]),
+    hnp.arrays(np.float64, st.tuples(st.integers(2, 9), st.just(2)), elements=st.integers(-99, 99)),
+    st.data(),
+)
+def test_what_is_masked_is_missing_to_every_function(name, rows, data):
+    rows[data.draw(hnp.arrays(bool, rows.shape))] = np.nan
+    if data.draw(st.booleans()):
+        rows = rows + 0.5
+    expected = outcome(lambda: OF_RECORDINGS[name](rows))
+    for form in (masked(rows), lazy(rows)):
+        result = outcome(lambda form=form: OF_RECORDINGS[name](form))
+        assert (result is None) == (expected is None)
+        if expected is not None:
+            np.testing.assert_array_equal(result, expected)

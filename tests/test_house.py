@@ -14,10 +14,11 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 
 # The wings and single files of the package, and what of the package each may import, at module level or inside a
 # function. Each may import itself.
-EVERYBODY = ("extras", "files", "parallel", "sklearn_private", "user_warning", "version")
+EVERYBODY = ("extras", "files", "fitted_attributes", "parallel", "sklearn_private", "user_warning", "version")
 MAY_IMPORT = {
     "version": (),
     "extras": (),
+    "fitted_attributes": (),
     "parallel": (),
     "sklearn_private": (),
     "user_warning": (),

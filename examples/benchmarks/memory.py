@@ -1,4 +1,4 @@
-"""How much memory a piece of code allocates at its peak. Linux only."""
+"""How much memory a process has allocated, and a piece of code at its peak. Linux only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def watched_memory() -> Iterator[list[float]]:
 
     Yields a list of one number: the megabytes that they have grown by since the start, at the peak so far.
     """
-    before, peak, done = _allocated(), [0.0], threading.Event()
+    before, peak, done = allocated(), [0.0], threading.Event()
 
     def watch():
         while not done.wait(0.01):
-            peak[0] = max(peak[0], _allocated() - before)
+            peak[0] = max(peak[0], allocated() - before)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -30,5 +30,6 @@ def watched_memory() -> Iterator[list[float]]:
         watcher.join()
 
 
-def _allocated() -> float:
+def allocated() -> float:
+    """Return the megabytes of the anonymous pages of this process."""
     return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024

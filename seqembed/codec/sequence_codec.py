@@ -32,6 +32,7 @@ from seqembed.files.atomic import Writable, write
 from seqembed.files.safetensors_file import InvalidFileError, Readable
 from seqembed.files.safetensors_file import pack as pack_file
 from seqembed.files.safetensors_file import unpack as unpack_file
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.model import TrainedModel
 from seqembed.sequences.columns import check_names
 from seqembed.sequences.containers import SequencesLike
@@ -117,6 +118,10 @@ class SequenceCodec(BaseEstimator):
         "bits": [Interval(Real, 0, None, closed="neither"), None],
     }
 
+    coder_: BoundedCoder | EmbeddingCoder
+    n_features_in_: int
+    _fingerprint: bytes
+
     def __init__(
         self,
         estimator: Any = None,
@@ -172,13 +177,11 @@ class SequenceCodec(BaseEstimator):
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
-            self.__dict__.pop("bound_", None)
         else:
             bound = feature_bounds(arrays, self.max_error, self.max_relative_error)
             coder = learn_bounded_coder(arrays, bound, trained)
-            self.bound_ = bound
-        self.coder_, self.n_features_in_, self._fingerprint = coder, n_features, fingerprint(coder)
-        self._remember_names(sequences.names)
+        fitted = _fitted_attributes(coder, n_features, sequences.names)
+        replace_attributes(self, fitted, removed=("bound_", "feature_names_in_"))
         return self
 
     def encode(self, X: SequencesLike) -> bytes:
@@ -420,19 +423,11 @@ class SequenceCodec(BaseEstimator):
             raise InvalidFileError("Got a file without a name for each feature.")
         parameters = {name: description["parameters"].get(name) for name in ("max_error", "max_relative_error", "bits")}
         codec = cls(estimator, **parameters)
-        codec.coder_ = restored(description, arrays, codec._copied_model())
-        codec.n_features_in_, codec._fingerprint = n_features, fingerprint(codec.coder_)
+        coder = restored(description, arrays, codec._copied_model())
+        replace_attributes(codec, _fitted_attributes(coder, n_features, names))
         if codec._fingerprint.hex() != description["fingerprint"]:
             raise InvalidFileError("Got another estimator than the codec was fitted with, or a file that was changed.")
-        if isinstance(codec.coder_, BoundedCoder):
-            codec.bound_ = codec.coder_.lattice.bound
-        codec._remember_names(names)
         return codec
-
-    def _remember_names(self, names: list[str] | tuple[str, ...] | None) -> None:
-        self.__dict__.pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = np.array(names, object)
 
     def _check_parameters(self) -> None:
         """Refuse parameters that do not go together."""
@@ -463,6 +458,18 @@ class SequenceCodec(BaseEstimator):
         if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
         return header
+
+
+def _fitted_attributes(
+    coder: BoundedCoder | EmbeddingCoder, n_features: int, names: list[str] | tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Return the attributes of a fitted codec by name."""
+    attributes: dict[str, Any] = {"coder_": coder, "n_features_in_": n_features, "_fingerprint": fingerprint(coder)}
+    if isinstance(coder, BoundedCoder):
+        attributes["bound_"] = coder.lattice.bound
+    if names is not None:
+        attributes["feature_names_in_"] = np.array(names, object)
+    return attributes
 
 
 def _listed(number: npt.ArrayLike | None) -> Any:

@@ -122,6 +122,10 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         each batch before its update; with `augment`, that of the varied sequences. "readout_loss", unless
         ``readout_weight=0``, is what the second task adds to it. "val_loss", only with a
         `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last update.
+    n_iter_, best_epoch_ : int
+        Epochs of the last `fit`, and the one whose weights it kept. `partial_fit` removes both.
+    interrupted_ : bool
+        Whether Ctrl-C ended the last `fit` early. `partial_fit` removes it.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o), and those
         of the shortcut, which are not trained.

@@ -21,12 +21,13 @@ from seqembed.estimators.model_attributes import restored_model
 from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator, new_model
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.columns import remember_columns
+from seqembed.sequences.columns import column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
@@ -186,12 +187,15 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
                 kept.remove()
                 raise
             message = ending_message(result, recipe) or level_message(result, scaled, workers)
-        # Nothing is set before training has ended: a fit that fails leaves the estimator as it was.
-        self.model_, self.history_ = replace(start, weights=result.weights), result.history
-        remember_columns(self, sequences)
-        self.n_iter_, self.best_epoch_ = len(result.history["loss"]), result.best_epoch
+        fitted = {
+            "model_": replace(start, weights=result.weights),
+            "history_": result.history,
+            "n_iter_": len(result.history["loss"]),
+            "best_epoch_": result.best_epoch,
+            "interrupted_": result.interrupted,
+        }
         # The moments of the gradient are twice as large as the weights: partial_fit starts without them after a fit.
-        self.__dict__.pop("_stream", None)
+        replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_", "_stream"))
         if not result.interrupted:
             kept.remove()
         if message:
@@ -229,6 +233,11 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         FloatingPointError
             When the loss is no longer finite. The estimator stays as it was.
 
+        Notes
+        -----
+        Pass equally many sequences of one length each time, where you can. TensorFlow compiles the network for each
+        other shape of batches. This takes a second or more, and tens of megabytes that it keeps until the process ends.
+
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
@@ -240,7 +249,9 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         5
         """
         refuse_workers("partial_fit")
-        first_call = not hasattr(self, "model_")
+        # Read here, since another thread may fit the estimator meanwhile.
+        model, losses = getattr(self, "model_", None), getattr(self, "history_", {})
+        first_call = model is None
         sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
         state = getattr(self, "_stream", None) or StreamState(new_generator(self.random_state))
         # A pass writes into no other part of the state.
@@ -253,18 +264,16 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
         result = train_one_pass(start, state, scaled, recipe)
-        self.model_ = replace(start if first_call else self.model_, weights=result.weights)
-        if first_call:
-            remember_columns(self, sequences)
-            self.history_ = {}
-        self._stream = result.state
-        # They belong to a fit that is over now.
-        for name in ("n_iter_", "best_epoch_"):
-            self.__dict__.pop(name, None)
-        # New lists: a shallow copy of the estimator keeps its own history.
-        self.history_ = self.history_ | {
-            name: [*self.history_.get(name, []), value] for name, value in result.losses.items()
+        fitted = {
+            "model_": replace(start if model is None else model, weights=result.weights),
+            "_stream": result.state,
+            # New lists: a shallow copy of the estimator keeps its own history.
+            "history_": losses | {name: [*losses.get(name, []), value] for name, value in result.losses.items()},
         }
+        if first_call:
+            fitted |= column_attributes(sequences)
+        # What is removed belongs to a fit that is over now.
+        replace_attributes(self, fitted, removed=("n_iter_", "best_epoch_", "interrupted_"))
         return self
 
     def _start(

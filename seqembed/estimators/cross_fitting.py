@@ -87,6 +87,8 @@ def cross_fit(
     ------
     ValueError
         If `gap` leaves no sequence to fit on.
+    KeyboardInterrupt
+        If Ctrl-C ended the fit of a clone, also of one that keeps its best weights then.
 
     Examples
     --------
@@ -106,6 +108,9 @@ def cross_fit(
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
     for number, (block, others) in enumerate(blocks, 1):
         fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+        if getattr(fitted, "interrupted_", False):
+            # The network kept its best weights. The others would still be fitted, for as long as before.
+            raise KeyboardInterrupt
         estimators.append(fitted)
         residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps)
         if progress is not None:

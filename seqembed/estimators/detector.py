@@ -18,8 +18,9 @@ from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.columns import check_columns, remember_columns
+from seqembed.sequences.columns import check_columns, column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.labels import rare_mask
 from seqembed.sequences.wording import counted
@@ -240,18 +241,20 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
         else:
             threshold, report = exceeded_by_share(errors, self.contamination), {}
-        remember_columns(self, sequences)
-        self.estimators_ = estimators
-        self.offset_ = -threshold
-        self.heldout_scores_ = -errors
-        self.report_ = report
-        self.feature_scales_ = weights.feature_scales
-        self.precision_ = weights.precision
-        self.length_exponent_ = weights.length_exponent
-        for name, array in zip(_PATTERNS, patterns, strict=True):
-            setattr(self, name, array)
-        self.n_timesteps_ = weights.n_timesteps
-        self.input_ndim_ = sequences.ndim
+        fitted = {
+            "estimators_": estimators,
+            # What `offset_` tells.
+            "_chosen_offset": (-threshold, self.contamination),
+            "heldout_scores_": -errors,
+            "report_": report,
+            "feature_scales_": weights.feature_scales,
+            "precision_": weights.precision,
+            "length_exponent_": weights.length_exponent,
+            "n_timesteps_": weights.n_timesteps,
+            "input_ndim_": sequences.ndim,
+            **dict(zip(_PATTERNS, patterns, strict=True)),
+        }
+        replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
         return self
 
     # Computed when it is read, because set_params only stores parameters.

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 from seqembed.estimators.event_search import Event
 from seqembed.estimators.rarity import windows_between
 from seqembed.extras import import_extra
+from seqembed.sequences.times import zone_of
 
 
 def event_table(
@@ -69,7 +70,17 @@ def taken_times(times: Any) -> Any:
     >>> str(taken_times(pd.date_range("2026-01-01", periods=3, tz="Asia/Tokyo")).take([]).dtype)
     'datetime64[us, Asia/Tokyo]'
     """
-    return times.array if hasattr(times, "array") else np.asarray(times)
+    if hasattr(times, "array"):
+        return times.array
+    # Times of rows that were taken before.
+    if hasattr(getattr(times, "dtype", None), "tz"):
+        return times
+    zone = zone_of(times)
+    if zone is None:
+        return np.asarray(times)
+    # NumPy has no zones: what it makes of dates of polars is in UTC.
+    pandas = import_extra("pandas", extra="frames")
+    return pandas.DatetimeIndex(np.asarray(times)).tz_localize("UTC").tz_convert(zone).array
 
 
 def joined_times(first: Any, second: Any) -> Any:

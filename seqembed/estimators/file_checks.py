@@ -39,7 +39,7 @@ def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) ->
         For anything else.
     """
     needed = {"network_", "weights_", "history_"} | _INPUT_ATTRIBUTES
-    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "context_", "_stream"}
+    optional = {"feature_names_in_", "n_iter_", "best_epoch_", "interrupted_", "context_", "_stream"}
     expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
     network = attributes["network_"]
     _check_network(network)
@@ -50,6 +50,7 @@ def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) ->
     _check_input_attributes(attributes)
     for name in ("n_iter_", "best_epoch_"):
         expect(name not in attributes or _is_count(attributes[name], 0), f"a number of epochs for {name}")
+    expect(type(attributes.get("interrupted_", False)) is bool, "a truth value for interrupted_")
     history = attributes["history_"]
     expect(isinstance(history, dict) and all(are_all(float, each) for each in history.values()), "losses by epoch")
     if "_stream" in attributes:

@@ -14,6 +14,7 @@ from seqembed.estimators.fitted_input import FittedInputMixin
 from seqembed.export.onnx_network import build_onnx_model
 from seqembed.extras import tensorflow_needed
 from seqembed.files.atomic import Writable, write
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.compute import compute
 from seqembed.inference.model import TrainedModel
 from seqembed.inference.quantities import AVERAGED_AXES, Per, errors, reconstruction, sums_of_squares
@@ -244,9 +245,9 @@ class FittedNetworkMixin(FittedInputMixin):
         check_is_fitted(self)
         with tensorflow_needed():
             from seqembed.export.keras_model import read_keras_weights
-        self.weights_ = read_keras_weights(model, self.network_, self.weights_)
+        weights = read_keras_weights(model, self.network_, self.weights_)
         # Moments of the gradient belong to the weights before.
-        self.__dict__.pop("_stream", None)
+        replace_attributes(self, {"model_": replace(self.model_, weights=weights)}, removed=("_stream",))
         return self
 
     def export_onnx(self, file: Writable, part: str | None = None) -> None:

@@ -105,8 +105,10 @@ class MissingPatterns(NamedTuple):
     def _expected(self, known: np.ndarray) -> np.ndarray:
         """Compute the mean of the errors of the known values of complete sequences."""
         n_read = min(known.shape[1], len(self.value_errors))
-        read = known[:, :n_read].reshape(len(known), -1).astype(np.float64)
-        expected: np.ndarray = read @ self.value_errors[:n_read].ravel() / np.maximum(read.sum(axis=1), 1)
+        read = known[:, :n_read]
+        # Not a product of matrices, whose bits would depend on the number of sequences.
+        sums = np.where(read, self.value_errors[:n_read], 0).reshape(len(read), -1).sum(axis=1)
+        expected: np.ndarray = sums / np.maximum(read.sum(axis=(1, 2)), 1)
         return expected
 
     def _excesses_with(self, description: np.ndarray, similar: np.ndarray) -> np.ndarray:

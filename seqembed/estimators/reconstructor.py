@@ -29,7 +29,9 @@ class LSTMReconstructor(LSTMNetworkEstimator):
 
     Attributes
     ----------
-    history_, weights_, network_, feature_means_, center_, scale_, n_timesteps_, n_features_, one_length_, input_ndim_
+    history_, n_iter_, best_epoch_, interrupted_, weights_, network_, feature_means_, center_, scale_
+        As in `LSTMAutoencoder`.
+    n_timesteps_, n_features_, one_length_, input_ndim_
         As in `LSTMAutoencoder`.
     n_features_in_ : int
         Columns of a two-dimensional `X`, as scikit-learn counts them, and `n_features_` otherwise.

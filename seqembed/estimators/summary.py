@@ -15,12 +15,13 @@ from seqembed.estimators.model_attributes import restored_summary
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.export.onnx_summary import build_onnx_summary
 from seqembed.files.atomic import Writable, write
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.compute import compute
 from seqembed.inference.model import Layout, SummaryModel
 from seqembed.inference.quantities import summary
 from seqembed.parallel import one_blas_thread
 from seqembed.sequences.batches import check_read_twice, collected
-from seqembed.sequences.columns import remember_columns
+from seqembed.sequences.columns import column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.scaling import ScaledSequences, learn_scaling
@@ -152,8 +153,8 @@ class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedI
                 f"n_components={self.n_components}: there are as many components. Pass more sequences, or "
                 f"n_components={n_learned}."
             )
-        self.model_ = SummaryModel(learned, scaling, layout)
-        remember_columns(self, sequences)
+        fitted = {"model_": SummaryModel(learned, scaling, layout)} | column_attributes(sequences)
+        replace_attributes(self, fitted, removed=("feature_names_in_",))
         return self
 
     def fit_transform(self, X: SequencesLike, y: object = None, *, lengths: npt.ArrayLike | None = None) -> Any:

@@ -12,20 +12,29 @@ from seqembed.user_warning import warn_user
 _MOST_NAMES = 5
 
 
-def remember_columns(estimator: Any, sequences: Sequences) -> None:
-    """Set `n_features_in_`, and `feature_names_in_` if columns have names.
+def column_attributes(sequences: Sequences) -> dict[str, Any]:
+    """Return `n_features_in_`, and `feature_names_in_` if columns have names.
 
     Parameters
     ----------
-    estimator : estimator
-        Gets the attributes.
     sequences : Sequences
-        Those that it was fitted on. A table has columns; otherwise features are counted.
+        Those that an estimator is fitted on. A table has columns; otherwise features are counted.
+
+    Returns
+    -------
+    attributes : dict of str to object
+        Fitted attributes by name.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> column_attributes(check_sequences(np.zeros((4, 3))))
+    {'n_features_in_': 3}
     """
-    estimator.n_features_in_ = _count_columns(sequences)
-    vars(estimator).pop("feature_names_in_", None)
+    attributes: dict[str, Any] = {"n_features_in_": _count_columns(sequences)}
     if sequences.names is not None:
-        estimator.feature_names_in_ = np.array(sequences.names, object)
+        attributes["feature_names_in_"] = np.array(sequences.names, object)
+    return attributes
 
 
 def check_columns(estimator: Any, sequences: Sequences) -> None:

@@ -131,17 +131,16 @@ def _on_calendar(
     if zone is not None:
         # Days and months are regular on the clock of the zone, not in UTC.
         clock = clock.tz_localize("UTC").tz_convert(zone).tz_localize(None)
+        # A day may begin at one, because the clock skipped midnight. The next days begin at midnight.
+        midnights = clock.normalize()
+        clock = midnights.where(_utc_of_clock(midnights, zone) == times, clock)
     stops = np.append(starts[1:], len(times))
     grids = [
         pandas.date_range(clock[start], clock[stop - 1], freq=offset) for start, stop in zip(starts, stops, strict=True)
     ]
     grid = pandas.DatetimeIndex(np.concatenate(grids))
     if zone is not None:
-        # Where the clock skips midnight, the day begins later. Where midnight comes twice, it begins at the first.
-        is_first = np.ones(len(grid), bool)
-        grid = (
-            grid.tz_localize(zone, ambiguous=is_first, nonexistent="shift_forward").tz_convert("UTC").tz_localize(None)
-        )
+        grid = _utc_of_clock(grid, zone)
     grid = grid.to_numpy().astype(times.dtype)
     _check_size(len(grid), len(times), freq)
     grid_stops = np.cumsum([len(each) for each in grids])
@@ -160,3 +159,10 @@ def _on_calendar(
             )
         rows[start:stop] = grid_start + np.searchsorted(own_grid, own_times)
     return rows, grid
+
+
+def _utc_of_clock(clock: Any, zone: Any) -> Any:
+    """Return times on the clock of a zone as times in UTC: those that it skips later, those that come twice first."""
+    is_first = np.ones(len(clock), bool)
+    local = clock.tz_localize(zone, ambiguous=is_first, nonexistent="shift_forward")
+    return local.tz_convert("UTC").tz_localize(None)

@@ -294,8 +294,11 @@ def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypa
     monkeypatch.setattr(TrainingBatches, "train_one_epoch", train_two_epochs)
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 of 9 epochs"):
         autoencoder = small(epochs=9).fit(waves)
+    assert autoencoder.interrupted_
     assert np.isfinite(autoencoder.transform(waves)).all()
     assert len(autoencoder.history_["loss"]) == 2
+    monkeypatch.undo()
+    assert not autoencoder.fit(waves).interrupted_
 
 
 def test_a_warm_start_with_another_network_is_refused(waves, small):

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.cross_fitting import default_estimator
 from seqembed.estimators.thresholds import exceeded_by_share
+from seqembed.training.batches import TrainingBatches
 
 
 def small_network(random_state=0):
@@ -499,6 +500,27 @@ def test_the_same_random_state_gives_the_same_scores():
     assert (first != other).all()
     own = ReconstructionDetector(small_network(), random_state=0).fit(X)
     assert own.estimators_[0].random_state == 0
+
+
+@pytest.mark.filterwarnings("ignore:Training was interrupted")
+# In the first epoch of a network, and when it has weights to keep.
+@pytest.mark.parametrize("n_epochs", [0, 2, 7])
+def test_ctrl_c_ends_the_fit_of_all_networks_and_leaves_the_detector_as_it_was(n_epochs, monkeypatch):
+    X, train_one_epoch, begun = noise(20), TrainingBatches.train_one_epoch, []
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=5, random_state=0)).fit(X)
+    before = dict(vars(detector))
+
+    def train_some_epochs(self, *arguments):
+        begun.append(self)
+        if len(begun) == n_epochs + 1:
+            raise KeyboardInterrupt
+        return train_one_epoch(self, *arguments)
+
+    monkeypatch.setattr(TrainingBatches, "train_one_epoch", train_some_epochs)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(2 * X)
+    assert len(begun) == n_epochs + 1
+    assert vars(detector) == before
 
 
 def test_verbose_shows_how_many_networks_are_fitted(capsys):

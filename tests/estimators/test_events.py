@@ -359,6 +359,16 @@ def test_times_of_events_keep_their_zone(detector, zone, rows):
     assert detect_events(detector, frame, TIMESTEPS).table.equals(table)
 
 
+@pytest.mark.parametrize("rows", [(), (200,)])
+def test_times_of_polars_keep_their_zone_in_the_table(detector, rows):
+    minutes = pd.date_range("2026-10-24 22:00", periods=300, freq="min", tz="Europe/Berlin")
+    local = pl.Series(minutes.tz_convert("UTC").tz_localize(None).to_numpy()).dt.replace_time_zone("UTC")
+    time = local.dt.convert_time_zone("Europe/Berlin")
+    table = detect_events(detector, with_spikes(300, *rows), TIMESTEPS, time=time).table
+    assert table.start_time.dt.tz is not None
+    assert table.start_time.tolist() == minutes[table.start].tolist()
+
+
 @pytest.mark.parametrize(
     ("order", "line"),
     [

@@ -86,6 +86,7 @@ CONTEXT = ("attributes", "context_", "Context")
         ((*ATTRIBUTES, "one_length_"), 1),
         ((*ATTRIBUTES, "input_ndim_"), 2),
         ((*ATTRIBUTES, "n_iter_"), "2"),
+        ((*ATTRIBUTES, "interrupted_"), 1),
         ((*ATTRIBUTES, "history_"), {"list": []}),
         ((*ATTRIBUTES, "_padded_length"), 0),
         ((*ATTRIBUTES, "_stream"), 3),

@@ -84,8 +84,10 @@ def in_utc(times):
         ("2026-10-22", "Europe/Berlin"),
         ("2026-03-06", "America/New_York"),
         ("2026-10-22 06:30", "Europe/Berlin"),
-        # Midnight did not exist on the day of the change.
+        # Midnight did not exist on the day of the change, which may also be the first day.
         ("2018-11-01", "America/Sao_Paulo"),
+        ("2018-11-04", "America/Sao_Paulo"),
+        ("2026-03-08", "America/Havana"),
     ],
 )
 @pytest.mark.parametrize("freq", ["1D", "D"])
