@@ -93,7 +93,7 @@ class MissingPatterns(NamedTuple):
         from scipy.spatial import cKDTree
 
         n_similar = min(_N_SIMILAR, len(self.descriptions))
-        descriptions = np.array([_described(known[sample, : lengths[sample]]) for sample in samples])
+        descriptions = _described(known[samples], lengths[samples])
         _, similar = cKDTree(self.descriptions).query(descriptions, n_similar)
         excesses = _logarithms(errors[samples]) - _logarithms(self._expected(known[samples]))
         for sample, excess, description, patterns in zip(
@@ -191,22 +191,23 @@ def learn_missing_patterns(
     drawn = np.linspace(0, len(rows) - 1, n_patterns).round().astype(int)
     descriptions, excesses = [], []
     for estimator, block in zip(estimators, blocks, strict=True):
-        hidden, masks = [], []
+        hidden = []
         for position in drawn[np.isin(drawn, block)]:
             values = np.asarray(sequences.values[rows[position]], np.float64)
             mask = ~np.isnan(values) & _drawn_pattern(len(values), n_features, random)
             mask = mask if mask.any() else ~np.isnan(values)
             hidden.append(np.where(mask, values, np.nan))
-            masks.append(mask)
         if not hidden:
             continue
         part = check_sequences(_as_given(hidden, sequences), estimator=estimator)
         with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
         errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
-        excesses.append(_logarithms(errors) - _logarithms(patterns._expected(~np.isnan(with_holes))))
-        descriptions += [_described(mask) for mask in masks]
+        known = ~np.isnan(with_holes)
+        excesses.append(_logarithms(errors) - _logarithms(patterns._expected(known)))
+        descriptions.append(_described(known, part.lengths))
     return patterns._replace(
-        descriptions=np.array(descriptions, np.float32), excesses=np.concatenate(excesses).astype(np.float32)
+        descriptions=np.concatenate(descriptions).astype(np.float32),
+        excesses=np.concatenate(excesses).astype(np.float32),
     )
 
 
@@ -241,20 +242,31 @@ def _drawn_pattern(n_timesteps: int, n_features: int, random: np.random.RandomSt
     return known
 
 
-def _described(known: np.ndarray) -> np.ndarray:
-    """Describe a pattern by numbers from 0 to 1.
+def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Describe patterns by numbers from 0 to 1: (n_samples, N_DESCRIPTIONS).
 
     They are the shares of missing values; of timesteps without any value, in all, in the longest stretch, at the start
     and at the end; of features without any value; the number of known values, on a logarithmic scale; and where among
     the features values are missing, on average.
     """
-    there = known.any(axis=1)
-    if not there.any():
-        return np.ones(N_DESCRIPTIONS)
-    places = np.flatnonzero(there)
-    gaps = np.diff([-1, *places, len(known)]) - 1
-    shares = [1 - there.mean(), *(np.array([gaps.max(), gaps[0], gaps[-1]]) / len(known))]
-    few = 1 - np.log1p(known.sum()) / np.log1p(known.size)
-    by_feature = 1 - known.mean(axis=0)
-    middle = by_feature @ np.linspace(0, 1, len(by_feature)) / max(by_feature.sum(), _TINY)
-    return np.array([1 - known.mean(), *shares, 1 - known.any(axis=0).mean(), few, middle])
+    n_samples, n_timesteps, n_features = known.shape
+    counts, timesteps = known.sum(axis=(1, 2)), np.arange(n_timesteps)
+    there = known.any(axis=2)
+    latest = np.maximum.accumulate(np.where(there, timesteps, -1), axis=1)
+    gaps = np.where(timesteps < lengths[:, np.newaxis], timesteps - latest, 0)
+    last = latest[:, -1]
+    shares = np.stack([lengths - there.sum(axis=1), gaps.max(axis=1), there.argmax(axis=1), lengths - 1 - last], axis=1)
+    by_feature = 1 - known.sum(axis=1) / lengths[:, np.newaxis]
+    middle = by_feature @ np.linspace(0, 1, n_features) / np.maximum(by_feature.sum(axis=1), _TINY)
+    sizes = lengths * n_features
+    described = np.column_stack(
+        [
+            1 - counts / sizes,
+            shares / lengths[:, np.newaxis],
+            (by_feature == 1).mean(axis=1),
+            1 - np.log1p(counts) / np.log1p(sizes),
+            middle,
+        ]
+    )
+    described[counts == 0] = 1
+    return described

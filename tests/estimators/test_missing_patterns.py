@@ -6,7 +6,7 @@ import pytest
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.detector import _PATTERNS
-from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
+from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns, _described
 from seqembed.estimators.reconstruction import interpolated
 
 
@@ -145,3 +145,31 @@ def test_missing_values_are_interpolated_in_time_and_a_silent_feature_is_left_al
     assert np.isnan(interpolated(sequence)[:, 1]).all()
     complete = np.zeros((3, 2))
     assert interpolated(complete) is complete
+
+
+def naive_description(known):
+    there = known.any(axis=1)
+    if not there.any():
+        return np.ones(N_DESCRIPTIONS)
+    gaps = np.diff([-1, *np.flatnonzero(there), len(known)]) - 1
+    by_feature = 1 - known.mean(axis=0)
+    middle = sum(place * share for place, share in zip(np.linspace(0, 1, known.shape[1]), by_feature, strict=True))
+    return np.array(
+        [
+            1 - known.mean(),
+            1 - there.mean(),
+            *np.array([gaps.max(), gaps[0], gaps[-1]]) / len(known),
+            np.mean([not each.any() for each in known.T]),
+            1 - np.log1p(known.sum()) / np.log1p(known.size),
+            middle / by_feature.sum() if by_feature.any() else 0,
+        ]
+    )
+
+
+def test_patterns_are_described_as_by_a_plain_loop():
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, 12, 300)
+    known = (random.random((300, 11, 3)) < random.random((300, 1, 1))) & (random.random((300, 11, 1)) < 0.7)
+    known &= np.arange(11)[:, np.newaxis] < lengths[:, np.newaxis, np.newaxis]
+    expected = [naive_description(each[:length]) for each, length in zip(known, lengths, strict=True)]
+    np.testing.assert_allclose(_described(known, lengths), expected, atol=1e-12)
