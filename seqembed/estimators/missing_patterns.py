@@ -249,7 +249,7 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     and at the end; of features without any value; the number of known values, on a logarithmic scale; and where among
     the features values are missing, on average.
     """
-    n_samples, n_timesteps, n_features = known.shape
+    _, n_timesteps, n_features = known.shape
     counts, timesteps = known.sum(axis=(1, 2)), np.arange(n_timesteps)
     there = known.any(axis=2)
     latest = np.maximum.accumulate(np.where(there, timesteps, -1), axis=1)
