@@ -113,7 +113,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     Notes
     -----
     This is novelty detection in scikit-learn's terms: `fit` gets normal sequences (or labels), and `predict` gets new
-    ones. Scores are means over the known values, so missing values (NaN) do not count.
+    ones. Where values are missing (NaN), the score is that of a complete sequence that is as rare as the known values
+    are among those of held-out sequences with similar holes.
 
     References
     ----------
@@ -297,6 +298,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         -------
         scores : float array of shape (n_samples,)
             Minus the mean of the weighted squared residuals, from the networks of the ranks that the class describes.
+            Of sequences with missing values, what that would be if they were complete.
 
         Examples
         --------

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights
 from seqembed.sequences.axes import without_feature_axis
-from seqembed.sequences.collection import Sequences, check_sequences
+from seqembed.sequences.collection import Sequences, check_sequences, chunks
 
 # Patterns of missing values that held-out sequences get, fewer if sequences are large or few, and how many of them
 # count for a sequence: the most similar ones.
@@ -104,11 +104,12 @@ class MissingPatterns(NamedTuple):
 
     def _expected(self, known: np.ndarray) -> np.ndarray:
         """Compute the mean of the errors of the known values of complete sequences."""
-        n_read = min(known.shape[1], len(self.value_errors))
-        read = known[:, :n_read]
+        n_timesteps = known.shape[1]
+        later = np.tile(self.value_errors.mean(axis=0), (max(0, n_timesteps - len(self.value_errors)), 1))
+        value_errors = np.concatenate([self.value_errors, later])[:n_timesteps]
         # Not a product of matrices, whose bits would depend on the number of sequences.
-        sums = np.where(read, self.value_errors[:n_read], 0).reshape(len(read), -1).sum(axis=1)
-        expected: np.ndarray = sums / np.maximum(read.sum(axis=(1, 2)), 1)
+        sums = np.where(known, value_errors, 0).reshape(len(known), -1).sum(axis=1)
+        expected: np.ndarray = sums / np.maximum(known.sum(axis=(1, 2)), 1)
         return expected
 
     def _excesses_with(self, description: np.ndarray, similar: np.ndarray) -> np.ndarray:
@@ -122,11 +123,11 @@ class MissingPatterns(NamedTuple):
 
     def _same_rank(self, excess: float, excesses: np.ndarray) -> float:
         """Return the error of a complete sequence that is exceeded as often as this one."""
-        largest = float(self.complete[-1])
-        if excess >= excesses[-1]:
-            return max(largest, _TINY) * float(np.exp(min(excess - excesses[-1], _LARGEST_EXCESS)))
         places = (np.arange(len(excesses)) + 0.5) / len(excesses) * len(self.complete) - 0.5
-        return float(np.interp(np.interp(excess, excesses, places), np.arange(len(self.complete)), self.complete))
+        error = float(np.interp(np.interp(excess, excesses, places), np.arange(len(self.complete)), self.complete))
+        # Above all similar ones, by as much as it exceeds the largest of them.
+        farther = max(0.0, min(excess - float(excesses[-1]), _LARGEST_EXCESS))
+        return max(error, _TINY) * float(np.exp(farther)) if farther else error
 
 
 def learn_missing_patterns(
@@ -157,7 +158,7 @@ def learn_missing_patterns(
     Returns
     -------
     patterns : MissingPatterns
-        Of at most 12,288 patterns, fewer if the sequences are large.
+        Of 32 patterns for each sequence, at most 12,288, fewer if sequences are large, but at least 64.
 
     Examples
     --------
@@ -182,7 +183,7 @@ def learn_missing_patterns(
     complete = errors[is_complete] if is_complete.sum() >= _LEAST_COMPLETE else errors
     patterns = MissingPatterns(
         np.sort(complete),
-        sums / np.maximum(known.sum(axis=0), 1),
+        _mean_errors(sums, known.sum(axis=0)),
         np.empty((0, N_DESCRIPTIONS), np.float32),
         np.empty(0, np.float32),
     )
@@ -191,24 +192,41 @@ def learn_missing_patterns(
     drawn = np.linspace(0, len(rows) - 1, n_patterns).round().astype(int)
     descriptions, excesses = [], []
     for estimator, block in zip(estimators, blocks, strict=True):
-        hidden = []
-        for position in drawn[np.isin(drawn, block)]:
-            values = np.asarray(sequences.values[rows[position]], np.float64)
-            mask = ~np.isnan(values) & _drawn_pattern(len(values), n_features, random)
-            mask = mask if mask.any() else ~np.isnan(values)
-            hidden.append(np.where(mask, values, np.nan))
-        if not hidden:
-            continue
-        part = check_sequences(_as_given(hidden, sequences), estimator=estimator)
-        with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
-        errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
-        known = ~np.isnan(with_holes)
-        excesses.append(_logarithms(errors) - _logarithms(patterns._expected(known)))
-        descriptions.append(_described(known, part.lengths))
+        of_block = drawn[np.isin(drawn, block)]
+        for some in chunks(len(of_block), n_timesteps * n_features):
+            hidden = [_with_holes(sequences.values[row], estimator, random) for row in rows[of_block[some]]]
+            part = check_sequences(_as_given(hidden, sequences), estimator=estimator)
+            with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
+            errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
+            known = ~np.isnan(with_holes)
+            excesses.append(_logarithms(errors) - _logarithms(patterns._expected(known)))
+            descriptions.append(_described(known, part.lengths))
     return patterns._replace(
-        descriptions=np.concatenate(descriptions).astype(np.float32),
+        descriptions=np.concatenate(descriptions),
         excesses=np.concatenate(excesses).astype(np.float32),
     )
+
+
+def _mean_errors(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Divide sums of errors by their counts, both of shape (n_timesteps, n_features).
+
+    Values that are never known get the mean of their feature.
+    """
+    of_features = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+    means: np.ndarray = np.where(counts > 0, sums / np.maximum(counts, 1), of_features)
+    return means
+
+
+def _with_holes(values: np.ndarray, estimator: Any, random: np.random.RandomState) -> np.ndarray:
+    """Remove values of a sequence, but no whole feature for estimators that take no missing values."""
+    known = ~np.isnan(values)
+    mask = known & _drawn_pattern(len(values), values.shape[1], random)
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    if tags is None or not tags().input_tags.allow_nan:
+        mask |= known & ~mask.any(axis=0)
+    if not mask.any():
+        mask = known
+    return np.where(mask, values, np.nan).astype(np.result_type(values.dtype, np.float32), copy=False)
 
 
 def _logarithms(errors: np.ndarray) -> np.ndarray:
@@ -257,7 +275,7 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     last = latest[:, -1]
     shares = np.stack([lengths - there.sum(axis=1), gaps.max(axis=1), there.argmax(axis=1), lengths - 1 - last], axis=1)
     by_feature = 1 - known.sum(axis=1) / lengths[:, np.newaxis]
-    middle = by_feature @ np.linspace(0, 1, n_features) / np.maximum(by_feature.sum(axis=1), _TINY)
+    middle = (by_feature * np.linspace(0, 1, n_features)).sum(axis=1) / np.maximum(by_feature.sum(axis=1), _TINY)
     sizes = lengths * n_features
     described = np.column_stack(
         [
@@ -269,4 +287,6 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         ]
     )
     described[counts == 0] = 1
-    return described
+    # As patterns are kept: equal ones have the same distance to the bit.
+    rounded: np.ndarray = described.astype(np.float32)
+    return rounded

@@ -47,7 +47,10 @@ def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.nda
     """
     errors, known = -np.asarray(scores, float), np.sort(-heldout_scores)
     n_known, largest = len(known), known[-1]
-    windows = 1 / np.interp(errors, known, np.arange(n_known, 0, -1) / (n_known + 1))
+    # Equal errors are all reached.
+    distinct, first = np.unique(known, return_index=True)
+    windows = 1 / np.interp(errors, distinct, (n_known - first) / (n_known + 1))
+    windows = np.where(errors > largest, n_known + 1, windows)
     n_tail = min(n_known, max(_LEAST_TAIL, int(_TAIL_SHARE * n_known)))
     start = known[-n_tail]
     # Errors that are all alike tell no scale.

@@ -59,7 +59,9 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         refined = []
         for place in missing:
             reconstruction = np.asarray(reconstructions[place]).reshape(values[place].shape)
-            refined.append(np.where(np.isnan(values[place]), reconstruction, values[place]))
+            # A network that overflowed is no source of values.
+            is_better = np.isnan(values[place]) & np.isfinite(reconstruction)
+            refined.append(np.where(is_better, reconstruction, filled[place]))
         refinements = estimator.reconstruct(_laid_out(refined, sequences, n_timesteps))
         for place, reconstruction in zip(missing, refinements, strict=True):
             reconstructions[place] = reconstruction

@@ -152,6 +152,8 @@ def parsed_step(text: str, name: str) -> Any:
     Timedelta('0 days 00:01:30')
     """
     pandas = import_extra("pandas", extra="frames")
+    if not any(letter.isalpha() for letter in text):
+        raise ValueError(f"Got {name}={text!r} without a unit, expected a step such as '5min', 'h' or 'D'.")
     try:
         return pandas.Timedelta(text if any(letter.isdigit() for letter in text) else f"1{text}")
     except ValueError as error:

@@ -3,6 +3,8 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.detector import _PATTERNS
@@ -173,3 +175,71 @@ def test_patterns_are_described_as_by_a_plain_loop():
     known &= np.arange(11)[:, np.newaxis] < lengths[:, np.newaxis, np.newaxis]
     expected = [naive_description(each[:length]) for each, length in zip(known, lengths, strict=True)]
     np.testing.assert_allclose(_described(known, lengths), expected, atol=1e-12)
+
+
+class Principal(BaseEstimator):
+    """An estimator that takes no missing values, and remembers the dtypes that it was given."""
+
+    def fit(self, X):
+        self.pca_ = PCA(2).fit(X.reshape(len(X), -1))
+        self.dtypes_ = {X.dtype}
+        return self
+
+    def reconstruct(self, X):
+        self.dtypes_.add(X.dtype)
+        return self.pca_.inverse_transform(self.pca_.transform(X.reshape(len(X), -1))).reshape(X.shape)
+
+
+def test_an_estimator_that_takes_no_missing_values_is_fitted_on_complete_sequences_and_judges_holes():
+    random = np.random.default_rng(0)
+    detector = ReconstructionDetector(Principal(), cv=2).fit(waves(random, 40).astype(np.float32))
+    X = with_holes(waves(random, 20), "outage", random).astype(np.float32)
+    assert np.isfinite(detector.score_samples(X)).all()
+    assert detector.estimators_[0].dtypes_ == {np.dtype(np.float32)}
+
+
+class Overflowing(Principal):
+    def reconstruct(self, X):
+        reconstruction = super().reconstruct(X)
+        reconstruction[np.abs(X).max(axis=(1, 2)) > 50] = np.inf
+        return reconstruction
+
+
+def test_a_network_that_overflows_flags_a_sequence_with_a_hole_too():
+    random = np.random.default_rng(0)
+    detector = ReconstructionDetector(Overflowing(), cv=2).fit(waves(random, 40))
+    X = waves(random, 3)
+    X[0, 5, 0], X[0, 9:12] = 100, np.nan
+    np.testing.assert_array_equal(detector.predict(X), [-1, 1, 1])
+
+
+def test_scores_with_missing_values_do_not_depend_on_the_batch():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, 12, 8)).cumsum(axis=1)
+    detector = ReconstructionDetector(Principal(), cv=2).fit(X)
+    X[random.random(X.shape) < 0.3] = np.nan
+    together = detector.score_samples(X)
+    np.testing.assert_allclose(together, [detector.score_samples(x[np.newaxis])[0] for x in X], rtol=1e-9)
+
+
+def test_a_normal_sequence_that_is_longer_than_all_others_and_begins_with_a_hole_is_normal():
+    random = np.random.default_rng(0)
+    X = [wave[: random.integers(6, 11)] for wave in waves(random, 60)]
+    detector = ReconstructionDetector(network(), cv=2).fit(X)
+    longer = waves(random, 1, 30)[0]
+    complete = detector.score_samples([longer])[0]
+    longer[:10] = np.nan
+    assert 10 * complete < detector.score_samples([longer])[0] < 0
+
+
+def test_a_small_contamination_is_not_exceeded_because_few_patterns_are_alike():
+    random = np.random.default_rng(0)
+    complete, n_patterns = np.sort(random.chisquare(24, 4000)) / 24, 5000
+    holes = random.chisquare(24, n_patterns) / 24
+    patterns = MissingPatterns(
+        complete, np.ones((24, 1)), np.zeros((n_patterns, N_DESCRIPTIONS), np.float32), np.log(holes)
+    )
+    known = np.ones((20000, 24, 1), bool)
+    known[:, 3] = False
+    comparable = patterns.comparable(random.chisquare(24, 20000) / 24, known, np.full(20000, 24))
+    assert np.mean(comparable > complete[-4]) < 0.01

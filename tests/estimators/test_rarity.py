@@ -43,3 +43,8 @@ def test_scores_that_are_all_alike_and_those_that_no_network_reads_have_a_number
     assert windows_between([-1.0, -2.0], -np.ones(20))[1] > 21
     assert windows_between([-1e200], normal_scores(20))[0] == np.inf
     assert windows_between([], normal_scores(20)).shape == (0,)
+
+
+def test_equal_held_out_scores_are_all_reached():
+    np.testing.assert_allclose(windows_between([-1.0], -np.ones(99)), [100 / 99])
+    np.testing.assert_allclose(windows_between([-1.0], -np.repeat([0.5, 1.0], [10, 89])), [100 / 89])
