@@ -101,6 +101,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Held-out errors grow as this power of the number of timesteps. Errors are divided by this power of the length
         relative to `n_timesteps_`, so that scores of short and of long sequences compare. It lies between -1 and 1. It
         is 0 for sequences of one length, and if the trend is less than three of its standard errors.
+    complete_errors_, value_errors_, pattern_descriptions_, pattern_excesses_ : float arrays
+        How large errors of normal sequences are where values are missing: the parts of
+        `seqembed.estimators.missing_patterns.MissingPatterns`.
     n_timesteps_ : int
         Length of the longest training sequence.
     input_ndim_ : int
