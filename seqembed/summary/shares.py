@@ -267,7 +267,8 @@ def _convolutions(scale: _Scale, channels: np.ndarray) -> Iterator[tuple[slice, 
     With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all.
     """
     (n_features, n_samples, n_means), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
-    n_at_once = min(n_means, _MEANS_AT_ONCE)
+    # Equally many each time: a short rest would take as many calls.
+    n_at_once = -(-n_means // -(-n_means // _MEANS_AT_ONCE))
     n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * max(N_KERNELS, n_features)))
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
