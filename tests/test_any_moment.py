@@ -21,7 +21,7 @@ from seqembed import (
     detect_events,
 )
 from seqembed.codec import SequenceCodec
-from seqembed.estimators import events
+from seqembed.estimators import event_search
 from seqembed.estimators.detector import contributions
 from seqembed.sequences import collection
 
@@ -133,7 +133,7 @@ def test_memory_that_ends_in_a_batch_of_windows_leaves_the_detector_as_it_was(en
             raise end
         return contributions(*arguments)
 
-    monkeypatch.setattr(events, "contributions", contributions_of_one_batch)
+    monkeypatch.setattr(event_search, "contributions", contributions_of_one_batch)
     monkeypatch.setattr(collection, "_CHUNK", 100)
     with pytest.raises(end):
         detect_events(detector, RECORDING, 6)
