@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from seqembed.estimators.reconstruction import reconstruction_residuals
+from seqembed.estimators.reconstruction import laid_out, reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights
-from seqembed.sequences.axes import without_feature_axis
 from seqembed.sequences.collection import Sequences, check_sequences, chunks
 
 # Patterns of missing values that held-out sequences get, fewer if sequences are large or few, and how many of them
@@ -195,7 +194,7 @@ def learn_missing_patterns(
         of_block = drawn[np.isin(drawn, block)]
         for some in chunks(len(of_block), n_timesteps * n_features):
             hidden = [_with_holes(sequences.values[row], estimator, random) for row in rows[of_block[some]]]
-            part = check_sequences(_as_given(hidden, sequences), estimator=estimator)
+            part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
             with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
             errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
             known = ~np.isnan(with_holes)
@@ -232,11 +231,6 @@ def _with_holes(values: np.ndarray, estimator: Any, random: np.random.RandomStat
 def _logarithms(errors: np.ndarray) -> np.ndarray:
     logarithms: np.ndarray = np.log(np.clip(np.nan_to_num(errors, nan=1.0), 1e-30, 1e30))
     return logarithms
-
-
-def _as_given(values: list[np.ndarray], sequences: Sequences) -> np.ndarray | list[np.ndarray]:
-    laid_out = np.stack(values) if isinstance(sequences.values, np.ndarray) and sequences.one_length else values
-    return without_feature_axis(laid_out) if sequences.ndim == 2 else laid_out
 
 
 def _drawn_pattern(n_timesteps: int, n_features: int, random: np.random.RandomState) -> np.ndarray:

@@ -54,7 +54,7 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
         return padded_residuals(values, reconstructions, sequences.n_timesteps)
     filled = [interpolated(each) for each in values]
-    reconstructions = list(estimator.reconstruct(_laid_out(filled, sequences, n_timesteps)))
+    reconstructions = list(estimator.reconstruct(laid_out(filled, sequences, n_timesteps)))
     for _ in range(_N_REFINEMENTS):
         refined = []
         for place in missing:
@@ -62,7 +62,7 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
             # A network that overflowed is no source of values.
             is_better = np.isnan(values[place]) & np.isfinite(reconstruction)
             refined.append(np.where(is_better, reconstruction, filled[place]))
-        refinements = estimator.reconstruct(_laid_out(refined, sequences, n_timesteps))
+        refinements = estimator.reconstruct(laid_out(refined, sequences, n_timesteps))
         for place, reconstruction in zip(missing, refinements, strict=True):
             reconstructions[place] = reconstruction
     return padded_residuals(values, reconstructions, sequences.n_timesteps)
@@ -105,17 +105,25 @@ def chosen_sequences(sequences: Sequences, rows: np.ndarray, n_timesteps: int) -
     >>> chosen_sequences(check_sequences(np.zeros((9, 4))), np.arange(2), n_timesteps=4).shape
     (2, 4)
     """
-    is_array = isinstance(sequences.values, np.ndarray)
-    if sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps):
-        values: np.ndarray | list[np.ndarray] = sequences.padded(rows)
-    else:
-        values = [sequences.values[row] for row in rows]
-    return without_feature_axis(values) if sequences.ndim == 2 else values
+    if _is_stacked(sequences, n_timesteps):
+        values = sequences.padded(rows)
+        return without_feature_axis(values) if sequences.ndim == 2 else values
+    return laid_out([sequences.values[row] for row in rows], sequences, n_timesteps)
 
 
-def _laid_out(values: list[np.ndarray], sequences: Sequences, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
-    """Lay out values as `chosen_sequences` would."""
+def laid_out(values: list[np.ndarray], sequences: Sequences, n_timesteps: int) -> np.ndarray | list[np.ndarray]:
+    """Lay out other values of some sequences as `chosen_sequences` lays out their own.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> laid_out([np.zeros((4, 1))], check_sequences(np.zeros((9, 4))), n_timesteps=4).shape
+    (1, 4)
+    """
+    stacked = np.stack(values) if _is_stacked(sequences, n_timesteps) else values
+    return without_feature_axis(stacked) if sequences.ndim == 2 else stacked
+
+
+def _is_stacked(sequences: Sequences, n_timesteps: int) -> bool:
     is_array = isinstance(sequences.values, np.ndarray)
-    is_stacked = sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps)
-    laid_out = np.stack(values) if is_stacked else values
-    return without_feature_axis(laid_out) if sequences.ndim == 2 else laid_out
+    return sequences.one_length and (is_array or sequences.n_timesteps == n_timesteps)
