@@ -8,7 +8,8 @@ import numpy as np
 
 from seqembed.export.onnx_graph import Graph
 from seqembed.inference.model import SummaryModel
-from seqembed.summary.components import LARGEST_NUMBER, LARGEST_VALUE, Summary
+from seqembed.summary.components import LARGEST_NUMBER, Summary
+from seqembed.summary.description import LARGEST_VALUE
 from seqembed.summary.shares import Shares, kernel_weights
 from seqembed.summary.statistics import LAGS, MOST_FEATURES_IN_PAIRS, N_SEGMENTS, NOISE, QUANTILES
 

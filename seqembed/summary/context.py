@@ -8,7 +8,8 @@ import numpy as np
 
 from seqembed.sequences.collection import chunks
 from seqembed.sequences.scaling import Batch, ScaledSequences, learn_scaling
-from seqembed.summary.components import Summary, drawn_rows, learn_summary
+from seqembed.summary.components import Summary, learn_summary
+from seqembed.summary.description import drawn_rows
 
 # Numbers beyond this are clipped: they saturate the cells that read them.
 LARGEST_NUMBER = 4

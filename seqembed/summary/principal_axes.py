@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from seqembed.sequences.scaling import ScaledSequences
-from seqembed.summary.components import drawn_rows
+from seqembed.summary.description import drawn_rows
 
 # Sequences that axes are learned from, and the values that are in memory at once.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_VALUES = 2048, 64, 1 << 22

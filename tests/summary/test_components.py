@@ -115,7 +115,7 @@ def test_one_spike_takes_little_from_what_the_components_say():
 
 
 def test_a_sample_does_not_depend_on_a_period_in_the_data(monkeypatch):
-    monkeypatch.setattr("seqembed.summary.components._MOST_SEQUENCES", 128)
+    monkeypatch.setattr("seqembed.summary.description._MOST_SEQUENCES", 128)
     X = walks(512, n_features=1)
     X[::2] *= 0.01
     summary = learn_summary(scaled(X), 4, 30)
