@@ -12,11 +12,18 @@ from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.cross_fitting import cross_fit, default_estimator
+from seqembed.estimators.distances import (
+    Distances,
+    NormalDescriptions,
+    learn_normal_descriptions,
+    no_distances,
+)
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.reconstruction import reconstruction_residuals
-from seqembed.estimators.residuals import ResidualWeights, joint_contributions, learn_weights
+from seqembed.estimators.rarity import heldout_rarity
+from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
+from seqembed.estimators.scoring import Scoring
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.collection import Sequences, check_sequences
@@ -26,9 +33,6 @@ from seqembed.sequences.labels import rare_mask
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers
-
-# Attributes that hold what `MissingPatterns` has.
-_PATTERNS = ("complete_errors_", "value_errors_", "pattern_descriptions_", "pattern_excesses_")
 
 
 @savable
@@ -149,6 +153,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         "estimator": [HasMethods(["fit", "reconstruct"]), None],
         "contamination": [Options(Real, {0}), Interval(Real, 0, 0.5, closed="right")],
         "weighting": [StrOptions({"robust", "mahalanobis"}), None],
+        "distances": ["boolean"],
         "cv": [Interval(Integral, 2, None, closed="left")],
         "gap": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -164,6 +169,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         *,
         contamination: float = 0.01,
         weighting: str | None = "robust",
+        distances: bool = True,
         cv: int = 5,
         gap: int = 0,
         random_state: int | np.random.RandomState | None = None,
@@ -172,6 +178,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.estimator = estimator
         self.contamination = contamination
         self.weighting = weighting
+        self.distances = distances
         self.cv = cv
         self.gap = gap
         self.random_state = random_state
@@ -236,27 +243,35 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         weights = learn_weights(
             residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
         )
-        patterns = learn_missing_patterns(estimators, blocks, sequences, normal, residuals, weights)
-        errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))
+        errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))[:, np.newaxis]
+        descriptions: NormalDescriptions | None = None
+        distances: Distances = no_distances
+        if self.distances:
+            descriptions, heldout, distances = learn_normal_descriptions(sequences, normal, blocks, self.gap)
+            errors = np.column_stack([errors, heldout])
+        patterns = learn_missing_patterns(estimators, blocks, sequences, normal, residuals, errors, weights, distances)
         errors = patterns.comparable(errors, ~np.isnan(residuals), normal_lengths)
+        totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
-            contributed = _contributions(estimators, weights, patterns, sequences, np.flatnonzero(rare))
-            rare_errors = contributed.sum(axis=(1, 2))
-            threshold, report = best_f1(errors, rare_errors), held_out_quality(errors, rare_errors)
+            scoring = Scoring(estimators, weights, patterns, descriptions, errors)
+            rare_totals = scoring.contributions(sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            threshold, report = best_f1(totals, rare_totals), held_out_quality(totals, rare_totals)
         else:
-            threshold, report = exceeded_by_share(errors, self.contamination), {}
+            threshold, report = exceeded_by_share(totals, self.contamination), {}
         fitted = {
             "estimators_": estimators,
             # What `offset_` tells.
             "_chosen_offset": (-threshold, self.contamination),
-            "heldout_scores_": -errors,
+            "heldout_scores_": -totals,
+            "heldout_errors_": errors,
             "report_": report,
             "feature_scales_": weights.feature_scales,
             "precision_": weights.precision,
             "length_exponent_": weights.length_exponent,
+            "missing_patterns_": patterns,
+            "normal_descriptions_": descriptions,
             "n_timesteps_": weights.n_timesteps,
             "input_ndim_": sequences.ndim,
-            **dict(zip(_PATTERNS, patterns, strict=True)),
         }
         replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
         return self
@@ -410,8 +425,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return attributes | {"offset_": self.offset_} if "_chosen_offset" in vars(self) else attributes
 
     def _restore(self, attributes: dict[str, Any]) -> None:
-        check_detector_attributes(attributes)
-        for name, value in attributes.items():
+        current = _current_attributes(attributes)
+        check_detector_attributes(current)
+        for name, value in current.items():
             setattr(self, name, value)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -419,12 +435,33 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         # Pickles of versions whose threshold did not follow `contamination`.
         if "offset_" in self.__dict__:
             self.offset_ = self.__dict__.pop("offset_")
+        if "heldout_scores_" in self.__dict__:
+            self.__dict__ = _current_attributes(self.__dict__)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _current_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Bring the attributes of detectors without distances, which earlier versions saved, to those of this version."""
+    if "heldout_errors_" in attributes:
+        return attributes
+    current = dict(attributes)
+    complete, value_errors, descriptions, excesses = (
+        current.pop(name, None)
+        for name in ("complete_errors_", "value_errors_", "pattern_descriptions_", "pattern_excesses_")
+    )
+    patterns = None
+    if complete is not None:
+        patterns = MissingPatterns(complete[:, np.newaxis], value_errors, descriptions, excesses[:, np.newaxis])
+    return current | {
+        "heldout_errors_": -current["heldout_scores_"][:, np.newaxis],
+        "missing_patterns_": patterns,
+        "normal_descriptions_": None,
+    }
 
 
 def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
@@ -456,20 +493,5 @@ def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: 
     weights = ResidualWeights(
         detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
     )
-    # Files of before have none of them.
-    patterns = MissingPatterns(*(getattr(detector, name, np.empty(0)) for name in _PATTERNS))
-    return _contributions(detector.estimators_, weights, patterns, sequences, rows)
-
-
-def _contributions(
-    estimators: list[Any], weights: ResidualWeights, patterns: MissingPatterns, sequences: Sequences, rows: np.ndarray
-) -> np.ndarray:
-    """Compute the share of each value in the errors of some sequences, from the residuals of all networks."""
-    lengths, n_timesteps = sequences.lengths[rows], weights.n_timesteps
-    residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in estimators]
-    joint = joint_contributions(np.stack([weights.contributions(each, lengths) for each in residuals]))
-    errors = joint.sum(axis=(1, 2))
-    comparable = patterns.comparable(errors, ~np.isnan(residuals[0]), lengths)
-    factors = np.divide(comparable, errors, out=np.ones_like(errors), where=errors > 0)
-    joint *= factors[:, np.newaxis, np.newaxis]
-    return joint
+    parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
+    return Scoring(detector.estimators_, weights, *parts).contributions(sequences, rows)

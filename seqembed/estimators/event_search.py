@@ -13,8 +13,9 @@ from seqembed.sequences.windows import sliding_windows
 
 # The error of a row is a mean over the rows around it, in an eighth of a window.
 _NEARBY = 8
-# Weight of this error in the score of the row. The rest is that of the error of the windows that cover it.
-_ROW_WEIGHT = 1 / 5
+# Weight of this error in the score of the row. The rest is that of the score of the windows that cover it. It is larger
+# where distances make the scores of windows differ more.
+_ROW_WEIGHT, _ROW_WEIGHT_WITH_DISTANCES = 1 / 5, 2 / 5
 
 
 class Event(NamedTuple):
@@ -93,6 +94,7 @@ class EventSearch:
         self.first_row = 0
         self._detector, self._timesteps, self._stride = detector, timesteps, stride
         self._offset = offset
+        self._row_weight = _ROW_WEIGHT if detector.normal_descriptions_ is None else _ROW_WEIGHT_WITH_DISTANCES
         self._typical = float(np.median(detector.heldout_scores_))
         self._n_rows = self._next_start = 0
         # Rows of windows that are not complete, at the end of the recording.
@@ -128,7 +130,7 @@ class EventSearch:
         scores : float array of shape (n_rows,)
             NaN for rows without a window.
         """
-        return _row_scores(self._sums, self._timesteps)
+        return _row_scores(self._sums, self._timesteps, self._row_weight)
 
     def events(self) -> list[Event]:
         """Find the events among the rows that are kept.
@@ -243,7 +245,7 @@ def _add_errors(
         sums[2:, starts + step] += weights[step] * np.stack([timestep_errors[step], n_known[:, step]])
 
 
-def _row_scores(sums: np.ndarray, timesteps: int) -> np.ndarray:
+def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarray:
     """Combine the sums that `_add_errors` describes into a score for each row."""
     window_sums, window_weights, row_sums, row_weights = sums
     nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
@@ -254,7 +256,7 @@ def _row_scores(sums: np.ndarray, timesteps: int) -> np.ndarray:
         row_errors = np.maximum(row_sums, 0) / row_weights
     # Where no value is known nearby, the windows alone decide.
     row_errors = np.where(row_weights > 0, row_errors, window_errors)
-    scores: np.ndarray = -(window_errors ** (1 - _ROW_WEIGHT)) * row_errors**_ROW_WEIGHT
+    scores: np.ndarray = -(window_errors ** (1 - row_weight)) * row_errors**row_weight
     return scores
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.estimators.missing_patterns import N_DESCRIPTIONS
+from seqembed.estimators.distances import GROUPS, NormalDescriptions
+from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
 from seqembed.files.values import are_all, expect
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
 from seqembed.summary.context import Context
+from seqembed.summary.description import Description
 from seqembed.summary.shares import N_KERNELS, Shares, count_scales
 from seqembed.summary.statistics import count_statistics
 from seqembed.training.one_pass import StreamState
@@ -78,24 +80,31 @@ def check_summary_attributes(attributes: dict[str, Any]) -> None:
 
 
 def _check_summary(summary: Any, n_features: int) -> None:
-    expect(isinstance(summary, Summary) and isinstance(summary.shares, Shares), "a summary")
-    expect(_is_count(summary.n_timesteps, 1), "its timesteps")
+    expect(isinstance(summary, Summary), "a summary")
+    _check_numbers(summary, n_features)
     expect(isinstance(summary.axes, np.ndarray) and summary.axes.ndim == 2, "axes")
-    shares, (n_numbers, n_components) = summary.shares, summary.axes.shape
+    n_components = summary.axes.shape[1]
+    expect(n_components >= 1, "axes")
+    _check_array(summary.offset, (n_components,), np.float64, "offset")
+    _check_array(summary.axes, (len(summary.means), n_components), np.float64, "axes")
+
+
+def _check_numbers(described: Summary | Description, n_features: int) -> None:
+    """Check how sequences are described."""
+    expect(_is_count(described.n_timesteps, 1), "timesteps of the description")
+    expect(isinstance(described.shares, Shares), "shares")
+    shares = described.shares
     expect(isinstance(shares.thresholds, np.ndarray) and shares.thresholds.ndim == 3, "thresholds of three axes")
     n_scales, n_thresholds, _ = shares.thresholds.shape
-    expect(n_thresholds >= 1 and n_components >= 1, "thresholds and axes")
-    expect(n_scales == count_scales(summary.n_timesteps), "the scales of the length")
+    expect(n_thresholds >= 1, "thresholds")
+    expect(n_scales == count_scales(described.n_timesteps), "the scales of the length")
     _check_array(shares.channels, (n_scales, n_features, N_KERNELS), np.float32, "channels")
     expect(set(np.unique(shares.channels)) <= {0, 1}, "channels of zeros and ones")
     _check_array(shares.thresholds, (n_scales, n_thresholds, N_KERNELS), np.float32, "thresholds")
-    n_statistics = count_statistics(summary.n_timesteps, n_features)
-    expect(n_numbers == n_statistics + shares.thresholds.size, "axes of all numbers")
+    n_numbers = count_statistics(described.n_timesteps, n_features) + shares.thresholds.size
     for name in ("means", "factors"):
-        _check_array(getattr(summary, name), (n_numbers,), np.float32, name)
-    expect((summary.factors >= 0).all(), "factors of at least zero")
-    _check_array(summary.offset, (n_components,), np.float64, "offset")
-    _check_array(summary.axes, (n_numbers, n_components), np.float64, "axes")
+        _check_array(getattr(described, name), (n_numbers,), np.float32, name)
+    expect(bool((described.factors >= 0).all()), "factors of at least zero")
 
 
 def check_detector_attributes(attributes: dict[str, Any]) -> None:
@@ -111,13 +120,10 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     InvalidFileError
         For anything else.
     """
-    needed = {"estimators_", "offset_", "heldout_scores_", "report_", "feature_scales_", "precision_"}
-    needed |= {"length_exponent_", "n_timesteps_", "input_ndim_", "n_features_in_"}
-    # Detectors of earlier files know nothing about missing values.
-    of_patterns = {"complete_errors_", "value_errors_", "pattern_descriptions_", "pattern_excesses_"} & set(attributes)
-    expect(len(of_patterns) in (0, 4), "all of the patterns of missing values, or none")
-    optional = of_patterns | {"feature_names_in_"}
-    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
+    needed = {"estimators_", "offset_", "heldout_scores_", "heldout_errors_", "report_", "feature_scales_"}
+    needed |= {"precision_", "length_exponent_", "missing_patterns_", "normal_descriptions_"}
+    needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
+    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
     expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
@@ -129,20 +135,47 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     expect(
         isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"
     )
-    scores = attributes["heldout_scores_"]
-    expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
     _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
     _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
-    if of_patterns:
-        complete, descriptions = attributes["complete_errors_"], attributes["pattern_descriptions_"]
-        expect(isinstance(complete, np.ndarray) and complete.ndim == 1 and len(complete) > 0, "errors")
-        _check_array(complete, complete.shape, np.float64, "complete_errors_")
-        expect((np.diff(complete) >= 0).all(), "errors in ascending order")
-        _check_array(attributes["value_errors_"], (attributes["n_timesteps_"], n_features), np.float64, "value_errors_")
-        expect(isinstance(descriptions, np.ndarray) and descriptions.ndim == 2 and len(descriptions) > 0, "patterns")
-        _check_array(descriptions, (len(descriptions), N_DESCRIPTIONS), np.float32, "descriptions of patterns")
-        _check_array(attributes["pattern_excesses_"], (len(descriptions),), np.float32, "errors of patterns")
     _check_shape_attributes(attributes | {"n_features_": n_features})
+    scores, errors = attributes["heldout_scores_"], attributes["heldout_errors_"]
+    expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
+    descriptions, patterns = attributes["normal_descriptions_"], attributes["missing_patterns_"]
+    n_kinds = 1 if descriptions is None else 1 + len(GROUPS)
+    expect(isinstance(errors, np.ndarray) and errors.dtype == np.float64, "held-out errors")
+    expect(len(scores) > 0 and errors.shape == (len(scores), n_kinds), f"held-out errors of {n_kinds} kinds")
+    if patterns is not None:
+        _check_patterns(patterns, (attributes["n_timesteps_"], n_features), n_kinds)
+    if descriptions is not None:
+        _check_normal_descriptions(descriptions, attributes["n_timesteps_"], n_features, len(networks))
+
+
+def _check_patterns(patterns: Any, shape: tuple[int, int], n_kinds: int) -> None:
+    expect(isinstance(patterns, MissingPatterns), "patterns of missing values")
+    n_complete, n_patterns = len(patterns.complete), len(patterns.descriptions)
+    expect(n_complete > 0 and n_patterns > 0, "errors and patterns")
+    _check_array(patterns.complete, (n_complete, n_kinds), np.float64, "errors of complete sequences")
+    expect((np.diff(patterns.complete, axis=0) >= 0).all(), "errors in ascending order")
+    _check_array(patterns.value_errors, shape, np.float64, "errors of values")
+    _check_array(patterns.descriptions, (n_patterns, N_DESCRIPTIONS), np.float32, "descriptions of patterns")
+    _check_array(patterns.excesses, (n_patterns, n_kinds), np.float32, "errors of patterns")
+
+
+def _check_normal_descriptions(normal: Any, n_timesteps: int, n_features: int, n_blocks: int) -> None:
+    expect(isinstance(normal, NormalDescriptions), "descriptions of normal sequences")
+    for name in ("center", "scale"):
+        _check_array(getattr(normal, name), (n_features,), np.float64, f"{name} of the descriptions")
+    expect((normal.scale > 0).all(), "scales of the descriptions above zero")
+    expect(isinstance(normal.description, Description), "a description")
+    expect(normal.description.n_timesteps == n_timesteps, "the timesteps of the description")
+    _check_numbers(normal.description, n_features)
+    n_references = len(normal.references)
+    _check_array(normal.references, (n_references, len(normal.description.means)), np.float32, "references")
+    _check_array(normal.blocks, (n_references,), np.int64, "blocks")
+    expect(_is_count(normal.shortest, 1) and normal.shortest <= n_timesteps, "the shortest length")
+    _check_array(normal.length_exponents, (len(GROUPS),), np.float64, "exponents of lengths")
+    blocks = np.unique(normal.blocks)
+    expect(len(blocks) > 1 and blocks[0] >= 0 and blocks[-1] < n_blocks, "references of two blocks or more")
 
 
 def _check_network(network: Any) -> None:

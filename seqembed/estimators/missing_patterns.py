@@ -8,7 +8,7 @@ error would be if nothing were missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,17 +38,19 @@ _TINY = float(np.finfo(np.float64).tiny)
 class MissingPatterns(NamedTuple):
     """What held-out normal sequences tell about missing values.
 
+    A kind of error is the reconstruction error, or a distance, see `seqembed.estimators.distances`.
+
     Parameters
     ----------
-    complete : float64 array of shape (n_complete,)
-        Errors of complete sequences, in ascending order.
+    complete : float64 array of shape (n_complete, n_kinds)
+        Errors of complete sequences, those of each kind in ascending order.
     value_errors : float64 array of shape (n_timesteps, n_features)
-        Mean error of each value of complete sequences.
+        Mean reconstruction error of each value of complete sequences.
     descriptions : float32 array of shape (n_patterns, N_DESCRIPTIONS)
         Patterns of missing values, see `_described`.
-    excesses : float32 array of shape (n_patterns,)
-        Logarithm of the error of a held-out sequence with that pattern, less that of the mean of `value_errors` over
-        the known values.
+    excesses : float32 array of shape (n_patterns, n_kinds)
+        Logarithms of the errors of a held-out sequence with that pattern, that of the reconstruction error less that of
+        the mean of `value_errors` over the known values.
     """
 
     complete: np.ndarray
@@ -61,8 +63,8 @@ class MissingPatterns(NamedTuple):
 
         Parameters
         ----------
-        errors : float array of shape (n_samples,)
-            Mean weighted squared residuals of the known values.
+        errors : float array of shape (n_samples, n_kinds)
+            First the mean weighted squared residuals of the known values.
         known : bool array of shape (n_samples, n_timesteps, n_features)
             Which values are known; none after the end of a sequence.
         lengths : int array of shape (n_samples,)
@@ -70,21 +72,22 @@ class MissingPatterns(NamedTuple):
 
         Returns
         -------
-        comparable : float array of shape (n_samples,)
+        comparable : float array of shape (n_samples, n_kinds)
             Those of complete sequences are not changed.
 
         Examples
         --------
         >>> random, none = np.random.default_rng(0), np.zeros((400, N_DESCRIPTIONS), np.float32)
-        >>> complete, of_one_value = np.sort(random.chisquare(10, 400)) / 10, np.log(random.chisquare(1, 400))
-        >>> patterns = MissingPatterns(complete, np.ones((10, 1)), none, of_one_value)
+        >>> complete, of_one_value = np.sort(random.chisquare(10, (400, 1)), axis=0) / 10, random.chisquare(1, (400, 1))
+        >>> patterns = MissingPatterns(complete, np.ones((10, 1)), none, np.log(of_one_value))
         >>> known = np.arange(10).reshape(1, 10, 1) < [[[10]], [[1]]]
-        >>> patterns.comparable(np.array([4.0, 4.0]), known, np.array([10, 10])).round(1)
-        array([4., 2.])
+        >>> patterns.comparable(np.array([[4.0], [4.0]]), known, np.array([10, 10])).round(1)
+        array([[4.],
+               [2.]])
         """
         comparable = np.array(errors, np.float64)
         counts = known.sum(axis=(1, 2))
-        has_holes = (counts < lengths * known.shape[2]) & (counts > 0) & np.isfinite(errors)
+        has_holes = (counts < lengths * known.shape[2]) & (counts > 0)
         samples = np.flatnonzero(has_holes)
         if not len(samples) or not len(self.descriptions):
             return comparable
@@ -94,11 +97,14 @@ class MissingPatterns(NamedTuple):
         n_similar = min(_N_SIMILAR, len(self.descriptions))
         descriptions = _described(known[samples], lengths[samples])
         _, similar = cKDTree(self.descriptions).query(descriptions, n_similar)
-        excesses = _logarithms(errors[samples]) - _logarithms(self._expected(known[samples]))
+        excesses = _logarithms(errors[samples])
+        excesses[:, 0] -= _logarithms(self._expected(known[samples]))
         for sample, excess, description, patterns in zip(
             samples, excesses, descriptions, similar.reshape(-1, n_similar), strict=True
         ):
-            comparable[sample] = self._same_rank(excess, self._excesses_with(description, patterns))
+            by_kind = self._excesses_with(description, patterns)
+            for kind in np.flatnonzero(np.isfinite(errors[sample])):
+                comparable[sample, kind] = _same_rank(excess[kind], by_kind[:, kind], self.complete[:, kind])
         return comparable
 
     def _expected(self, known: np.ndarray) -> np.ndarray:
@@ -117,16 +123,8 @@ class MissingPatterns(NamedTuple):
         differences = self.descriptions[similar] - description
         centred = differences - differences.mean(axis=0)
         penalty = _PENALTY * len(similar) * np.eye(N_DESCRIPTIONS)
-        slopes = np.linalg.solve(centred.T @ centred + penalty, centred.T @ (excesses - excesses.mean()))
-        return np.sort(excesses - differences @ slopes)
-
-    def _same_rank(self, excess: float, excesses: np.ndarray) -> float:
-        """Return the error of a complete sequence that is exceeded as often as this one."""
-        places = (np.arange(len(excesses)) + 0.5) / len(excesses) * len(self.complete) - 0.5
-        error = float(np.interp(np.interp(excess, excesses, places), np.arange(len(self.complete)), self.complete))
-        # Above all similar ones, by as much as it exceeds the largest of them.
-        farther = max(0.0, min(excess - float(excesses[-1]), _LARGEST_EXCESS))
-        return max(error, _TINY) * float(np.exp(farther)) if farther else error
+        slopes = np.linalg.solve(centred.T @ centred + penalty, centred.T @ (excesses - excesses.mean(axis=0)))
+        return np.sort(excesses - differences @ slopes, axis=0)
 
 
 def learn_missing_patterns(
@@ -135,7 +133,9 @@ def learn_missing_patterns(
     sequences: Sequences,
     rows: np.ndarray,
     residuals: np.ndarray,
+    errors: np.ndarray,
     weights: ResidualWeights,
+    distances: Callable[[Sequences, np.ndarray], np.ndarray],
 ) -> MissingPatterns:
     """Learn from held-out sequences what missing values change.
 
@@ -151,8 +151,13 @@ def learn_missing_patterns(
         The normal ones.
     residuals : float array of shape (n_rows, n_timesteps, n_features)
         Their held-out residuals.
+    errors : float array of shape (n_rows, n_kinds)
+        Their held-out errors.
     weights : ResidualWeights
         Weights of the residuals.
+    distances : callable
+        Takes sequences and the block that they come from. Returns their errors of further kinds, a float array of shape
+        (n_samples, n_kinds - 1).
 
     Returns
     -------
@@ -169,22 +174,25 @@ def learn_missing_patterns(
     >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
     >>> estimators, blocks, residuals = cross_fit(network, sequences, rows, n_blocks=3)
     >>> weights = learn_weights(residuals, X, sequences.lengths, "robust")
-    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, weights)
+    >>> errors = weights.contributions(residuals, sequences.lengths).sum(axis=(1, 2))[:, np.newaxis]
+    >>> none = lambda sequences, block: np.empty((len(sequences), 0))
+    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, errors, weights, none)
     >>> patterns.value_errors.shape, patterns.excesses.shape
-    ((4, 2), (288,))
+    ((4, 2), (288, 1))
     """
     _, n_timesteps, n_features = residuals.shape
     random, lengths = check_random_state(_SEED), sequences.lengths[rows]
     contributions, known = weights.contributions(residuals, lengths), ~np.isnan(residuals)
     counts = known.sum(axis=(1, 2))
     sums = (contributions * counts[:, np.newaxis, np.newaxis]).sum(axis=0)
-    errors, is_complete = contributions.sum(axis=(1, 2)), counts == lengths * n_features
+    is_complete = counts == lengths * n_features
     complete = errors[is_complete] if is_complete.sum() >= _LEAST_COMPLETE else errors
+    n_kinds = errors.shape[1]
     patterns = MissingPatterns(
-        np.sort(complete),
+        np.sort(complete, axis=0),
         _mean_errors(sums, known.sum(axis=0)),
         np.empty((0, N_DESCRIPTIONS), np.float32),
-        np.empty(0, np.float32),
+        np.empty((0, n_kinds), np.float32),
     )
     most = min(_MOST_PATTERNS, _PATTERNS_PER_SEQUENCE * len(rows))
     n_patterns = max(_FEWEST_PATTERNS, min(_MOST_VALUES // (n_timesteps * n_features), most))
@@ -196,9 +204,11 @@ def learn_missing_patterns(
             hidden = [_with_holes(sequences.values[row], estimator, random) for row in rows[of_block[some]]]
             part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
             with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
-            errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
+            reconstruction_errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
+            excess = _logarithms(np.column_stack([reconstruction_errors, distances(part, block)]))
             known = ~np.isnan(with_holes)
-            excesses.append(_logarithms(errors) - _logarithms(patterns._expected(known)))
+            excess[:, 0] -= _logarithms(patterns._expected(known))
+            excesses.append(excess)
             descriptions.append(_described(known, part.lengths))
     return patterns._replace(
         descriptions=np.concatenate(descriptions),
@@ -284,3 +294,12 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     # As patterns are kept: equal ones have the same distance to the bit.
     rounded: np.ndarray = described.astype(np.float32)
     return rounded
+
+
+def _same_rank(excess: float, excesses: np.ndarray, complete: np.ndarray) -> float:
+    """Return the error of a complete sequence that is exceeded as often as this one."""
+    places = (np.arange(len(excesses)) + 0.5) / len(excesses) * len(complete) - 0.5
+    error = float(np.interp(np.interp(excess, excesses, places), np.arange(len(complete)), complete))
+    # Above all similar ones, by as much as it exceeds the largest of them.
+    farther = max(0.0, min(excess - float(excesses[-1]), _LARGEST_EXCESS))
+    return max(error, _TINY) * float(np.exp(farther)) if farther else error

@@ -45,7 +45,27 @@ def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.nda
     >>> [f"{windows:.2g}" for windows in windows_between([-50, -99, -120, -1000], heldout_scores)]
     ['2', '1e+02', '2.4e+03', '3.6e+11']
     """
-    errors, known = -np.asarray(scores, float), np.sort(-heldout_scores)
+    with np.errstate(over="ignore"):
+        windows: np.ndarray = np.exp(log_windows_between(-np.asarray(scores, float), -heldout_scores))
+    return windows
+
+
+def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute the logarithm of `windows_between` for errors, which are large where scores are low.
+
+    Parameters
+    ----------
+    errors : float array of shape (n_errors,)
+        Errors, or distances.
+    heldout_errors : float array of shape (n_normal,)
+        Those of held-out normal sequences.
+
+    Returns
+    -------
+    logarithms : float array of shape (n_errors,)
+        At least 0.
+    """
+    known = np.sort(heldout_errors)
     n_known, largest = len(known), known[-1]
     # Equal errors are all reached.
     distinct, first = np.unique(known, return_index=True)
@@ -56,6 +76,62 @@ def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.nda
     # Errors that are all alike tell no scale.
     scale = (1 - _SHAPE) * float(np.mean(known[-n_tail:] - start)) or max(abs(float(largest)), np.finfo(float).tiny)
     # From the largest held-out error on, the tail is continued: it is relative to the tail at that error.
+    steps = (scale + _SHAPE * (np.maximum(errors, largest) - start)) / (scale + _SHAPE * (largest - start))
+    logarithms: np.ndarray = np.log(windows) + np.log(steps) / _SHAPE
+    return logarithms
+
+
+def joint_rarity(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
+    """Join errors of several kinds by the geometric mean of how rarely normal sequences reach each of them.
+
+    The product of these numbers is one over the product of p-values, which Fisher's method joins.
+
+    Parameters
+    ----------
+    errors : float array of shape (n_samples, n_kinds)
+        Errors, or distances. Those that are NaN are left out.
+    heldout_errors : float array of shape (n_normal, n_kinds)
+        Those of held-out normal sequences.
+
+    Returns
+    -------
+    rarities : float array of shape (n_samples,)
+        At least 1.
+
+    References
+    ----------
+    R. A. Fisher, "Statistical methods for research workers" (1925).
+
+    Examples
+    --------
+    >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (2, 1)).T
+    >>> joint_rarity(np.array([[50, 50], [99, 50], [99, 99]]), heldout_errors).round(6)
+    array([  2.      ,  14.142136, 100.      ])
+    """
+    kinds = range(errors.shape[1])
+    logarithms = np.stack([log_windows_between(errors[:, kind], heldout_errors[:, kind]) for kind in kinds])
     with np.errstate(over="ignore"):
-        steps = (scale + _SHAPE * (np.maximum(errors, largest) - start)) / (scale + _SHAPE * (largest - start))
-        return np.asarray(windows * steps ** (1 / _SHAPE))
+        rarities: np.ndarray = np.exp(np.nanmean(logarithms, axis=0))
+    return rarities
+
+
+def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute `joint_rarity` of held-out sequences as if they were new.
+
+    A new error can exceed all held-out ones. So the largest of each kind is compared with the others alone.
+
+    Examples
+    --------
+    >>> heldout_rarity(np.arange(1.0, 100.0)[:, np.newaxis])[-3:].round(1)
+    array([ 33.3,  50. , 119.8])
+    """
+    logarithms = np.empty(heldout_errors.shape)
+    for kind, errors in enumerate(heldout_errors.T):
+        logarithms[:, kind] = log_windows_between(errors, errors)
+        largest = errors.argmax()
+        others = np.delete(errors, largest)
+        if len(others):
+            logarithms[largest, kind] = log_windows_between(errors[largest : largest + 1], others)[0]
+    with np.errstate(over="ignore"):
+        rarities: np.ndarray = np.exp(logarithms.mean(axis=1))
+    return rarities

@@ -140,10 +140,8 @@ def learn_weights(
     if weighting == "mahalanobis":
         precision = _inverse_covariance(residuals.reshape(-1, n_features) / scales)
     weights = ResidualWeights(scales, precision, 0.0, n_timesteps)
-    if (lengths == lengths[0]).all():
-        return weights
     errors = weights.contributions(residuals, lengths).sum(axis=(1, 2))
-    return weights._replace(length_exponent=_length_exponent(errors, lengths))
+    return weights._replace(length_exponent=learn_length_exponent(errors, lengths))
 
 
 def _typical_residuals(residuals: np.ndarray, constant: np.ndarray) -> np.ndarray:
@@ -168,8 +166,30 @@ def _inverse_covariance(scaled_residuals: np.ndarray) -> np.ndarray:
     return precision
 
 
-def _length_exponent(errors: np.ndarray, lengths: np.ndarray) -> float:
-    """Fit errors as a power of the length; 0 if the trend could be chance, as where lengths hardly differ."""
+def learn_length_exponent(errors: np.ndarray, lengths: np.ndarray) -> float:
+    """Fit errors as a power of the length; 0 if the trend could be chance, as where lengths hardly differ.
+
+    Parameters
+    ----------
+    errors : float array of shape (n_samples,)
+        Errors, or distances.
+    lengths : int array of shape (n_samples,)
+        Timesteps of each sequence.
+
+    Returns
+    -------
+    exponent : float
+        From -1 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lengths = np.arange(10, 60)
+    >>> round(learn_length_exponent(1 / np.sqrt(lengths), lengths), 6), learn_length_exponent(lengths, np.full(50, 10))
+    (-0.5, 0.0)
+    """
+    if (lengths == lengths[0]).all():
+        return 0.0
     trend = linregress(np.log(lengths), np.log(np.maximum(errors, np.finfo(float).tiny)))
     if abs(trend.slope) > _STANDARD_ERRORS * trend.stderr:
         return float(np.clip(trend.slope, -1, 1))

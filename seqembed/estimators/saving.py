@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from seqembed.estimators.distances import NormalDescriptions
 from seqembed.estimators.metadata_requests import described_requests, set_requests
+from seqembed.estimators.missing_patterns import MissingPatterns
 from seqembed.files.atomic import Writable, write
 from seqembed.files.safetensors_file import InvalidFileError, Readable, pack, unpack
 from seqembed.files.values import DAMAGE, Arrays, Kind, Kinds, are_all, decoded, encoded, expect, record
 from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
 from seqembed.summary.context import Context
+from seqembed.summary.description import Description
 from seqembed.summary.shares import Shares
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
@@ -197,7 +200,18 @@ def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds)
     return estimator
 
 
+_RECORDS = (
+    Network,
+    Readout,
+    StreamState,
+    Context,
+    Summary,
+    Shares,
+    Description,
+    MissingPatterns,
+    NormalDescriptions,
+)
 _KINDS: Kinds = {
-    **{each.__name__: record(each) for each in (Network, Readout, StreamState, Context, Summary, Shares)},
+    **{each.__name__: record(each) for each in _RECORDS},
     "estimator": Kind(BaseEstimator, _encode_estimator, _decode_estimator),
 }

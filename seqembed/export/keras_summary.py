@@ -7,8 +7,8 @@ import numpy as np
 
 from seqembed.summary.components import LARGEST_NUMBER
 from seqembed.summary.context import LARGEST_NUMBER as LARGEST_CONTEXT
-from seqembed.summary.description import LARGEST_VALUE
 from seqembed.summary.context import Context
+from seqembed.summary.description import LARGEST_VALUE
 from seqembed.summary.shares import Shares, kernel_weights
 from seqembed.summary.statistics import LAGS, MOST_FEATURES_IN_PAIRS, N_SEGMENTS, NOISE, QUANTILES
 

@@ -12,8 +12,8 @@ from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.shares import Shares, learn_shares
 from seqembed.summary.statistics import count_statistics, sequence_statistics
 
-# Sequences that means and deviations are learned from, and the numbers that are in memory at once: a larger sample gives
-# nearly the same.
+# Sequences that means and deviations are learned from, and the numbers that are in memory at once: a larger sample
+# gives nearly the same.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES, _MOST_NUMBERS = 2048, 256, 1 << 21
 # Values whose statistics are computed at once, in arrays of many times their size.
 _VALUES_AT_ONCE = 1 << 18

@@ -178,7 +178,7 @@ def test_scores_of_rows_come_from_windows_and_from_the_rows_themselves(detector)
         total = sum(weights[step] for _, step in steps)
         of_windows = sum(weights[step] * shares[window].mean() for window, step in steps) / total
         of_row = sum(weights[step] * shares[window, step] for window, step in steps) / total
-        assert -row_scores[row] == pytest.approx(of_windows**0.8 * of_row**0.2)
+        assert -row_scores[row] == pytest.approx(of_windows**0.6 * of_row**0.4)
 
 
 def test_severity_separates_what_is_far_below_the_threshold_from_what_is_near(detector):

@@ -1,4 +1,6 @@
+import copy
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -7,7 +9,6 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, load
-from seqembed.estimators.detector import _PATTERNS
 from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns, _described
 from seqembed.estimators.reconstruction import interpolated
 
@@ -80,25 +81,37 @@ def test_complete_sequences_are_scored_as_without_patterns(detectors):
     detector.save(buffer)
     loaded = load(buffer.getvalue())
     np.testing.assert_array_equal(loaded.score_samples(X), expected)
-    for name in _PATTERNS:
-        delattr(loaded, name)
+    loaded.missing_patterns_ = None
     np.testing.assert_array_equal(loaded.score_samples(X), expected)
 
 
-def test_a_file_of_a_version_without_patterns_is_loaded(detectors):
-    detector = detectors[0]
-    attributes = {name: vars(detector)[name] for name in _PATTERNS}
-    X = with_holes(waves(np.random.default_rng(5), 20), "outage", np.random.default_rng(0))
-    expected, buffer = detector.score_samples(X), io.BytesIO()
-    for name in attributes:
-        delattr(detector, name)
-    try:
-        detector.save(buffer)
-        scores = load(buffer.getvalue()).score_samples(X)
-    finally:
-        vars(detector).update(attributes)
-    assert np.isfinite(scores).all()
-    assert (scores != expected).any()
+def as_an_earlier_version_saved(detector, with_patterns):
+    """Return a detector without distances as it was saved before there were any."""
+    earlier = copy.copy(detector)
+    patterns = vars(earlier).pop("missing_patterns_")
+    for name in ("heldout_errors_", "normal_descriptions_"):
+        delattr(earlier, name)
+    if with_patterns:
+        earlier.complete_errors_, earlier.value_errors_ = patterns.complete[:, 0], patterns.value_errors
+        earlier.pattern_descriptions_, earlier.pattern_excesses_ = patterns.descriptions, patterns.excesses[:, 0]
+    return earlier
+
+
+@pytest.mark.parametrize("with_patterns", [True, False])
+def test_a_detector_of_a_version_without_distances_scores_as_it_did(with_patterns, monkeypatch):
+    random = np.random.default_rng(5)
+    detector = ReconstructionDetector(network().set_params(epochs=2), cv=2, distances=False).fit(waves(random, 40))
+    X = with_holes(waves(random, 20), "outage", random)
+    expected = detector.score_samples(X)
+    earlier, buffer = as_an_earlier_version_saved(detector, with_patterns), io.BytesIO()
+    pickled = pickle.dumps(earlier)
+    # Files are read back when they are written.
+    monkeypatch.setattr("seqembed.estimators.saving.load", lambda data: None)
+    earlier.save(buffer)
+    for loaded in (load(buffer.getvalue()), pickle.loads(pickled)):
+        scores = loaded.score_samples(X)
+        assert np.isfinite(scores).all()
+        assert (scores == expected).all() == with_patterns
 
 
 def test_shares_of_a_sequence_with_missing_values_add_up_to_its_score(detectors):
@@ -125,20 +138,20 @@ def test_the_rank_among_held_out_errors_of_as_many_values_decides():
     random = np.random.default_rng(0)
     complete = np.sort(random.chisquare(24, 500)) / 24
     of_three = random.chisquare(3, 500) / 3
-    patterns = MissingPatterns(
-        complete, np.full((24, 1), 2.0), np.zeros((500, N_DESCRIPTIONS), np.float32), np.log(of_three / 2)
-    )
+    excesses = np.log(of_three / 2)[:, np.newaxis]
+    none = np.zeros((500, N_DESCRIPTIONS), np.float32)
+    patterns = MissingPatterns(complete[:, np.newaxis], np.full((24, 1), 2.0), none, excesses)
     known = np.zeros((100, 24, 1), bool)
     known[:, :3] = True
     errors = random.chisquare(3, 100) / 3
-    comparable = patterns.comparable(errors, known, np.full(100, 24))
+    comparable = patterns.comparable(errors[:, np.newaxis], known, np.full(100, 24))[:, 0]
     similar = of_three[:200] if len(of_three) < 200 else of_three
     for error, given in zip(errors, comparable, strict=True):
         if error < similar.max():
             assert abs(np.mean(complete < given) - np.mean(similar < error)) < 0.1
-    assert patterns.comparable(np.array([1e9]), known[:1], np.array([24]))[0] > 10 * complete[-1]
+    assert patterns.comparable(np.array([[1e9]]), known[:1], np.array([24]))[0, 0] > 10 * complete[-1]
     every = np.ones((1, 24, 1), bool)
-    assert patterns.comparable(np.array([5.0]), every, np.array([24]))[0] == 5
+    assert patterns.comparable(np.array([[5.0]]), every, np.array([24]))[0, 0] == 5
 
 
 def test_missing_values_are_interpolated_in_time_and_a_silent_feature_is_left_alone():
@@ -234,12 +247,11 @@ def test_a_normal_sequence_that_is_longer_than_all_others_and_begins_with_a_hole
 
 def test_a_small_contamination_is_not_exceeded_because_few_patterns_are_alike():
     random = np.random.default_rng(0)
-    complete, n_patterns = np.sort(random.chisquare(24, 4000)) / 24, 5000
-    holes = random.chisquare(24, n_patterns) / 24
-    patterns = MissingPatterns(
-        complete, np.ones((24, 1)), np.zeros((n_patterns, N_DESCRIPTIONS), np.float32), np.log(holes)
-    )
+    complete, n_patterns = np.sort(random.chisquare(24, (4000, 1)), axis=0) / 24, 5000
+    holes = random.chisquare(24, (n_patterns, 1)) / 24
+    none = np.zeros((n_patterns, N_DESCRIPTIONS), np.float32)
+    patterns = MissingPatterns(complete, np.ones((24, 1)), none, np.log(holes))
     known = np.ones((20000, 24, 1), bool)
     known[:, 3] = False
-    comparable = patterns.comparable(random.chisquare(24, 20000) / 24, known, np.full(20000, 24))
+    comparable = patterns.comparable(random.chisquare(24, (20000, 1)) / 24, known, np.full(20000, 24))
     assert np.mean(comparable > complete[-4]) < 0.01

@@ -332,6 +332,10 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
         detector=[
             "seqembed.estimators.detector.ReconstructionDetector",
             "seqembed.estimators.reconstructor.LSTMReconstructor",
+            "seqembed.estimators.distances.NormalDescriptions",
+            "seqembed.estimators.missing_patterns.MissingPatterns",
+            "seqembed.summary.description.Description",
+            "seqembed.summary.shares.Shares",
             *model,
         ],
         stream=[

@@ -1,0 +1,264 @@
+"""How far sequences lie from the normal ones, in descriptions of them.
+
+A network can reconstruct a rare sequence well: a sensor that sticks is easier to reconstruct than one that works. Its
+description differs from those of all normal sequences. Descriptions are computed, not learned: statistics, and shares
+of convolutions, see `seqembed.summary.description`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from seqembed.estimators.reconstruction import interpolated
+from seqembed.estimators.residuals import learn_length_exponent
+from seqembed.sequences.collection import Sequences, chunks
+from seqembed.sequences.scaling import ScaledSequences, Scaling, learn_scaling
+from seqembed.summary.description import Description, drawn_rows, learn_description
+
+# A distance is the mean of those to so many nearest normal sequences. One alone could be as rare.
+_N_NEAREST = 3
+# Candidates for the nearest ones of each block: rounding could exchange the last of them.
+_N_CANDIDATES = 5
+# Standardised numbers are clipped there. Closer, a sudden event ten times as large as any normal one would be as near
+# as one that is twice as large.
+_LARGEST_NUMBER = 30
+# Normal sequences that are read, and their values: fewer, if they are large.
+_MOST_READ, _FEWEST_READ, _MOST_VALUES = 2048, 64, 1 << 24
+# Sequences whose distances are computed exactly at once, so that the references of each fit into the cache.
+_EXACT_AT_ONCE = 32
+# The groups of numbers that distances are computed in.
+GROUPS = ("statistics", "convolutions")
+# Of sequences, and the block that they come from.
+Distances: TypeAlias = Callable[[Sequences, np.ndarray], np.ndarray]
+
+
+class NormalDescriptions(NamedTuple):
+    """Descriptions of normal sequences, which others are compared with.
+
+    Parameters
+    ----------
+    center, scale : float64 arrays of shape (n_features,)
+        What is subtracted from each feature before it is described, and what it is then divided by.
+    description : Description
+        How sequences are described.
+    references : float32 array of shape (n_references, n_numbers)
+        Descriptions of normal sequences: of at most 2,048 of them, drawn with a fixed seed.
+    blocks : int64 array of shape (n_references,)
+        The block that each of them lies in, from 0.
+    shortest : int
+        Length of the shortest of them.
+    length_exponents : float64 array of shape (n_groups,)
+        Held-out distances grow as these powers of the number of timesteps. Distances are divided by this power of the
+        length relative to that of the longest training sequence.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    description: Description
+    references: np.ndarray
+    blocks: np.ndarray
+    shortest: int
+    length_exponents: np.ndarray
+
+    def distances(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        """Compute how far sequences lie from the normal ones of all blocks but one, for each that is left out.
+
+        So the distances of new sequences are like those of held-out ones. A sequence that equals a reference is never
+        compared with its block: training sequences are compared as when they were held out. The distance of two
+        sequences is the root of the mean squared difference of their numbers. Missing values are interpolated in time.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Checked sequences.
+        rows : int array of shape (n_rows,)
+            Which of them.
+
+        Returns
+        -------
+        distances : float64 array of shape (n_blocks, n_rows, n_groups)
+            Mean distance to the three nearest references, by statistics and by shares of convolutions. NaN for a
+            sequence that is shorter or longer than all of them: its description differs for that reason.
+        """
+        numbers = self._described(sequences, rows)
+        by_group = [
+            _without_each_block(_nearest_of_blocks(numbers[:, group], self.references[:, group], self.blocks))
+            for group in self._groups()
+        ]
+        distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(sequences.lengths[rows])
+        return distances
+
+    def distances_to(self, sequences: Sequences, rows: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Compute how far sequences lie from some of the references.
+
+        Parameters
+        ----------
+        sequences, rows
+            See `distances`.
+        allowed : bool array of shape (n_references,)
+            Which references. If there is none, the distances are 0.
+
+        Returns
+        -------
+        distances : float64 array of shape (n_rows, n_groups)
+            See `distances`.
+        """
+        if not allowed.any():
+            return np.zeros((len(rows), len(GROUPS)))
+        numbers = self._described(sequences, rows)
+        references, one_block = self.references[allowed], np.zeros(int(allowed.sum()), int)
+        by_group = [
+            _mean_nearest(_nearest_of_blocks(numbers[:, group], references[:, group], one_block))
+            for group in self._groups()
+        ]
+        distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(sequences.lengths[rows])
+        return distances
+
+    def _described(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        scaling = Scaling(self.center, self.center, self.scale)
+        batch = ScaledSequences(_filled(sequences, rows), scaling).read(slice(0, len(rows)))
+        return self.description.compute(batch, _LARGEST_NUMBER)
+
+    def _groups(self) -> tuple[slice, slice]:
+        n_statistics = self.description.n_statistics
+        return slice(0, n_statistics), slice(n_statistics, len(self.description.means))
+
+    def _typical(self, lengths: np.ndarray) -> np.ndarray:
+        longest = self.description.n_timesteps
+        typical: np.ndarray = (lengths[:, np.newaxis] / longest) ** self.length_exponents
+        typical[(lengths < self.shortest) | (lengths > longest)] = np.nan
+        return typical
+
+
+def learn_normal_descriptions(
+    sequences: Sequences, rows: np.ndarray, blocks: Sequence[np.ndarray], gap: int = 0
+) -> tuple[NormalDescriptions, np.ndarray, Distances]:
+    """Describe normal sequences.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        The normal ones.
+    blocks : list of int arrays
+        Positions of the sequences of each block among `rows`.
+    gap : int, default=0
+        Sequences on either side of a block that those of the block are not compared with.
+
+    Returns
+    -------
+    descriptions : NormalDescriptions
+        Of the normal sequences, or of a sample of them.
+    heldout : float64 array of shape (n_rows, n_groups)
+        How far the normal sequences lie from those outside their block and its gap.
+    distances : callable
+        Takes sequences and the block that they come from. Returns how far they lie from the normal sequences outside
+        the block and its gap: a float64 array of shape (n_samples, n_groups).
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(20, 30, 2)))
+    >>> blocks = [np.arange(10), np.arange(10, 20)]
+    >>> normal, heldout, distances = learn_normal_descriptions(sequences, np.arange(20), blocks)
+    >>> normal.distances(sequences, np.arange(3)).shape, normal.blocks
+    ((2, 3, 2), array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]))
+    >>> heldout.shape, distances(sequences, blocks[0]).shape
+    ((20, 2), (20, 2))
+    """
+    n_values = sequences.n_timesteps * sequences.n_features
+    read = drawn_rows(len(rows), min(_MOST_READ, max(_FEWEST_READ, _MOST_VALUES // n_values)))
+    filled = _filled(sequences, rows[read])
+    scaling = learn_scaling(filled, "standard")
+    description, drawn, numbers = learn_description(ScaledSequences(filled, scaling), sequences.n_timesteps)
+    positions, block_of = read[drawn], np.empty(len(rows), np.int64)
+    for number, block in enumerate(blocks):
+        block_of[block] = number
+    references = description.standardised(numbers, _LARGEST_NUMBER)
+    lengths = sequences.lengths[rows]
+    parts = (scaling.center, scaling.scale, description, references, block_of[positions], int(lengths.min()))
+    normal = NormalDescriptions(*parts, length_exponents=np.zeros(len(GROUPS)))
+
+    def outside(block: np.ndarray) -> np.ndarray:
+        far: np.ndarray = (positions < block[0] - gap) | (positions > block[-1] + gap)
+        return far
+
+    heldout = np.empty((len(rows), len(GROUPS)))
+    for block in blocks:
+        for part in chunks(len(block), n_values):
+            heldout[block[part]] = normal.distances_to(sequences, rows[block[part]], outside(block))
+    exponents = np.array([learn_length_exponent(each, lengths) for each in heldout.T])
+    normal = normal._replace(length_exponents=exponents)
+    heldout /= normal._typical(lengths)
+
+    def distances(some: Sequences, block: np.ndarray) -> np.ndarray:
+        return normal.distances_to(some, np.arange(len(some)), outside(block))
+
+    return normal, heldout, distances
+
+
+def no_distances(sequences: Sequences, block: np.ndarray) -> np.ndarray:
+    """Return an array of shape (n_samples, 0): the distances of a detector that computes none."""
+    return np.empty((len(sequences), 0))
+
+
+def _filled(sequences: Sequences, rows: np.ndarray) -> Sequences:
+    """Choose some sequences, with their missing values interpolated."""
+    filled = [interpolated(sequences.values[row]) for row in rows]
+    values = np.stack(filled) if sequences.one_length else filled
+    return replace(sequences, values=values, lengths=sequences.lengths[rows])
+
+
+def _nearest_of_blocks(numbers: np.ndarray, references: np.ndarray, blocks: np.ndarray) -> list[np.ndarray]:
+    """Return the distances to some of the nearest references of each block, each of shape (n_samples, n_nearest).
+
+    A matrix product finds candidates. Their distances are then computed one by one, because the bits of a product
+    depend on the number of its rows.
+    """
+    of_blocks = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
+    squares = np.square(references).sum(axis=1)
+    nearest = [np.empty((len(numbers), min(len(own), _N_CANDIDATES))) for own in of_blocks]
+    for rows in chunks(len(numbers), len(references)):
+        part = numbers[rows]
+        approximate = squares - 2 * part @ references.T
+        for distances, own in zip(nearest, of_blocks, strict=True):
+            candidates = own[_smallest(approximate[:, own], distances.shape[1])]
+            distances[rows] = _exact_distances(part, references, candidates)
+    return nearest
+
+
+def _without_each_block(of_blocks: list[np.ndarray]) -> np.ndarray:
+    """Return the mean distance to the nearest references of all blocks but one: (n_blocks, n_samples)."""
+    n_blocks = len(of_blocks)
+    means = np.stack([_mean_nearest(of_blocks[:block] + of_blocks[block + 1 :]) for block in range(n_blocks)])
+    equals = np.stack([(each == 0).any(axis=1) for each in of_blocks])
+    samples = np.flatnonzero(equals.any(axis=0))
+    means[:, samples] = means[equals[:, samples].argmax(axis=0), samples]
+    return means
+
+
+def _mean_nearest(of_blocks: list[np.ndarray]) -> np.ndarray:
+    joined = np.sort(np.concatenate(of_blocks, axis=1), axis=1)
+    means: np.ndarray = joined[:, :_N_NEAREST].mean(axis=1)
+    return means
+
+
+def _smallest(values: np.ndarray, n_smallest: int) -> np.ndarray:
+    """Return the columns of the smallest values of each row."""
+    if values.shape[1] == n_smallest:
+        return np.tile(np.arange(n_smallest), (len(values), 1))
+    return np.argpartition(values, n_smallest - 1, axis=1)[:, :n_smallest]
+
+
+def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    distances = np.empty(candidates.shape)
+    for start in range(0, len(numbers), _EXACT_AT_ONCE):
+        rows = slice(start, start + _EXACT_AT_ONCE)
+        differences = references[candidates[rows]] - numbers[rows, np.newaxis]
+        distances[rows] = np.sqrt(np.square(differences, dtype=np.float64).mean(axis=2))
+    return distances
