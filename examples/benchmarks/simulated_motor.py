@@ -54,6 +54,8 @@ def coupling(part: np.ndarray, recording: np.ndarray, random: np.random.Generato
     part[:, CURRENT] = recording[start : start + len(part), CURRENT]
 
 
+# The sensor that each kind of fault touches.
+TOUCHED = {"stuck": SPEED, "drift": CURRENT, "spike": TEMPERATURE, "swapped phase": VIBRATION, "lost coupling": CURRENT}
 FAULTS = {"stuck": stuck, "drift": drift, "spike": spike, "swapped phase": phase, "lost coupling": coupling}
 
 

@@ -18,6 +18,7 @@ from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.scaling import ScaledSequences, Scaling, learn_scaling
 from seqembed.summary.description import Description, drawn_rows, learn_description
+from seqembed.summary.statistics import statistic_features
 
 # A distance is the mean of those to so many nearest normal sequences. One alone could be as rare.
 _N_NEAREST = 3
@@ -117,6 +118,34 @@ class NormalDescriptions(NamedTuple):
         ]
         distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(sequences.lengths[rows])
         return distances
+
+    def feature_shares(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        """Divide the distances by statistics among the features.
+
+        Convolutions read several features at once, and have no part in it.
+
+        Parameters
+        ----------
+        sequences, rows
+            See `distances`.
+
+        Returns
+        -------
+        shares : float64 array of shape (n_rows, n_features)
+            They add up to 1, or are 0 if the nearest reference has the same statistics.
+        """
+        group, _ = self._groups()
+        numbers, references = self._described(sequences, rows)[:, group], self.references[:, group]
+        squares = np.square(references).sum(axis=1)
+        features = statistic_features(self.description.n_timesteps, sequences.n_features)
+        shares = np.empty((len(rows), sequences.n_features))
+        for part in chunks(len(rows), len(references)):
+            candidates = _smallest(squares - 2 * numbers[part] @ references.T, min(_N_NEAREST, len(references)))
+            differences = references[candidates] - numbers[part, np.newaxis]
+            shares[part] = np.square(differences, dtype=np.float64).mean(axis=1) @ features
+        totals = shares.sum(axis=1, keepdims=True)
+        normalised: np.ndarray = np.divide(shares, totals, out=np.zeros_like(shares), where=totals > 0)
+        return normalised
 
     def _described(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
         scaling = Scaling(self.center, self.center, self.scale)

@@ -81,17 +81,64 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     return logarithms
 
 
-def joint_rarity(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
-    """Join errors of several kinds by the geometric mean of how rarely normal sequences reach each of them.
-
-    The product of these numbers is one over the product of p-values, which Fisher's method joins.
+def log_rarities(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute `log_windows_between` for errors of several kinds.
 
     Parameters
     ----------
     errors : float array of shape (n_samples, n_kinds)
-        Errors, or distances. Those that are NaN are left out.
+        Errors, or distances. NaN for unknown ones.
     heldout_errors : float array of shape (n_normal, n_kinds)
         Those of held-out normal sequences.
+
+    Returns
+    -------
+    logarithms : float array of shape (n_samples, n_kinds)
+        At least 0. NaN for unknown ones.
+    """
+    kinds = range(errors.shape[1])
+    return np.stack([log_windows_between(errors[:, kind], heldout_errors[:, kind]) for kind in kinds], axis=1)
+
+
+def weighted_logarithms(logarithms: np.ndarray) -> np.ndarray:
+    """Weigh the rarities of several kinds: that of the reconstruction error as much as those of all distances together.
+
+    Distances are much alike. They are also larger where normal data change, while a network may still reconstruct them.
+
+    Parameters
+    ----------
+    logarithms : float array of shape (n_samples, n_kinds)
+        As of `log_rarities`, first that of the reconstruction error. Those that are NaN are left out.
+
+    Returns
+    -------
+    weighted : float array of shape (n_samples, n_kinds)
+        0 for those that are left out.
+
+    Examples
+    --------
+    >>> weighted_logarithms(np.array([[4.0, 8.0, 8.0], [4.0, np.nan, np.nan]]))
+    array([[2., 2., 2.],
+           [4., 0., 0.]])
+    """
+    known = ~np.isnan(logarithms)
+    n_distances = known[:, 1:].sum(axis=1, keepdims=True)
+    weights = np.where(known, 1, 0) * np.where(np.arange(known.shape[1]) > 0, 1, np.maximum(n_distances, 1))
+    weighted: np.ndarray = np.nan_to_num(logarithms, nan=0, posinf=np.inf) * (
+        weights / weights.sum(axis=1, keepdims=True)
+    )
+    return weighted
+
+
+def joint_rarity(logarithms: np.ndarray) -> np.ndarray:
+    """Join errors of several kinds by the weighted geometric mean of how rarely normal sequences reach each of them.
+
+    A product of these numbers is one over the product of p-values, which Fisher's method joins.
+
+    Parameters
+    ----------
+    logarithms : float array of shape (n_samples, n_kinds)
+        See `weighted_logarithms`.
 
     Returns
     -------
@@ -104,14 +151,13 @@ def joint_rarity(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (2, 1)).T
-    >>> joint_rarity(np.array([[50, 50], [99, 50], [99, 99]]), heldout_errors).round(6)
-    array([  2.      ,  14.142136, 100.      ])
+    >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (3, 1)).T
+    >>> errors = np.array([[50, 50, 50], [99, 50, 50], [50, 99, 99], [99, 99, 99]])
+    >>> joint_rarity(log_rarities(errors, heldout_errors)).round(6)
+    array([  2.      ,  14.142136,  14.142136, 100.      ])
     """
-    kinds = range(errors.shape[1])
-    logarithms = np.stack([log_windows_between(errors[:, kind], heldout_errors[:, kind]) for kind in kinds])
     with np.errstate(over="ignore"):
-        rarities: np.ndarray = np.exp(np.nanmean(logarithms, axis=0))
+        rarities: np.ndarray = np.exp(weighted_logarithms(logarithms).sum(axis=1))
     return rarities
 
 
@@ -120,18 +166,25 @@ def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
 
     A new error can exceed all held-out ones. So the largest of each kind is compared with the others alone.
 
+    Parameters
+    ----------
+    heldout_errors : float array of shape (n_normal, n_kinds)
+        Errors of held-out normal sequences.
+
+    Returns
+    -------
+    rarities : float array of shape (n_normal,)
+        At least 1.
+
     Examples
     --------
     >>> heldout_rarity(np.arange(1.0, 100.0)[:, np.newaxis])[-3:].round(1)
     array([ 33.3,  50. , 119.8])
     """
-    logarithms = np.empty(heldout_errors.shape)
+    logarithms = log_rarities(heldout_errors, heldout_errors)
     for kind, errors in enumerate(heldout_errors.T):
-        logarithms[:, kind] = log_windows_between(errors, errors)
         largest = errors.argmax()
         others = np.delete(errors, largest)
         if len(others):
             logarithms[largest, kind] = log_windows_between(errors[largest : largest + 1], others)[0]
-    with np.errstate(over="ignore"):
-        rarities: np.ndarray = np.exp(logarithms.mean(axis=1))
-    return rarities
+    return joint_rarity(logarithms)

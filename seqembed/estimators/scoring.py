@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed.estimators.distances import NormalDescriptions
 from seqembed.estimators.missing_patterns import MissingPatterns
-from seqembed.estimators.rarity import joint_rarity
+from seqembed.estimators.rarity import joint_rarity, log_rarities, weighted_logarithms
 from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions
 from seqembed.sequences.collection import Sequences
@@ -49,15 +49,40 @@ class Scoring(NamedTuple):
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
         residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in self.estimators]
         joint = joint_contributions(np.stack([self.weights.contributions(each, lengths) for each in residuals]))
-        known, reconstruction_errors = ~np.isnan(residuals[0]), joint.sum(axis=(1, 2))
-        errors = reconstruction_errors[:, np.newaxis]
+        known = ~np.isnan(residuals[0])
+        errors = joint.sum(axis=(1, 2))[:, np.newaxis]
         if self.descriptions is not None:
             distances = self.descriptions.distances(sequences, rows)
             errors = np.column_stack([errors, _of_joint_rank(distances)])
         if self.patterns is not None:
             errors = self.patterns.comparable(errors, known, lengths)
-        totals = errors[:, 0] if self.descriptions is None else joint_rarity(errors, self.heldout_errors)
-        return _with_totals(joint, reconstruction_errors, totals, known)
+        if self.descriptions is None:
+            return _with_totals(joint, errors[:, 0], known)
+        logarithms = log_rarities(errors, self.heldout_errors)
+        totals = joint_rarity(logarithms)
+        of_features = self.descriptions.feature_shares(sequences, rows)
+        weighted = weighted_logarithms(logarithms)
+        return _shared(_with_totals(joint, totals, known), known, weighted, totals, of_features)
+
+
+def _shared(
+    contributions: np.ndarray, known: np.ndarray, weighted: np.ndarray, totals: np.ndarray, of_features: np.ndarray
+) -> np.ndarray:
+    """Give features the shares that all kinds of errors say, as far as each kind is rare.
+
+    A sensor that sticks is reconstructed well. The residuals of others then have the largest shares of the
+    reconstruction error, but its statistics are farthest from those of normal sequences.
+    """
+    of_features = of_features * known.any(axis=1)
+    sums = weighted.sum(axis=1)
+    of_residuals = np.divide(weighted[:, 0], sums, out=np.ones_like(sums), where=np.isfinite(sums) & (sums > 0))
+    of_features = (1 - of_residuals)[:, np.newaxis] * totals[:, np.newaxis] * of_features
+    # In time, the shares of a feature follow its residuals.
+    profiles = np.where(known, np.abs(contributions) + np.finfo(float).tiny, 0)
+    profiles /= np.maximum(profiles.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    shared: np.ndarray = of_residuals[:, np.newaxis, np.newaxis] * contributions
+    shared += profiles * of_features[:, np.newaxis]
+    return _with_totals(shared, totals, known)
 
 
 def _of_joint_rank(distances: np.ndarray) -> np.ndarray:
@@ -67,8 +92,9 @@ def _of_joint_rank(distances: np.ndarray) -> np.ndarray:
     return joint
 
 
-def _with_totals(contributions: np.ndarray, sums: np.ndarray, totals: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Scale contributions, whose sums are given, so that they add up to the totals."""
+def _with_totals(contributions: np.ndarray, totals: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Scale contributions so that they add up to the totals."""
+    sums = contributions.sum(axis=(1, 2))
     # Infinite residuals have no shares.
     usable = (sums > 0) & np.isfinite(sums)
     factors = np.divide(totals, sums, out=np.ones_like(sums), where=usable)

@@ -56,8 +56,32 @@ def count_statistics(n_timesteps: int, n_features: int) -> int:
     """
     n_moments, n_octaves = 4, n_timesteps.bit_length() - 1
     n_lags = sum(lag < n_timesteps for lag in LAGS)
-    n_pairs = n_features * (n_features - 1) // 2 if n_features <= MOST_FEATURES_IN_PAIRS else 0
+    n_pairs = count_pairs(n_features)
     return n_features * (n_moments + len(QUANTILES) + n_lags + n_octaves + N_SEGMENTS) + n_pairs
+
+
+def statistic_features(n_timesteps: int, n_features: int) -> np.ndarray:
+    """Tell which feature each statistic is of.
+
+    Returns
+    -------
+    features : float64 array of shape (n_statistics, n_features)
+        1 for the feature of a statistic. A correlation is half of each of its two features.
+
+    Examples
+    --------
+    >>> statistic_features(24, 2).shape, statistic_features(24, 2)[[0, 1, -1]].tolist()
+    ((51, 2), [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    """
+    n_pairs = count_pairs(n_features)
+    each, (first, second) = np.eye(n_features), _pairs(n_features)
+    of_one = np.tile(each, ((count_statistics(n_timesteps, n_features) - n_pairs) // n_features, 1))
+    return np.concatenate([of_one, (each[first] + each[second])[:n_pairs] / 2])
+
+
+def count_pairs(n_features: int) -> int:
+    """Count the pairs of features whose correlations are statistics."""
+    return n_features * (n_features - 1) // 2 if n_features <= MOST_FEATURES_IN_PAIRS else 0
 
 
 @np.errstate(all="ignore")
