@@ -22,7 +22,7 @@ from seqembed import (
 )
 from seqembed.codec import SequenceCodec
 from seqembed.estimators import event_search
-from seqembed.estimators.detector import contributions
+from seqembed.estimators.detector import scored
 from seqembed.sequences import collection
 
 PACKAGE = str(Path(seqembed.__file__).parent)
@@ -127,13 +127,13 @@ def test_memory_that_ends_in_a_batch_of_windows_leaves_the_detector_as_it_was(en
     detector, begun = copy.deepcopy(ESTIMATORS["detector"]).fit(FIRST), []
     before = joblib.hash(vars(detector))
 
-    def contributions_of_one_batch(*arguments):
+    def scores_of_one_batch(*arguments):
         begun.append(arguments)
         if len(begun) == 2:
             raise end
-        return contributions(*arguments)
+        return scored(*arguments)
 
-    monkeypatch.setattr(event_search, "contributions", contributions_of_one_batch)
+    monkeypatch.setattr(event_search, "scored", scores_of_one_batch)
     monkeypatch.setattr(collection, "_CHUNK", 100)
     with pytest.raises(end):
         detect_events(detector, RECORDING, 6)

@@ -1,4 +1,4 @@
-"""Rare events by reconstruction error, as a scikit-learn outlier detector."""
+"""Rare events by reconstruction error and by distance from normal sequences, as a scikit-learn outlier detector."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_
 from seqembed.estimators.rarity import heldout_rarity
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
-from seqembed.estimators.scoring import Scoring
+from seqembed.estimators.scoring import Scored, Scoring
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, column_attributes
 from seqembed.sequences.containers import SequencesLike
-from seqembed.sequences.labels import rare_mask
+from seqembed.sequences.labels import rare_and_unlabelled
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers
@@ -37,19 +37,26 @@ from seqembed.training.workers import refuse_workers
 
 @savable
 class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
-    """Find the sequences that a network, trained on normal ones, can't reconstruct.
+    """Find the sequences that a network, trained on normal ones, can't reconstruct, or that are unlike all of them.
 
     1. The normal training sequences are divided into `cv` contiguous blocks. For each block, a clone of the estimator
        is fitted on the other blocks. The blocks are contiguous because windows of one recording overlap.
     2. Each network reconstructs the block that it was not fitted on, because errors on fitted sequences are too small
-       for a threshold. These residuals give the weights of the features, and the threshold: the error that a share of
-       `contamination` of normal sequences exceeds or, with labels, the threshold of the best F1 score.
-    3. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
-       the networks are trained too little or too much. The score comes from the error of rank n / 2 + 1 of the n
-       networks, the smallest error first. Between two ranks, it is the mean: for five networks, that of the 3rd and the
-       4th smallest error. The mean of all errors would exceed the threshold more rarely than the error of one network,
-       from which the threshold is computed. (For two networks it is the mean of both errors, which flags a little less
-       than `contamination`.)
+       for a threshold. These residuals give the weights of the features.
+    3. A network reconstructs some rare sequences well, such as those of a sensor that sticks. So sequences are also
+       compared with normal ones in a description: by statistics, and by the shares of timesteps at which fixed
+       convolutions exceed thresholds, as `SequenceSummary` computes them. Each distance is the mean of those to the
+       three nearest normal sequences. Those of a block are compared with other blocks.
+    4. The error and both distances become numbers of one kind: among how many held-out normal sequences there is one
+       such error. The score is minus their geometric mean, in which the error counts as much as both distances.
+    5. The threshold is the score that a share of `contamination` of held-out normal sequences is below or, with labels,
+       the threshold of the best F1 score.
+    6. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
+       the networks are trained too little or too much. The error is that of rank n / 2 + 1 of the n networks, the
+       smallest error first. Between two ranks, it is the mean: for five networks, that of the 3rd and the 4th smallest
+       error. The mean of all errors would exceed the threshold more rarely than the error of one network, from which
+       the threshold is computed. (For two networks it is the mean of both errors, which flags a little less than
+       `contamination`.) The distances are chosen in the same way: each is that from all blocks but one.
 
     Parameters
     ----------
@@ -71,6 +78,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
         2016). None leaves residuals in the units of the data.
+    distances : bool, default=True
+        Whether distances count. With False, the score is minus the weighted mean squared residual. Distances find what
+        a network reconstructs well. They raise false alarms where new normal sequences are unlike the fitted ones in
+        ways that a network has learned to reconstruct.
     cv : int, default=5
         Number of blocks, and of networks. With more blocks, each network is fitted on more of the normal sequences. If
         `epochs` is "auto", it is fitted in fewer epochs: from three networks on, `fit` takes about twice as long as the
@@ -78,6 +89,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the other blocks. For overlapping windows,
         pass the number of neighbours on one side that share rows with a window.
+    unlabelled : {"normal", "ignore"} or None, default=None
+        What sequences without a label are (NaN or None in `y`): taken as normal, or left out. None refuses them. Rare
+        ones that are taken as normal raise the threshold.
     random_state : int, RandomState instance or None, default=None
         Passed to the estimator if its own `random_state` is None. With an int, results repeat on the same machine.
     verbose : int, default=0
@@ -105,9 +119,13 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Held-out errors grow as this power of the number of timesteps. Errors are divided by this power of the length
         relative to `n_timesteps_`, so that scores of short and of long sequences compare. It lies between -1 and 1. It
         is 0 for sequences of one length, and if the trend is less than three of its standard errors.
-    complete_errors_, value_errors_, pattern_descriptions_, pattern_excesses_ : float arrays
-        How large errors of normal sequences are where values are missing: the parts of
-        `seqembed.estimators.missing_patterns.MissingPatterns`.
+    heldout_errors_ : float array of shape (n_normal, 3)
+        Held-out errors of the normal sequences, and their distances by statistics and by convolutions. Errors alone, of
+        shape (n_normal, 1), with ``distances=False``.
+    missing_patterns_ : seqembed.estimators.missing_patterns.MissingPatterns
+        How large errors of normal sequences are where values are missing.
+    normal_descriptions_ : seqembed.estimators.distances.NormalDescriptions or None
+        Descriptions of normal sequences, at most 2,048 of them. None with ``distances=False``.
     n_timesteps_ : int
         Length of the longest training sequence.
     input_ndim_ : int
@@ -156,6 +174,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         "distances": ["boolean"],
         "cv": [Interval(Integral, 2, None, closed="left")],
         "gap": [Interval(Integral, 0, None, closed="left")],
+        "unlabelled": [StrOptions({"normal", "ignore"}), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -172,6 +191,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         distances: bool = True,
         cv: int = 5,
         gap: int = 0,
+        unlabelled: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -181,6 +201,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.distances = distances
         self.cv = cv
         self.gap = gap
+        self.unlabelled = unlabelled
         self.random_state = random_state
         self.verbose = verbose
 
@@ -203,7 +224,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             Labels: -1 for rare and 1 for normal, as `predict` returns them, or 1 for rare and 0 for normal, or truth
             values. If all labels are the integer 1, all sequences are normal. Rare sequences are left out of training.
             The threshold is then the one of the best F1 score between them and the held-out normal sequences, and
-            `report_` has its precision and recall. Other labels are ignored with a warning.
+            `report_` has its precision and recall. Other labels are ignored with a warning. Missing ones (NaN, None)
+            are what `unlabelled` says.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
 
@@ -215,15 +237,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Raises
         ------
         ValueError
-            For fewer normal sequences than `cv`; for labels of another shape than (n_samples,); for missing labels; and
-            for input that the estimator refuses.
+            For fewer normal sequences than `cv`; for labels of another shape than (n_samples,); for missing labels,
+            unless `unlabelled` says what they are; and for input that the estimator refuses.
         TypeError
             For a data frame of which some column names are strings and others are not.
         """
         refuse_workers("ReconstructionDetector.fit")
         sequences = check_sequences(X, lengths, estimator=self)
-        rare = rare_mask(y, len(sequences))
-        normal = np.flatnonzero(~rare)
+        rare, ignored = rare_and_unlabelled(y, len(sequences), self.unlabelled)
+        normal = np.flatnonzero(~rare & ~ignored)
         if len(normal) < self.cv:
             raise ValueError(
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
@@ -254,7 +276,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
             scoring = Scoring(estimators, weights, patterns, descriptions, errors)
-            rare_totals = scoring.contributions(sequences, np.flatnonzero(rare)).sum(axis=(1, 2))
+            rare_totals = scoring.score(sequences, np.flatnonzero(rare)).contributions.sum(axis=(1, 2))
             threshold, report = best_f1(totals, rare_totals), held_out_quality(totals, rare_totals)
         else:
             threshold, report = exceeded_by_share(totals, self.contamination), {}
@@ -315,8 +337,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the mean of the weighted squared residuals, from the networks of the ranks that the class describes.
-            Of sequences with missing values, what that would be if they were complete.
+            Minus the number of normal sequences among which one is as rare, see the class: -1 and less. With
+            ``distances=False``, minus the mean of the weighted squared residuals. Of sequences with missing values,
+            what that would be if they were complete. Sequences of other lengths than the fitted ones are judged by
+            their reconstruction errors alone.
 
         Examples
         --------
@@ -332,7 +356,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         scores = np.empty(len(sequences))
         # Residuals take several times the memory of the sequences.
         for rows in sequences.chunks():
-            scores[rows] = -contributions(self, sequences, np.arange(rows.start, rows.stop)).sum(axis=(1, 2))
+            contributions = scored(self, sequences, np.arange(rows.start, rows.stop)).contributions
+            scores[rows] = -contributions.sum(axis=(1, 2))
         return scores
 
     def decision_function(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> np.ndarray:
@@ -370,7 +395,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return np.where(self.decision_function(X, lengths=lengths) < 0, -1, 1)
 
     def explain(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> Bunch:
-        """Divide the errors of sequences among their timesteps and features.
+        """Divide the scores of sequences among their timesteps and features.
+
+        The shares of features are those of residuals and of distances by statistics, as far as each is rare. In time,
+        the shares of a feature follow its residuals.
 
         Parameters
         ----------
@@ -400,7 +428,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         check_is_fitted(self)
         sequences = self._checked_sequences(X, lengths)
-        values = contributions(self, sequences, np.arange(len(sequences)))
+        values = scored(self, sequences, np.arange(len(sequences))).contributions
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
             return Bunch(value=values, timestep=timesteps, feature=features)
@@ -464,8 +492,8 @@ def _current_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-    """Compute the share of each value in the errors of some checked sequences.
+def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> Scored:
+    """Score some checked sequences.
 
     Parameters
     ----------
@@ -478,8 +506,8 @@ def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: 
 
     Returns
     -------
-    contributions : float array of shape (n_rows, n_timesteps, n_features)
-        0 for missing values and after the end of a sequence. Minus the score of a sequence is their sum.
+    scored : Scored
+        Shares of their values in their scores, and how rare each kind of error is.
 
     Examples
     --------
@@ -487,11 +515,12 @@ def contributions(detector: ReconstructionDetector, sequences: Sequences, rows: 
     >>> from seqembed import LSTMReconstructor
     >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
-    >>> contributions(detector, check_sequences(X), np.arange(3)).shape
-    (3, 5, 2)
+    >>> contributions, rarities = scored(detector, check_sequences(X), np.arange(3))
+    >>> contributions.shape, rarities.shape
+    ((3, 5, 2), (3, 3))
     """
     weights = ResidualWeights(
         detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
-    return Scoring(detector.estimators_, weights, *parts).contributions(sequences, rows)
+    return Scoring(detector.estimators_, weights, *parts).score(sequences, rows)

@@ -18,7 +18,7 @@ from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.scaling import ScaledSequences, Scaling, learn_scaling
 from seqembed.summary.description import Description, drawn_rows, learn_description
-from seqembed.summary.statistics import statistic_features
+from seqembed.summary.statistics import summed_by_feature
 
 # A distance is the mean of those to so many nearest normal sequences. One alone could be as rare.
 _N_NEAREST = 3
@@ -137,12 +137,13 @@ class NormalDescriptions(NamedTuple):
         group, _ = self._groups()
         numbers, references = self._described(sequences, rows)[:, group], self.references[:, group]
         squares = np.square(references).sum(axis=1)
-        features = statistic_features(self.description.n_timesteps, sequences.n_features)
         shares = np.empty((len(rows), sequences.n_features))
         for part in chunks(len(rows), len(references)):
-            candidates = _smallest(squares - 2 * numbers[part] @ references.T, min(_N_NEAREST, len(references)))
-            differences = references[candidates] - numbers[part, np.newaxis]
-            shares[part] = np.square(differences, dtype=np.float64).mean(axis=1) @ features
+            nearest = _smallest(squares - 2 * numbers[part] @ references.T, min(_N_NEAREST, len(references)))
+            # In the same order for any number of rows.
+            differences = references[np.sort(nearest, axis=1)] - numbers[part, np.newaxis]
+            squared = np.square(differences, dtype=np.float64).mean(axis=1)
+            shares[part] = summed_by_feature(squared, sequences.n_features)
         totals = shares.sum(axis=1, keepdims=True)
         normalised: np.ndarray = np.divide(shares, totals, out=np.zeros_like(shares), where=totals > 0)
         return normalised

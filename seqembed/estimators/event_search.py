@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector, contributions
+from seqembed.estimators.detector import ReconstructionDetector, scored
+from seqembed.estimators.scoring import KINDS, Scored
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.windows import sliding_windows
@@ -28,20 +29,23 @@ class Event(NamedTuple):
     score : float
         The lowest score of its windows.
     errors : float array of shape (n_features,)
-        Share of each feature in the error of that window.
+        Share of each feature in the score of that window.
+    found_by : str
+        The rarest of the kinds of errors of that window, see `seqembed.estimators.scoring`.
     """
 
     start: int
     end: int
     score: float
     errors: np.ndarray
+    found_by: str
 
     def later(self, n_rows: int) -> Event:
         """Return the event as rows are numbered that have others before them.
 
         Examples
         --------
-        >>> Event(start=3, end=5, score=-9.0, errors=np.ones(1)).later(100)[:2]
+        >>> Event(start=3, end=5, score=-9.0, errors=np.ones(1), found_by="reconstruction").later(100)[:2]
         (103, 105)
         """
         return self._replace(start=self.start + n_rows, end=self.end + n_rows)
@@ -51,6 +55,7 @@ class _FlaggedWindow(NamedTuple):
     start: int
     score: float
     errors: np.ndarray
+    found_by: str
 
 
 class EventSearch:
@@ -150,7 +155,7 @@ class EventSearch:
             part = scores[first - self.first_row : last + 1 - self.first_row]
             start, end = _extent(part, self._typical, self._offset)
             rarest = min(stretch, key=lambda window: window.score)
-            events.append(Event(first + start, first + end, rarest.score, rarest.errors))
+            events.append(Event(first + start, first + end, *rarest[1:]))
         return events
 
     def forget_ended(self) -> int:
@@ -177,13 +182,18 @@ class EventSearch:
             chosen = np.flatnonzero(known.any(axis=(1, 2)))
             if not len(chosen):
                 continue
-            values = _window_contributions(self._detector, windows[batch.start + chosen])
+            values, rarities = _scored_windows(self._detector, windows[batch.start + chosen])
             errors, batch_starts = values.sum(axis=2), starts[batch.start + chosen]
             window_errors = self._filled(errors.sum(axis=1), known[chosen])
             _add_errors(self._sums, batch_starts - self.first_row, window_errors, errors, known[chosen].sum(axis=2))
             scores = -errors.sum(axis=1)
             self._flagged += [
-                _FlaggedWindow(int(batch_starts[window]), float(scores[window]), values[window].sum(axis=0))
+                _FlaggedWindow(
+                    int(batch_starts[window]),
+                    float(scores[window]),
+                    values[window].sum(axis=0),
+                    KINDS[np.nanargmax(rarities[window])],
+                )
                 for window in np.flatnonzero(scores < self._offset)
             ]
 
@@ -208,12 +218,12 @@ class EventSearch:
         return stretches
 
 
-def _window_contributions(detector: ReconstructionDetector, windows: np.ndarray) -> np.ndarray:
-    """Compute the share of each value in the errors of windows, whose values are checked."""
+def _scored_windows(detector: ReconstructionDetector, windows: np.ndarray) -> Scored:
+    """Score windows, whose values are checked."""
     lengths = np.full(len(windows), windows.shape[1])
     complete = not np.isnan(windows).any()
     sequences = Sequences(values=windows, lengths=lengths, ndim=detector.input_ndim_, complete=complete)
-    return contributions(detector, sequences, np.arange(len(windows)))
+    return scored(detector, sequences, np.arange(len(windows)))
 
 
 def _add_errors(

@@ -40,10 +40,10 @@ def event_table(
     Examples
     --------
     >>> import numpy as np
-    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0, 3.0]))
+    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0, 3.0]), found_by="statistics")
     >>> event_table([event], ["flow", "heat"], np.array([-1.0, -2.0, -9.0]))
-       start  end  score  severity                      features
-    0      3    5   -9.0       4.0  {'heat': 0.75, 'flow': 0.25}
+       start  end  score  severity    found_by                      features
+    0      3    5   -9.0       4.0  statistics  {'heat': 0.75, 'flow': 0.25}
     """
     columns: dict[str, Any] = {
         name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")
@@ -53,6 +53,7 @@ def event_table(
         columns |= {f"{name}_time": times.take(columns[name] - first_row) for name in ("start", "end")}
     columns["score"] = np.array([event.score for event in events], float)
     columns["severity"] = windows_between(columns["score"], heldout_scores)
+    columns["found_by"] = np.array([event.found_by for event in events], object)
     columns["features"] = np.empty(len(events), object)
     columns["features"][:] = [_shares(event.errors, names) for event in events]
     try:
@@ -128,7 +129,7 @@ def joined_tables(tables: Sequence[Any], names: Sequence[Any], column: str) -> A
     Examples
     --------
     >>> import numpy as np
-    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0]))
+    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0]), found_by="statistics")
     >>> tables = [event_table(events, ["flow"], np.array([-1.0, -9.0])) for events in ([event], [], [event, event])]
     >>> joined_tables(tables, ["a", "b", "c"], "pump").pump.tolist()
     ['a', 'c', 'c']

@@ -26,9 +26,11 @@ class Events(NamedTuple):
     table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
         One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
-        in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "features" is a
-        dict with the share of each feature in that window's score, the largest first. Of several recordings, the first
-        column has the name of the recording, and their events follow one another.
+        in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "found_by" is what
+        was rarest in that window: its "reconstruction", or the distance of its "statistics" or "convolutions" from
+        those of normal windows; "features" is a dict with the share of each feature in that window's score, the largest
+        first. Of several recordings, the first column has the name of the recording, and their events follow one
+        another.
     row_scores : float array of shape (n_rows,), or list or dict of such
         Score of each row, NaN where there is no window, see `detect_events`. A list for a list of recordings, a dict
         for a mapping. For a data frame in long format, one array in the order of its rows.
@@ -57,8 +59,9 @@ def detect_events(
     1. The detector scores windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors. The first is a mean over the windows that cover the row, in which a window
        counts more, the nearer its centre is to the row. The second is a mean over the rows around it, in an eighth of a
-       window. The score is minus the geometric mean of both, in which the first counts four times. Errors of windows
-       rank long and faint events well, errors of rows find short ones. Missing values count in the first as if they had
+       window. The score is minus the geometric mean of both, in which the first counts three times and the second twice
+       (four times and once for ``distances=False``). Errors of windows rank long and faint events well, errors of rows
+       find short ones. Missing values count in the first as if they had
        the error that is typical of held-out windows.
     3. A window is flagged for an event anywhere in it. So an event is only a part of the rows that its windows cover.
        Among these rows, it reaches from the first to the last one whose score is at most

@@ -12,6 +12,8 @@ _LEAST_TAIL, _TAIL_SHARE = 10, 0.1
 # errors, means of squares of normal, of lognormal and of Student's t residuals. The exponential tail, of shape 0, was
 # off by a factor of 50 for Student's t.
 _SHAPE = 0.15
+# Its exponential, and sums of it, are finite.
+_LARGEST_LOGARITHM = 300.0
 
 
 def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.ndarray:
@@ -156,8 +158,7 @@ def joint_rarity(logarithms: np.ndarray) -> np.ndarray:
     >>> joint_rarity(log_rarities(errors, heldout_errors)).round(6)
     array([  2.      ,  14.142136,  14.142136, 100.      ])
     """
-    with np.errstate(over="ignore"):
-        rarities: np.ndarray = np.exp(weighted_logarithms(logarithms).sum(axis=1))
+    rarities: np.ndarray = np.exp(np.minimum(weighted_logarithms(logarithms).sum(axis=1), _LARGEST_LOGARITHM))
     return rarities
 
 

@@ -7,12 +7,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.distances import NormalDescriptions
+from seqembed.estimators.distances import GROUPS, NormalDescriptions
 from seqembed.estimators.missing_patterns import MissingPatterns
 from seqembed.estimators.rarity import joint_rarity, log_rarities, weighted_logarithms
 from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions
 from seqembed.sequences.collection import Sequences
+
+# In place of infinity, so that sums are finite.
+_LARGEST = 1e250
+# Kinds of errors, in their order.
+KINDS = ("reconstruction", *GROUPS)
+
+
+class Scored(NamedTuple):
+    """Scores of some sequences.
+
+    Parameters
+    ----------
+    contributions : float array of shape (n_rows, n_timesteps, n_features)
+        The share of each value in the score of its sequence, which is minus their sum. 0 for missing values, and after
+        the end of a sequence.
+    rarities : float array of shape (n_rows, n_kinds)
+        How rare each kind of error is, see `seqembed.estimators.rarity.log_rarities`. Zeros of one kind if the
+        reconstruction error decides alone.
+    """
+
+    contributions: np.ndarray
+    rarities: np.ndarray
 
 
 class Scoring(NamedTuple):
@@ -38,13 +60,15 @@ class Scoring(NamedTuple):
     descriptions: NormalDescriptions | None
     heldout_errors: np.ndarray
 
-    def contributions(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        """Compute the share of each value in the scores of some sequences.
+    def score(self, sequences: Sequences, rows: np.ndarray) -> Scored:
+        """Score some sequences.
 
-        Returns
-        -------
-        contributions : float array of shape (n_rows, n_timesteps, n_features)
-            Minus the score of a sequence is their sum. 0 for missing values, and after the end of a sequence.
+        Parameters
+        ----------
+        sequences : Sequences
+            Checked sequences.
+        rows : int array of shape (n_rows,)
+            Which of them.
         """
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
         residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in self.estimators]
@@ -57,12 +81,15 @@ class Scoring(NamedTuple):
         if self.patterns is not None:
             errors = self.patterns.comparable(errors, known, lengths)
         if self.descriptions is None:
-            return _with_totals(joint, errors[:, 0], known)
+            return Scored(_with_totals(joint, errors[:, 0], known), np.zeros((len(rows), 1)))
         logarithms = log_rarities(errors, self.heldout_errors)
         totals = joint_rarity(logarithms)
         of_features = self.descriptions.feature_shares(sequences, rows)
         weighted = weighted_logarithms(logarithms)
-        return _shared(_with_totals(joint, totals, known), known, weighted, totals, of_features)
+        # Of infinite residuals, each is as large as the others.
+        joint = np.nan_to_num(joint, posinf=_LARGEST, neginf=-_LARGEST)
+        contributions = _shared(_with_totals(joint, totals, known), known, weighted, totals, of_features)
+        return Scored(contributions, logarithms)
 
 
 def _shared(

@@ -44,8 +44,8 @@ def rare_label(labels: Iterable[Any]) -> int | None:
     return None
 
 
-def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
-    """Find the sequences that are labelled as rare.
+def rare_and_unlabelled(y: npt.ArrayLike | None, n_samples: int, unlabelled: str | None) -> np.ndarray:
+    """Find the sequences that are labelled as rare, and those without a label.
 
     Parameters
     ----------
@@ -53,24 +53,27 @@ def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
         A label for each sequence, see `rare_label`. Other labels are ignored with a warning.
     n_samples : int
         Number of sequences.
+    unlabelled : {"normal", "ignore"} or None
+        What a missing label (NaN, None) means. "normal" takes the sequence as normal. None is an error.
 
     Returns
     -------
-    rare : bool array of shape (n_samples,)
-        All False without labels.
+    masks : bool array of shape (2, n_samples)
+        Which sequences are rare, and which are left out. All False without labels.
 
     Raises
     ------
     ValueError
-        For labels of another shape than (n_samples,), and for missing ones.
+        For labels of another shape than (n_samples,), and for missing ones if `unlabelled` is None.
 
     Examples
     --------
-    >>> rare_mask([1, -1, 1], n_samples=3)
-    array([False,  True, False])
+    >>> rare_and_unlabelled([1, -1, None], n_samples=3, unlabelled="ignore")
+    array([[False,  True, False],
+           [False, False,  True]])
     """
     if y is None:
-        return np.zeros(n_samples, bool)
+        return np.zeros((2, n_samples), bool)
     y = as_array(y)
     if y.shape != (n_samples,):
         raise ValueError(
@@ -78,21 +81,25 @@ def rare_mask(y: npt.ArrayLike | None, n_samples: int) -> np.ndarray:
             f"of shape ({n_samples},)."
         )
     labels = y.tolist()
-    missing = [position for position, label in enumerate(labels) if is_missing(label)]
-    if missing:
+    missing = np.array([is_missing(label) for label in labels])
+    if missing.any() and unlabelled is None:
         raise ValueError(
-            f"Got y= without a label for sequence {missing[0]}, expected -1 (rare) or 1 (normal) for each. Leave out "
-            f"the {counted(len(missing), 'sequence')} without one."
+            f"Got y= without a label for sequence {missing.argmax()}, expected -1 (rare) or 1 (normal) for each. Leave "
+            f"out the {counted(int(missing.sum()), 'sequence')} without one, or say what "
+            f"{'it is' if missing.sum() == 1 else 'they are'}: unlabelled='normal' or unlabelled='ignore'."
         )
-    rare = rare_label(labels)
+    # Python's own numbers: a missing label makes floats of integers, and objects of truth values.
+    known = [label for label, absent in zip(labels, missing, strict=True) if not absent]
+    rare = rare_label(known)
     if rare is None:
         warn_user(
-            f"Got y= with {counted(len(set(labels)), 'different value')}, which is ignored: labels of rare events are "
+            f"Got y= with {counted(len(set(known)), 'different value')}, which is ignored: labels of rare events are "
             f"-1 (rare) and 1 (normal), or 1 (rare) and 0 (normal). Leave y out if it holds other labels."
         )
-        return np.zeros(n_samples, bool)
-    mask: np.ndarray = y == rare
-    return mask
+        return np.zeros((2, n_samples), bool)
+    is_rare = np.zeros(n_samples, bool)
+    is_rare[~missing] = np.array(known) == rare
+    return np.stack([is_rare, missing & (unlabelled == "ignore")])
 
 
 def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:

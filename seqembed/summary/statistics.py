@@ -60,23 +60,33 @@ def count_statistics(n_timesteps: int, n_features: int) -> int:
     return n_features * (n_moments + len(QUANTILES) + n_lags + n_octaves + N_SEGMENTS) + n_pairs
 
 
-def statistic_features(n_timesteps: int, n_features: int) -> np.ndarray:
-    """Tell which feature each statistic is of.
+def summed_by_feature(values: np.ndarray, n_features: int) -> np.ndarray:
+    """Add up values of statistics, feature by feature.
+
+    Parameters
+    ----------
+    values : float array of shape (n_samples, n_statistics)
+        A value for each of the statistics of `standardised_statistics`.
+    n_features : int
+        Features of the sequences.
 
     Returns
     -------
-    features : float64 array of shape (n_statistics, n_features)
-        1 for the feature of a statistic. A correlation is half of each of its two features.
+    sums : float array of shape (n_samples, n_features)
+        Half of the value of a correlation counts for each of its two features.
 
     Examples
     --------
-    >>> statistic_features(24, 2).shape, statistic_features(24, 2)[[0, 1, -1]].tolist()
-    ((51, 2), [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    >>> summed_by_feature(np.ones((1, count_statistics(24, 2))), 2)
+    array([[25.5, 25.5]])
     """
-    n_pairs = count_pairs(n_features)
-    each, (first, second) = np.eye(n_features), _pairs(n_features)
-    of_one = np.tile(each, ((count_statistics(n_timesteps, n_features) - n_pairs) // n_features, 1))
-    return np.concatenate([of_one, (each[first] + each[second])[:n_pairs] / 2])
+    n_single = values.shape[1] - count_pairs(n_features)
+    sums: np.ndarray = values[:, :n_single].reshape(len(values), -1, n_features).sum(axis=1)
+    if n_single < values.shape[1]:
+        pairs = np.stack(_pairs(n_features))
+        for feature in range(n_features):
+            sums[:, feature] += values[:, n_single:][:, (pairs == feature).any(axis=0)].sum(axis=1) / 2
+    return sums
 
 
 def count_pairs(n_features: int) -> int:

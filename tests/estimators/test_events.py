@@ -73,7 +73,7 @@ def test_no_window_and_no_event_spans_a_gap(detector):
 def test_a_recording_without_events_has_an_empty_table(detector):
     events = detect_events(detector, waves(300, 0)[100:250], TIMESTEPS)
     assert len(events.table) == 0
-    assert list(events.table) == ["start", "end", "score", "severity", "features"]
+    assert list(events.table) == ["start", "end", "score", "severity", "found_by", "features"]
 
 
 def test_without_pandas_the_table_is_a_bunch(detector, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.sequences.labels import checked_rare_label, rare_label, rare_mask
+from seqembed.sequences.labels import checked_rare_label, rare_and_unlabelled, rare_label
 
 
 @pytest.mark.parametrize(
@@ -28,16 +28,32 @@ def test_one_rule_says_which_label_is_rare_for_sequences_and_for_rows(labels, ra
             checked_rare_label([labels])
     else:
         assert checked_rare_label([labels[:1], labels[1:]]) == rare
-        np.testing.assert_array_equal(rare_mask(labels, len(labels)), np.equal(labels, rare))
+        np.testing.assert_array_equal(rare_and_unlabelled(labels, len(labels), None)[0], np.equal(labels, rare))
 
 
 def test_a_masked_label_is_a_missing_label():
     with pytest.raises(ValueError, match="Got y= without a label for sequence 1"):
-        rare_mask(np.ma.masked_equal([1, -1, 1], -1), 3)
-    np.testing.assert_array_equal(rare_mask(np.ma.array([1, -1]), 2), [False, True])
+        rare_and_unlabelled(np.ma.masked_equal([1, -1, 1], -1), 3, None)[0]
+    np.testing.assert_array_equal(rare_and_unlabelled(np.ma.array([1, -1]), 2, None)[0], [False, True])
 
 
 def test_truth_values_among_objects_make_a_mask_of_truth_values():
-    mask = rare_mask(np.array([True, False], object), 2)
+    mask = rare_and_unlabelled(np.array([True, False], object), 2, None)[0]
     assert mask.dtype == bool
     assert mask.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+@pytest.mark.parametrize(("unlabelled", "left_out"), [("normal", False), ("ignore", True)])
+def test_sequences_without_a_label_are_normal_or_left_out_as_the_user_says(missing, unlabelled, left_out):
+    for labels in ([1, -1, missing, 1], [0, 1, missing, 0], [False, True, missing, False]):
+        rare, ignored = rare_and_unlabelled(labels, 4, unlabelled)
+        np.testing.assert_array_equal(rare, [False, True, False, False])
+        np.testing.assert_array_equal(ignored, [False, False, left_out, False])
+
+
+def test_labels_that_are_all_missing_are_no_labels():
+    for unlabelled in ("normal", "ignore"):
+        rare, ignored = rare_and_unlabelled([np.nan] * 3, 3, unlabelled)
+        assert not rare.any()
+        assert ignored.all() == (unlabelled == "ignore")

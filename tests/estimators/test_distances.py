@@ -1,0 +1,153 @@
+import io
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from seqembed import LSTMReconstructor, ReconstructionDetector, detect_events, load, sliding_windows
+from seqembed.estimators.distances import _nearest_of_blocks, _without_each_block, learn_normal_descriptions
+from seqembed.sequences.collection import check_sequences
+
+BLOCKS = [np.arange(20), np.arange(20, 40), np.arange(40, 60)]
+
+
+def waves(n_samples, random_state, n_timesteps=30):
+    random = np.random.default_rng(random_state)
+    steps = np.arange(n_timesteps) / 3 + random.uniform(0, 6, (n_samples, 1))
+    return np.stack([np.sin(steps), np.cos(steps)], axis=2) + random.normal(0, 0.1, (n_samples, n_timesteps, 2))
+
+
+def small_detector(**parameters):
+    network = LSTMReconstructor(4, hidden_units=(8,), epochs=20, random_state=0)
+    return ReconstructionDetector(network, **{"contamination": 0.02, "cv": 3, **parameters})
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return small_detector().fit(waves(200, 0))
+
+
+def naive_distances(numbers, references, blocks, n_nearest=3):
+    means = []
+    for left_out in np.unique(blocks):
+        distances = cdist(numbers, references[blocks != left_out]) / np.sqrt(numbers.shape[1])
+        means.append(np.sort(distances, axis=1)[:, :n_nearest].mean(axis=1))
+    return np.array(means)
+
+
+@pytest.mark.parametrize("n_references", [4, 9, 300])
+def test_distances_are_those_of_a_plain_search(n_references):
+    random = np.random.default_rng(n_references)
+    numbers, references = (random.normal(size=(n, 40)).astype(np.float32) for n in (25, n_references))
+    blocks = np.arange(n_references) * 3 // n_references
+    found = _without_each_block(_nearest_of_blocks(numbers, references, blocks))
+    np.testing.assert_allclose(found, naive_distances(numbers, references, blocks), rtol=1e-5)
+
+
+def test_distances_have_the_same_bits_for_any_number_of_sequences():
+    sequences = check_sequences(waves(60, 0))
+    normal, _, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    new = check_sequences(waves(50, 1))
+    together = normal.distances(new, np.arange(50))
+    for rows in (np.arange(1), np.arange(7, 20)):
+        np.testing.assert_array_equal(normal.distances(new, rows), together[:, rows])
+
+
+def test_training_sequences_are_compared_as_when_they_were_held_out():
+    sequences = check_sequences(waves(60, 0))
+    normal, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    for comparison in normal.distances(sequences, np.arange(60)):
+        np.testing.assert_allclose(comparison, heldout, rtol=1e-6)
+
+
+def test_a_gap_keeps_neighbours_of_a_block_apart():
+    sequences = check_sequences(waves(60, 0))
+    _, near, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    _, far, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap=15)
+    assert (far >= near - 1e-9).all()
+    assert (far > near).any()
+
+
+def test_a_gap_that_leaves_no_reference_gives_no_distance():
+    sequences = check_sequences(waves(60, 0))
+    _, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap=60)
+    assert (heldout == 0).all()
+
+
+def test_large_sets_are_sampled_and_the_sample_is_the_same_each_time(monkeypatch):
+    monkeypatch.setattr("seqembed.estimators.distances._MOST_READ", 30)
+    sequences = check_sequences(waves(60, 0))
+    first, _, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    second, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    assert len(first.references) == 30
+    np.testing.assert_array_equal(first.references, second.references)
+    assert np.isfinite(heldout).all()
+
+
+def test_a_sensor_that_sticks_is_found_by_its_statistics_and_named():
+    random = np.random.default_rng(0)
+    normal, X = random.normal(size=(200, 30, 2)), random.normal(size=(40, 30, 2))
+    X[:, 8:, 0] = X[:, 8:9, 0] / 2
+    # A network can't learn noise, and a constant is nearer to what it returns.
+    assert np.mean(small_detector(distances=False).fit(normal).predict(X) < 0) < 0.1
+    detector = small_detector().fit(normal)
+    assert np.mean(detector.predict(X) < 0) > 0.9
+    assert np.mean(detector.explain(X).feature.argmax(axis=1) == 0) > 0.9
+
+
+def test_an_event_says_what_found_it():
+    random = np.random.default_rng(0)
+    recording = random.normal(size=(600, 2))
+    windows = sliding_windows(recording.copy(), 30).windows
+    recording[300:340, 0] = 0.2
+    found = detect_events(small_detector(contamination=0, gap=29).fit(windows), recording, 30).table.found_by
+    assert set(found) <= {"statistics", "convolutions"}
+    assert len(found) == 1
+    recording[300, 0] = 1e4
+    alone = small_detector(contamination=0, gap=29, distances=False).fit(windows)
+    assert list(detect_events(alone, recording, 30).table.found_by) == ["reconstruction"]
+
+
+def test_scores_count_normal_sequences(detector):
+    scores = detector.score_samples(waves(300, 7))
+    assert (scores <= -1).all()
+    assert detector.heldout_errors_.shape == (200, 3)
+    # Half of normal sequences are rarer than one of two, in each kind.
+    assert -3 < np.median(scores) < -1.5
+
+
+def test_sequences_of_other_lengths_are_judged_by_their_reconstruction(detector):
+    short = [x[:12] for x in waves(20, 3)]
+    assert np.isnan(detector.normal_descriptions_.distances(check_sequences(short), np.arange(20))).all()
+    assert np.isfinite(detector.score_samples(short)).all()
+    shares = detector.explain(short)
+    np.testing.assert_allclose([each.sum() for each in shares.value], -detector.score_samples(short))
+
+
+@pytest.mark.parametrize("distances", [True, False])
+def test_a_saved_detector_scores_the_same(distances):
+    detector, buffer = small_detector(distances=distances).fit(waves(40, 0)), io.BytesIO()
+    detector.save(buffer)
+    loaded, X = load(buffer.getvalue()), waves(20, 1)
+    np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+    X[:, 5:9] = np.nan
+    np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_sequences_that_are_all_alike_are_no_reason_to_fail(value):
+    X = np.full((20, 9, 2), value)
+    detector = small_detector().fit(X)
+    assert np.isfinite(detector.score_samples(X)).all()
+    assert (detector.predict(X) == 1).all()
+    X[0, 4] += 1
+    assert detector.predict(X)[0] == -1
+
+
+def test_unlabelled_sequences_are_normal_or_ignored():
+    X, y = waves(60, 0), np.ones(60)
+    y[50:], y[10] = np.nan, -1
+    assert len(small_detector(unlabelled="normal").fit(X, y).heldout_scores_) == 59
+    assert len(small_detector(unlabelled="ignore").fit(X, y).heldout_scores_) == 49
+    with pytest.raises(ValueError, match="unlabelled='normal' or unlabelled='ignore'"):
+        small_detector().fit(X, y)
