@@ -33,6 +33,7 @@ from seqembed.sequences.labels import rare_and_unlabelled
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
 from seqembed.training.workers import refuse_workers
+from seqembed.user_warning import warn_user
 
 
 @savable
@@ -340,7 +341,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             Minus the number of normal sequences among which one is as rare, see the class: -1 and less. With
             ``distances=False``, minus the mean of the weighted squared residuals. Of sequences with missing values,
             what that would be if they were complete. Sequences of other lengths than the fitted ones are judged by
-            their reconstruction errors alone.
+            their reconstruction errors alone. NaN for sequences without any value.
+
+        Warns
+        -----
+        UserWarning
+            For sequences without any value. They are not flagged.
 
         Examples
         --------
@@ -353,11 +359,13 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         check_is_fitted(self)
         sequences = self._checked_sequences(X, lengths)
-        scores = np.empty(len(sequences))
+        scores = np.full(len(sequences), np.nan)
         # Residuals take several times the memory of the sequences.
-        for rows in sequences.chunks():
-            contributions = scored(self, sequences, np.arange(rows.start, rows.stop)).contributions
-            scores[rows] = -contributions.sum(axis=(1, 2))
+        for part in sequences.chunks():
+            rows = _with_values(sequences, np.arange(part.start, part.stop))
+            if len(rows):
+                scores[rows] = -scored(self, sequences, rows).contributions.sum(axis=(1, 2))
+        _warn_of_unknown(np.flatnonzero(np.isnan(scores)), len(scores))
         return scores
 
     def decision_function(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> np.ndarray:
@@ -390,7 +398,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Returns
         -------
         labels : int array of shape (n_samples,)
-            -1 for rare sequences, 1 for normal ones.
+            -1 for rare sequences, 1 for normal ones, and for those without any value.
         """
         return np.where(self.decision_function(X, lengths=lengths) < 0, -1, 1)
 
@@ -428,7 +436,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         check_is_fitted(self)
         sequences = self._checked_sequences(X, lengths)
-        values = scored(self, sequences, np.arange(len(sequences))).contributions
+        rows = _with_values(sequences, np.arange(len(sequences)))
+        _warn_of_unknown(np.setdiff1d(np.arange(len(sequences)), rows), len(sequences))
+        values = np.zeros((len(sequences), sequences.n_timesteps, sequences.n_features))
+        if len(rows):
+            values[rows] = scored(self, sequences, rows).contributions
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
             return Bunch(value=values, timestep=timesteps, feature=features)
@@ -439,7 +451,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         )
 
     def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
-        sequences = check_sequences(X, lengths, estimator=self)
+        sequences = check_sequences(X, lengths, estimator=self, may_be_missing=True)
         # A table has as many columns as a fitted one. A list may hold sequences of other lengths.
         is_table_fitted = self.n_features_in_ == self.n_timesteps_
         has_columns = sequences.ndim == 3 or (sequences.is_array and is_table_fitted)
@@ -471,6 +483,23 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _with_values(sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Choose the rows whose sequences have a value that is not missing."""
+    if sequences.complete:
+        return rows
+    has_values = [not np.isnan(sequences.values[row]).all() for row in rows]
+    chosen: np.ndarray = rows[np.array(has_values, bool)]
+    return chosen
+
+
+def _warn_of_unknown(rows: np.ndarray, n_samples: int) -> None:
+    if len(rows):
+        warn_user(
+            f"Got {counted(len(rows), 'sequence')} of {n_samples} without any value, which can't be judged: the score "
+            f"is NaN, and none is flagged. The first is sequence {rows[0]}."
+        )
 
 
 def _current_attributes(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -281,7 +281,9 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Seque
     return Sequences(values, lengths, first.ndim + 1, complete=False, names=names)
 
 
-def check_sequences(X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None) -> Sequences:
+def check_sequences(
+    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None, may_be_missing: bool = False
+) -> Sequences:
     """Check a collection of sequences that a network can read, without copying arrays.
 
     Parameters
@@ -294,6 +296,8 @@ def check_sequences(X: SequencesLike, lengths: npt.ArrayLike | None = None, *, e
         Timesteps of each sequence of a padded array; what comes after them is not looked at.
     estimator : object, default=None
         The estimator that asks, named in errors.
+    may_be_missing : bool, default=False
+        Whether all values of a sequence may be missing.
 
     Returns
     -------
@@ -316,7 +320,13 @@ def check_sequences(X: SequencesLike, lengths: npt.ArrayLike | None = None, *, e
     """
     sequences = read_sequences(X, lengths, estimator=estimator, least=1)
     _check_sizes(sequences)
-    return replace(sequences, complete=_are_complete(sequences.values))
+    complete, missing = _missing_values(sequences.values)
+    if missing and not may_be_missing:
+        raise ValueError(
+            f"Every value of sequence {missing[0]} is missing (NaN), expected at least one. Leave such sequences "
+            f"out, {len(missing)} in all: {missing[:10]}."
+        )
+    return replace(sequences, complete=complete)
 
 
 def _check_sizes(sequences: Sequences) -> None:
@@ -361,34 +371,23 @@ def checked_lengths(lengths: npt.ArrayLike, n_samples: int, longest: int | None 
     return ends.astype(np.int64)
 
 
-def _are_complete(values: np.ndarray | list[np.ndarray]) -> bool:
-    """Refuse infinite values and sequences without any value; return whether no value is missing."""
+def _missing_values(values: np.ndarray | list[np.ndarray]) -> tuple[bool, list[int]]:
+    """Refuse infinite values; return whether no value is missing, and the sequences without any value."""
+    complete, empty = True, []
     if isinstance(values, np.ndarray):
         if values.dtype.kind != "f":
-            return True
-        complete = True
+            return True, []
         for rows in chunks(len(values), values[0].size):
             finite = np.isfinite(values[rows])
             if not finite.all():
                 infinite = np.flatnonzero(np.isinf(values[rows]).any(axis=(1, 2)))
                 if len(infinite):
                     raise ValueError(_INFINITE.format(rows.start + infinite[0]))
-                missing = ~finite
                 complete = False
-                _refuse_empty(rows.start + np.flatnonzero(missing.all(axis=(1, 2))))
-        return complete
+                empty += (rows.start + np.flatnonzero(~finite.any(axis=(1, 2)))).tolist()
+        return complete, empty
     incomplete = [position for position, sequence in enumerate(values) if not np.isfinite(sequence).all()]
     for position in incomplete:
         if np.isinf(values[position]).any():
             raise ValueError(_INFINITE.format(position))
-    _refuse_empty([position for position in incomplete if np.isnan(values[position]).all()])
-    return not incomplete
-
-
-def _refuse_empty(positions: Iterable[int]) -> None:
-    positions = [int(position) for position in positions]
-    if positions:
-        raise ValueError(
-            f"Every value of sequence {positions[0]} is missing (NaN), expected at least one. Leave such sequences "
-            f"out, {len(positions)} in all: {positions[:10]}."
-        )
+    return not incomplete, [position for position in incomplete if np.isnan(values[position]).all()]

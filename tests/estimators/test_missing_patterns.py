@@ -114,6 +114,23 @@ def test_a_detector_of_a_version_without_distances_scores_as_it_did(with_pattern
         assert (scores == expected).all() == with_patterns
 
 
+def test_sequences_without_any_value_are_not_flagged_and_the_user_is_told(detectors):
+    X = waves(np.random.default_rng(5), 6)
+    expected = detectors[0].score_samples(X)
+    X[[1, 4]] = np.nan
+    with pytest.warns(UserWarning, match="Got 2 sequences of 6 without any value.* The first is sequence 1"):
+        scores = detectors[0].score_samples(X)
+    np.testing.assert_array_equal(np.isnan(scores), [False, True, False, False, True, False])
+    known = ~np.isnan(scores)
+    np.testing.assert_allclose(scores[known], expected[known], rtol=1e-6)
+    with pytest.warns(UserWarning, match="none is flagged"):
+        np.testing.assert_array_equal(detectors[0].predict(X)[[1, 4]], 1)
+    with pytest.warns(UserWarning, match="none is flagged"):
+        assert (detectors[0].explain(X).value[[1, 4]] == 0).all()
+    with pytest.warns(UserWarning, match="2 sequences of 2"):
+        assert np.isnan(detectors[0].score_samples(X[[1, 4]])).all()
+
+
 def test_shares_of_a_sequence_with_missing_values_add_up_to_its_score(detectors):
     X = with_holes(waves(np.random.default_rng(5), 20), "at random", np.random.default_rng(0))
     shares = detectors[0].explain(X)
