@@ -147,7 +147,13 @@ def _column(frame: Any, name: str) -> Any:
     """Return a column of a frame. Dates of a time zone are in UTC in columns of pandas."""
     nw = import_extra("narwhals", extra="frames")
     column = frame.get_column(name)
-    dates: Any = getattr(column.to_native(), "dt", None)
+    native = column.to_native()
+    if native.dtype == object:
+        # Python compares dates of one zone by their clock, which shows an hour twice when it is set back.
+        dates_in_utc = as_dates(native.to_numpy())
+        if dates_in_utc.dtype.kind == "M":
+            return nw.from_native(type(native)(dates_in_utc, index=native.index, name=native.name), series_only=True)
+    dates: Any = getattr(native, "dt", None)
     if getattr(dates, "tz", None) is None:
         return column
     # narwhals does not know the zones of pandas whose names have an underscore or a digit, such as America/New_York.

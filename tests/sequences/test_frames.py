@@ -1,5 +1,7 @@
 import re
 import sys
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dask.dataframe as dd
 import narwhals as nw
@@ -487,3 +489,19 @@ def test_rows_that_stand_twice_in_that_night_are_told_to_go():
     frame = pd.DataFrame({"pump": "b", "hour": hours.append(hours[30:50]), "flow": 1.0})
     with pytest.raises(ValueError, match=r"drop_duplicates\(\['pump', 'hour'\]\)"):
         sequences_from_frame(frame, **KEYS)
+
+
+@pytest.mark.parametrize("zone", ["America/Havana", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("kind", ["datetime", "Timestamp"])
+def test_dates_of_python_in_an_hour_that_comes_twice_are_told_apart(zone, kind):
+    start = datetime(2026, 10, 25 if zone == "Europe/Berlin" else 31, 0, 0, tzinfo=UTC)
+    if zone == "Australia/Lord_Howe":
+        start = datetime(2026, 4, 4, 12, 0, tzinfo=UTC)
+    times = [(start + timedelta(minutes=30 * step)).astimezone(ZoneInfo(zone)) for step in range(72)]
+    objects = pd.Series(times if kind == "datetime" else [pd.Timestamp(time) for time in times], dtype=object)
+    frame = pd.DataFrame({"pump": 0, "hour": objects, "flow": np.arange(72.0)})
+    shuffled = frame.sample(frac=1, random_state=0)
+    (sequence,) = sequences_from_frame(shuffled, "pump", "hour")
+    np.testing.assert_array_equal(sequence[:, 0], np.arange(72))
+    back = frame_from_sequences([sequence], shuffled, "pump", "hour")
+    np.testing.assert_array_equal(back["flow"], shuffled["flow"])
