@@ -97,11 +97,15 @@ def keras_weights(network, model):
     return {name: variable.numpy() for name, variable in keras_variables(network, model).items()}
 
 
-def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=None):
-    """Differentiate through stock Keras layers; all sequences have all steps, `readout` is from `draw_readout`."""
+def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=None, inputs=None):
+    """Differentiate through stock Keras layers; all sequences have all steps, `readout` is from `draw_readout`.
+
+    The encoder reads `inputs`, by default the sequences.
+    """
     shapes, n_timesteps = network.weight_shapes, len(steps) * network.patch_size
-    X, value_weight = (
-        each.transpose(1, 0, 2).reshape(-1, n_timesteps, network.n_features) for each in (steps, value_weight)
+    X, value_weight, read = (
+        each.transpose(1, 0, 2).reshape(-1, n_timesteps, network.n_features)
+        for each in (steps, value_weight, steps if inputs is None else inputs)
     )
     model = build_keras_model(unscaled_model(network, named_weights(shapes, parameters), n_timesteps))
     variables = {name: variable.value for name, variable in keras_variables(network, model).items()}
@@ -113,7 +117,7 @@ def keras_loss_and_gradient(network, parameters, steps, value_weight, readout=No
         embedding = model.get_layer("embedding").output
         model = keras.Model(model.inputs[0], [*model.outputs, embedding])
     with tf.GradientTape() as tape:
-        output, embedding = (model(X), None) if readout is None else model(X)
+        output, embedding = (model(read), None) if readout is None else model(read)
         loss = tf.reduce_sum(value_weight * keras.ops.square(output - X))
         if readout is not None:
             predicted = embedding @ variables["readout/kernel"] + variables["readout/bias"]

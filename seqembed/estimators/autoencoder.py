@@ -66,9 +66,11 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Vary the training sequences anew in each epoch, so that the network learns what they have in common instead of
         each single one. Sequences that keep time with one another, such as days, are mixed in pairs. Sequences whose
         start is arbitrary, such as windows of a long recording, are shifted by up to a third of their length and made
-        faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. With False, the
-        training sequences are reconstructed better and others worse. Use False to find rare events. "auto" is True
-        here, and False in `LSTMReconstructor`, which serves rare events alone.
+        faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. If values are
+        missing, the encoder reads each sequence without some more of them, and the network learns to estimate them, see
+        `seqembed.training.augmentation.with_hidden_values`. With False, the training sequences are reconstructed better
+        and others worse. Use False to find rare events. "auto" is True here, and False in `LSTMReconstructor`, which
+        serves rare events alone.
     context_size : int or "auto", default="auto"
         Numbers of the context: components of the summary of a sequence, see `SequenceSummary`, which the last encoder
         layer reads at every step. A network can't learn from hundreds of sequences what the summary computes. "auto" is

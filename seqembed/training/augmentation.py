@@ -214,6 +214,42 @@ def shifted(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Var
     return unmixed(varied)
 
 
+def with_hidden_values(batch: Batch, random: np.random.Generator, means: np.ndarray) -> np.ndarray:
+    """Hide known values of each sequence from the encoder: those that are missing in another sequence of the batch.
+
+    The decoder has to return them from the others. So a network learns to estimate missing values, with the patterns
+    that the set has.
+
+    Parameters
+    ----------
+    batch : Batch
+        Scaled sequences.
+    random : numpy.random.Generator
+        Source of the draws.
+    means : float32 array of shape (n_features,)
+        Mean of each feature of the scaled training sequences.
+
+    Returns
+    -------
+    inputs : float32 array of shape (n_samples, n_timesteps, n_features)
+        The values of the batch, with the means in place of hidden ones. A sequence that would have no value left is not
+        changed.
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and composing robust features with denoising autoencoders" (2008).
+    W. Du, D. Cote, Y. Liu, "SAITS: self-attention-based imputation for time series" (2023), for training on values that
+    were hidden.
+    """
+    partners = random.permutation(len(batch.values))
+    # Another sequence may be shorter: what is after its end is not missing.
+    ends = np.arange(batch.values.shape[1]) >= batch.lengths[partners, np.newaxis]
+    visible = batch.mask & (batch.mask[partners] | ends[:, :, np.newaxis])
+    visible |= ~visible.any(axis=(1, 2), keepdims=True)
+    inputs: np.ndarray = np.where(visible, batch.values, means)
+    return inputs
+
+
 def _varied(batch: Batch, values: np.ndarray, mask: np.ndarray, means: np.ndarray) -> tuple[Batch, np.ndarray]:
     """Make a varied batch: unknown values are the means, and a sequence without any known value stays as it was.
 

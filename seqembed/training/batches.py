@@ -14,7 +14,7 @@ from seqembed.network import shortcut
 from seqembed.parallel import one_blas_thread, run_batches
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import Batch, ScaledSequences
-from seqembed.training.augmentation import Varied, keeps_time, mixed, shifted, unmixed
+from seqembed.training.augmentation import Varied, keeps_time, mixed, shifted, unmixed, with_hidden_values
 from seqembed.training.buckets import buckets_by_length, cut_into, shuffled_batches
 from seqembed.training.gradient.batch_gradient import BatchGradient
 from seqembed.training.muon import Muon
@@ -144,6 +144,8 @@ class TrainingBatches:
             sample = random.choice(rows, min(len(rows), math.ceil(_KEEPS_TIME_SAMPLE * share)), replace=False)
             vary = suitable_variation(sequences, np.sort(sample), n_timesteps, workers)
         self._vary = vary
+        # Without missing values, there is nothing to learn to estimate.
+        self._hide = with_hidden_values if recipe.augment and not sequences.sequences.complete else None
         if readout is None and recipe.readout_weight:
             with one_blas_thread():
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
@@ -245,10 +247,12 @@ class TrainingBatches:
         counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
         if contexts.shape[1]:
             contexts = contexts + self._noise * random.standard_normal(contexts.shape, np.float32)
+        inputs = None if self._hide is None else self._hide(batch, random, self._sequences.means)
         components = None
         if self._projection is not None:
-            components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, batch.values) @ self._projection)
-        return _PreparedBatch(number, batch, targets, contexts, components, counts)
+            read = batch.values if inputs is None else inputs
+            components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, read) @ self._projection)
+        return _PreparedBatch(number, batch, inputs, targets, contexts, components, counts)
 
     def _gradient(
         self, parameters: np.ndarray, prepared: _PreparedBatch, counts: np.ndarray
@@ -260,7 +264,14 @@ class TrainingBatches:
         if targets is not None and self.readout is not None:
             targets = self.readout.weighted(targets, n_all_sequences, n_targets)
         loss, readout_loss, gradient = self._gradients[prepared.bucket](
-            parameters, batch.values, batch.lengths, weight, targets, prepared.contexts, prepared.components
+            parameters,
+            batch.values,
+            batch.lengths,
+            weight,
+            targets,
+            prepared.contexts,
+            prepared.components,
+            prepared.inputs,
         )
         return gradient, np.array([loss, readout_loss], np.float32)
 
@@ -274,6 +285,8 @@ class _PreparedBatch(NamedTuple):
         Number of its bucket.
     batch : Batch
         Varied sequences.
+    inputs : float32 array of the shape of their values, or None
+        What the encoder reads: the sequences without values that are hidden from it. None if none are.
     targets : Targets or None
         Values that the readout has to predict. None without a readout.
     contexts : float32 array of shape (n_samples, context_size)
@@ -287,6 +300,7 @@ class _PreparedBatch(NamedTuple):
 
     bucket: int
     batch: Batch
+    inputs: np.ndarray | None
     targets: Targets | None
     contexts: np.ndarray
     components: np.ndarray | None

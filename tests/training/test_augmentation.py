@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions, load_italy_power
 from seqembed.sequences.scaling import Batch
-from seqembed.training.augmentation import keeps_time, mixed, shifted
+from seqembed.training.augmentation import keeps_time, mixed, shifted, with_hidden_values
 
 
 def test_a_shifted_straight_line_stays_one_between_its_ends():
@@ -110,3 +110,39 @@ def test_an_autoencoder_learns_from_varied_sequences_and_repeats_itself(waves):
 
     np.testing.assert_array_equal(embed(True), embed(True))
     assert not np.array_equal(embed(True), embed(False))
+
+
+def test_values_are_hidden_where_another_sequence_of_the_batch_misses_them():
+    random, means = np.random.default_rng(0), np.float32([9, 8])
+    values = random.normal(size=(50, 12, 2)).astype(np.float32)
+    lengths = random.integers(3, 13, 50)
+    inside = (np.arange(12) < lengths[:, np.newaxis])[:, :, np.newaxis]
+    mask = inside & (random.random(values.shape) < 0.6)
+    mask[7] = inside[7]
+    batch = Batch(np.where(mask, values, means), mask, lengths)
+    inputs = with_hidden_values(batch, np.random.default_rng(3), means)
+    partners = np.random.default_rng(3).permutation(50)
+    for sequence, partner in enumerate(partners):
+        missing = ~mask[partner] & inside[partner]
+        expected = np.where(mask[sequence] & ~missing, values[sequence], means)
+        if not (mask[sequence] & ~missing).any():
+            expected = batch.values[sequence]
+        np.testing.assert_array_equal(inputs[sequence], expected)
+
+
+def test_complete_sequences_hide_nothing():
+    batch = complete_batch(np.random.default_rng(0).normal(size=(5, 4, 2)).astype(np.float32))
+    inputs = with_hidden_values(batch, np.random.default_rng(0), np.zeros(2, np.float32))
+    np.testing.assert_array_equal(inputs, batch.values)
+
+
+@pytest.mark.slow
+def test_a_network_that_was_trained_with_holes_estimates_missing_values():
+    X = load_italy_power().data[:200]
+    hidden = np.random.default_rng(0).random(X.shape) < 0.2
+    gappy = np.where(hidden, np.nan, X)
+    errors = []
+    for augment in (True, False):
+        autoencoder = LSTMAutoencoder(16, hidden_units=(32,), augment=augment, random_state=0).fit(gappy)
+        errors.append(np.square(autoencoder.reconstruct(gappy) - X)[hidden].mean() / X.var())
+    assert errors[0] < 0.3 < errors[1]

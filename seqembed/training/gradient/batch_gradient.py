@@ -32,7 +32,8 @@ _SECONDS_SAVED_BY_LAYER = 35e-6
 _SECONDS_SAVED_BY_STATE = 50e-9
 
 
-# Steps, lengths, weights of the values, targets of the readout and their weights, contexts, components and loadings.
+# Steps, lengths, weights of the values, targets of the readout and their weights, contexts, components, loadings, and
+# what the encoder reads if it does not read the steps.
 Shard = tuple[np.ndarray, ...]
 # Loss, loss of the readout, and gradient.
 Result = tuple[float, float, np.ndarray]
@@ -147,6 +148,7 @@ class BatchGradient:
         targets: Targets | None = None,
         context: np.ndarray | None = None,
         components: np.ndarray | None = None,
+        inputs: np.ndarray | None = None,
     ) -> tuple[float, float, np.ndarray]:
         """Compute the loss, that of the readout, and the gradient of their sum.
 
@@ -166,6 +168,8 @@ class BatchGradient:
             What the encoder reads beside each sequence, if the network has a context.
         components : float32 array of shape (batch_size, shortcut_size), default=None
             Those of the sequences, if the network has a shortcut.
+        inputs : float32 array of the shape of `sequences`, default=None
+            What the encoder reads, by default the sequences.
 
         Returns
         -------
@@ -174,29 +178,29 @@ class BatchGradient:
         gradient : float32 array of shape (n_parameters,)
             In the order of `parameters`.
         """
-        steps, step_weight = (self._network.patches(each).transpose(1, 0, 2) for each in (sequences, value_weight))
+        given = [each for each in (sequences, value_weight, inputs) if each is not None]
+        time_major = [self._network.patches(each).transpose(1, 0, 2) for each in given]
         none = np.empty((len(lengths), 0), np.float32)
         beside = [none if each is None else each for each in (*(targets or (None, None)), context, components)]
-        shards = self._shards(steps, self._network.count_steps(lengths), step_weight, beside)
+        shards = self._shards(time_major, self._network.count_steps(lengths), beside)
         results = self._map(lambda shard: self._compute(parameters, *shard), shards)
         losses, readout_losses, gradients = zip(*results, strict=True)
         return sum(losses), sum(readout_losses), functools.reduce(np.add, gradients)
 
-    def _shards(
-        self, steps: np.ndarray, lengths: np.ndarray, step_weight: np.ndarray, beside: list[np.ndarray]
-    ) -> Iterator[Shard]:
+    def _shards(self, time_major: list[np.ndarray], lengths: np.ndarray, beside: list[np.ndarray]) -> Iterator[Shard]:
         rows = self._rows_per_shard
         for start in range(0, len(lengths), rows):
             chosen = slice(start, start + rows)
-            shard, ends, weight = steps[:, chosen], lengths[chosen], step_weight[:, chosen]
+            ends, shard = lengths[chosen], [each[:, chosen] for each in time_major]
             shard_beside = [each[chosen] for each in beside]
             missing = rows - len(ends)
             # The last shard is filled up to the shape of the others, since each shape would need a compilation.
             if missing:
-                shard, weight = (np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in (shard, weight))
+                shard = [np.pad(each, ((0, 0), (0, missing), (0, 0))) for each in shard]
                 ends = np.pad(ends, (0, missing), constant_values=1)
                 shard_beside = [np.pad(each, ((0, missing), (0, 0))) for each in shard_beside]
-            yield shard, ends, weight, *shard_beside, self._loadings
+            steps, weight, *inputs = shard
+            yield steps, ends, weight, *shard_beside, self._loadings, *inputs
 
 
 def is_worth_compiling(network: Network, n_steps: int, batch_size: int, n_updates: int) -> bool:

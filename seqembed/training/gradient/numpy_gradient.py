@@ -27,6 +27,7 @@ def loss_and_gradient(
     context: np.ndarray | None = None,
     components: np.ndarray | None = None,
     loadings: np.ndarray | None = None,
+    inputs: np.ndarray | None = None,
 ) -> tuple[float, float, np.ndarray]:
     """Compute the loss, that of the readout, and the gradient of their sum.
 
@@ -54,6 +55,8 @@ def loss_and_gradient(
         Of the sequences, if the network has a shortcut. See `seqembed.network.shortcut`.
     loadings : float32 array of shape (shortcut_size, n_steps, n_values_per_step), default=None
         Those of the shortcut, in patches.
+    inputs : float32 array of the shape of `sequences`, default=None
+        What the encoder reads, by default the sequences.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def loss_and_gradient(
     gradient = np.empty_like(parameters)
     weights, gradients = named_weights(shapes, parameters), named_weights(shapes, gradient)
     last_steps = lengths - 1, np.arange(n_samples)
-    states, readout_loss = sequences, 0.0
+    states, readout_loss = sequences if inputs is None else inputs, 0.0
     backward_passes: list[_Backward] = []
 
     def run(layer: LSTMLayer, time_features: np.ndarray | None = None, repeated: np.ndarray | None = None) -> None:

@@ -64,11 +64,12 @@ def make_loss_and_gradient(
         context: tf.Tensor | None = None,
         components: tf.Tensor | None = None,
         loadings: tf.Tensor | None = None,
+        inputs: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             weights = _split(shapes, parameters)
-            encoded = encode(network, weights, sequences, lengths, run_layer, context)
+            encoded = encode(network, weights, sequences if inputs is None else inputs, lengths, run_layer, context)
             if network.shortcut_size:
                 encoded = joined(encoded[0], components, network.activation)[None]
             reconstruction = decode(network, weights, encoded, sequences.shape[0], run_layer)
@@ -83,7 +84,7 @@ def make_loss_and_gradient(
         return loss, readout_loss, tape.gradient(total, parameters)
 
     function = tf.function(compute, autograph=False, jit_compile=not on_gpu)
-    dtypes = tf.float32, tf.float32, tf.int32, *[tf.float32] * 6
+    dtypes = tf.float32, tf.float32, tf.int32, *[tf.float32] * 7
 
     # TensorFlow needs 0.1 ms to find the version for a shape, and blocks the other threads. So the version is cached.
     @functools.cache

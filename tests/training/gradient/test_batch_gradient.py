@@ -45,6 +45,22 @@ def test_shards_add_up_to_the_whole_whatever_the_size_of_the_batch(parameters, n
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_samples", [7, 150])
+def test_compiled_or_not_the_encoder_may_read_others_than_the_decoder_has_to_return(parameters, n_samples):
+    X, sample_weight = batch(n_samples)
+    value_weight = np.broadcast_to(sample_weight[:, None, None] / 10, X.shape)
+    inputs = np.where(np.random.default_rng(0).random(X.shape) < 0.3, np.float32(0), X)
+    results = []
+    for n_updates in (FEW, MANY):
+        with ThreadPoolExecutor(2) as pool:
+            compute = BatchGradient(NETWORK, NETWORK.weight_shapes, 5, n_samples, n_updates, pool)
+            results.append(compute(parameters, X, np.full(n_samples, 5), value_weight, inputs=inputs))
+    (loss, _, gradient), (expected_loss, _, expected) = results
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [7, 17, 150])
 def test_shards_add_up_with_a_readout_too(parameters, n_samples):
     X, sample_weight = batch(n_samples)

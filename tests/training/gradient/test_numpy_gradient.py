@@ -72,6 +72,19 @@ def test_the_gradient_with_a_context_and_a_shortcut_equals_that_through_stock_ke
     assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
 
 
+@pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
+def test_the_encoder_may_read_others_than_the_decoder_has_to_return(network, n_timesteps):
+    parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
+    lengths[:] = len(sequences)
+    inputs = np.where(np.random.default_rng(0).random(sequences.shape) < 0.3, np.float32(0), sequences)
+    loss, _, gradient = numpy_gradient.loss_and_gradient(
+        network, network.weight_shapes, parameters, sequences, lengths, value_weight, inputs=inputs
+    )
+    expected_loss, _, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, inputs=inputs)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
+
+
 def test_neither_the_batch_nor_the_parameters_are_written_to():
     network, n_timesteps = NETWORKS[0]
     batch = draw_batch(network, n_timesteps)
