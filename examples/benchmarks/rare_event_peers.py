@@ -52,7 +52,9 @@ def fit_peers(training: np.ndarray, seed: int) -> dict[str, Callable[[np.ndarray
     def flat(windows: np.ndarray) -> np.ndarray:
         return scaler.transform(windows.reshape(-1, windows.shape[2])).reshape(len(windows), -1)
 
-    pca = PCA(N_COMPONENTS).fit(flat(training))
+    n_windows, n_values = flat(training).shape
+    # With all components, nothing would be left of a window.
+    pca = PCA(min(N_COMPONENTS, n_windows - 1, n_values - 1)).fit(flat(training))
     neighbours = NearestNeighbors(n_neighbors=1).fit(flat(training))
     density = LocalOutlierFactor(novelty=True).fit(flat(training))
     forest = IsolationForest(random_state=seed).fit([catch22(window) for window in training])

@@ -308,6 +308,8 @@ class SequenceCodec(BaseEstimator):
         ------
         seqembed.codec.InvalidStreamError
             See `decode`; when the damaged batch is reached.
+        TypeError
+            For a path, or bytes, in place of a file object.
 
         Examples
         --------
@@ -322,6 +324,11 @@ class SequenceCodec(BaseEstimator):
         [(10, 20, 2), (20, 20, 2)]
         """
         check_is_fitted(self)
+        if not hasattr(file, "read"):
+            raise TypeError(
+                f"Got file= of type {type(file).__name__}, expected a binary file object. Pass open(path, 'rb'), or "
+                f"io.BytesIO(data) for bytes."
+            )
         while data := read_one(file):
             yield self.decode(data)
 

@@ -560,3 +560,10 @@ def test_errors_do_not_number_the_rows_of_a_frame_as_sequences():
     frame = pd.DataFrame({"flow": ["high", "low"]})
     with pytest.raises(ValueError, match="Column 'flow' of X holds text"):
         SequenceCodec(max_error=0.1).fit(frame)
+
+
+@pytest.mark.parametrize("given", ["codes.bin", b"codes"])
+def test_batches_are_decoded_from_a_file_object_and_the_error_says_how_to_make_one(given):
+    codec = SequenceCodec(max_error=0.1).fit(np.random.default_rng(0).normal(size=(20, 30)))
+    with pytest.raises(TypeError, match=r"Got file= of type .*Pass open\(path, 'rb'\), or io.BytesIO"):
+        next(codec.decode_batches(given))
