@@ -20,10 +20,10 @@ from seqembed.estimators.distances import (
 )
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.rarity import heldout_rarity
+from seqembed.estimators.rarity import SHAPE, heldout_rarity, windows_between
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
-from seqembed.estimators.scoring import Scored, Scoring
+from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.collection import Sequences, check_sequences
@@ -277,7 +277,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
             scoring = Scoring(estimators, weights, patterns, descriptions, errors)
-            rare_totals = scoring.score(sequences, np.flatnonzero(rare)).contributions.sum(axis=(1, 2))
+            rare_rows = np.flatnonzero(rare)
+            parts = scored_at_once(len(rare_rows), sequences.n_timesteps * sequences.n_features)
+            of_parts = [scoring.score(sequences, rare_rows[part]).contributions.sum(axis=(1, 2)) for part in parts]
+            rare_totals = np.concatenate(of_parts)
             threshold, report = best_f1(totals, rare_totals), held_out_quality(totals, rare_totals)
         else:
             threshold, report = exceeded_by_share(totals, self.contamination), {}
@@ -338,10 +341,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Returns
         -------
         scores : float array of shape (n_samples,)
-            Minus the number of normal sequences among which one is as rare, see the class: -1 and less. With
-            ``distances=False``, minus the mean of the weighted squared residuals. Of sequences with missing values,
-            what that would be if they were complete. Sequences of other lengths than the fitted ones are judged by
-            their reconstruction errors alone. NaN for sequences without any value.
+            Minus the geometric mean of the numbers of normal sequences among which one has such an error, or distance,
+            see the class: from -1 to -1e130. With ``distances=False``, minus the mean of the weighted squared
+            residuals. Of sequences with missing values, what that would be if they were complete. Sequences of other
+            lengths than the fitted ones are judged by their reconstruction errors alone. NaN for sequences without any
+            value.
 
         Warns
         -----
@@ -361,7 +365,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         sequences = self._checked_sequences(X, lengths)
         scores = np.full(len(sequences), np.nan)
         # Residuals take several times the memory of the sequences.
-        for part in sequences.chunks():
+        for part in scored_at_once(len(sequences), sequences.n_timesteps * sequences.n_features):
             rows = _with_values(sequences, np.arange(part.start, part.stop))
             if len(rows):
                 scores[rows] = -scored(self, sequences, rows).contributions.sum(axis=(1, 2))
@@ -405,8 +409,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     def explain(self, X: SequencesLike, *, lengths: npt.ArrayLike | None = None) -> Bunch:
         """Divide the scores of sequences among their timesteps and features.
 
-        The shares of features are those of residuals and of distances by statistics, as far as each is rare. In time,
-        the shares of a feature follow its residuals.
+        The shares of features are those of residuals and of distances by statistics, weighted by the logarithms of
+        their rarities. In time, the shares of a feature follow its residuals.
 
         Parameters
         ----------
@@ -439,8 +443,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         rows = _with_values(sequences, np.arange(len(sequences)))
         _warn_of_unknown(np.setdiff1d(np.arange(len(sequences)), rows), len(sequences))
         values = np.zeros((len(sequences), sequences.n_timesteps, sequences.n_features))
-        if len(rows):
-            values[rows] = scored(self, sequences, rows).contributions
+        for part in scored_at_once(len(rows), sequences.n_timesteps * sequences.n_features):
+            values[rows[part]] = scored(self, sequences, rows[part]).contributions
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
             return Bunch(value=values, timestep=timesteps, feature=features)
@@ -466,12 +470,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         current = _current_attributes(attributes)
+        if current is not attributes:
+            self.distances = False
         check_detector_attributes(current)
         for name, value in current.items():
             setattr(self, name, value)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        # Parameters that are newer than a pickle.
+        super().__setstate__({"distances": False, "unlabelled": None} | state)
         # Pickles of versions whose threshold did not follow `contamination`.
         if "offset_" in self.__dict__:
             self.offset_ = self.__dict__.pop("offset_")
@@ -553,3 +560,44 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
     return Scoring(detector.estimators_, weights, *parts).score(sequences, rows)
+
+
+def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
+    """Estimate in how many windows of normal data a score as low as this comes once.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    scores : float array-like of shape (n_scores,)
+        From `ReconstructionDetector.score_samples`.
+
+    Returns
+    -------
+    windows : float array of shape (n_scores,)
+        See `seqembed.estimators.rarity.windows_between`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMReconstructor
+    >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
+    >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
+    >>> severity(detector, np.sort(detector.heldout_scores_)[:2]).round(1)
+    array([13. ,  6.5])
+    """
+    errors = [error_scale(-np.asarray(each, float), detector) for each in (scores, detector.heldout_scores_)]
+    return windows_between(-errors[0], -errors[1])
+
+
+def error_scale(errors: npt.ArrayLike, detector: ReconstructionDetector) -> np.ndarray:
+    """Bring minus the scores of a detector with distances, which are numbers of sequences, to a scale of errors.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> error_scale([1.0, 1e6], SimpleNamespace(normal_descriptions_=None))
+    array([1.e+00, 1.e+06])
+    """
+    scaled: np.ndarray = np.asarray(errors, float) ** (1.0 if detector.normal_descriptions_ is None else SHAPE)
+    return scaled

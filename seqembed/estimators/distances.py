@@ -24,16 +24,17 @@ from seqembed.summary.statistics import summed_by_feature
 _N_NEAREST = 3
 # Candidates for the nearest ones of each block: rounding could exchange the last of them.
 _N_CANDIDATES = 5
-# Standardised numbers are clipped there. Closer, a sudden event ten times as large as any normal one would be as near
-# as one that is twice as large.
+# Standardised numbers are clipped there. With a smaller limit, the size of a sudden event would not count.
 _LARGEST_NUMBER = 30
 # Normal sequences that are read, and their values: fewer, if they are large.
 _MOST_READ, _FEWEST_READ, _MOST_VALUES = 2048, 64, 1 << 24
+# Sequences that are nearer, in standard deviations, are equal: they may differ by the rounding of float32.
+_LEAST_DISTANCE = 1e-3
 # Sequences whose distances are computed exactly at once, so that the references of each fit into the cache.
 _EXACT_AT_ONCE = 32
 # The groups of numbers that distances are computed in.
 GROUPS = ("statistics", "convolutions")
-# Of sequences, and the block that they come from.
+# Takes sequences and the block that they come from; returns distances of shape (n_samples, n_groups).
 Distances: TypeAlias = Callable[[Sequences, np.ndarray], np.ndarray]
 
 
@@ -65,12 +66,8 @@ class NormalDescriptions(NamedTuple):
     shortest: int
     length_exponents: np.ndarray
 
-    def distances(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        """Compute how far sequences lie from the normal ones of all blocks but one, for each that is left out.
-
-        So the distances of new sequences are like those of held-out ones. A sequence that equals a reference is never
-        compared with its block: training sequences are compared as when they were held out. The distance of two
-        sequences is the root of the mean squared difference of their numbers. Missing values are interpolated in time.
+    def described(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        """Describe some sequences. Missing values are interpolated in time.
 
         Parameters
         ----------
@@ -81,77 +78,92 @@ class NormalDescriptions(NamedTuple):
 
         Returns
         -------
-        distances : float64 array of shape (n_blocks, n_rows, n_groups)
+        numbers : float32 array of shape (n_rows, n_numbers)
+            Standardised. They have the same bits for any other rows.
+        """
+        scaled = ScaledSequences(_filled(sequences, rows), Scaling(self.center, self.center, self.scale))
+        # Sums of arrays of another length have other last bits.
+        n_timesteps = max(self.description.n_timesteps, int(sequences.lengths[rows].max()))
+        return self.description.compute(scaled.read(slice(0, len(rows)), n_timesteps), _LARGEST_NUMBER)
+
+    def distances(self, numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Compute how far sequences lie from the normal ones of all blocks but one, for each that is left out.
+
+        So the distances of new sequences are like those of held-out ones. A sequence that equals a reference is never
+        compared with its block, as when it was held out. The distance of two sequences is the root of the mean squared
+        difference of their numbers.
+
+        Parameters
+        ----------
+        numbers : float32 array of shape (n_samples, n_numbers)
+            From `described`.
+        lengths : int array of shape (n_samples,)
+            Timesteps of each sequence.
+
+        Returns
+        -------
+        distances : float64 array of shape (n_blocks, n_samples, n_groups)
             Mean distance to the three nearest references, by statistics and by shares of convolutions. NaN for a
             sequence that is shorter or longer than all of them: its description differs for that reason.
         """
-        numbers = self._described(sequences, rows)
         by_group = [
             _without_each_block(_nearest_of_blocks(numbers[:, group], self.references[:, group], self.blocks))
             for group in self._groups()
         ]
-        distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(sequences.lengths[rows])
+        distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(lengths)
         return distances
 
-    def distances_to(self, sequences: Sequences, rows: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    def distances_to(self, numbers: np.ndarray, lengths: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """Compute how far sequences lie from some of the references.
 
         Parameters
         ----------
-        sequences, rows
+        numbers, lengths
             See `distances`.
         allowed : bool array of shape (n_references,)
-            Which references. If there is none, the distances are 0.
+            Which references, at least one.
 
         Returns
         -------
-        distances : float64 array of shape (n_rows, n_groups)
+        distances : float64 array of shape (n_samples, n_groups)
             See `distances`.
         """
-        if not allowed.any():
-            return np.zeros((len(rows), len(GROUPS)))
-        numbers = self._described(sequences, rows)
         references, one_block = self.references[allowed], np.zeros(int(allowed.sum()), int)
         by_group = [
             _mean_nearest(_nearest_of_blocks(numbers[:, group], references[:, group], one_block))
             for group in self._groups()
         ]
-        distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(sequences.lengths[rows])
+        distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(lengths)
         return distances
 
-    def feature_shares(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    def feature_shares(self, numbers: np.ndarray) -> np.ndarray:
         """Divide the distances by statistics among the features.
 
         Convolutions read several features at once, and have no part in it.
 
         Parameters
         ----------
-        sequences, rows
-            See `distances`.
+        numbers : float32 array of shape (n_samples, n_numbers)
+            From `described`.
 
         Returns
         -------
-        shares : float64 array of shape (n_rows, n_features)
+        shares : float64 array of shape (n_samples, n_features)
             They add up to 1, or are 0 if the nearest reference has the same statistics.
         """
         group, _ = self._groups()
-        numbers, references = self._described(sequences, rows)[:, group], self.references[:, group]
+        statistics, references, n_features = numbers[:, group], self.references[:, group], len(self.center)
         squares = np.square(references).sum(axis=1)
-        shares = np.empty((len(rows), sequences.n_features))
-        for part in chunks(len(rows), len(references)):
-            nearest = _smallest(squares - 2 * numbers[part] @ references.T, min(_N_NEAREST, len(references)))
+        shares = np.empty((len(numbers), n_features))
+        for part in chunks(len(numbers), len(references)):
+            nearest = _smallest(squares - 2 * statistics[part] @ references.T, min(_N_NEAREST, len(references)))
             # In the same order for any number of rows.
-            differences = references[np.sort(nearest, axis=1)] - numbers[part, np.newaxis]
+            differences = references[np.sort(nearest, axis=1)] - statistics[part, np.newaxis]
             squared = np.square(differences, dtype=np.float64).mean(axis=1)
-            shares[part] = summed_by_feature(squared, sequences.n_features)
+            shares[part] = summed_by_feature(squared, n_features)
         totals = shares.sum(axis=1, keepdims=True)
         normalised: np.ndarray = np.divide(shares, totals, out=np.zeros_like(shares), where=totals > 0)
         return normalised
-
-    def _described(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
-        scaling = Scaling(self.center, self.center, self.scale)
-        batch = ScaledSequences(_filled(sequences, rows), scaling).read(slice(0, len(rows)))
-        return self.description.compute(batch, _LARGEST_NUMBER)
 
     def _groups(self) -> tuple[slice, slice]:
         n_statistics = self.description.n_statistics
@@ -196,14 +208,15 @@ def learn_normal_descriptions(
     >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(20, 30, 2)))
     >>> blocks = [np.arange(10), np.arange(10, 20)]
     >>> normal, heldout, distances = learn_normal_descriptions(sequences, np.arange(20), blocks)
-    >>> normal.distances(sequences, np.arange(3)).shape, normal.blocks
+    >>> numbers = normal.described(sequences, np.arange(3))
+    >>> normal.distances(numbers, sequences.lengths[:3]).shape, normal.blocks
     ((2, 3, 2), array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]))
     >>> heldout.shape, distances(sequences, blocks[0]).shape
     ((20, 2), (20, 2))
     """
     n_values = sequences.n_timesteps * sequences.n_features
     read = drawn_rows(len(rows), min(_MOST_READ, max(_FEWEST_READ, _MOST_VALUES // n_values)))
-    filled = _filled(sequences, rows[read])
+    filled = _with_all_features(_filled(sequences, rows[read]))
     scaling = learn_scaling(filled, "standard")
     description, drawn, numbers = learn_description(ScaledSequences(filled, scaling), sequences.n_timesteps)
     positions, block_of = read[drawn], np.empty(len(rows), np.int64)
@@ -216,18 +229,25 @@ def learn_normal_descriptions(
 
     def outside(block: np.ndarray) -> np.ndarray:
         far: np.ndarray = (positions < block[0] - gap) | (positions > block[-1] + gap)
-        return far
+        if far.any():
+            return far
+        # A large gap leaves few sequences, and the sample may have none of them.
+        beside: np.ndarray = (positions < block[0]) | (positions > block[-1])
+        return beside if beside.any() else np.ones(len(positions), bool)
 
     heldout = np.empty((len(rows), len(GROUPS)))
     for block in blocks:
-        for part in chunks(len(block), n_values):
-            heldout[block[part]] = normal.distances_to(sequences, rows[block[part]], outside(block))
+        for part in chunks(len(block), max(n_values, len(description.means))):
+            chosen = rows[block[part]]
+            numbers = normal.described(sequences, chosen)
+            heldout[block[part]] = normal.distances_to(numbers, sequences.lengths[chosen], outside(block))
     exponents = np.array([learn_length_exponent(each, lengths) for each in heldout.T])
     normal = normal._replace(length_exponents=exponents)
     heldout /= normal._typical(lengths)
 
     def distances(some: Sequences, block: np.ndarray) -> np.ndarray:
-        return normal.distances_to(some, np.arange(len(some)), outside(block))
+        numbers = normal.described(some, np.arange(len(some)))
+        return normal.distances_to(numbers, some.lengths, outside(block))
 
     return normal, heldout, distances
 
@@ -242,6 +262,15 @@ def _filled(sequences: Sequences, rows: np.ndarray) -> Sequences:
     filled = [interpolated(sequences.values[row]) for row in rows]
     values = np.stack(filled) if sequences.one_length else filled
     return replace(sequences, values=values, lengths=sequences.lengths[rows])
+
+
+def _with_all_features(sequences: Sequences) -> Sequences:
+    """Fill features that no sequence has with zeros, so that they have a scale."""
+    missing = np.all([np.isnan(values).all(axis=0) for values in sequences.values], axis=0)
+    if not missing.any():
+        return sequences
+    values = [np.where(missing, 0, each) for each in sequences.values]
+    return replace(sequences, values=np.stack(values) if sequences.one_length else values)
 
 
 def _nearest_of_blocks(numbers: np.ndarray, references: np.ndarray, blocks: np.ndarray) -> list[np.ndarray]:
@@ -266,7 +295,7 @@ def _without_each_block(of_blocks: list[np.ndarray]) -> np.ndarray:
     """Return the mean distance to the nearest references of all blocks but one: (n_blocks, n_samples)."""
     n_blocks = len(of_blocks)
     means = np.stack([_mean_nearest(of_blocks[:block] + of_blocks[block + 1 :]) for block in range(n_blocks)])
-    equals = np.stack([(each == 0).any(axis=1) for each in of_blocks])
+    equals = np.stack([(each <= _LEAST_DISTANCE).any(axis=1) for each in of_blocks])
     samples = np.flatnonzero(equals.any(axis=0))
     means[:, samples] = means[equals[:, samples].argmax(axis=0), samples]
     return means
@@ -291,4 +320,4 @@ def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np
         rows = slice(start, start + _EXACT_AT_ONCE)
         differences = references[candidates[rows]] - numbers[rows, np.newaxis]
         distances[rows] = np.sqrt(np.square(differences, dtype=np.float64).mean(axis=2))
-    return distances
+    return np.maximum(distances, _LEAST_DISTANCE)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.estimators.detector import ReconstructionDetector, scored
-from seqembed.estimators.scoring import KINDS, Scored
-from seqembed.sequences.collection import Sequences, chunks
+from seqembed.estimators.rarity import SHAPE
+from seqembed.estimators.scoring import KINDS, Scored, scored_at_once
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.windows import sliding_windows
 
@@ -99,12 +100,15 @@ class EventSearch:
         self.first_row = 0
         self._detector, self._timesteps, self._stride = detector, timesteps, stride
         self._offset = offset
-        self._row_weight = _ROW_WEIGHT if detector.normal_descriptions_ is None else _ROW_WEIGHT_WITH_DISTANCES
+        has_distances = detector.normal_descriptions_ is not None
+        self._row_weight = _ROW_WEIGHT_WITH_DISTANCES if has_distances else _ROW_WEIGHT
+        # That of `error_scale`.
+        self._power = SHAPE if has_distances else 1.0
         self._typical = float(np.median(detector.heldout_scores_))
         self._n_rows = self._next_start = 0
         # Rows of windows that are not complete, at the end of the recording.
         self._waiting: np.ndarray = np.empty((0, 0))
-        self._sums = np.zeros((4, 0))
+        self._sums = np.zeros((5, 0))
         self._flagged: list[_FlaggedWindow] = []
 
     def add(self, rows: np.ndarray) -> None:
@@ -119,7 +123,7 @@ class EventSearch:
         # A recording that is passed at once, such as a memory map, is not copied.
         rows_left = np.concatenate([self._waiting, rows]) if len(self._waiting) else rows
         self._n_rows += len(rows)
-        self._sums = np.concatenate([self._sums, np.zeros((4, len(rows)))], axis=1)
+        self._sums = np.concatenate([self._sums, np.zeros((5, len(rows)))], axis=1)
         usable = rows_left[self._next_start - first :]
         if len(usable) >= self._timesteps:
             windows, starts, _ = sliding_windows(usable, self._timesteps, self._stride)
@@ -135,7 +139,7 @@ class EventSearch:
         scores : float array of shape (n_rows,)
             NaN for rows without a window.
         """
-        return _row_scores(self._sums, self._timesteps, self._row_weight)
+        return _row_scores(self._sums[:4], self._timesteps, self._row_weight)
 
     def events(self) -> list[Event]:
         """Find the events among the rows that are kept.
@@ -148,12 +152,15 @@ class EventSearch:
         if not self._flagged:
             return []
         # An event begins and ends with rows that have values.
-        scores = np.where(self._sums[3] > 0, self.row_scores(), np.nan)
+        # On a scale of errors: that of rarities would leave only the rows of the rarest window.
+        errors = _row_scores(self._sums[[4, 1, 2, 3]], self._timesteps, self._row_weight, self._power)
+        scores = np.where(self._sums[3] > 0, errors, np.nan)
+        typical, offset = (-((-score) ** self._power) for score in (self._typical, self._offset))
         events = []
         for stretch in self._stretches():
             first, last = stretch[0].start, stretch[-1].start + self._timesteps - 1
             part = scores[first - self.first_row : last + 1 - self.first_row]
-            start, end = _extent(part, self._typical, self._offset)
+            start, end = _extent(part, typical, offset)
             rarest = min(stretch, key=lambda window: window.score)
             events.append(Event(first + start, first + end, *rarest[1:]))
         return events
@@ -177,7 +184,7 @@ class EventSearch:
         return len(ended)
 
     def _score(self, windows: np.ndarray, starts: np.ndarray) -> None:
-        for batch in chunks(len(windows), windows.shape[1] * windows.shape[2]):
+        for batch in scored_at_once(len(windows), windows.shape[1] * windows.shape[2]):
             known = ~np.isnan(windows[batch])
             chosen = np.flatnonzero(known.any(axis=(1, 2)))
             if not len(chosen):
@@ -185,7 +192,13 @@ class EventSearch:
             values, rarities = _scored_windows(self._detector, windows[batch.start + chosen])
             errors, batch_starts = values.sum(axis=2), starts[batch.start + chosen]
             window_errors = self._filled(errors.sum(axis=1), known[chosen])
-            _add_errors(self._sums, batch_starts - self.first_row, window_errors, errors, known[chosen].sum(axis=2))
+            _add_errors(
+                self._sums,
+                batch_starts - self.first_row,
+                np.stack([window_errors, window_errors**self._power]),
+                errors,
+                known[chosen].sum(axis=2),
+            )
             scores = -errors.sum(axis=1)
             self._flagged += [
                 _FlaggedWindow(
@@ -233,37 +246,42 @@ def _add_errors(
 
     Parameters
     ----------
-    sums : float array of shape (4, n_rows)
+    sums : float array of shape (5, n_rows)
         Changed in place. For each row: the weighted sum of the errors of the windows that cover it, the sum of these
-        weights, the weighted sum of the row's own errors, and the weighted number of its known values.
+        weights, the weighted sum of the row's own errors, the weighted number of its known values, and the weighted sum
+        of powers of the errors of the windows.
     starts : int array of shape (n_windows,)
         Row at which each window starts.
-    window_errors : float array of shape (n_windows,)
-        Error of each window.
+    window_errors : float array of shape (2, n_windows)
+        Error of each window, and its power.
     errors : float array of shape (n_windows, timesteps)
         Share of each timestep in the error of its window, which is a mean over the known values of the window.
     n_known : int array of the same shape
         Known values of each timestep.
     """
-    weighted_errors = np.stack([window_errors, np.ones(len(errors))])
+    weighted_errors = np.stack([window_errors[0], np.ones(len(errors))])
     timestep_errors = errors.T * n_known.sum(axis=1)
     weights = centre_weights(errors.shape[1])
     # The first window that covers a row has it as its last step. In this order, the sums of a row do not depend on how
     # the windows are divided among calls.
     for step in reversed(range(len(weights))):
         sums[:2, starts + step] += weights[step] * weighted_errors
-        sums[2:, starts + step] += weights[step] * np.stack([timestep_errors[step], n_known[:, step]])
+        sums[2:4, starts + step] += weights[step] * np.stack([timestep_errors[step], n_known[:, step]])
+        sums[4, starts + step] += weights[step] * window_errors[1]
 
 
-def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarray:
-    """Combine the sums that `_add_errors` describes into a score for each row."""
+def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float, power: float = 1.0) -> np.ndarray:
+    """Combine the sums that `_add_errors` describes into a score for each row.
+
+    The errors of windows are already on the scale of the power, and those of rows are brought there.
+    """
     window_sums, window_weights, row_sums, row_weights = sums
     nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
     if len(nearby):
         row_sums, row_weights = (_smoothed(each, nearby) for each in (row_sums, row_weights))
     with np.errstate(invalid="ignore"):
         window_errors = window_sums / window_weights
-        row_errors = np.maximum(row_sums, 0) / row_weights
+        row_errors = (np.maximum(row_sums, 0) / row_weights) ** power
     # Where no value is known nearby, the windows alone decide.
     row_errors = np.where(row_weights > 0, row_errors, window_errors)
     scores: np.ndarray = -(window_errors ** (1 - row_weight)) * row_errors**row_weight

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, severity
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.recordings import checked_rows, known_times
@@ -132,7 +133,7 @@ class EventStream:
         self._n_rows += len(values)
         events = ended + self._events()
         n_ended = len(ended) + self._search.forget_ended()
-        table = event_table(events, names, self._detector.heldout_scores_, self._times, self._first_time)
+        table = event_table(events, names, partial(severity, self._detector), self._times, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
         self._forget_times()
         return table

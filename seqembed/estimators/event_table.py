@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from seqembed.estimators.event_search import Event
-from seqembed.estimators.rarity import windows_between
 from seqembed.extras import import_extra
 from seqembed.sequences.times import zone_of
 
 
 def event_table(
-    events: list[Event], names: list[Any], heldout_scores: np.ndarray, times: Any = None, first_row: int = 0
+    events: list[Event],
+    names: list[Any],
+    severity: Callable[[np.ndarray], np.ndarray],
+    times: Any = None,
+    first_row: int = 0,
 ) -> Any:
     """Make a table with a row for each event, as `seqembed.detect_events` describes it.
 
@@ -25,8 +28,8 @@ def event_table(
         In the order of time.
     names : list
         Names of the features.
-    heldout_scores : float array of shape (n_normal,)
-        Of the detector.
+    severity : callable
+        Takes scores; returns in how many windows of normal data each comes once.
     times : array-like of shape (n_rows,), default=None
         Times of the rows of the recording, as the user gave them.
     first_row : int, default=0
@@ -41,9 +44,9 @@ def event_table(
     --------
     >>> import numpy as np
     >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0, 3.0]), found_by="statistics")
-    >>> event_table([event], ["flow", "heat"], np.array([-1.0, -2.0, -9.0]))
+    >>> event_table([event], ["flow", "heat"], severity=lambda scores: -scores)
        start  end  score  severity    found_by                      features
-    0      3    5   -9.0       4.0  statistics  {'heat': 0.75, 'flow': 0.25}
+    0      3    5   -9.0       9.0  statistics  {'heat': 0.75, 'flow': 0.25}
     """
     columns: dict[str, Any] = {
         name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")
@@ -52,7 +55,7 @@ def event_table(
         times = taken_times(times)
         columns |= {f"{name}_time": times.take(columns[name] - first_row) for name in ("start", "end")}
     columns["score"] = np.array([event.score for event in events], float)
-    columns["severity"] = windows_between(columns["score"], heldout_scores)
+    columns["severity"] = severity(columns["score"])
     columns["found_by"] = np.array([event.found_by for event in events], object)
     columns["features"] = np.empty(len(events), object)
     columns["features"][:] = [_shares(event.errors, names) for event in events]
@@ -130,7 +133,7 @@ def joined_tables(tables: Sequence[Any], names: Sequence[Any], column: str) -> A
     --------
     >>> import numpy as np
     >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0]), found_by="statistics")
-    >>> tables = [event_table(events, ["flow"], np.array([-1.0, -9.0])) for events in ([event], [], [event, event])]
+    >>> tables = [event_table(events, ["flow"], abs) for events in ([event], [], [event, event])]
     >>> joined_tables(tables, ["a", "b", "c"], "pump").pump.tolist()
     ['a', 'c', 'c']
     """

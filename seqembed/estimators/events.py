@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, severity
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables
 from seqembed.estimators.recordings import checked_rows, known_times, recordings_by_name
@@ -67,7 +68,8 @@ def detect_events(
        Among these rows, it reaches from the first to the last one whose score is at most
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
        threshold either. `lowest` is the lowest score of these rows, and `typical` the median of the detector's
-       `heldout_scores_`. It begins and ends with rows that have values.
+       `heldout_scores_`. With distances, all of them are on a scale of errors, see
+       `seqembed.estimators.detector.error_scale`. It begins and ends with rows that have values.
 
     Parameters
     ----------
@@ -206,4 +208,4 @@ def _search(
         search.add(recording.rows[piece])
         row_scores[piece] = search.row_scores()
         events += [event.later(piece.start) for event in search.events()]
-    return event_table(events, recording.names, detector.heldout_scores_, recording.times), row_scores
+    return event_table(events, recording.names, partial(severity, detector), recording.times), row_scores

@@ -10,8 +10,10 @@ _LEAST_TAIL, _TAIL_SHARE = 10, 0.1
 # Shape of the generalised Pareto distribution of the tail. A few dozen errors tell the scale of a tail, not its shape.
 # With this one, what comes once in 10,000 windows was estimated as once in 1,500 to 20,000 from 200 and 1,000 held-out
 # errors, means of squares of normal, of lognormal and of Student's t residuals. The exponential tail, of shape 0, was
-# off by a factor of 50 for Student's t.
-_SHAPE = 0.15
+# off by a factor of 50 for Student's t. So numbers of windows grow as the power 1 / 0.15 of errors.
+SHAPE = 0.15
+# Errors that exceed others by less, relative to them, are equal: they differ by the rounding of float32.
+_ROUNDING = 1e-5
 # Its exponential, and sums of it, are finite.
 _LARGEST_LOGARITHM = 300.0
 
@@ -72,14 +74,14 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     # Equal errors are all reached.
     distinct, first = np.unique(known, return_index=True)
     windows = 1 / np.interp(errors, distinct, (n_known - first) / (n_known + 1))
-    windows = np.where(errors > largest, n_known + 1, windows)
+    windows = np.where(errors > largest + _ROUNDING * abs(largest), n_known + 1, windows)
     n_tail = min(n_known, max(_LEAST_TAIL, int(_TAIL_SHARE * n_known)))
     start = known[-n_tail]
     # Errors that are all alike tell no scale.
-    scale = (1 - _SHAPE) * float(np.mean(known[-n_tail:] - start)) or max(abs(float(largest)), np.finfo(float).tiny)
+    scale = (1 - SHAPE) * float(np.mean(known[-n_tail:] - start)) or max(abs(float(largest)), np.finfo(float).tiny)
     # From the largest held-out error on, the tail is continued: it is relative to the tail at that error.
-    steps = (scale + _SHAPE * (np.maximum(errors, largest) - start)) / (scale + _SHAPE * (largest - start))
-    logarithms: np.ndarray = np.log(windows) + np.log(steps) / _SHAPE
+    steps = (scale + SHAPE * (np.maximum(errors, largest) - start)) / (scale + SHAPE * (largest - start))
+    logarithms: np.ndarray = np.log(windows) + np.log(steps) / SHAPE
     return logarithms
 
 

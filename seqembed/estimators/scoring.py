@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +12,25 @@ from seqembed.estimators.missing_patterns import MissingPatterns
 from seqembed.estimators.rarity import joint_rarity, log_rarities, weighted_logarithms
 from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions
-from seqembed.sequences.collection import Sequences
+from seqembed.sequences.collection import Sequences, chunks
 
+# A description has hundreds of numbers, also of a short sequence.
+_LEAST_VALUES = 1024
 # In place of infinity, so that sums are finite.
 _LARGEST = 1e250
 # Kinds of errors, in their order.
 KINDS = ("reconstruction", *GROUPS)
+
+
+def scored_at_once(n_samples: int, n_values: int) -> Iterator[slice]:
+    """Cut sequences of so many values into slices that are scored at once.
+
+    Examples
+    --------
+    >>> [rows.stop for rows in scored_at_once(1000, n_values=2)]
+    [512, 1000]
+    """
+    return chunks(n_samples, max(n_values, _LEAST_VALUES))
 
 
 class Scored(NamedTuple):
@@ -76,7 +89,8 @@ class Scoring(NamedTuple):
         known = ~np.isnan(residuals[0])
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]
         if self.descriptions is not None:
-            distances = self.descriptions.distances(sequences, rows)
+            numbers = self.descriptions.described(sequences, rows)
+            distances = self.descriptions.distances(numbers, lengths)
             errors = np.column_stack([errors, _of_joint_rank(distances)])
         if self.patterns is not None:
             errors = self.patterns.comparable(errors, known, lengths)
@@ -84,7 +98,7 @@ class Scoring(NamedTuple):
             return Scored(_with_totals(joint, errors[:, 0], known), np.zeros((len(rows), 1)))
         logarithms = log_rarities(errors, self.heldout_errors)
         totals = joint_rarity(logarithms)
-        of_features = self.descriptions.feature_shares(sequences, rows)
+        of_features = self.descriptions.feature_shares(numbers)
         weighted = weighted_logarithms(logarithms)
         # Of infinite residuals, each is as large as the others.
         joint = np.nan_to_num(joint, posinf=_LARGEST, neginf=-_LARGEST)
@@ -95,7 +109,7 @@ class Scoring(NamedTuple):
 def _shared(
     contributions: np.ndarray, known: np.ndarray, weighted: np.ndarray, totals: np.ndarray, of_features: np.ndarray
 ) -> np.ndarray:
-    """Give features the shares that all kinds of errors say, as far as each kind is rare.
+    """Weigh the shares of features by residuals and by statistics, each by the logarithms of their rarities.
 
     A sensor that sticks is reconstructed well. The residuals of others then have the largest shares of the
     reconstruction error, but its statistics are farthest from those of normal sequences.
@@ -113,7 +127,7 @@ def _shared(
 
 
 def _of_joint_rank(distances: np.ndarray) -> np.ndarray:
-    """Choose distances as `joint_contributions` chooses errors: (n_blocks, n_samples, n_groups), without blocks."""
+    """Choose distances of shape (n_samples, n_groups) from those of all blocks, as `joint_contributions` does."""
     n_blocks, n_samples, n_groups = distances.shape
     joint: np.ndarray = joint_contributions(distances.reshape(n_blocks, -1, 1, 1)).reshape(n_samples, n_groups)
     return joint

@@ -90,6 +90,11 @@ def rare_and_unlabelled(y: npt.ArrayLike | None, n_samples: int, unlabelled: str
         )
     # Python's own numbers: a missing label makes floats of integers, and objects of truth values.
     known = [label for label, absent in zip(labels, missing, strict=True) if not absent]
+    if missing.any() and known and all(label == 1 and not isinstance(label, bool) for label in known):
+        raise ValueError(
+            "Got y= whose known labels are all 1, and others are missing: it does not say whether 1 is rare or normal. "
+            "Pass True (rare) or False (normal) for those that are known."
+        )
     rare = rare_label(known)
     if rare is None:
         warn_user(

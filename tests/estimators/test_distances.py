@@ -3,10 +3,20 @@ import io
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, detect_events, load, sliding_windows
 from seqembed.estimators.distances import _nearest_of_blocks, _without_each_block, learn_normal_descriptions
 from seqembed.sequences.collection import check_sequences
+
+
+class Zeros(BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+
+    def reconstruct(self, X):
+        return np.zeros_like(X)
+
 
 BLOCKS = [np.arange(20), np.arange(20, 40), np.arange(40, 60)]
 
@@ -44,20 +54,63 @@ def test_distances_are_those_of_a_plain_search(n_references):
     np.testing.assert_allclose(found, naive_distances(numbers, references, blocks), rtol=1e-5)
 
 
-def test_distances_have_the_same_bits_for_any_number_of_sequences():
-    sequences = check_sequences(waves(60, 0))
+def distances_of(normal, sequences, rows):
+    return normal.distances(normal.described(sequences, rows), sequences.lengths[rows])
+
+
+def of_lengths(X, lengths):
+    return [x[:length] for x, length in zip(X, lengths, strict=True)]
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_distances_have_the_same_bits_for_any_number_of_sequences(ragged):
+    lengths = np.random.default_rng(0).integers(9, 31, 60) if ragged else np.full(60, 30)
+    sequences = check_sequences(of_lengths(waves(60, 0), lengths))
     normal, _, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
-    new = check_sequences(waves(50, 1))
-    together = normal.distances(new, np.arange(50))
+    new = check_sequences(of_lengths(waves(50, 1), lengths[:50]))
+    together = distances_of(normal, new, np.arange(50))
     for rows in (np.arange(1), np.arange(7, 20)):
-        np.testing.assert_array_equal(normal.distances(new, rows), together[:, rows])
+        np.testing.assert_array_equal(distances_of(normal, new, rows), together[:, rows])
 
 
-def test_training_sequences_are_compared_as_when_they_were_held_out():
-    sequences = check_sequences(waves(60, 0))
+@pytest.mark.parametrize("ragged", [False, True])
+def test_training_sequences_are_compared_as_when_they_were_held_out(ragged):
+    lengths = np.random.default_rng(0).integers(9, 31, 60) if ragged else np.full(60, 30)
+    sequences = check_sequences(of_lengths(waves(60, 0), lengths))
     normal, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
-    for comparison in normal.distances(sequences, np.arange(60)):
-        np.testing.assert_allclose(comparison, heldout, rtol=1e-6)
+    for comparison in distances_of(normal, sequences, np.arange(60)):
+        np.testing.assert_allclose(comparison, heldout, rtol=1e-4)
+
+
+def test_repeated_patterns_are_equal_whatever_they_are_scored_beside():
+    patterns = [np.sin(np.arange(length) / 3)[:, np.newaxis] for length in (20, 25, 30, 41, 55)]
+    detector = small_detector().fit(patterns * 12)
+    together = detector.score_samples(patterns)
+    alone = [detector.score_samples([each])[0] for each in patterns]
+    np.testing.assert_allclose(alone, together, rtol=1e-3)
+    assert (detector.predict(patterns) == 1).all()
+
+
+def test_a_feature_that_no_sampled_sequence_has_is_no_reason_to_fail(monkeypatch):
+    monkeypatch.setattr("seqembed.estimators.distances._MOST_READ", 3)
+    X = waves(60, 0)
+    X[:, :, 1] = np.nan
+    X[1, :, 1] = 0
+    normal, heldout, _ = learn_normal_descriptions(check_sequences(X), np.arange(60), BLOCKS)
+    assert np.isfinite(heldout).all()
+    assert (normal.scale > 0).all()
+
+
+@pytest.mark.parametrize("shift", [1.5, 3, 20])
+def test_a_long_event_of_constant_strength_is_marked_from_its_start_to_its_end(shift):
+    random = np.random.default_rng(0)
+    training, recording = random.normal(size=(2000, 2)), random.normal(size=(1000, 2))
+    recording[500:600] += shift
+    detector = ReconstructionDetector(Zeros(), gap=29).fit(sliding_windows(training, 30).windows)
+    table = detect_events(detector, recording, 30).table
+    event = table.loc[table.score.idxmin()]
+    assert abs(event.start - 500) <= 5
+    assert abs(event.end - 599) <= 5
 
 
 def test_a_gap_keeps_neighbours_of_a_block_apart():
@@ -68,10 +121,11 @@ def test_a_gap_keeps_neighbours_of_a_block_apart():
     assert (far > near).any()
 
 
-def test_a_gap_that_leaves_no_reference_gives_no_distance():
+def test_a_gap_that_leaves_no_reference_is_not_kept():
     sequences = check_sequences(waves(60, 0))
     _, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap=60)
-    assert (heldout == 0).all()
+    _, without_gap, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS)
+    np.testing.assert_array_equal(heldout, without_gap)
 
 
 def test_large_sets_are_sampled_and_the_sample_is_the_same_each_time(monkeypatch):
@@ -118,7 +172,7 @@ def test_scores_count_normal_sequences(detector):
 
 def test_sequences_of_other_lengths_are_judged_by_their_reconstruction(detector):
     short = [x[:12] for x in waves(20, 3)]
-    assert np.isnan(detector.normal_descriptions_.distances(check_sequences(short), np.arange(20))).all()
+    assert np.isnan(distances_of(detector.normal_descriptions_, check_sequences(short), np.arange(20))).all()
     assert np.isfinite(detector.score_samples(short)).all()
     shares = detector.explain(short)
     np.testing.assert_allclose([each.sum() for each in shares.value], -detector.score_samples(short))

@@ -89,7 +89,7 @@ def as_an_earlier_version_saved(detector, with_patterns):
     """Return a detector without distances as it was saved before there were any."""
     earlier = copy.copy(detector)
     patterns = vars(earlier).pop("missing_patterns_")
-    for name in ("heldout_errors_", "normal_descriptions_"):
+    for name in ("heldout_errors_", "normal_descriptions_", "distances", "unlabelled"):
         delattr(earlier, name)
     if with_patterns:
         earlier.complete_errors_, earlier.value_errors_ = patterns.complete[:, 0], patterns.value_errors

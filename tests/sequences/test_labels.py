@@ -57,3 +57,9 @@ def test_labels_that_are_all_missing_are_no_labels():
         rare, ignored = rare_and_unlabelled([np.nan] * 3, 3, unlabelled)
         assert not rare.any()
         assert ignored.all() == (unlabelled == "ignore")
+
+
+def test_known_labels_that_are_all_one_do_not_say_which_is_rare():
+    with pytest.raises(ValueError, match="does not say whether 1 is rare or normal"):
+        rare_and_unlabelled([1, np.nan, 1], 3, "normal")
+    np.testing.assert_array_equal(rare_and_unlabelled([True, None, True], 3, "normal")[0], [True, False, True])
