@@ -108,7 +108,7 @@ class EventSearch:
         self._n_rows = self._next_start = 0
         # Rows of windows that are not complete, at the end of the recording.
         self._waiting: np.ndarray = np.empty((0, 0))
-        self._sums = np.zeros((5, 0))
+        self._sums = np.zeros((6, 0))
         self._flagged: list[_FlaggedWindow] = []
 
     def add(self, rows: np.ndarray) -> None:
@@ -123,7 +123,7 @@ class EventSearch:
         # A recording that is passed at once, such as a memory map, is not copied.
         rows_left = np.concatenate([self._waiting, rows]) if len(self._waiting) else rows
         self._n_rows += len(rows)
-        self._sums = np.concatenate([self._sums, np.zeros((5, len(rows)))], axis=1)
+        self._sums = np.concatenate([self._sums, np.zeros((6, len(rows)))], axis=1)
         usable = rows_left[self._next_start - first :]
         if len(usable) >= self._timesteps:
             windows, starts, _ = sliding_windows(usable, self._timesteps, self._stride)
@@ -153,7 +153,7 @@ class EventSearch:
             return []
         # An event begins and ends with rows that have values.
         # On a scale of errors: that of rarities would leave only the rows of the rarest window.
-        errors = _row_scores(self._sums[[4, 1, 2, 3]], self._timesteps, self._row_weight, self._power)
+        errors = _row_scores(self._sums[[4, 1, 5, 3]], self._timesteps, self._row_weight)
         scores = np.where(self._sums[3] > 0, errors, np.nan)
         typical, offset = (-((-score) ** self._power) for score in (self._typical, self._offset))
         events = []
@@ -246,10 +246,10 @@ def _add_errors(
 
     Parameters
     ----------
-    sums : float array of shape (5, n_rows)
+    sums : float array of shape (6, n_rows)
         Changed in place. For each row: the weighted sum of the errors of the windows that cover it, the sum of these
-        weights, the weighted sum of the row's own errors, the weighted number of its known values, and the weighted sum
-        of powers of the errors of the windows.
+        weights, the weighted sum of the row's own errors, the weighted number of its known values; then the first and
+        the third for the powers of the errors of the windows.
     starts : int array of shape (n_windows,)
         Row at which each window starts.
     window_errors : float array of shape (2, n_windows)
@@ -261,6 +261,8 @@ def _add_errors(
     """
     weighted_errors = np.stack([window_errors[0], np.ones(len(errors))])
     timestep_errors = errors.T * n_known.sum(axis=1)
+    # From the error of a window to its power.
+    factors = np.divide(window_errors[1], window_errors[0], out=np.ones(len(errors)), where=window_errors[0] > 0)
     weights = centre_weights(errors.shape[1])
     # The first window that covers a row has it as its last step. In this order, the sums of a row do not depend on how
     # the windows are divided among calls.
@@ -268,20 +270,18 @@ def _add_errors(
         sums[:2, starts + step] += weights[step] * weighted_errors
         sums[2:4, starts + step] += weights[step] * np.stack([timestep_errors[step], n_known[:, step]])
         sums[4, starts + step] += weights[step] * window_errors[1]
+        sums[5, starts + step] += weights[step] * factors * timestep_errors[step]
 
 
-def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float, power: float = 1.0) -> np.ndarray:
-    """Combine the sums that `_add_errors` describes into a score for each row.
-
-    The errors of windows are already on the scale of the power, and those of rows are brought there.
-    """
+def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarray:
+    """Combine four of the sums that `_add_errors` describes into a score for each row."""
     window_sums, window_weights, row_sums, row_weights = sums
     nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
     if len(nearby):
         row_sums, row_weights = (_smoothed(each, nearby) for each in (row_sums, row_weights))
     with np.errstate(invalid="ignore"):
         window_errors = window_sums / window_weights
-        row_errors = (np.maximum(row_sums, 0) / row_weights) ** power
+        row_errors = np.maximum(row_sums, 0) / row_weights
     # Where no value is known nearby, the windows alone decide.
     row_errors = np.where(row_weights > 0, row_errors, window_errors)
     scores: np.ndarray = -(window_errors ** (1 - row_weight)) * row_errors**row_weight
