@@ -384,15 +384,14 @@ def test_truth_values_are_never_the_convention_of_minus_one():
 @pytest.mark.parametrize("constant", [0.0, 7.0, -3e6])
 def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(constant):
     shares = []
-    for seed in range(3):
+    for seed in range(8):
         random = np.random.default_rng(seed)
         waves = np.sin(np.arange(20) / 3 + random.uniform(0, 6, (600, 1))) + 0.1 * random.normal(size=(600, 20))
         X = np.stack([waves, np.full_like(waves, constant)], axis=2)
         network = LSTMReconstructor(4, hidden_units=(8,), epochs=6, random_state=seed)
         detector = ReconstructionDetector(network, contamination=0.05, cv=3).fit(X[:300])
         shares.append(np.mean(detector.predict(X[300:]) == -1))
-    # .05 was asked for. Three thresholds, of 300 sequences each, have a standard error of .01 together.
-    assert 0.025 < np.mean(shares) < 0.11
+    assert 0.025 < np.mean(shares) < 0.1
     moved = X[300:310].copy()
     moved[:, :, 1] += max(1.0, abs(constant))
     assert (detector.predict(moved) == -1).all()
@@ -417,6 +416,8 @@ def test_sequences_of_unequal_lengths_are_judged_and_explained():
     short = np.array([len(x) for x in X]) < 19
     scores = np.log(-detector.score_samples(X))
     assert 0.5 < scores[short].mean() / scores[~short].mean() < 2
+    # .05 was asked for.
+    assert np.mean(detector.predict(X)[short] < 0) < 0.2
     X[5][3] += 9
     assert detector.predict(X)[5] == -1
     shares = detector.explain(X)

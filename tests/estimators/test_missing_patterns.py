@@ -45,7 +45,7 @@ def detectors():
         ReconstructionDetector(network(), contamination=0.05, random_state=seed).fit(
             waves(np.random.default_rng(seed), 300)
         )
-        for seed in range(3)
+        for seed in range(6)
     ]
 
 
@@ -59,8 +59,8 @@ def test_normal_sequences_with_missing_values_raise_about_as_many_alarms_as_were
     for seed, detector in enumerate(detectors):
         random = np.random.default_rng(100 + seed)
         flagged.append(np.mean(detector.predict(with_holes(waves(random, 500), kind, random)) < 0))
-    # .05 was asked for. Three thresholds, of 300 sequences each, have a standard error of .01 together.
-    assert 0.015 < np.mean(flagged) < 0.105
+    # .05 was asked for. Six thresholds, of 300 sequences each, have a standard error of .007 together.
+    assert 0.02 < np.mean(flagged) < 0.105
 
 
 @pytest.mark.slow
