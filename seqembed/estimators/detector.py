@@ -279,8 +279,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             scoring = Scoring(estimators, weights, patterns, descriptions, errors)
             rare_rows = np.flatnonzero(rare)
             parts = scored_at_once(len(rare_rows), sequences.n_timesteps * sequences.n_features)
-            of_parts = [scoring.score(sequences, rare_rows[part]).contributions.sum(axis=(1, 2)) for part in parts]
-            rare_totals = np.concatenate(of_parts)
+            rare_totals = np.concatenate([scoring.errors(sequences, rare_rows[part]) for part in parts])
             threshold, report = best_f1(totals, rare_totals), held_out_quality(totals, rare_totals)
         else:
             threshold, report = exceeded_by_share(totals, self.contamination), {}
@@ -363,12 +362,12 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         """
         check_is_fitted(self)
         sequences = self._checked_sequences(X, lengths)
-        scores = np.full(len(sequences), np.nan)
+        scores, scoring = np.full(len(sequences), np.nan), _scoring(self)
         # Residuals take several times the memory of the sequences.
         for part in scored_at_once(len(sequences), sequences.n_timesteps * sequences.n_features):
             rows = _with_values(sequences, np.arange(part.start, part.stop))
             if len(rows):
-                scores[rows] = -scored(self, sequences, rows).contributions.sum(axis=(1, 2))
+                scores[rows] = -scoring.errors(sequences, rows)
         _warn_of_unknown(np.flatnonzero(np.isnan(scores)), len(scores))
         return scores
 
@@ -555,11 +554,15 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     >>> contributions.shape, rarities.shape
     ((3, 5, 2), (3, 3))
     """
+    return _scoring(detector).score(sequences, rows)
+
+
+def _scoring(detector: ReconstructionDetector) -> Scoring:
     weights = ResidualWeights(
         detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
-    return Scoring(detector.estimators_, weights, *parts).score(sequences, rows)
+    return Scoring(detector.estimators_, weights, *parts)
 
 
 def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:

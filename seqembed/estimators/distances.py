@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from seqembed.estimators.reconstruction import interpolated
 from seqembed.estimators.residuals import learn_length_exponent
@@ -153,14 +154,13 @@ class NormalDescriptions(NamedTuple):
         """
         group, _ = self._groups()
         statistics, references, n_features = numbers[:, group], self.references[:, group], len(self.center)
-        squares = np.square(references).sum(axis=1)
+        (nearest,) = _candidates(statistics, references, [np.arange(len(references))], _N_NEAREST)
+        # In the same order for any number of rows.
+        nearest = np.sort(nearest, axis=1)
         shares = np.empty((len(numbers), n_features))
-        for part in chunks(len(numbers), len(references)):
-            nearest = _smallest(squares - 2 * statistics[part] @ references.T, min(_N_NEAREST, len(references)))
-            # In the same order for any number of rows.
-            differences = references[np.sort(nearest, axis=1)] - statistics[part, np.newaxis]
-            squared = np.square(differences, dtype=np.float64).mean(axis=1)
-            shares[part] = summed_by_feature(squared, n_features)
+        for part in gen_batches(len(numbers), _EXACT_AT_ONCE):
+            squares = _squared_differences(statistics[part], references, nearest[part])
+            shares[part] = summed_by_feature(squares.mean(axis=1), n_features)
         totals = shares.sum(axis=1, keepdims=True)
         normalised: np.ndarray = np.divide(shares, totals, out=np.zeros_like(shares), where=totals > 0)
         return normalised
@@ -235,21 +235,19 @@ def learn_normal_descriptions(
         beside: np.ndarray = (positions < block[0]) | (positions > block[-1])
         return beside if beside.any() else np.ones(len(positions), bool)
 
+    # By the exponents that `normal` has at the call: none for held-out distances, from which the exponents are learned.
+    def compared(some: Sequences, chosen: np.ndarray, block: np.ndarray) -> np.ndarray:
+        return normal.distances_to(normal.described(some, chosen), some.lengths[chosen], outside(block))
+
     heldout = np.empty((len(rows), len(GROUPS)))
     for block in blocks:
         for part in chunks(len(block), max(n_values, len(description.means))):
-            chosen = rows[block[part]]
-            numbers = normal.described(sequences, chosen)
-            heldout[block[part]] = normal.distances_to(numbers, sequences.lengths[chosen], outside(block))
+            heldout[block[part]] = compared(sequences, rows[block[part]], block)
     exponents = np.array([learn_length_exponent(each, lengths) for each in heldout.T])
     normal = normal._replace(length_exponents=exponents)
     heldout /= normal._typical(lengths)
 
-    def distances(some: Sequences, block: np.ndarray) -> np.ndarray:
-        numbers = normal.described(some, np.arange(len(some)))
-        return normal.distances_to(numbers, some.lengths, outside(block))
-
-    return normal, heldout, distances
+    return normal, heldout, lambda some, block: compared(some, np.arange(len(some)), block)
 
 
 def no_distances(sequences: Sequences, block: np.ndarray) -> np.ndarray:
@@ -259,7 +257,8 @@ def no_distances(sequences: Sequences, block: np.ndarray) -> np.ndarray:
 
 def _filled(sequences: Sequences, rows: np.ndarray) -> Sequences:
     """Choose some sequences, with their missing values interpolated."""
-    filled = [interpolated(sequences.values[row]) for row in rows]
+    chosen = [sequences.values[row] for row in rows]
+    filled = chosen if sequences.complete else [interpolated(each) for each in chosen]
     values = np.stack(filled) if sequences.one_length else filled
     return replace(sequences, values=values, lengths=sequences.lengths[rows])
 
@@ -280,15 +279,21 @@ def _nearest_of_blocks(numbers: np.ndarray, references: np.ndarray, blocks: np.n
     depend on the number of its rows.
     """
     of_blocks = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
+    candidates = _candidates(numbers, references, of_blocks, _N_CANDIDATES)
+    return [_exact_distances(numbers, references, each) for each in candidates]
+
+
+def _candidates(
+    numbers: np.ndarray, references: np.ndarray, of_blocks: list[np.ndarray], n_nearest: int
+) -> list[np.ndarray]:
+    """Return which references of each block are the nearest, up to rounding: (n_samples, n_nearest), in any order."""
     squares = np.square(references).sum(axis=1)
-    nearest = [np.empty((len(numbers), min(len(own), _N_CANDIDATES))) for own in of_blocks]
+    found = [np.empty((len(numbers), min(len(own), n_nearest)), np.intp) for own in of_blocks]
     for rows in chunks(len(numbers), len(references)):
-        part = numbers[rows]
-        approximate = squares - 2 * part @ references.T
-        for distances, own in zip(nearest, of_blocks, strict=True):
-            candidates = own[_smallest(approximate[:, own], distances.shape[1])]
-            distances[rows] = _exact_distances(part, references, candidates)
-    return nearest
+        approximate = squares - 2 * numbers[rows] @ references.T
+        for own, nearest in zip(of_blocks, found, strict=True):
+            nearest[rows] = own[_smallest(approximate[:, own], nearest.shape[1])]
+    return found
 
 
 def _without_each_block(of_blocks: list[np.ndarray]) -> np.ndarray:
@@ -316,8 +321,13 @@ def _smallest(values: np.ndarray, n_smallest: int) -> np.ndarray:
 
 def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     distances = np.empty(candidates.shape)
-    for start in range(0, len(numbers), _EXACT_AT_ONCE):
-        rows = slice(start, start + _EXACT_AT_ONCE)
-        differences = references[candidates[rows]] - numbers[rows, np.newaxis]
-        distances[rows] = np.sqrt(np.square(differences, dtype=np.float64).mean(axis=2))
+    for rows in gen_batches(len(numbers), _EXACT_AT_ONCE):
+        squares = _squared_differences(numbers[rows], references, candidates[rows])
+        distances[rows] = np.sqrt(squares.mean(axis=2))
     return np.maximum(distances, _LEAST_DISTANCE)
+
+
+def _squared_differences(numbers: np.ndarray, references: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Square the differences of sequences and of some references: (n_samples, n_chosen, n_numbers)."""
+    squares: np.ndarray = np.square(references[chosen] - numbers[:, np.newaxis], dtype=np.float64)
+    return squares

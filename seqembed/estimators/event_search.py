@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector, scored
-from seqembed.estimators.rarity import SHAPE
+from seqembed.estimators.detector import ReconstructionDetector, error_scale, scored
 from seqembed.estimators.scoring import KINDS, Scored, scored_at_once
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.merging import centre_weights
@@ -100,10 +99,7 @@ class EventSearch:
         self.first_row = 0
         self._detector, self._timesteps, self._stride = detector, timesteps, stride
         self._offset = offset
-        has_distances = detector.normal_descriptions_ is not None
-        self._row_weight = _ROW_WEIGHT_WITH_DISTANCES if has_distances else _ROW_WEIGHT
-        # That of `error_scale`.
-        self._power = SHAPE if has_distances else 1.0
+        self._row_weight = _ROW_WEIGHT if detector.normal_descriptions_ is None else _ROW_WEIGHT_WITH_DISTANCES
         self._typical = float(np.median(detector.heldout_scores_))
         self._n_rows = self._next_start = 0
         # Rows of windows that are not complete, at the end of the recording.
@@ -155,7 +151,7 @@ class EventSearch:
         # On a scale of errors: that of rarities would leave only the rows of the rarest window.
         errors = _row_scores(self._sums[[4, 1, 5, 3]], self._timesteps, self._row_weight)
         scores = np.where(self._sums[3] > 0, errors, np.nan)
-        typical, offset = (-((-score) ** self._power) for score in (self._typical, self._offset))
+        typical, offset = -error_scale([-self._typical, -self._offset], self._detector)
         events = []
         for stretch in self._stretches():
             first, last = stretch[0].start, stretch[-1].start + self._timesteps - 1
@@ -195,7 +191,7 @@ class EventSearch:
             _add_errors(
                 self._sums,
                 batch_starts - self.first_row,
-                np.stack([window_errors, window_errors**self._power]),
+                np.stack([window_errors, error_scale(window_errors, self._detector)]),
                 errors,
                 known[chosen].sum(axis=2),
             )
@@ -249,11 +245,11 @@ def _add_errors(
     sums : float array of shape (6, n_rows)
         Changed in place. For each row: the weighted sum of the errors of the windows that cover it, the sum of these
         weights, the weighted sum of the row's own errors, the weighted number of its known values; then the first and
-        the third for the powers of the errors of the windows.
+        the third for errors of windows on the scale of `error_scale`.
     starts : int array of shape (n_windows,)
         Row at which each window starts.
     window_errors : float array of shape (2, n_windows)
-        Error of each window, and its power.
+        Error of each window, and what it is on the scale of `error_scale`.
     errors : float array of shape (n_windows, timesteps)
         Share of each timestep in the error of its window, which is a mean over the known values of the window.
     n_known : int array of the same shape
@@ -261,7 +257,7 @@ def _add_errors(
     """
     weighted_errors = np.stack([window_errors[0], np.ones(len(errors))])
     timestep_errors = errors.T * n_known.sum(axis=1)
-    # From the error of a window to its power.
+    # From the error of a window to that on the other scale.
     factors = np.divide(window_errors[1], window_errors[0], out=np.ones(len(errors)), where=window_errors[0] > 0)
     weights = centre_weights(errors.shape[1])
     # The first window that covers a row has it as its last step. In this order, the sums of a row do not depend on how

@@ -8,12 +8,13 @@ error would be if nothing were missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from seqembed.estimators.distances import Distances
 from seqembed.estimators.reconstruction import laid_out, reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights
 from seqembed.sequences.collection import Sequences, check_sequences, chunks
@@ -135,7 +136,7 @@ def learn_missing_patterns(
     residuals: np.ndarray,
     errors: np.ndarray,
     weights: ResidualWeights,
-    distances: Callable[[Sequences, np.ndarray], np.ndarray],
+    distances: Distances,
 ) -> MissingPatterns:
     """Learn from held-out sequences what missing values change.
 
@@ -168,6 +169,7 @@ def learn_missing_patterns(
     --------
     >>> from seqembed import LSTMReconstructor
     >>> from seqembed.estimators.cross_fitting import cross_fit
+    >>> from seqembed.estimators.distances import no_distances
     >>> from seqembed.estimators.residuals import learn_weights
     >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
     >>> sequences, rows = check_sequences(X), np.arange(9)
@@ -175,8 +177,7 @@ def learn_missing_patterns(
     >>> estimators, blocks, residuals = cross_fit(network, sequences, rows, n_blocks=3)
     >>> weights = learn_weights(residuals, X, sequences.lengths, "robust")
     >>> errors = weights.contributions(residuals, sequences.lengths).sum(axis=(1, 2))[:, np.newaxis]
-    >>> none = lambda sequences, block: np.empty((len(sequences), 0))
-    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, errors, weights, none)
+    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, errors, weights, no_distances)
     >>> patterns.value_errors.shape, patterns.excesses.shape
     ((4, 2), (288, 1))
     """

@@ -134,15 +134,15 @@ def weighted_logarithms(logarithms: np.ndarray) -> np.ndarray:
     return weighted
 
 
-def joint_rarity(logarithms: np.ndarray) -> np.ndarray:
+def joint_rarity(weighted: np.ndarray) -> np.ndarray:
     """Join errors of several kinds by the weighted geometric mean of how rarely normal sequences reach each of them.
 
     A product of these numbers is one over the product of p-values, which Fisher's method joins.
 
     Parameters
     ----------
-    logarithms : float array of shape (n_samples, n_kinds)
-        See `weighted_logarithms`.
+    weighted : float array of shape (n_samples, n_kinds)
+        From `weighted_logarithms`.
 
     Returns
     -------
@@ -157,10 +157,10 @@ def joint_rarity(logarithms: np.ndarray) -> np.ndarray:
     --------
     >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (3, 1)).T
     >>> errors = np.array([[50, 50, 50], [99, 50, 50], [50, 99, 99], [99, 99, 99]])
-    >>> joint_rarity(log_rarities(errors, heldout_errors)).round(6)
+    >>> joint_rarity(weighted_logarithms(log_rarities(errors, heldout_errors))).round(6)
     array([  2.      ,  14.142136,  14.142136, 100.      ])
     """
-    rarities: np.ndarray = np.exp(np.minimum(weighted_logarithms(logarithms).sum(axis=1), _LARGEST_LOGARITHM))
+    rarities: np.ndarray = np.exp(np.minimum(weighted.sum(axis=1), _LARGEST_LOGARITHM))
     return rarities
 
 
@@ -190,4 +190,4 @@ def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
         others = np.delete(errors, largest)
         if len(others):
             logarithms[largest, kind] = log_windows_between(errors[largest : largest + 1], others)[0]
-    return joint_rarity(logarithms)
+    return joint_rarity(weighted_logarithms(logarithms))

@@ -73,8 +73,25 @@ class Scoring(NamedTuple):
     descriptions: NormalDescriptions | None
     heldout_errors: np.ndarray
 
+    def errors(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        """Compute the errors of some sequences, whose logarithms decide who is rare: minus their scores.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Checked sequences.
+        rows : int array of shape (n_rows,)
+            Which of them.
+
+        Returns
+        -------
+        errors : float array of shape (n_rows,)
+            See `ReconstructionDetector.score_samples`.
+        """
+        return self._judged(sequences, rows).totals
+
     def score(self, sequences: Sequences, rows: np.ndarray) -> Scored:
-        """Score some sequences.
+        """Score some sequences, and divide the scores among their values.
 
         Parameters
         ----------
@@ -83,27 +100,45 @@ class Scoring(NamedTuple):
         rows : int array of shape (n_rows,)
             Which of them.
         """
+        judged = self._judged(sequences, rows)
+        if self.descriptions is None:
+            return Scored(_with_totals(judged.joint, judged.totals, judged.known), judged.rarities)
+        of_features = self.descriptions.feature_shares(judged.numbers)
+        # Of infinite residuals, each is as large as the others.
+        joint = np.nan_to_num(judged.joint, posinf=_LARGEST, neginf=-_LARGEST)
+        contributions = _with_totals(joint, judged.totals, judged.known)
+        weighted = weighted_logarithms(judged.rarities)
+        return Scored(_shared(contributions, judged.known, weighted, judged.totals, of_features), judged.rarities)
+
+    def _judged(self, sequences: Sequences, rows: np.ndarray) -> _Judged:
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
         residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in self.estimators]
         joint = joint_contributions(np.stack([self.weights.contributions(each, lengths) for each in residuals]))
-        known = ~np.isnan(residuals[0])
+        known, numbers = ~np.isnan(residuals[0]), np.empty((len(rows), 0), np.float32)
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]
         if self.descriptions is not None:
             numbers = self.descriptions.described(sequences, rows)
-            distances = self.descriptions.distances(numbers, lengths)
-            errors = np.column_stack([errors, _of_joint_rank(distances)])
+            errors = np.column_stack([errors, _of_joint_rank(self.descriptions.distances(numbers, lengths))])
         if self.patterns is not None:
             errors = self.patterns.comparable(errors, known, lengths)
         if self.descriptions is None:
-            return Scored(_with_totals(joint, errors[:, 0], known), np.zeros((len(rows), 1)))
-        logarithms = log_rarities(errors, self.heldout_errors)
-        totals = joint_rarity(logarithms)
-        of_features = self.descriptions.feature_shares(numbers)
-        weighted = weighted_logarithms(logarithms)
-        # Of infinite residuals, each is as large as the others.
-        joint = np.nan_to_num(joint, posinf=_LARGEST, neginf=-_LARGEST)
-        contributions = _shared(_with_totals(joint, totals, known), known, weighted, totals, of_features)
-        return Scored(contributions, logarithms)
+            return _Judged(joint, known, numbers, np.zeros((len(rows), 1)), errors[:, 0])
+        rarities = log_rarities(errors, self.heldout_errors)
+        return _Judged(joint, known, numbers, rarities, joint_rarity(weighted_logarithms(rarities)))
+
+
+class _Judged(NamedTuple):
+    """What scores are made of.
+
+    Fields: joint, contributions to the reconstruction error; known, which values are; numbers, the descriptions;
+    rarities, see `Scored`; totals, minus the scores.
+    """
+
+    joint: np.ndarray
+    known: np.ndarray
+    numbers: np.ndarray
+    rarities: np.ndarray
+    totals: np.ndarray
 
 
 def _shared(
