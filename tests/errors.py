@@ -29,7 +29,7 @@ from seqembed import (
     temporalize,
 )
 from seqembed.codec import SequenceCodec
-from seqembed.plotting import plot_events
+from seqembed.plotting.events import plot_events
 from seqembed.sequences.collection import check_sequences
 
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)

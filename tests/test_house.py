@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "export": ("extras", "inference", "network", "summary", "sequences"),
     "estimators": (*EVERYBODY, "export", "training", "inference", "network", "summary", "sequences"),
     "codec": (*EVERYBODY, "inference", "sequences"),
-    "plotting": ("extras", "estimators", "network", "sequences"),
+    "inspection": ("parallel", "user_warning", "inference", "network", "summary", "sequences"),
+    "plotting": ("extras", "inspection", "estimators", "inference", "network", "sequences"),
     "__init__": ("version", "estimators", "files", "sequences"),
 }
 # Files that a wing keeps apart.

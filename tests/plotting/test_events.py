@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from seqembed.estimators.events import Events
-from seqembed.plotting import plot_events
+from seqembed.plotting.events import plot_events
 
 matplotlib.use("Agg")
 

@@ -1,0 +1,1 @@
+"""Answers, in numbers, about a fitted autoencoder."""
