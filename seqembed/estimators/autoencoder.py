@@ -25,6 +25,7 @@ from seqembed.sequences.collection import checked_lengths
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
 from seqembed.sklearn_private import Interval, StrOptions
+from seqembed.training.labels import GivenLabels, LabelCode, read_labels
 from seqembed.training.recipe import Recipe, auto_context_size, auto_shortcut_size
 from seqembed.training.workers import SetShape
 
@@ -88,6 +89,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         five times. Linear models and distances then find in the embedding what tells sequences apart, at a small cost
         to the reconstruction. The layer is thrown away after training. 0 trains on the reconstruction alone. See
         `seqembed.training.readout`.
+    label_weight : float, default=0.0
+        Weight of a third task in training: a linear layer predicts the labels `y` of `fit` from the embedding, classes
+        or numbers. Its squared error, standardised so that the means of the labels get 1, times this weight and the
+        variance of the sequences, joins the loss. -1 (of classes), NaN and None mark sequences without a label. Then
+        the embedding is not learned without labels: a cross-validation has to contain it, as a step of a pipeline, or
+        the labels of the test part leak. 0, the default, ignores `y`. See `seqembed.training.labels`.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
@@ -122,8 +129,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     history_ : dict of str to list of float
         One entry per epoch. "loss" is the mean squared error after scaling, over the values that are not missing, of
         each batch before its update; with `augment`, that of the varied sequences. "readout_loss", unless
-        ``readout_weight=0``, is what the second task adds to it. "val_loss", only with a
-        `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last update.
+        `readout_weight` and `label_weight` are 0, is what the second and the third task add to it. "val_loss", only
+        with a `validation_fraction`, is that of the held-back sequences, unvaried. "learning_rate" is that of the last
+        update.
     n_iter_, best_epoch_ : int
         Epochs of the last `fit`, and the one whose weights it kept. `partial_fit` removes both.
     interrupted_ : bool
@@ -189,6 +197,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         "context_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "shortcut_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "readout_weight": [Interval(Real, 0, None, closed="left")],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -204,6 +213,7 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         context_size: int | Literal["auto"] = "auto",
         shortcut_size: int | Literal["auto"] = "auto",
         readout_weight: float = 0.1,
+        label_weight: float = 0.0,
         epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
@@ -235,13 +245,15 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         self.context_size = context_size
         self.shortcut_size = shortcut_size
         self.readout_weight = readout_weight
+        self.label_weight = label_weight
 
     def fit_transform(
         self,
         X: SequencesLike,
-        y: object = None,
+        y: npt.ArrayLike | None = None,
         *,
         lengths: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         communicator: Any = None,
     ) -> Any:
@@ -251,10 +263,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             See `fit`.
-        y : object, default=None
-            Ignored; present so that the estimator fits into a pipeline.
+        y : array-like of shape (n_samples,), default=None
+            Labels, see `fit`.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sequence counts, see `fit`.
         checkpoint, communicator : object, default=None
             See `fit`.
 
@@ -271,7 +285,9 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         (10, 3)
         """
         check_read_twice(X)
-        fitted = self.fit(X, y, lengths=lengths, checkpoint=checkpoint, communicator=communicator)
+        fitted = self.fit(
+            X, y, lengths=lengths, sample_weight=sample_weight, checkpoint=checkpoint, communicator=communicator
+        )
         return fitted.transform(X, lengths=lengths)
 
     def transform(self, X: SequencesLike, lengths: npt.ArrayLike | None = None, *, out: Any = None) -> Any:
@@ -370,7 +386,14 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         recipe = super()._recipe(shape, network, n_validation)
-        return replace(recipe, readout_weight=float(self.readout_weight))
+        return replace(recipe, readout_weight=float(self.readout_weight), label_weight=float(self.label_weight))
+
+    def _given_labels(
+        self, y: npt.ArrayLike | None, n_samples: int, code: LabelCode | None = None
+    ) -> GivenLabels | None:
+        if not self.label_weight or (y is None and code is not None):
+            return None
+        return read_labels(y, n_samples, as_numbers=None if code is None else code.classes is None)
 
     def _validate_params(self) -> None:
         super()._validate_params()

@@ -21,6 +21,7 @@ from seqembed.estimators.model_attributes import restored_model
 from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator, new_model
+from seqembed.estimators.training_set import training_set
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
@@ -33,6 +34,7 @@ from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
+from seqembed.training.labels import GivenLabels, LabelCode, learn_label_code
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
@@ -98,9 +100,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
     def fit(
         self,
         X: SequencesLike,
-        y: object = None,
+        y: npt.ArrayLike | None = None,
         *,
         lengths: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         communicator: Any = None,
     ) -> Self:
@@ -113,10 +116,14 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             arrays of shape (n_timesteps, n_features) or (n_timesteps,), which may differ in length. Memory maps, and
             windows of them, are read batch by batch. An array stored in chunks (zarr, h5py, dask) or an iterable of
             batches is read once, into a temporary file.
-        y : object, default=None
-            Ignored; present so that the estimator fits into a pipeline.
+        y : array-like of shape (n_samples,), default=None
+            Labels, for an `LSTMAutoencoder` with a `label_weight`. Otherwise ignored; present so that the estimator
+            fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array. By default, none is padded.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sequence counts in the losses: 2 as much as the sequence twice, and 0 leaves it out. By
+            default all count alike. See the notes.
         checkpoint : str or path-like, default=None
             File for the state of training. It is written after every epoch, or less often if that would take more than
             a thirtieth of the time and a minute has not passed. If the process is killed, the same call goes on from
@@ -153,6 +160,10 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
 
         Notes
         -----
+        Weights multiply the errors of sequences. Only their ratios matter. They don't change how features are scaled,
+        and what is computed and not trained (context, shortcut, statistics of the readout): those are of all sequences
+        whose weight is not 0. Sequences of weight 0 are left out of everything, "auto" included.
+
         Several workers make the same updates: in each, the gradients of all are summed, weighted by the values that are
         not missing. `batch_size` and "auto" count the sequences of all workers. For small batches, the all-reduce takes
         longer than it saves. `random_state` and `checkpoint` of worker 0 hold; the other workers draw the
@@ -161,17 +172,24 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         before.
         """
         workers = find_workers(communicator)
-        with collected(X, lengths, self) as sequences:
+        with collected(X, lengths, self) as given:
+            given_labels = self._given_labels(y, len(given))
+            sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
             for hint in layout_hints(sequences):
                 warn_user(hint)
-            shape = joint_shape(sequences.lengths, common_settings(self, sequences), workers)
+            common = common_settings(self, sequences) | {"classes of y": given_labels and given_labels.classes}
+            shape = joint_shape(sequences.lengths, common, workers)
+            labels = None
+            if given_labels is not None:
+                labels = learn_label_code(given_labels, workers).encode(given_labels, len(sequences))
             random = new_generator(self.random_state)
             start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
             for hint in sizes_hints(scaled):
                 warn_user(hint)
             recipe = self._recipe(shape, start.network, count_validation(self.validation_fraction, shape)[workers.rank])
-            kept = Checkpoint(checkpoint, fingerprint(self, start, recipe, shape), workers)
+            marks = fingerprint(self, start, recipe, shape, labels, weights)
+            kept = Checkpoint(checkpoint, marks, workers)
             try:
                 result = train(
                     start,
@@ -179,6 +197,8 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
                     recipe,
                     workers.own_generator(random),
                     verbose=bool(self.verbose),
+                    labels=labels,
+                    sample_weight=weights,
                     workers=workers,
                     resume_from=kept.read(),
                     keep=kept.write if kept.is_wanted else None,
@@ -203,7 +223,14 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: SequencesLike, y: object = None, *, lengths: npt.ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self,
+        X: SequencesLike,
+        y: npt.ArrayLike | None = None,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
         """Make one pass over the next sequences of a stream.
 
         The first call, on an estimator that is not fitted, sets how features are scaled, which layout sequences have,
@@ -216,10 +243,13 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences as given to `fit`.
-        y : object, default=None
-            Ignored.
+        y : array-like of shape (n_samples,), default=None
+            Labels, for an `LSTMAutoencoder` with a `label_weight`. The first call must have a label of each class;
+            later calls may have none. Otherwise ignored.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each of these sequences counts, see `fit`. Only their ratios matter, within one call.
 
         Returns
         -------
@@ -252,10 +282,16 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         # Read here, since another thread may fit the estimator meanwhile.
         model, losses = getattr(self, "model_", None), getattr(self, "history_", {})
         first_call = model is None
-        sequences = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
+        given = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
         state = getattr(self, "_stream", None) or StreamState(new_generator(self.random_state))
+        code = state.label_code
+        given_labels = self._given_labels(y, len(given), code)
+        sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
+        if code is None and given_labels is not None:
+            code = learn_label_code(given_labels)
+        labels = None if code is None else code.encode(given_labels, len(sequences))
         # A pass writes into no other part of the state.
-        state = state._replace(random=copy.deepcopy(state.random))
+        state = state._replace(random=copy.deepcopy(state.random), label_code=code)
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
         start = self._start(sequences, shape, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
@@ -263,7 +299,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             warn_user(constant_hint(np.flatnonzero(constant)))
             start = replace(start, scaling=start.scaling.with_mean_scales(constant))
         scaled, recipe = ScaledSequences(sequences, start.scaling), self._recipe(shape, start.network)
-        result = train_one_pass(start, state, scaled, recipe)
+        result = train_one_pass(start, state, scaled, recipe, labels, weights)
         fitted = {
             "model_": replace(start if model is None else model, weights=result.weights),
             "_stream": result.state,
@@ -275,6 +311,12 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         # What is removed belongs to a fit that is over now.
         replace_attributes(self, fitted, removed=("n_iter_", "best_epoch_", "interrupted_"))
         return self
+
+    def _given_labels(
+        self, y: npt.ArrayLike | None, n_samples: int, code: LabelCode | None = None
+    ) -> GivenLabels | None:
+        """Read the labels, if they are learned. The code is that of earlier passes over a stream."""
+        return None
 
     def _start(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -17,6 +18,7 @@ from seqembed.files.atomic import write
 from seqembed.files.safetensors_file import InvalidFileError, pack, unpack
 from seqembed.files.values import DAMAGE, Arrays, Kinds, decoded, encoded, expect, record
 from seqembed.inference.model import TrainedModel
+from seqembed.training.labels import Labels
 from seqembed.training.recipe import Recipe
 from seqembed.training.state import TrainingState
 from seqembed.training.workers import SetShape, Workers
@@ -128,7 +130,14 @@ def _mistake_in_path(file: object) -> str:
     return ""
 
 
-def fingerprint(estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, shape: SetShape) -> dict[str, object]:
+def fingerprint(
+    estimator: BaseEstimator,
+    start: TrainedModel,
+    recipe: Recipe,
+    shape: SetShape,
+    labels: Labels | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, object]:
     """Return the marks of a fit: its settings, its start, and numbers that depend on all values.
 
     Parameters
@@ -141,6 +150,10 @@ def fingerprint(estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, s
         How to train.
     shape : SetShape
         Of the sequences of all workers.
+    labels : Labels, default=None
+        Those of this worker.
+    sample_weight : float32 array of shape (n_samples,), default=None
+        That of the sequences of this worker.
 
     Returns
     -------
@@ -158,7 +171,9 @@ def fingerprint(estimator: BaseEstimator, start: TrainedModel, recipe: Recipe, s
         "length of sequences": shape.n_timesteps,
         "means of features": start.scaling.means.tolist(),
         "scales of features": start.scaling.scale.tolist(),
-        "starting weights": _digest(start.weights) if goes_on else "new",
+        "starting weights": _digest(start.weights.values()) if goes_on else "new",
+        "y=": "none" if labels is None else _digest(labels),
+        "sample_weight=": "none" if sample_weight is None else _digest([sample_weight]),
     }
 
 
@@ -169,5 +184,5 @@ def _plain(value: object) -> str:
     return repr(value) if is_plain else type(value).__name__
 
 
-def _digest(weights: dict[str, np.ndarray]) -> str:
-    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights.values())).hexdigest()
+def _digest(arrays: Iterable[np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

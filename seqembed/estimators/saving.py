@@ -18,6 +18,7 @@ from seqembed.summary.components import Summary
 from seqembed.summary.context import Context
 from seqembed.summary.description import Description
 from seqembed.summary.shares import Shares
+from seqembed.training.labels import LabelCode
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
 
@@ -203,6 +204,7 @@ def _decode_estimator(description: dict[str, Any], arrays: Arrays, kinds: Kinds)
 _RECORDS = (
     Network,
     Readout,
+    LabelCode,
     StreamState,
     Context,
     Summary,

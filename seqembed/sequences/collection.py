@@ -145,6 +145,10 @@ class Sequences:
         """Return some of the sequences as a collection of their own, without copying them."""
         return replace(self, values=self.values[rows], lengths=self.lengths[rows])
 
+    def chosen(self, rows: np.ndarray) -> Sequences:
+        """Return the sequences of some rows as a collection of their own: views, in a list."""
+        return replace(self, values=[self.values[row] for row in rows], lengths=self.lengths[rows])
+
     def timesteps(self, rows: slice) -> np.ndarray:
         """Read some sequences as one table of shape (n_timesteps in all, n_features), without padding."""
         if isinstance(self.values, np.ndarray):

@@ -17,6 +17,7 @@ from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.training.augmentation import Varied, keeps_time, mixed, shifted, unmixed, with_hidden_values
 from seqembed.training.buckets import buckets_by_length, cut_into, shuffled_batches
 from seqembed.training.gradient.batch_gradient import BatchGradient
+from seqembed.training.labels import Labels
 from seqembed.training.muon import Muon
 from seqembed.training.readout import Readout, Targets, learn_readout
 from seqembed.training.recipe import Recipe
@@ -84,7 +85,11 @@ class TrainingBatches:
     pool : concurrent.futures.Executor
         Threads to compute gradients on.
     readout : Readout, default=None
-        The readout of earlier passes. By default it is a new one if the recipe gives it a weight.
+        The readout of earlier passes. By default it is a new one if the recipe gives it, or labels, a weight.
+    labels : Labels, default=None
+        Labels of all sequences, which the readout predicts too.
+    sample_weight : float32 array of shape (n_samples,), default=None
+        How much each sequence counts, above 0. By default all count alike.
     workers : Workers, default=ALONE
         The workers that make the same updates from sequences of their own. The recipe's `batch_size` counts the
         sequences of all workers.
@@ -132,6 +137,8 @@ class TrainingBatches:
         random: np.random.Generator,
         pool: Executor,
         readout: Readout | None = None,
+        labels: Labels | None = None,
+        sample_weight: np.ndarray | None = None,
         workers: Workers = ALONE,
     ):
         network = model.network
@@ -146,7 +153,19 @@ class TrainingBatches:
         self._vary = vary
         # Without missing values, there is nothing to learn to estimate.
         self._hide = with_hidden_values if recipe.augment and not sequences.sequences.complete else None
-        if readout is None and recipe.readout_weight:
+        self._labels, self._labelled_share = labels, 0.0
+        if labels is not None:
+            n_labelled = workers.all_reduce(labels.known[rows].sum(axis=0, dtype=np.float64))[0]
+            self._labelled_share = n_labelled / self.n_sequences
+        self._sample_weight = None
+        if sample_weight is not None:
+            # On average, a value counts as much as without weights.
+            lengths = sequences.lengths[rows]
+            weighted, n_timesteps_in_all = workers.all_reduce(
+                np.array([np.dot(lengths, sample_weight[rows]), lengths.sum()], np.float64)
+            )
+            self._sample_weight = sample_weight * np.float32(n_timesteps_in_all / weighted)
+        if readout is None and (recipe.readout_weight or labels is not None):
             with one_blas_thread():
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
                 readout = learn_readout(
@@ -157,6 +176,8 @@ class TrainingBatches:
                     n_timesteps,
                     workers,
                     network.context_size,
+                    0 if labels is None else labels.values.shape[1],
+                    recipe.label_weight,
                 )
         self.readout = readout
         self.shapes = network.weight_shapes | ({} if readout is None else readout.weight_shapes(network))
@@ -242,9 +263,15 @@ class TrainingBatches:
         batch, contexts = varied.batch, varied.mix(self._contexts[filled])
         targets, n_targets = None, 0.0
         if self.readout is not None:
-            targets = self.readout.targets(batch, contexts, len(rows), self._pool)
+            labels = None if self._labels is None else self._labels.of_batch(filled, varied)
+            targets = self.readout.targets(batch, contexts, labels, len(rows), self._pool)
             n_targets = targets.weight[:, : len(self.readout.means)].sum(dtype=np.float64)
         counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
+        weights = None
+        if self._sample_weight is not None:
+            # A pair of sequences that are mixed is as frequent as if both were repeated.
+            own = self._sample_weight[filled]
+            weights = np.where(varied.shares < 1, own * own[varied.partners], own)
         if contexts.shape[1]:
             contexts = contexts + self._noise * random.standard_normal(contexts.shape, np.float32)
         inputs = None if self._hide is None else self._hide(batch, random, self._sequences.means)
@@ -252,7 +279,7 @@ class TrainingBatches:
         if self._projection is not None:
             read = batch.values if inputs is None else inputs
             components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, read) @ self._projection)
-        return _PreparedBatch(number, batch, inputs, targets, contexts, components, counts)
+        return _PreparedBatch(number, batch, weights, inputs, targets, contexts, components, counts)
 
     def _gradient(
         self, parameters: np.ndarray, prepared: _PreparedBatch, counts: np.ndarray
@@ -262,7 +289,12 @@ class TrainingBatches:
         batch, targets = prepared.batch, prepared.targets
         weight = value_weight(batch.mask, int(n_sequences), n_values)
         if targets is not None and self.readout is not None:
-            targets = self.readout.weighted(targets, n_all_sequences, n_targets)
+            n_labelled = n_all_sequences * self._labelled_share
+            targets = self.readout.weighted(targets, n_all_sequences, n_targets, n_labelled)
+        if prepared.weights is not None:
+            weight *= prepared.weights[:, np.newaxis, np.newaxis]
+            if targets is not None:
+                targets = targets._replace(weight=targets.weight * prepared.weights[:, np.newaxis])
         loss, readout_loss, gradient = self._gradients[prepared.bucket](
             parameters,
             batch.values,
@@ -285,6 +317,8 @@ class _PreparedBatch(NamedTuple):
         Number of its bucket.
     batch : Batch
         Varied sequences.
+    weights : float32 array of shape (n_samples,) or None
+        How much each sequence counts. None if all count alike.
     inputs : float32 array of the shape of their values, or None
         What the encoder reads: the sequences without values that are hidden from it. None if none are.
     targets : Targets or None
@@ -300,6 +334,7 @@ class _PreparedBatch(NamedTuple):
 
     bucket: int
     batch: Batch
+    weights: np.ndarray | None
     inputs: np.ndarray | None
     targets: Targets | None
     contexts: np.ndarray

@@ -18,6 +18,7 @@ from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.batches import TrainingBatches
 from seqembed.training.ending import TrainingResult, loss_of_means
+from seqembed.training.labels import Labels
 from seqembed.training.progress import Progress
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_decay
@@ -40,6 +41,8 @@ def train(
     random: np.random.Generator,
     *,
     verbose: bool,
+    labels: Labels | None = None,
+    sample_weight: np.ndarray | None = None,
     workers: Workers = ALONE,
     resume_from: TrainingState | None = None,
     keep: Callable[[TrainingState], None] | None = None,
@@ -58,6 +61,10 @@ def train(
         Draws the sequences that are held back. Varies and shuffles the other sequences in each epoch.
     verbose : bool
         Whether to show a progress bar with the losses and the time left.
+    labels : Labels, default=None
+        Labels of the sequences, whose error joins the loss.
+    sample_weight : float32 array of shape (n_samples,), default=None
+        How much each sequence counts in all losses, above 0. By default all count alike.
     workers : Workers, default=ALONE
         The workers that train the same network, each on sequences of its own. The starting weights are those of
         worker 0.
@@ -86,8 +93,19 @@ def train(
             first_random = resume_from.first_random
             random = copy.deepcopy(first_random[workers.rank])
         training_rows, validation_rows = _split_rows(len(sequences), recipe.n_validation, random)
-        batches = TrainingBatches(model, sequences, training_rows, recipe, random, pool, workers=workers)
-        run = _Run(model, sequences, recipe, batches, training_rows, validation_rows, workers)
+        batches = TrainingBatches(
+            model,
+            sequences,
+            training_rows,
+            recipe,
+            random,
+            pool,
+            labels=labels,
+            sample_weight=sample_weight,
+            workers=workers,
+        )
+        weights = np.ones(len(sequences), np.float32) if sample_weight is None else sample_weight
+        run = _Run(model, sequences, weights, recipe, batches, training_rows, validation_rows, workers)
         state = _first_state(run, first_random, random) if resume_from is None else resume_from
         progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None
         interrupted = ended = False
@@ -127,7 +145,7 @@ class _Run(NamedTuple):
 
     Parameters
     ----------
-    model, sequences, recipe, workers
+    model, sequences, sample_weight, recipe, workers
         As in `train`.
     batches : TrainingBatches
         The training sequences in batches.
@@ -137,6 +155,7 @@ class _Run(NamedTuple):
 
     model: TrainedModel
     sequences: ScaledSequences
+    sample_weight: np.ndarray
     recipe: Recipe
     batches: TrainingBatches
     training_rows: np.ndarray
@@ -257,27 +276,29 @@ def _split_rows(n_samples: int, n_validation: int, random: np.random.Generator) 
 
 
 def _measured_loss(run: _Run, parameters: np.ndarray, rows: np.ndarray) -> float:
-    """Compute the mean squared error of known values, over the rows of all workers."""
+    """Compute the mean squared error of known values, weighted by sequence, over the rows of all workers."""
     weights = run.model.weights | named_weights(run.model.network.weight_shapes, parameters)
-    sums = _sum_squared_errors(replace(run.model, weights=weights), run.sequences, rows, run.recipe.n_jobs)
+    rows = rows[rows_by_length(run.sequences.lengths[rows])]
+    sums_and_counts = _sums_of_squares(replace(run.model, weights=weights), run.sequences, rows, run.recipe.n_jobs)
+    # Not a product of matrices: its bits would depend on the number of threads.
+    sums = (sums_and_counts * run.sample_weight[rows]).sum(axis=1)
     sum_of_squares, n_values = run.workers.all_reduce(sums)
     return float(sum_of_squares / n_values)
 
 
-def _sum_squared_errors(
+def _sums_of_squares(
     model: TrainedModel, sequences: ScaledSequences, rows: np.ndarray, n_jobs: int | None
 ) -> np.ndarray:
-    """Sum the squared errors of known values, and count the values: a float64 array of two."""
-    rows = rows[rows_by_length(sequences.lengths[rows])]
-    sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
+    """Sum the squared errors of the known values of each row, and count them: a float64 array of shape (2, n_rows)."""
+    sums_and_counts = np.zeros((2, len(rows)))
 
     def measure(positions: slice | np.ndarray) -> None:
         chosen = rows[positions]
         batch = sequences.read(chosen, model.count_read(sequences.lengths[chosen].max()))
         with np.errstate(all="ignore"):
             squared = squared_errors(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
-        sums[positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)
-        counts[positions] = batch.mask.sum(axis=(1, 2))
+        sums_and_counts[0, positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)
+        sums_and_counts[1, positions] = batch.mask.sum(axis=(1, 2))
 
     run_batches(measure, len(rows), n_jobs)
-    return np.array([sums.sum(), counts.sum()])
+    return sums_and_counts

@@ -12,6 +12,7 @@ from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import thread_pool
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.training.batches import TrainingBatches
+from seqembed.training.labels import LabelCode, Labels
 from seqembed.training.readout import Readout
 from seqembed.training.recipe import Recipe
 from seqembed.training.schedule import warm_up_and_slow_down
@@ -35,6 +36,8 @@ class StreamState(NamedTuple):
         The statistics that the readout predicts. None before the first pass, and without a readout.
     readout_weights : dict of str to float32 array or None
         The readout's weights. None before the first pass, and without a readout.
+    label_code : LabelCode or None
+        How labels become numbers. None without labels.
     """
 
     random: np.random.Generator
@@ -42,6 +45,7 @@ class StreamState(NamedTuple):
     n_updates: int = 0
     readout: Readout | None = None
     readout_weights: dict[str, np.ndarray] | None = None
+    label_code: LabelCode | None = None
 
 
 class StreamResult(NamedTuple):
@@ -68,6 +72,8 @@ def train_one_pass(
     state: StreamState,
     sequences: ScaledSequences,
     recipe: Recipe,
+    labels: Labels | None = None,
+    sample_weight: np.ndarray | None = None,
 ) -> StreamResult:
     """Make one pass over the next sequences of a stream.
 
@@ -82,6 +88,10 @@ def train_one_pass(
     recipe : Recipe
         The settings of training. Its learning rate is the peak of
         `seqembed.training.schedule.warm_up_and_slow_down`. Its epochs are not used.
+    labels : Labels, default=None
+        Labels of the sequences, whose error joins the loss.
+    sample_weight : float32 array of shape (n_samples,), default=None
+        How much each of these sequences counts, above 0. By default all count alike.
 
     Returns
     -------
@@ -100,7 +110,9 @@ def train_one_pass(
 
     with thread_pool(recipe.n_jobs) as pool:
         rows = np.arange(len(sequences))
-        batches = TrainingBatches(model, sequences, rows, recipe, state.random, pool, state.readout)
+        batches = TrainingBatches(
+            model, sequences, rows, recipe, state.random, pool, state.readout, labels, sample_weight
+        )
         shapes, readout = batches.shapes, batches.readout
         if readout is not None:
             weights = weights | (state.readout_weights or readout.initial_weights(network))
@@ -115,7 +127,7 @@ def train_one_pass(
         )
     trained = named_weights(shapes, present.parameters)
     weights = model.weights | {name: trained.pop(name) for name in network.weight_shapes}
-    state = StreamState(state.random, present.moments, present.n_updates, readout, trained or None)
+    state = StreamState(state.random, present.moments, present.n_updates, readout, trained or None, state.label_code)
     losses = {"loss": epoch_losses.mean}
     if readout is not None:
         losses["readout_loss"] = epoch_losses.readout

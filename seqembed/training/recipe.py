@@ -43,6 +43,8 @@ class Recipe:
         Whether to vary the training sequences in each epoch, see `seqembed.training.augmentation`.
     readout_weight : float, default=0.0
         Weight of the readout's error in the loss, see `seqembed.training.readout`. 0 means that there is no readout.
+    label_weight : float, default=0.0
+        Weight of the error of labels in the loss, see `seqembed.training.labels`. 0 means that there are none.
     n_validation : int, default=0
         Number of sequences that are held back to find the best epoch.
     patience : int or None, default=None
@@ -61,6 +63,7 @@ class Recipe:
     learning_rate: float
     augment: bool
     readout_weight: float = 0.0
+    label_weight: float = 0.0
     n_validation: int = 0
     patience: int | None = None
     n_jobs: int | None = None

@@ -1,0 +1,228 @@
+"""Labels as numbers, which a linear layer predicts from the embedding in training."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.multiclass import type_of_target
+
+from seqembed.sequences.containers import as_array, is_missing
+from seqembed.sequences.wording import counted
+from seqembed.training.augmentation import Varied
+from seqembed.training.workers import ALONE, Workers
+
+# scikit-learn's mark of a sequence of unknown class.
+_UNLABELLED = -1
+
+
+class GivenLabels(NamedTuple):
+    """Labels as the user gave them.
+
+    Parameters
+    ----------
+    values : list of length n_samples
+        Python's own values.
+    known : bool array of shape (n_samples,)
+        Whether a sequence has a label.
+    classes : tuple or None
+        The known classes, sorted. None if the labels are numbers to predict.
+    """
+
+    values: list[Any]
+    known: np.ndarray
+    classes: tuple[Any, ...] | None
+
+    def chosen(self, rows: np.ndarray) -> GivenLabels:
+        """Return the labels of some sequences. `classes` stay those of all."""
+        return GivenLabels([self.values[row] for row in rows], self.known[rows], self.classes)
+
+
+class Labels(NamedTuple):
+    """Labels as numbers to predict.
+
+    Parameters
+    ----------
+    values : float32 array of shape (n_samples, n_outputs)
+        Standardised over the known labels. Zero where a label is unknown.
+    known : float32 array of shape (n_samples, 1)
+        1 for a known label and 0 for an unknown one. For a mixture of sequences, the share whose label is known.
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+
+    def of_batch(self, rows: np.ndarray, varied: Varied) -> Labels:
+        """Return the labels of a batch, mixed as its sequences were.
+
+        Parameters
+        ----------
+        rows : int array of shape (n_rows,)
+            The sequences of the batch.
+        varied : Varied
+            The batch after augmentation.
+        """
+        sums, known = varied.mix(self.values[rows]), varied.mix(self.known[rows])
+        return Labels(np.divide(sums, known, out=np.zeros_like(sums), where=known > 0), known)
+
+
+class LabelCode(NamedTuple):
+    """How labels become numbers.
+
+    A class becomes an indicator of each class, and a number itself. Both are standardised over the known labels: the
+    squared error of the means, summed over the indicators, is 1 on average.
+
+    Parameters
+    ----------
+    classes : tuple or None
+        The classes, sorted. None for numbers.
+    means : float64 array of shape (n_outputs,)
+        Share of each class, or mean of the numbers.
+    scale : float
+        Standard deviation of the numbers, or of all indicators together.
+
+    References
+    ----------
+    L. Hui, M. Belkin, "Evaluation of neural architectures trained with square loss vs cross-entropy in classification
+    tasks" (2021), for the squared error of classes.
+    """
+
+    classes: tuple[Any, ...] | None
+    means: np.ndarray
+    scale: float
+
+    def encode(self, given: GivenLabels | None, n_samples: int) -> Labels:
+        """Return labels as numbers.
+
+        Parameters
+        ----------
+        given : GivenLabels or None
+            The labels. None means that no label is known.
+        n_samples : int
+            Number of sequences.
+
+        Raises
+        ------
+        ValueError
+            For a class that is none of `classes`.
+        """
+        values, known = np.zeros((n_samples, len(self.means)), np.float32), np.zeros((n_samples, 1), np.float32)
+        if given is not None:
+            known[given.known] = 1
+            values[given.known] = (_numbers(given, self.classes) - self.means) / self.scale
+        return Labels(values, known)
+
+
+def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | None = None) -> GivenLabels:
+    """Read labels, of which some may be unknown.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Classes (integers, text, truth values), with -1, NaN or None for an unknown one. Or numbers to predict, with NaN
+        for an unknown one: numbers are floats of which some are no whole ones.
+    n_samples : int
+        Number of sequences.
+    as_numbers : bool, default=None
+        Whether they are numbers to predict. By default, the values tell.
+
+    Returns
+    -------
+    labels : GivenLabels
+        The same labels.
+
+    Raises
+    ------
+    ValueError
+        For labels of another shape, none that is known, text in place of numbers, and values that can't be sorted.
+
+    Examples
+    --------
+    >>> read_labels(["walk", None, "run"], n_samples=3).classes
+    ('run', 'walk')
+    >>> read_labels([0.5, float("nan"), 2.0], n_samples=3).known
+    array([ True, False,  True])
+    """
+    remedy = "Pass y=, with -1 or NaN for a sequence without a label, or use label_weight=0.0."
+    if y is None:
+        raise ValueError(f"Got label_weight= above 0 and no y=, expected a label for each sequence. {remedy}")
+    labels = as_array(y)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"Got y= of shape {labels.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an "
+            f"array of shape ({n_samples},)."
+        )
+    values = labels.tolist()
+    known = np.array([not is_missing(value) for value in values])
+    present = [value for value, is_known in zip(values, known, strict=True) if is_known]
+    if as_numbers is None:
+        as_numbers = bool(present) and type_of_target(np.array(present)) == "continuous"
+    if as_numbers:
+        return GivenLabels(values, known, None)
+    # A bool equals no mark, although True - 2 would.
+    known &= np.array([value != _UNLABELLED for value in values])
+    try:
+        classes = tuple(sorted({value for value, is_known in zip(values, known, strict=True) if is_known}))
+    except TypeError as error:
+        raise ValueError(
+            f"Got y= with labels of several types, expected one type: {error}. Pass y.astype(str)."
+        ) from error
+    return GivenLabels(values, known, classes)
+
+
+def learn_label_code(given: GivenLabels, workers: Workers = ALONE) -> LabelCode:
+    """Learn how labels become numbers.
+
+    Parameters
+    ----------
+    given : GivenLabels
+        Those of the training sequences.
+    workers : Workers, default=ALONE
+        Each passes labels of its own, of the same classes. All get the same code.
+
+    Returns
+    -------
+    code : LabelCode
+        To be used for all sequences.
+
+    Raises
+    ------
+    ValueError
+        If no label is known, or all known ones are equal.
+
+    Examples
+    --------
+    >>> code = learn_label_code(read_labels([0, 1, 1, -1], n_samples=4))
+    >>> code.means.round(3)
+    array([0.333, 0.667])
+    """
+    numbers = _numbers(given, given.classes)
+    counts_and_sums = workers.all_reduce(np.array([len(numbers), *numbers.sum(axis=0)], np.float64))
+    means = counts_and_sums[1:] / max(1, counts_and_sums[0])
+    variance = workers.all_reduce(np.square(numbers - means).sum().reshape(1))[0] / max(1, counts_and_sums[0])
+    if variance == 0:
+        found = "no known label" if not counts_and_sums[0] else "known labels that are all equal"
+        raise ValueError(
+            f"Got y= with {found}, expected at least two different ones: -1 and NaN mark sequences without a label. "
+            f"Pass others, or use label_weight=0.0."
+        )
+    return LabelCode(given.classes, means, float(np.sqrt(variance)))
+
+
+def _numbers(given: GivenLabels, classes: tuple[Any, ...] | None) -> np.ndarray:
+    """Return the known labels as numbers that are not standardised, float64 of shape (n_known, n_outputs)."""
+    present = [value for value, is_known in zip(given.values, given.known, strict=True) if is_known]
+    if classes is None:
+        try:
+            return np.array(present, np.float64).reshape(-1, 1)
+        except ValueError as error:
+            raise ValueError(f"Got y= with text, expected numbers as before: {error}. Convert y to floats.") from error
+    numbers = {value: number for number, value in enumerate(classes)}
+    unknown = [value for value in present if value not in numbers]
+    if unknown:
+        raise ValueError(
+            f"Got y= with the label {unknown[0]!r}, expected one of those that the first call had: "
+            f"{', '.join(map(repr, classes[:10]))}. The first call of partial_fit must have a label of each class."
+        )
+    return np.eye(len(classes))[[numbers[value] for value in present]]
