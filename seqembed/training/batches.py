@@ -153,18 +153,17 @@ class TrainingBatches:
         self._vary = vary
         # Without missing values, there is nothing to learn to estimate.
         self._hide = with_hidden_values if recipe.augment and not sequences.sequences.complete else None
+        if sample_weight is not None:
+            # On average, a timestep counts as much as without weights.
+            lengths = sequences.lengths[rows]
+            sums = np.array([lengths @ sample_weight[rows], lengths.sum()], np.float64)
+            weighted, n_timesteps_of_all = workers.all_reduce(sums)
+            sample_weight = sample_weight * np.float32(n_timesteps_of_all / weighted)
+        self._sample_weight = sample_weight
         self._labels, self._labelled_share = labels, 0.0
         if labels is not None:
-            n_labelled = workers.all_reduce(labels.known[rows].sum(axis=0, dtype=np.float64))[0]
-            self._labelled_share = n_labelled / self.n_sequences
-        self._sample_weight = None
-        if sample_weight is not None:
-            # On average, a value counts as much as without weights.
-            lengths = sequences.lengths[rows]
-            weighted, n_timesteps_in_all = workers.all_reduce(
-                np.array([np.dot(lengths, sample_weight[rows]), lengths.sum()], np.float64)
-            )
-            self._sample_weight = sample_weight * np.float32(n_timesteps_in_all / weighted)
+            known = labels.known[rows, 0] * (1 if sample_weight is None else sample_weight[rows])
+            self._labelled_share = workers.all_reduce(known.sum(dtype=np.float64, keepdims=True))[0] / self.n_sequences
         if readout is None and (recipe.readout_weight or labels is not None):
             with one_blas_thread():
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
