@@ -34,7 +34,7 @@ from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
-from seqembed.training.labels import GivenLabels, LabelCode, learn_label_code
+from seqembed.training.labels import GivenLabels, LabelCode, Labels, learn_label_code
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
@@ -177,13 +177,16 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
             for hint in layout_hints(sequences):
                 warn_user(hint)
-            common = common_settings(self, sequences) | {"classes of y": given_labels and given_labels.classes}
+            common = common_settings(self, sequences) | {
+                "classes of y": given_labels and given_labels.classes,
+                "use of sample_weight": weights is not None,
+            }
             shape = joint_shape(sequences.lengths, common, workers)
             labels = None
             if given_labels is not None:
                 labels = learn_label_code(given_labels, workers).encode(given_labels, len(sequences))
             random = new_generator(self.random_state)
-            start = self._start(sequences, shape, random, go_on=self.warm_start, workers=workers)
+            start = self._start(sequences, shape, labels, random, go_on=self.warm_start, workers=workers)
             scaled = ScaledSequences(sequences, start.scaling)
             for hint in sizes_hints(scaled):
                 warn_user(hint)
@@ -293,7 +296,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         # A pass writes into no other part of the state.
         state = state._replace(random=copy.deepcopy(state.random), label_code=code)
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
-        start = self._start(sequences, shape, state.random, go_on=True)
+        start = self._start(sequences, shape, labels, state.random, go_on=True)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warn_user(constant_hint(np.flatnonzero(constant)))
@@ -322,6 +325,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
         self,
         sequences: Sequences,
         shape: SetShape,
+        labels: Labels | None,
         random: np.random.Generator,
         *,
         go_on: bool,
@@ -335,7 +339,7 @@ class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
             kept = [name for name in sizes if getattr(self, name, "auto") == "auto"]
             return continued_model(self.model_, network, layout, kept)
         scaling = learn_scaling(sequences, self.scale, workers.all_gather)
-        return new_model(network, sequences, scaling, layout, random, workers)
+        return new_model(network, sequences, scaling, layout, labels, random, workers)
 
     def _recipe(self, shape: SetShape, network: Network, n_validation: int = 0) -> Recipe:
         """Replace each "auto" by a value computed from the size of the data."""

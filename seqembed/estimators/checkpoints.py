@@ -152,7 +152,7 @@ def fingerprint(
         Of the sequences of all workers.
     labels : Labels, default=None
         Those of this worker.
-    sample_weight : float32 array of shape (n_samples,), default=None
+    sample_weight : float64 array of shape (n_samples,), default=None
         That of the sequences of this worker.
 
     Returns

@@ -21,6 +21,7 @@ from seqembed.summary.components import Summary
 from seqembed.summary.context import Context, learn_context
 from seqembed.summary.principal_axes import learn_principal_axes
 from seqembed.summary.shares import Shares
+from seqembed.training.labels import Labels
 from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
@@ -76,6 +77,7 @@ def new_model(
     sequences: Sequences,
     scaling: Scaling,
     layout: Layout,
+    labels: Labels | None,
     random: np.random.Generator,
     workers: Workers,
 ) -> TrainedModel:
@@ -91,6 +93,8 @@ def new_model(
         How they are scaled.
     layout : Layout
         That of the sequences of all workers.
+    labels : Labels or None
+        Those of the sequences of this worker, which the context predicts.
     random : numpy.random.Generator
         Draws the weights.
     workers : Workers
@@ -98,7 +102,7 @@ def new_model(
     """
     computed: tuple[Context | None, dict[str, np.ndarray]] = (None, {})
     if workers.rank == 0:
-        computed = _learn_beside(network, ScaledSequences(sequences, scaling), layout.n_timesteps)
+        computed = _learn_beside(network, ScaledSequences(sequences, scaling), layout.n_timesteps, labels)
     if workers.size > 1:
         arrays: Arrays = {}
         data = pack({"computed": encoded(computed, "computed", arrays, _KINDS)}, arrays)
@@ -112,14 +116,15 @@ def new_model(
 
 
 def _learn_beside(
-    network: Network, sequences: ScaledSequences, n_timesteps: int
+    network: Network, sequences: ScaledSequences, n_timesteps: int, labels: Labels | None
 ) -> tuple[Context | None, dict[str, np.ndarray]]:
     """Learn the context and the weights of the shortcut."""
     context, fixed = None, {}
+    targets = None if labels is None or not labels.known.any() else np.where(labels.known, labels.values, np.nan)
     # NumPy's results depend on the number of its threads.
     with one_blas_thread():
         if network.context_size:
-            context = learn_context(sequences, network.context_size, n_timesteps)
+            context = learn_context(sequences, network.context_size, n_timesteps, targets)
         if network.shortcut_size:
             axes, deviations = learn_principal_axes(sequences, network.shortcut_size, n_timesteps)
             fixed = shortcut_weights(axes, deviations, sequences.means)

@@ -21,7 +21,7 @@ class TrainingSet(NamedTuple):
         Checked.
     labels : GivenLabels or None
         None if they are not learned.
-    sample_weight : float32 array of shape (n_samples,) or None
+    sample_weight : float64 array of shape (n_samples,) or None
         All above 0. None if all sequences count alike.
     """
 
@@ -53,7 +53,7 @@ def training_set(sequences: Sequences, labels: GivenLabels | None, sample_weight
     >>> X = check_sequences([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> left = training_set(X, None, [1, 0, 2])
     >>> len(left.sequences), left.sample_weight
-    (2, array([0.5, 1. ], dtype=float32))
+    (2, array([1., 2.]))
     """
     weights = checked_weights(sample_weight, len(sequences))
     if weights is None or weights.all():

@@ -21,8 +21,8 @@ def checked_weights(sample_weight: npt.ArrayLike | None, n_samples: int) -> np.n
 
     Returns
     -------
-    weights : float32 array of shape (n_samples,) or None
-        The same weights, divided by the largest one.
+    weights : float64 array of shape (n_samples,) or None
+        The same weights.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def checked_weights(sample_weight: npt.ArrayLike | None, n_samples: int) -> np.n
     Examples
     --------
     >>> checked_weights([1, 0, 4], n_samples=3)
-    array([0.25, 0.  , 1.  ], dtype=float32)
+    array([1., 0., 4.])
     """
     if sample_weight is None:
         return None
@@ -42,7 +42,7 @@ def checked_weights(sample_weight: npt.ArrayLike | None, n_samples: int) -> np.n
             f"Got sample_weight= of shape {weights.shape} and dtype {weights.dtype} for "
             f"{counted(n_samples, 'sequence')}, expected a number for each. Pass an array of shape ({n_samples},)."
         )
-    weights = weights.astype(np.float64)
+    weights = weights.astype(np.float64, copy=False)
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
         raise ValueError(
@@ -51,5 +51,4 @@ def checked_weights(sample_weight: npt.ArrayLike | None, n_samples: int) -> np.n
         )
     if not weights.any():
         raise ValueError("Got sample_weight= of zeros alone, expected some above 0. Leave it out to use all sequences.")
-    relative: np.ndarray = (weights / weights.max()).astype(np.float32)
-    return relative
+    return weights

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.description import Description, learn_description
+from seqembed.summary.label_directions import learn_label_directions
 from seqembed.summary.shares import Shares
 
 # Standardised numbers beyond this are clipped: a single one must not decide a component.
@@ -64,7 +65,9 @@ class Summary(NamedTuple):
         return rounded
 
 
-def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: int) -> Summary:
+def learn_summary(
+    sequences: ScaledSequences, n_components: int, n_timesteps: int, targets: np.ndarray | None = None
+) -> Summary:
     """Learn thresholds and components from training sequences.
 
     Each statistic and each share is standardised over the training sequences and clipped at 6. Statistics and shares
@@ -80,6 +83,10 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
         Most components. There are fewer if the numbers vary in fewer directions, always fewer than sequences.
     n_timesteps : int
         Length of the longest training sequence.
+    targets : float array of shape (n_samples, n_outputs), default=None
+        Labels as numbers, NaN where a label is unknown. With them, the first components are predictions of the labels,
+        see `seqembed.summary.label_directions`: at most half of all. Their variance is that of the first principal
+        component.
 
     Returns
     -------
@@ -108,7 +115,13 @@ def learn_summary(sequences: ScaledSequences, n_components: int, n_timesteps: in
         pca.fit(description.standardised(numbers, LARGEST_NUMBER) * weights)
     n_kept = max(1, int((pca.singular_values_ > _LEAST_PART * pca.singular_values_[0]).sum()))
     directions = _with_signs(pca.components_[:n_kept])
-    return Summary(*description, directions @ pca.mean_, weights[:, np.newaxis] * directions.T)
+    axes, offset = weights[:, np.newaxis] * directions.T, directions @ pca.mean_
+    if targets is not None and n_components > 1:
+        of_labels, means = learn_label_directions(description, sequences, targets, n_components // 2, LARGEST_NUMBER)
+        deviation = pca.singular_values_[0] / np.sqrt(len(rows))
+        axes = np.concatenate([deviation * of_labels, axes], axis=1)[:, :n_components]
+        offset = np.concatenate([deviation * means, offset])[:n_components]
+    return Summary(*description, offset, axes)
 
 
 def _with_signs(directions: np.ndarray) -> np.ndarray:

@@ -68,7 +68,9 @@ class Context(NamedTuple):
         return contexts
 
 
-def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Context | None:
+def learn_context(
+    sequences: ScaledSequences, size: int, n_timesteps: int, targets: np.ndarray | None = None
+) -> Context | None:
     """Learn the context of training sequences.
 
     An encoder could learn from its context which training sequence it reads, instead of reading the sequence. So
@@ -86,6 +88,8 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
         Most numbers of a context.
     n_timesteps : int
         Length of the longest training sequence.
+    targets : float array of shape (n_samples, n_outputs), default=None
+        Labels as numbers, NaN where a label is unknown: see `seqembed.summary.components.learn_summary`.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def learn_context(sequences: ScaledSequences, size: int, n_timesteps: int) -> Co
         own = learn_scaling(sequences.sequences, "standard")
     standard = ScaledSequences(sequences.sequences, own)
     center, scale = (own.center - other.center) / other.scale, own.scale / other.scale
-    summary = learn_summary(standard, size, n_timesteps)
+    summary = learn_summary(standard, size, n_timesteps, targets)
     rows = drawn_rows(len(sequences), _SAMPLE)
     batches = (standard.read(rows[part]) for part in chunks(len(rows), n_timesteps * sequences.sequences.n_features))
     components = np.concatenate([summary.compute(batch) for batch in batches]).astype(np.float64)

@@ -88,7 +88,7 @@ class TrainingBatches:
         The readout of earlier passes. By default it is a new one if the recipe gives it, or labels, a weight.
     labels : Labels, default=None
         Labels of all sequences, which the readout predicts too.
-    sample_weight : float32 array of shape (n_samples,), default=None
+    sample_weight : float64 array of shape (n_samples,), default=None
         How much each sequence counts, above 0. By default all count alike.
     workers : Workers, default=ALONE
         The workers that make the same updates from sequences of their own. The recipe's `batch_size` counts the
@@ -156,9 +156,9 @@ class TrainingBatches:
         if sample_weight is not None:
             # On average, a timestep counts as much as without weights.
             lengths = sequences.lengths[rows]
-            sums = np.array([lengths @ sample_weight[rows], lengths.sum()], np.float64)
+            sums = np.array([(lengths * sample_weight[rows]).sum(), lengths.sum()])
             weighted, n_timesteps_of_all = workers.all_reduce(sums)
-            sample_weight = sample_weight * np.float32(n_timesteps_of_all / weighted)
+            sample_weight = (sample_weight * (n_timesteps_of_all / weighted)).astype(np.float32)
         self._sample_weight = sample_weight
         self._labels, self._labelled_share = labels, 0.0
         if labels is not None:

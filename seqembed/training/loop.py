@@ -63,7 +63,7 @@ def train(
         Whether to show a progress bar with the losses and the time left.
     labels : Labels, default=None
         Labels of the sequences, whose error joins the loss.
-    sample_weight : float32 array of shape (n_samples,), default=None
+    sample_weight : float64 array of shape (n_samples,), default=None
         How much each sequence counts in all losses, above 0. By default all count alike.
     workers : Workers, default=ALONE
         The workers that train the same network, each on sequences of its own. The starting weights are those of
@@ -104,7 +104,7 @@ def train(
             sample_weight=sample_weight,
             workers=workers,
         )
-        weights = np.ones(len(sequences), np.float32) if sample_weight is None else sample_weight
+        weights = np.ones(len(sequences)) if sample_weight is None else sample_weight
         run = _Run(model, sequences, weights, recipe, batches, training_rows, validation_rows, workers)
         state = _first_state(run, first_random, random) if resume_from is None else resume_from
         progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None

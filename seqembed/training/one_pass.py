@@ -90,7 +90,7 @@ def train_one_pass(
         `seqembed.training.schedule.warm_up_and_slow_down`. Its epochs are not used.
     labels : Labels, default=None
         Labels of the sequences, whose error joins the loss.
-    sample_weight : float32 array of shape (n_samples,), default=None
+    sample_weight : float64 array of shape (n_samples,), default=None
         How much each of these sequences counts, above 0. By default all count alike.
 
     Returns

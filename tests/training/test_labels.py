@@ -65,7 +65,7 @@ def test_labels_that_tell_nothing_are_refused(y, message):
         learn_label_code(read_labels(y, 3))
 
 
-@pytest.mark.parametrize("y", [[0, 1, 1, -1, 2, 0, 0], [0.5, 2, -3, np.nan, 1, 7, 7], list("abbcab") + [None]])
+@pytest.mark.parametrize("y", [[0, 1, 1, -1, 2, 0, 0], [0.5, 2, -3, np.nan, 1, 7, 7], [*"abbcab", None]])
 def test_the_squared_error_of_the_means_is_one(y):
     given = read_labels(y, 7)
     labels = learn_label_code(given).encode(given, 7)
@@ -121,7 +121,11 @@ def gradient_of_an_epoch(X, **options):
     with ThreadPoolExecutor(1) as pool:
         batches = TrainingBatches(model, sequences, np.arange(len(X)), recipe, random, pool, **options)
         weights = initial_weights(network, random)
-        readout = {name: random.normal(size=shape).astype(np.float32) for name, shape in batches.shapes.items() if name not in weights}
+        readout = {
+            name: random.normal(size=shape).astype(np.float32)
+            for name, shape in batches.shapes.items()
+            if name not in weights
+        }
         parameters = flat_parameters(batches.shapes, weights | readout)
         batches._muon = _Gradients()
         state = type("State", (), {"parameters": parameters, "moments": None, "n_updates": 0})()
@@ -178,12 +182,9 @@ def test_labels_make_classes_easier_to_tell_apart():
     y = random.integers(0, 2, 60)
     X[:, :, 2] += 0.5 * y[:, np.newaxis]
     separations = []
+    options = {"hidden_units": (), "epochs": 60, "batch_size": 1000, "context_size": 0, "learning_rate": 0.1}
     for label_weight in (0, 2):
-        Z = (
-            LSTMAutoencoder(4, hidden_units=(8,), label_weight=label_weight, epochs=60, random_state=0)
-            .fit(X, y)
-            .transform(X)
-        )
+        Z = LSTMAutoencoder(4, label_weight=label_weight, random_state=0, **options).fit(X, y).transform(X)
         means = [Z[y == label].mean(axis=0) for label in (0, 1)]
         within = np.mean([Z[y == label].var(axis=0).sum() for label in (0, 1)])
         separations.append(np.square(means[0] - means[1]).sum() / within)
