@@ -18,6 +18,7 @@ from seqembed.summary.context import Context
 from seqembed.summary.description import Description
 from seqembed.summary.shares import N_KERNELS, Shares, count_scales
 from seqembed.summary.statistics import count_statistics
+from seqembed.training.labels import LabelCode
 from seqembed.training.one_pass import StreamState
 from seqembed.training.readout import Readout
 
@@ -264,16 +265,35 @@ def _check_stream(state: Any, network: Network) -> None:
         for name in ("means", "deviations"):
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")
-        expect(readout.context_size == network.context_size, "a readout of the context")
+        # A readout of labels alone reads no context.
+        expect(readout.context_size in (network.context_size, 0), "a readout of the context")
+        expect(_is_count(readout.n_outputs, 0), "a number of outputs")
+        is_weight = isinstance(readout.label_weight, (int, float)) and np.isfinite(readout.label_weight)
+        expect(is_weight, "a weight of labels")
         readout_shapes = readout.weight_shapes(network)
         shapes |= readout_shapes
         if state.readout_weights is not None:
             _check_named_arrays(state.readout_weights, readout_shapes)
     else:
         expect(state.readout_weights is None, "no weights without a readout")
+    _check_label_code(state.label_code, 0 if readout is None else readout.n_outputs)
     if state.moments is not None:
         n_parameters = sum(math.prod(shape) for shape in shapes.values())
         _check_array(state.moments, (2, n_parameters), np.float32, "moments")
+
+
+def _check_label_code(code: Any, n_outputs: int) -> None:
+    if code is None:
+        expect(n_outputs == 0, "a code of labels")
+        return
+    expect(isinstance(code, LabelCode), "a code of labels")
+    _check_array(code.means, (n_outputs,), np.float64, "means of labels")
+    expect(isinstance(code.scale, float) and 0 < code.scale < math.inf, "a scale of labels")
+    classes = code.classes
+    expect(classes is None or (isinstance(classes, tuple) and len(classes) == n_outputs), "a class for each output")
+    expect(
+        classes is None or all(type(each) in (str, int, float, bool) for each in classes), "classes of text and numbers"
+    )
 
 
 def _is_count(value: object, least: int) -> bool:

@@ -30,7 +30,7 @@ def learn(X, scale="standard", weight=0.1):
 def test_targets_are_standardised_and_bounded(pool):
     X = np.random.default_rng(0).standard_t(2, size=(300, 12, 2))
     sequences, readout = learn(X)
-    values, _ = readout.targets(sequences.read(slice(0, 300)), NO_CONTEXTS, 300, pool)
+    values, _ = readout.targets(sequences.read(slice(0, 300)), NO_CONTEXTS, None, 300, pool)
     assert np.abs(values).max() == 4
     # Bounding takes a little off both.
     assert np.abs(values.mean(axis=0)).max() < 0.1
@@ -41,8 +41,8 @@ def test_the_units_of_unscaled_sequences_do_not_matter(pool):
     X = np.random.default_rng(0).normal(size=(50, 12, 2))
     sequences, readout = learn(X, scale=None)
     larger, of_larger = learn(1000 * X, scale=None)
-    small = readout.targets(sequences.read(slice(0, 50)), NO_CONTEXTS[:50], 50, pool)
-    large = of_larger.targets(larger.read(slice(0, 50)), NO_CONTEXTS[:50], 50, pool)
+    small = readout.targets(sequences.read(slice(0, 50)), NO_CONTEXTS[:50], None, 50, pool)
+    large = of_larger.targets(larger.read(slice(0, 50)), NO_CONTEXTS[:50], None, 50, pool)
     np.testing.assert_allclose(small.values, large.values, atol=1e-3)
     assert of_larger.weight == pytest.approx(1e6 * readout.weight, rel=1e-3)
 
@@ -50,7 +50,7 @@ def test_the_units_of_unscaled_sequences_do_not_matter(pool):
 def test_unknown_statistics_and_sequences_that_fill_up_a_batch_weigh_nothing(pool):
     random = np.random.default_rng(0)
     sequences, readout = learn([random.normal(size=length) for length in (1, 9, 9, 9)])
-    values, weight = readout.targets(sequences.read(np.array([0, 1, 2])), NO_CONTEXTS[:3], 2, pool)
+    values, weight = readout.targets(sequences.read(np.array([0, 1, 2])), NO_CONTEXTS[:3], None, 2, pool)
     assert np.isfinite(values).all()
     assert not weight[2].any()
     # A single timestep has no autocorrelation.
