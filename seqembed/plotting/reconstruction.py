@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.columns import check_names
 from seqembed.sequences.containers import SequencesLike
 
 # More features than these are too thin to compare in a panel.
@@ -77,9 +79,9 @@ def plot_reconstruction(
     >>> matplotlib.use("Agg")
     >>> from seqembed import LSTMReconstructor
     >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
-    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0).fit(X)
-    >>> [panel.get_title().partition(",")[0] for panel in plot_reconstruction(network, X, 2)]
-    ['typical: sequence 2', 'worst: sequence 5']
+    >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1).fit(X)
+    >>> [panel.get_title().partition(":")[0] for panel in plot_reconstruction(network, X, n_sequences=3)]
+    ['typical', 'typical', 'worst']
     """
     pyplot = import_extra("matplotlib.pyplot", extra="plot")
     if not isinstance(n_sequences, Integral) or n_sequences < 1:
@@ -89,7 +91,10 @@ def plot_reconstruction(
             f"Got estimator= of type {type(estimator).__name__}, expected one with the methods reconstruct and "
             f"reconstruction_error. Pass the one inside it: pipeline['lstmautoencoder'], detector.estimators_[0]."
         )
-    with collected(X, lengths, estimator) as sequences:
+    with collected(X, lengths, estimator) as sequences, warnings.catch_warnings():
+        check_names(estimator, sequences.names)
+        # The names are checked. The arrays that the estimator gets have none.
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
         chosen = _choose(estimator, sequences, int(n_sequences))
     n_shown = len(chosen.rows)
     if axes is None:
@@ -106,7 +111,8 @@ def plot_reconstruction(
         if ranges is not None:
             panel.set_yticks(_BAND * np.arange(len(chosen.features)) + 0.5, _feature_names(estimator, chosen))
     if axes is None:
-        _write_labels(panels, chosen, sequences.n_features)
+        in_units = getattr(estimator, "scale", "standard") is None
+        _write_labels(panels, chosen, sequences.n_features, "in squared units" if in_units else "after scaling")
     return panels
 
 
@@ -252,26 +258,24 @@ def _feature_names(estimator: Any, chosen: _Chosen) -> list[str]:
 def _new_panels(pyplot: Any, n_panels: int, n_features: int) -> np.ndarray:
     n_columns = min(n_panels, _COLUMNS)
     n_rows = math.ceil(n_panels / n_columns)
-    height = n_rows * (2.2 + 0.35 * (n_features - 1)) + 0.7
+    height = n_rows * (2.0 + 0.3 * (n_features - 1)) + 0.7
     _, grid = pyplot.subplots(
         n_rows, n_columns, sharex=True, sharey=True, figsize=(11, height), layout="constrained", squeeze=False
     )
     panels: np.ndarray = grid.T.ravel()
-    for unused in panels[n_panels:]:
-        unused.set_visible(False)
+    if n_panels < len(panels):
+        panels[-1].set_visible(False)
+        # The one above it is the lowest of its column.
+        panels[-2].tick_params(labelbottom=True)
     return panels[:n_panels]
 
 
-def _write_labels(panels: np.ndarray, chosen: _Chosen, n_features: int) -> None:
-    figure = panels[0].figure
-    figure.legend(*_first_handles(panels[0]), loc="outside upper right", ncols=2)
+def _write_labels(panels: np.ndarray, chosen: _Chosen, n_features: int, units: str) -> None:
+    figure, n_shown = panels[0].figure, len(chosen.features)
+    handles, names = panels[0].get_legend_handles_labels()
+    # The first two are those of the first feature.
+    figure.legend(handles[:2], names[:2], loc="outside upper right", ncols=2)
     figure.supxlabel("timestep")
-    n_shown = len(chosen.features)
-    which = f"{n_shown} of {n_features} features, " if n_shown < n_features else ""
-    figure.supylabel("value" if n_features == 1 else f"{which}each divided by its range")
-    figure.suptitle("Recorded and reconstructed; error: mean squared error after scaling", ha="left", x=0.05)
-
-
-def _first_handles(panel: Any) -> tuple[list[Any], list[str]]:
-    handles, names = panel.get_legend_handles_labels()
-    return handles[:2], names[:2]
+    which = f"{n_shown} of {n_features} features, each" if n_shown < n_features else "each feature"
+    figure.supylabel("value" if n_features == 1 else f"{which} divided by its range")
+    figure.suptitle(f"error: mean squared error, {units}", ha="left", x=0.05)
