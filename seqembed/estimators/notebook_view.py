@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from seqembed.inference.model import Layout, TrainedModel
+from seqembed.inference.model import Layout
 from seqembed.sequences.wording import counted
 
 
@@ -18,10 +18,6 @@ class NotebookViewMixin:
     A pipeline draws its steps itself: there a network looks as any other step does, without the table. Before `fit`,
     and with ``sklearn.set_config(display="text")``, the view is scikit-learn's alone.
     """
-
-    if TYPE_CHECKING:
-        model_: TrainedModel
-        history_: dict[str, list[float]]
 
     @property
     def _repr_html_(self) -> Callable[[], str]:

@@ -57,7 +57,7 @@ def train(
     random : numpy.random.Generator
         Draws the sequences that are held back. Varies and shuffles the other sequences in each epoch.
     verbose : bool
-        Whether to show a progress bar with the losses and the time left.
+        Whether to show the losses and the time left, see `seqembed.training.progress.Progress`. False prints nothing.
     workers : Workers, default=ALONE
         The workers that train the same network, each on sequences of its own. The starting weights are those of
         worker 0.
@@ -89,7 +89,7 @@ def train(
         batches = TrainingBatches(model, sequences, training_rows, recipe, random, pool, workers=workers)
         run = _Run(model, sequences, recipe, batches, training_rows, validation_rows, workers)
         state = _first_state(run, first_random, random) if resume_from is None else resume_from
-        progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None
+        progress = Progress(recipe.epochs, done=state.epoch) if verbose and workers.rank == 0 else None
         interrupted = ended = False
         try:
             while not ended:
