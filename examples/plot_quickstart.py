@@ -21,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
+from seqembed.plotting import plot_history, plot_reconstruction
 
 train, test = load_basic_motions(split="train"), load_basic_motions(split="test")
 print(f"{len(train.data)} recordings to train on, {len(test.data)} to test, each {train.data.shape[1:]}")
@@ -43,25 +44,21 @@ print(f"test accuracy on PCA-39:        {pca.score(test.data, test.target):.3f}"
 print(f"R^2 of the reconstruction: {autoencoder.score(train.data):.2f} train, {autoencoder.score(test.data):.2f} test")
 
 # %%
-# What survives the bottleneck
-# ----------------------------
-# The figure shows one training recording of each activity and its reconstruction from 64 numbers. The network reads and
-# writes ten timesteps at once. Forty recordings are few to learn from, so they are shifted and warped anew in each
-# epoch: the rhythm and the level of each movement survive, and single peaks are smoothed. To compress the training
-# recordings themselves, fit with ``augment=False``.
-reconstruction = autoencoder.reconstruct(train.data)
-figure, panels = plt.subplots(2, 2, figsize=(10, 6), sharex=True, layout="constrained")
-for label, panel in enumerate(panels.flat):
-    recording = (train.target == label).argmax()
-    panel.plot(train.data[recording, :, 0], color="0.6", linewidth=3, label="recorded")
-    panel.plot(reconstruction[recording, :, 0], color="tab:blue", label="reconstructed")
-    panel.set_title(train.target_names[label])
-figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
-figure.supxlabel("timestep (10 a second)")
-figure.supylabel("accelerometer, x axis")
+# How the training went
+# ---------------------
+# The loss is that of varied recordings: forty are few to learn from, so they are shifted and warped anew in each epoch.
 figures = Path("figures")
 figures.mkdir(exist_ok=True)
-figure.savefig(figures / "quickstart_reconstruction.png", dpi=120)
+plot_history(autoencoder).figure.savefig(figures / "quickstart_history.png", dpi=120)
+
+# %%
+# What survives the bottleneck
+# ----------------------------
+# The figure shows test recordings and their reconstructions from 64 numbers: two with errors around the median, and the
+# two worst. The network reads and writes ten timesteps at once. The rhythm and the level of each movement survive, and
+# single peaks are smoothed. To compress the training recordings themselves, fit with ``augment=False``.
+panels = plot_reconstruction(autoencoder, test.data)
+panels[0].figure.savefig(figures / "quickstart_reconstruction.png", dpi=120)
 
 # %%
 # A map of the embeddings
@@ -84,4 +81,4 @@ for part, marker, filled in ((train, "o", True), (test, "^", False)):
 panel.set(xlabel="first principal component", ylabel="second principal component", title="Embeddings of BasicMotions")
 panel.legend(fontsize="small", ncols=2)
 figure.savefig(figures / "quickstart_map.png", dpi=120)
-print(f"figures written to {figures}/: quickstart_reconstruction.png, quickstart_map.png")
+print(f"figures written to {figures}/: quickstart_history.png, quickstart_reconstruction.png, quickstart_map.png")

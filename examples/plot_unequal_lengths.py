@@ -12,14 +12,13 @@ flatten them, the padding becomes part of the features. An LSTM reads each seque
 # JapaneseVowels comes with the package, as a list of arrays. Nothing has to be padded.
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_japanese_vowels
+from seqembed.plotting import plot_reconstruction
 
 train, test = load_japanese_vowels(split="train"), load_japanese_vowels(split="test")
 lengths = [len(sequence) for sequence in test.data]
@@ -45,15 +44,12 @@ for augment in (False, True):
 # --------
 # An embedding does not contain the length of its sequence, so we pass the lengths too.
 reconstructions = autoencoder.inverse_transform(embedding, lengths)
-figure, panels = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
-for panel, position in zip(panels, np.argsort(lengths)[[0, len(lengths) // 2, -1]], strict=True):
-    for feature, color in enumerate(("tab:blue", "tab:orange", "tab:green")):
-        panel.plot(test.data[position][:, feature], color=color, alpha=0.4, linewidth=4)
-        panel.plot(reconstructions[position][:, feature], color=color, label=train.feature_names[feature])
-    panel.set(title=f"{lengths[position]} timesteps", xlabel="timestep")
-panels[0].set_ylabel("pale: recorded, thin: reconstructed")
-figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+print(f"the first reconstructions have shapes {', '.join(str(sequence.shape) for sequence in reconstructions[:3])}")
+
+# %%
+# The figure shows sequences with errors around the median on the left, and those with the largest errors on the right.
+panels = plot_reconstruction(autoencoder, test.data)
 figures = Path("figures")
 figures.mkdir(exist_ok=True)
-figure.savefig(figures / "unequal_lengths.png", dpi=120)
+panels[0].figure.savefig(figures / "unequal_lengths.png", dpi=120)
 print(f"figure written to {figures}/unequal_lengths.png")

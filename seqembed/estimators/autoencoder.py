@@ -122,7 +122,8 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
         Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
         the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
     verbose : int, default=0
-        1 shows a progress bar with epoch, losses and time left.
+        1 shows epoch, losses and time left: a progress bar in a terminal or a notebook, and elsewhere a line every ten
+        seconds. 0 shows nothing, however long the fit takes.
 
     Attributes
     ----------

@@ -18,6 +18,7 @@ from seqembed.estimators.checkpoints import Checkpoint, fingerprint
 from seqembed.estimators.file_checks import check_network_attributes
 from seqembed.estimators.fitted import FittedNetworkMixin
 from seqembed.estimators.model_attributes import restored_model
+from seqembed.estimators.notebook_view import NotebookViewMixin
 from seqembed.estimators.parameters import NETWORK_CONSTRAINTS, checked_units, count_validation
 from seqembed.estimators.saving import SavableMixin
 from seqembed.estimators.start import common_settings, continued_model, joint_layout, new_generator, new_model
@@ -42,7 +43,7 @@ from seqembed.training.workers import ALONE, SetShape, Workers, find_workers, jo
 from seqembed.user_warning import warn_user
 
 
-class LSTMNetworkEstimator(FittedNetworkMixin, SavableMixin, BaseEstimator):
+class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, BaseEstimator):
     """Base of the estimators that train a network to reconstruct its input.
 
     A subclass sets `_bottleneck`: True if its network has a bottleneck.

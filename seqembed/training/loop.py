@@ -60,7 +60,7 @@ def train(
     random : numpy.random.Generator
         Draws the sequences that are held back. Varies and shuffles the other sequences in each epoch.
     verbose : bool
-        Whether to show a progress bar with the losses and the time left.
+        Whether to show the losses and the time left, see `seqembed.training.progress.Progress`. False prints nothing.
     labels : Labels, default=None
         Labels of the sequences, whose error joins the loss.
     sample_weight : float64 array of shape (n_samples,), default=None
@@ -107,7 +107,7 @@ def train(
         weights = np.ones(len(sequences)) if sample_weight is None else sample_weight
         run = _Run(model, sequences, weights, recipe, batches, training_rows, validation_rows, workers)
         state = _first_state(run, first_random, random) if resume_from is None else resume_from
-        progress = Progress(recipe.epochs) if verbose and workers.rank == 0 else None
+        progress = Progress(recipe.epochs, done=state.epoch) if verbose and workers.rank == 0 else None
         interrupted = ended = False
         try:
             while not ended:

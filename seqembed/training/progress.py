@@ -8,10 +8,17 @@ import time
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 10
+# The first line comes as soon as the rest is known to take longer than this.
+_LONG_REST = 60
+# The first step also imports and compiles. If it takes less time than this, it says little about the others.
+_LONG_STEP = 30
 
 
 class Progress:
     """A bar in a terminal or a notebook. Elsewhere, such as in a log file, a line every ten seconds and at the end.
+
+    Both say how long the rest will take. A line does so after the second step, or after a first one of half a minute.
+    If the rest takes more than a minute, the first line comes then.
 
     Parameters
     ----------
@@ -19,6 +26,8 @@ class Progress:
         Number of steps.
     unit : str, default="epoch"
         Name of a step.
+    done : int, default=0
+        Steps of an earlier run that this one goes on from.
 
     Examples
     --------
@@ -27,12 +36,15 @@ class Progress:
     Epoch 2 of 2, loss: 0.5000, 0 s
     """
 
-    def __init__(self, total: int, unit: str = "epoch"):
-        self._total, self._unit = total, unit
+    def __init__(self, total: int, unit: str = "epoch", done: int = 0):
+        self._total, self._unit, self._done = total, unit, done
         self._started = self._last_line = time.monotonic()
+        # When the first step ended.
+        self._first_step: float | None = None
+        self._rest_is_told = False
         # A notebook is not a terminal, but it can overwrite a line too.
         overwrites = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
-        self._bar = tqdm(total=total, unit=unit, mininterval=0.5) if overwrites else None
+        self._bar = tqdm(total=total, initial=done, unit=unit, mininterval=0.5) if overwrites else None
 
     def update(self, number: int, losses: dict[str, float], *, ended: bool) -> None:
         """Show the losses of a step.
@@ -53,9 +65,34 @@ class Progress:
                 self._bar.close()
             return
         now = time.monotonic()
-        if ended or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+        left = self._seconds_left(number, now)
+        is_first_long = left is not None and left > _LONG_REST and not self._rest_is_told
+        if ended or is_first_long or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             shown = "".join(f", {name}: {value:.4f}" for name, value in losses.items())
-            print(
-                f"{self._unit.capitalize()} {number} of {self._total}{shown}, {now - self._started:.0f} s", flush=True
-            )
+            rest = ""
+            if left is not None and not ended:
+                rest, self._rest_is_told = f", about {_duration(left)} left", True
+            line = f"{self._unit.capitalize()} {number} of {self._total}{shown}, {now - self._started:.0f} s{rest}"
+            print(line, flush=True)
+
+    def _seconds_left(self, number: int, now: float) -> float | None:
+        """Estimate the time until the last step, or return None if it is unknown."""
+        if self._first_step is None:
+            self._first_step = now
+            seconds = now - self._started
+            return seconds * (self._total - number) if seconds >= _LONG_STEP else None
+        return (now - self._first_step) / (number - self._done - 1) * (self._total - number)
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration in words.
+
+    Examples
+    --------
+    >>> [_duration(seconds) for seconds in (40.2, 89, 100, 3600, 9000)]
+    ['40 s', '89 s', '2 min', '60 min', '2.5 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
