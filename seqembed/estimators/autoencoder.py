@@ -92,9 +92,12 @@ class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNet
     label_weight : float, default=0.0
         Weight of a third task in training: a linear layer predicts the labels `y` of `fit` from the embedding, classes
         or numbers. Its squared error, standardised so that the means of the labels get 1, times this weight and the
-        variance of the sequences, joins the loss. -1 (of classes), NaN and None mark sequences without a label. Then
-        the embedding is not learned without labels: a cross-validation has to contain it, as a step of a pipeline, or
-        the labels of the test part leak. 0, the default, ignores `y`. See `seqembed.training.labels`.
+        variance of the sequences, joins the loss. -1 (of classes), NaN and None mark sequences without a label. Numbers
+        are floats of which some are no whole ones. The first half of the context, or less, is then a prediction of the
+        labels by ridge regression on the statistics and convolutions of a sequence. This is most of the gain from few
+        labels. With labels, cross-validation has to be around the whole pipeline: an embedding that has seen the labels
+        of a test fold makes every estimate too good. 0, the default, ignores `y`; 0.3 is a good start. See
+        `seqembed.training.labels` and `seqembed.summary.label_directions`.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
         and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an

@@ -86,6 +86,52 @@ def test_workers_take_the_steps_of_one_process_on_all_sequences(ends, ragged, pa
         np.testing.assert_allclose(each.scale_, alone.scale_)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ragged", [False, True])
+def test_labels_and_weights_of_workers_count_as_those_of_one_process(ragged, parameters_by_thread):
+    X, weights = sequences(ragged=ragged), np.random.default_rng(1).integers(1, 5, 56) * 1.0
+    y = np.where(np.arange(56) % 5, np.arange(56) % 3, -1)
+    settings = {"epochs": 20, "batch_size": len(X), "augment": False, "context_size": 0, "shortcut_size": 0}
+    settings |= {"label_weight": 0.5, "readout_weight": 0}
+    shares = list(zip(*(shards(each, 35) for each in (X, y, weights)), strict=True))
+
+    def fit(rank, workers):
+        own, labels, own_weights = shares[rank]
+        return small(**settings).fit(own, labels, sample_weight=own_weights, communicator=workers)
+
+    fitted = run_workers(fit, 2)
+    joint = next(iter(parameters_by_thread.values()))
+    parameters_by_thread.clear()
+    alone = small(**settings).fit(X, y, sample_weight=weights)
+    (single,) = parameters_by_thread.values()
+    n_parameters = alone.network_.n_parameters
+    np.testing.assert_allclose(
+        *(np.array(steps)[:, :n_parameters] for steps in (joint, single)),
+        atol=1e-5,
+    )
+    assert_equal_fits(fitted)
+    for name in ("loss", "readout_loss"):
+        np.testing.assert_allclose(fitted[0].history_[name], alone.history_[name], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("second", "difference"),
+    [
+        ({"y": np.arange(56) % 4}, "classes of y"),
+        ({"y": np.arange(56) / 7}, "classes of y"),
+        ({"y": np.arange(56) % 3, "sample_weight": np.ones(56)}, "use of sample_weight"),
+    ],
+)
+def test_other_labels_or_weights_of_a_worker_alone_are_refused_by_all(second, difference):
+    X = sequences(ragged=False)
+
+    def fit(rank, workers):
+        with pytest.raises(ValueError, match=f"Worker 1 differs from worker 0 in its {difference}"):
+            small(label_weight=0.5).fit(X, **(second if rank else {"y": np.arange(56) % 3}), communicator=workers)
+
+    run_workers(fit, 2)
+
+
 def assert_equal_fits(fitted):
     first = fitted[0]
     for each in fitted[1:]:
