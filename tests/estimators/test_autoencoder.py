@@ -12,7 +12,17 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from seqembed import LSTMAutoencoder
 
 
-@parametrize_with_checks([LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=2, batch_size=32)])
+# scikit-learn's own multi-layer perceptrons are excused from this check, too: it compares to seven digits. What holds is
+# in test_training_set.py.
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "order, variation and rounding of batches depend on repeated rows"
+}
+
+
+@parametrize_with_checks(
+    [LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=2, batch_size=32)],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)
 
