@@ -30,7 +30,7 @@ days, half = load_italy_power(return_X_y=True)
 past, newer = (days[half == number] for number in np.unique(half))
 folder = tempfile.TemporaryDirectory()
 file = Path(folder.name) / "model.seqembed"
-first = LSTMAutoencoder(n_components=8, hidden_units=(8,), epochs=40, warm_start=True, random_state=0)
+first = LSTMAutoencoder(n_components=8, hidden_units=(), epochs=20, warm_start=True, random_state=0)
 first.fit(past[::2]).save(file)
 
 # %%
