@@ -93,8 +93,9 @@ def embedding_derivatives(
         d_steps[:, :, t] = d_states
     by_values = d_steps.reshape(n_samples, n_components, n_timesteps, n_features)
     if by_components is not None:
-        loadings = shortcut.projection(weights).T.reshape(weights["shortcut/loadings"].shape)
-        n_read = min(n_timesteps, loadings.shape[1])
+        shape = weights["shortcut/loadings"].shape
+        loadings = shortcut.projection(weights).T.reshape(shape)
+        n_read = min(n_timesteps, shape[1])
         by_values[:, : len(loadings), :n_read] += by_components[:, :, np.newaxis, np.newaxis] * loadings[:, :n_read]
     return EmbeddingDerivatives(by_values, backwards[-1].by_repeated())
 
@@ -161,7 +162,8 @@ class _Backward:
         self._dc = dc * f
         if len(self._repeated_kernel):
             self._sum_of_gates = self._sum_of_gates + flat
-        return (flat @ self._kernel.T).reshape(n_samples, n_components, -1)
+        d_inputs: np.ndarray = flat @ self._kernel.T
+        return d_inputs.reshape(n_samples, n_components, -1)
 
     def by_repeated(self) -> np.ndarray:
         """Return the derivatives by the repeated inputs, after the first step: (n_samples, n_components, width)."""

@@ -43,8 +43,8 @@ def fitted_model(estimator: LSTMAutoencoder) -> TrainedModel:
     model = getattr(estimator, "model_", None)
     if not isinstance(model, TrainedModel) or not model.network.bottleneck:
         raise TypeError(
-            f"Got estimator= of type {type(estimator).__name__}, expected a fitted LSTMAutoencoder, whose embedding can "
-            f"be decoded. Of a pipeline, pass its step: pipeline['lstmautoencoder']."
+            f"Got estimator= of type {type(estimator).__name__}, expected a fitted LSTMAutoencoder, whose embedding "
+            f"can be decoded. Of a pipeline, pass its step: pipeline['lstmautoencoder']."
         )
     return model
 

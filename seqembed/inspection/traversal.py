@@ -37,7 +37,12 @@ class Traverse(NamedTuple):
 
 
 def traverse(
-    estimator: LSTMAutoencoder, X: SequencesLike, component: int, steps: int = 7, *, lengths: npt.ArrayLike | None = None
+    estimator: LSTMAutoencoder,
+    X: SequencesLike,
+    component: int,
+    steps: int = 7,
+    *,
+    lengths: npt.ArrayLike | None = None,
 ) -> Traverse:
     """Decode sequences along one component of the embedding, from low to high within what the data have.
 

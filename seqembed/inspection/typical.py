@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from seqembed.inspection.inputs import decode, embed, fitted_input, fitted_model
 from seqembed.inspection.traversal import nearest_row
-from seqembed.sequences.axes import without_feature_axis
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.containers import SequencesLike, as_array
 from seqembed.sequences.wording import counted
@@ -87,9 +86,9 @@ def typical_sequences(
     Notes
     -----
     Where the phases of members differ, the decoded centre is flatter than any of them: the decoder averages over what
-    the mean embedding leaves open. In a cluster of walking recordings, the centre had a standard deviation of 1.06, and
-    a member one of 7.16. So look at the nearest member beside the centre: it says what the shape is, and where the two
-    differ, members differ too.
+    the mean embedding leaves open. In one such cluster, the values of the centre had a standard deviation of 1.06, and
+    those of a member one of 7.16. So look at the nearest member beside the centre. The member says what the shape is.
+    Where it is far from the centre, members differ from one another.
 
     Examples
     --------
@@ -103,7 +102,7 @@ def typical_sequences(
     >>> typical.sizes, typical.centers.shape, sorted(np.sign(typical.centers.mean(axis=(1, 2))).tolist())
     (array([20, 20]), (2, 5, 1), [-1.0, 1.0])
     """
-    model = fitted_model(estimator)
+    fitted_model(estimator)
     with fitted_input(estimator, X, lengths) as sequences:
         own = _checked_labels(labels, len(sequences))
         Z = embed(estimator, sequences).astype(np.float64)
@@ -111,25 +110,23 @@ def typical_sequences(
         members = [np.flatnonzero(own == label) for label in found]
         means = np.stack([Z[each].mean(axis=0) for each in members])
         rows = np.array([each[nearest_row(Z[each], mean)] for each, mean in zip(members, means, strict=True)])
-        nearest = [np.array(_values_of(sequences, row)) for row in rows]
+        nearest = [_as_given(sequences, row) for row in rows]
         centers = decode(estimator, means, sequences.lengths[rows])
-    spreads = [
-        np.sqrt(np.square(Z[each] - mean).sum(axis=1).mean()) for each, mean in zip(members, means, strict=True)
-    ]
-    as_given = nearest if sequences.ndim == 3 else without_feature_axis(nearest)
+    spreads = [np.sqrt(np.square(Z[each] - mean).sum(axis=1).mean()) for each, mean in zip(members, means, strict=True)]
     return TypicalSequences(
         labels=found,
         sizes=np.array([len(each) for each in members]),
         centers=centers,
         rows=rows,
-        nearest=np.stack(as_given) if isinstance(centers, np.ndarray) else as_given,
+        nearest=np.stack(nearest) if isinstance(centers, np.ndarray) else nearest,
         spreads=np.array(spreads),
     )
 
 
-def _values_of(sequences: Sequences, row: int) -> np.ndarray:
-    values: np.ndarray = sequences.values[row]
-    return values
+def _as_given(sequences: Sequences, row: int) -> np.ndarray:
+    """Copy a sequence, which may lie in a temporary file, with the axes that the user gave."""
+    values = np.array(sequences.values[row])
+    return values if sequences.ndim == 3 else values[:, 0]
 
 
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:

@@ -99,7 +99,8 @@ def test_a_clipped_component_of_the_shortcut_has_no_derivative():
     sequences, lengths, _ = draw_batch(SATURATED, 6)
     components = shortcut.flat_deviations(weights, sequences) @ shortcut.projection(weights)
     is_clipped = np.abs(components) > shortcut.LARGEST_COMPONENT
-    assert is_clipped.any() and not is_clipped.all()
+    assert is_clipped.any()
+    assert not is_clipped.all()
     # The sequence of one patch ends there, so that only the shortcut reads the rest.
     lengths[:] = 2
     rest = embedding_derivatives(SATURATED, weights, sequences, lengths).by_values[:, :2, 2:]
