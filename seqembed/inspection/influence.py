@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from seqembed.estimators.autoencoder import LSTMAutoencoder
 
 # Sequences that are looked at: with more, the root mean squares change by few per cent.
-_MOST_SEQUENCES, _FEWEST_SEQUENCES = 1000, 4
-# Floating-point operations of a call: about ten seconds of one core, at the speed of the way back through the layers.
-_OPERATIONS = 2e11
+_MOST_SEQUENCES, _FEWEST_SEQUENCES = 500, 4
+# Floating-point operations of a call: one core makes some 15 billion a second on the way back through the layers.
+_OPERATIONS = 1e11
 # What the contexts of a sequence take, for each pair of timesteps and each feature, in the same unit.
 _OPERATIONS_OF_CONTEXTS = 50_000
 # Sequences of a batch: larger ones do not stay in the cache. Fewer if their derivatives have more values than this.
@@ -77,7 +77,7 @@ def component_influence(
     (``context_size=0``) all is exact.
 
     This difference takes two contexts for each value of a sequence. So the call looks at no more sequences than take
-    about ten seconds: at most 1,000, fewer the longer they are, and at least 4. About 60 are looked at if they have
+    about ten seconds: at most 500, fewer the longer they are, and at least 4. About 30 are looked at if they have
     100 timesteps of 6 features. With some 2,000 timesteps and more, 4 sequences take longer than ten seconds. The
     sequences that are looked at are spread evenly over `X`, or over the lengths, if these differ.
 

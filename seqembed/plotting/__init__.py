@@ -1,5 +1,8 @@
 """Figures. They need matplotlib: ``pip install "seqembed[plot]"``."""
 
+from seqembed.plotting.clusters import plot_typical_sequences
+from seqembed.plotting.components import plot_component
 from seqembed.plotting.events import plot_events
+from seqembed.plotting.maps import plot_map
 
-__all__ = ["plot_events"]
+__all__ = ["plot_component", "plot_events", "plot_map", "plot_typical_sequences"]
