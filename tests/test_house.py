@@ -65,6 +65,7 @@ EXTRAS = (
     "polars",
     "pyspark",
     "torch",
+    "umap",
     "zarr",
 )
 PRIVATE = re.compile(r"sklearn\b.*\._")

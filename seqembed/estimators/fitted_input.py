@@ -10,11 +10,10 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.model_attributes import model_attributes
-from seqembed.inference.inputs import check_layout, checked_block
+from seqembed.inference.inputs import check_fitted_input, checked_block
 from seqembed.inference.model import Model
 from seqembed.sequences.batches import batches_of
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
-from seqembed.sequences.columns import check_columns
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
 from seqembed.sklearn_private import output_container
@@ -83,10 +82,6 @@ class FittedInputMixin:
 
     def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None) -> Sequences:
         """Check that sequences have the columns and the layout that the estimator was fitted on."""
-        sequences, layout = check_sequences(X, lengths, estimator=self), self.model_.layout
-        # Columns of a table are timesteps: of sequences of unequal lengths they have no names to compare.
-        has_columns = sequences.ndim == 3 or (sequences.is_array and layout.one_length)
-        if has_columns and sequences.ndim == layout.ndim:
-            check_columns(self, sequences)
-        check_layout(sequences, layout, type(self).__name__)
+        sequences = check_sequences(X, lengths, estimator=self)
+        check_fitted_input(sequences, self.model_.layout, self)
         return sequences

@@ -11,10 +11,35 @@ from sklearn.utils import check_array
 
 from seqembed.inference.model import Layout, Model, TrainedModel
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
+from seqembed.sequences.columns import check_columns
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
+
+
+def check_fitted_input(sequences: Sequences, layout: Layout, estimator: object) -> None:
+    """Refuse sequences of other columns or of another layout than those that an estimator was fitted on.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        To be read.
+    layout : Layout
+        That of the fitted sequences.
+    estimator : estimator
+        Fitted. It knows the names and the number of the columns.
+
+    Raises
+    ------
+    ValueError
+        See `check_layout` and `seqembed.sequences.columns.check_columns`.
+    """
+    # Columns of a table are timesteps: of sequences of unequal lengths they have no names to compare.
+    has_columns = sequences.ndim == 3 or (sequences.is_array and layout.one_length)
+    if has_columns and sequences.ndim == layout.ndim:
+        check_columns(estimator, sequences)
+    check_layout(sequences, layout, type(estimator).__name__)
 
 
 def check_layout(sequences: Sequences, layout: Layout, estimator_name: str) -> None:

@@ -1,0 +1,96 @@
+"""Figures of clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqembed.extras import import_extra
+from seqembed.inspection.typical import TypicalSequences
+from seqembed.plotting.stacked_lines import name_levels, stacked
+from seqembed.sequences.wording import counted
+
+_MOST_COLUMNS = 4
+
+
+def plot_typical_sequences(
+    typical: TypicalSequences, *, feature_names: Sequence[str] | None = None, axes: Sequence[Any] | None = None
+) -> Sequence[Any]:
+    """Draw the decoded centre of each cluster, with its nearest member.
+
+    Parameters
+    ----------
+    typical : seqembed.inspection.TypicalSequences
+        Result of `seqembed.inspection.typical_sequences`.
+    feature_names : sequence of str of length n_features, default=None
+        Names of the features. By default they are numbered.
+    axes : sequence of matplotlib.axes.Axes, default=None
+        One for each cluster. By default those of a new figure, four in a row.
+
+    Returns
+    -------
+    axes : sequence of matplotlib.axes.Axes
+        One for each cluster. Each of several features is scaled to its range over all that is drawn, and lies above
+        the one before it. A single feature is drawn in its unit.
+
+    Raises
+    ------
+    ValueError
+        For another number of axes than clusters, or of names than features.
+    ImportError
+        If matplotlib is not installed. ``pip install "seqembed[plot]"`` installs it.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> import numpy as np
+    >>> matplotlib.use("Agg")
+    >>> waves = np.sin([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
+    >>> numbers = np.array([0, 1])
+    >>> typical = TypicalSequences(numbers, np.array([5, 1]), waves, numbers, waves, np.array([0.3, 0.0]))
+    >>> [panel.get_title() for panel in plot_typical_sequences(typical)]
+    ['cluster 0: 5 sequences', 'cluster 1: 1 sequence']
+    """
+    pyplot = import_extra("matplotlib.pyplot", extra="plot")
+    n_clusters = len(typical.labels)
+    lines = stacked([*typical.nearest, *typical.centers])
+    n_features = lines[0].shape[1]
+    if feature_names is not None and len(feature_names) != n_features:
+        raise ValueError(
+            f"Got feature_names= of {counted(len(feature_names), 'name')} for {counted(n_features, 'feature')}, "
+            f"expected a name for each. Leave feature_names= out to number them."
+        )
+    panels, named, counting = (axes, axes, axes) if axes is not None else _new_panels(pyplot, n_clusters, n_features)
+    if len(panels) != n_clusters:
+        raise ValueError(
+            f"Got axes= of {counted(len(panels), 'panel')} for {counted(n_clusters, 'cluster')}, expected one for "
+            f"each. Leave axes= out for a new figure."
+        )
+    for number, panel in enumerate(panels):
+        panel.plot(lines[number], color="0.6", linewidth=2)
+        panel.plot(lines[n_clusters + number], color="tab:blue", linewidth=1.2)
+        panel.set_title(f"cluster {typical.labels[number]}: {counted(int(typical.sizes[number]), 'sequence')}")
+    for panel in named:
+        name_levels(panel, n_features, feature_names)
+    for panel in counting:
+        panel.set_xlabel("timestep")
+    handles = [panels[0].lines[0], panels[0].lines[n_features]]
+    panels[0].figure.legend(handles, ["nearest member", "decoded centre"], loc="outside upper right", ncols=2)
+    return panels
+
+
+def _new_panels(pyplot: Any, n_clusters: int, n_features: int) -> tuple[list[Any], list[Any], list[Any]]:
+    """Make a figure; return all of its panels, those of its first column, and the lowest of each column."""
+    n_rows, n_columns = -(-n_clusters // _MOST_COLUMNS), min(n_clusters, _MOST_COLUMNS)
+    size = (max(5.0, 3.2 * n_columns), n_rows * max(2.8, 0.6 * n_features) + 0.4)
+    _, grid = pyplot.subplots(
+        n_rows, n_columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    panels = list(grid.flat)
+    for panel in panels[n_clusters:]:
+        panel.remove()
+    lowest = panels[max(0, n_clusters - n_columns) : n_clusters]
+    for panel in lowest:
+        # Above an empty place, a shared axis has no numbers.
+        panel.tick_params(labelbottom=True)
+    return panels[:n_clusters], list(grid[:, 0]), lowest

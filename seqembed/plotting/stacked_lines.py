@@ -1,0 +1,76 @@
+"""Sequences of several features in one panel: each feature lies above the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+# The distance of neighbouring features, as a multiple of their ranges.
+_DISTANCE = 1.15
+
+
+def stacked(sequences: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Scale the features of sequences to equal ranges, and lift each above the one before it.
+
+    Parameters
+    ----------
+    sequences : iterable of arrays of shape (n_timesteps, n_features) or (n_timesteps,)
+        All that a figure shows, so that they get the same scale. Missing values are NaN.
+
+    Returns
+    -------
+    stacked : list of float64 arrays of shape (n_timesteps, n_features)
+        Each feature runs from -0.5 to 0.5 over all sequences, around its level. A single feature stays as it is.
+
+    Examples
+    --------
+    >>> stacked([np.array([[0.0, 5.0], [2.0, 7.0]])])
+    [array([[-0.5 ,  0.65],
+           [ 0.5 ,  1.65]])]
+    """
+    columns = [np.asarray(each, np.float64).reshape(len(each), -1) for each in sequences]
+    values = np.concatenate(columns)
+    n_features = values.shape[1]
+    if n_features == 1:
+        return columns
+    # fmin and fmax, unlike minimum and maximum, pass over NaN.
+    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    ranges = np.where(highest > lowest, highest - lowest, 1)
+    return [(each - (lowest + highest) / 2) / ranges + levels(n_features) for each in columns]
+
+
+def levels(n_features: int) -> np.ndarray:
+    """Return where the middle of each feature's range lies in a panel."""
+    return _DISTANCE * np.arange(n_features)
+
+
+def name_levels(panel: Any, n_features: int, names: Sequence[str] | None) -> None:
+    """Write the name of each feature at its level, or what the axis shows of a single one.
+
+    Parameters
+    ----------
+    panel : matplotlib.axes.Axes
+        Shows what `stacked` returned.
+    n_features : int
+        Number of features.
+    names : sequence of str or None
+        Their names. By default they are numbered.
+    """
+    if n_features == 1:
+        panel.set_ylabel("value" if names is None else names[0])
+        return
+    panel.set_yticks(levels(n_features), numbered(n_features) if names is None else names)
+    panel.set_ylabel("value, each feature in its own range")
+
+
+def numbered(n_features: int) -> list[str]:
+    """Return names for features that have none.
+
+    Examples
+    --------
+    >>> numbered(2)
+    ['feature 0', 'feature 1']
+    """
+    return [f"feature {number}" for number in range(n_features)]
