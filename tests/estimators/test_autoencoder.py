@@ -11,8 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder
 
-
-# scikit-learn's own multi-layer perceptrons are excused from this check, too: it compares to seven digits. What holds is
+# scikit-learn's own networks are excused from this check, too: it compares to seven digits. What holds is tested
 # in test_training_set.py.
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": "order, variation and rounding of batches depend on repeated rows"
