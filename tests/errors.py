@@ -310,7 +310,7 @@ CASES = {
     "labels of other sequences": (lambda: typical_sequences(FITTED, WAVES, [0, 1]), "fit_predict"),
     "probabilities of clusters": (lambda: typical_sequences(FITTED, WAVES, np.ones((10, 2))), "fit_predict"),
     "noise alone": (lambda: typical_sequences(FITTED, WAVES, [-1] * 10), "HDBSCAN(min_cluster_size=5)"),
-    "a label that is missing": (
+    "a cluster that is missing": (
         lambda: typical_sequences(FITTED, WAVES, [np.nan] * 10),
         "np.nan_to_num(labels, nan=-1)",
     ),
