@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 import zarr
 from scipy import sparse
+from sklearn.pipeline import make_pipeline
 from streams import NothingThere
 
 from seqembed import (
@@ -29,7 +30,8 @@ from seqembed import (
     temporalize,
 )
 from seqembed.codec import SequenceCodec
-from seqembed.plotting.events import plot_events
+from seqembed.inspection import component_influence, traverse, typical_sequences
+from seqembed.plotting import plot_component, plot_events, plot_map
 from seqembed.sequences.collection import check_sequences
 
 WAVES = np.sin(np.arange(60.0)).reshape(10, 3, 2)
@@ -298,6 +300,30 @@ CASES = {
         lambda: sequences_from_padded(np.zeros((2, 3)), value=0),
         "Leave such sequences out",
     ),
+    # Inspection and its figures
+    "a pipeline to be inspected": (
+        lambda: component_influence(make_pipeline(autoencoder()).fit(WAVES), WAVES),
+        "pipeline['lstmautoencoder']",
+    ),
+    "a component that is not there": (lambda: traverse(FITTED, WAVES, 2), "component=0"),
+    "a single step": (lambda: traverse(FITTED, WAVES, 0, steps=1), "steps=7"),
+    "labels of other sequences": (lambda: typical_sequences(FITTED, WAVES, [0, 1]), "fit_predict"),
+    "probabilities of clusters": (lambda: typical_sequences(FITTED, WAVES, np.ones((10, 2))), "fit_predict"),
+    "noise alone": (lambda: typical_sequences(FITTED, WAVES, [-1] * 10), "HDBSCAN(min_cluster_size=5)"),
+    "a cluster that is missing": (
+        lambda: typical_sequences(FITTED, WAVES, [np.nan] * 10),
+        "np.nan_to_num(labels, nan=-1)",
+    ),
+    "the influence of one component": (
+        lambda: plot_component(FITTED, WAVES, 0, influence=np.ones((3, 2))),
+        "component_influence(estimator, X)",
+    ),
+    "names of other features": (
+        lambda: plot_component(FITTED, WAVES, 0, influence=np.ones((2, 3, 2)), feature_names=["flow"]),
+        "Leave feature_names= out",
+    ),
+    "a map of sequences": (lambda: plot_map(WAVES), "Pass what transform returned"),
+    "a map by another method": (lambda: plot_map(np.eye(3), method="tsne"), "'umap'"),
     # The codec
     "truth values": (lambda: SequenceCodec(max_error=0.1).fit(WAVES > 0), "X.astype(np.uint8)"),
     "a bound of text": (lambda: SequenceCodec(max_error="1%").fit(WAVES), "max_relative_error=0.01"),

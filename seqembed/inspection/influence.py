@@ -77,18 +77,17 @@ def component_influence(
     (``context_size=0``) all is exact.
 
     This difference takes two contexts for each value of a sequence. So the call looks at no more sequences than take
-    about ten seconds: at most 500, fewer the longer they are, and at least 4. About 30 are looked at if they have
-    100 timesteps of 6 features. With some 2,000 timesteps and more, 4 sequences take longer than ten seconds. The
-    sequences that are looked at are spread evenly over `X`, or over the lengths, if these differ.
+    about ten seconds of one core: at most 500, fewer the longer they are, and at least 4. About 30 are looked at if
+    they have 100 timesteps of 6 features. With some 2,000 timesteps and more, 4 sequences take longer. The sequences
+    that are looked at are spread evenly over `X`, or over the lengths, if these differ.
 
     Why derivatives, and not another measure of importance:
 
     - Occlusion and permutation replace values by others, such as the mean or those of another sequence. The result is
       no member of the data: it jumps where the replaced part begins. How a network that was trained on members answers
       it depends more on the jumps, and on what was put in, than on what was taken away.
-    - Integrated gradients explain the difference of one sequence from a baseline. Such a baseline would have to be a
-      sequence that means nothing. There is none: the mean of sequences whose phases differ is flat, which is a strong
-      statement about them.
+    - Integrated gradients explain the difference of one sequence from a baseline, which has to be a sequence that means
+      nothing. There is none: the mean of sequences whose phases differ is flat, and so is no member of the data.
 
     A derivative needs neither. It is local: where a component is near its bounds, -1 and 1, all its derivatives are
     small. To see what a component stands for over its whole range, use `traverse`.

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import TypicalSequences
-from seqembed.plotting.stacked_lines import name_levels, stacked
+from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.wording import counted
 
 _MOST_COLUMNS = 4
@@ -55,11 +55,7 @@ def plot_typical_sequences(
     n_clusters = len(typical.labels)
     lines = stacked([*typical.nearest, *typical.centers])
     n_features = lines[0].shape[1]
-    if feature_names is not None and len(feature_names) != n_features:
-        raise ValueError(
-            f"Got feature_names= of {counted(len(feature_names), 'name')} for {counted(n_features, 'feature')}, "
-            f"expected a name for each. Leave feature_names= out to number them."
-        )
+    names = checked_names(feature_names, n_features)
     panels, named, counting = (axes, axes, axes) if axes is not None else _new_panels(pyplot, n_clusters, n_features)
     if len(panels) != n_clusters:
         raise ValueError(
@@ -71,7 +67,7 @@ def plot_typical_sequences(
         panel.plot(lines[n_clusters + number], color="tab:blue", linewidth=1.2)
         panel.set_title(f"cluster {typical.labels[number]}: {counted(int(typical.sizes[number]), 'sequence')}")
     for panel in named:
-        name_levels(panel, n_features, feature_names)
+        name_levels(panel, names)
     for panel in counting:
         panel.set_xlabel("timestep")
     handles = [panels[0].lines[0], panels[0].lines[n_features]]

@@ -12,7 +12,7 @@ from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.extras import import_extra
 from seqembed.inspection.influence import component_influence
 from seqembed.inspection.traversal import Traverse, traverse
-from seqembed.plotting.stacked_lines import name_levels, numbered, stacked
+from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.batches import check_read_twice
 from seqembed.sequences.containers import SequencesLike, column_labels
 
@@ -24,6 +24,7 @@ def plot_component(
     *,
     lengths: npt.ArrayLike | None = None,
     influence: np.ndarray | None = None,
+    feature_names: Sequence[str] | None = None,
     axes: Sequence[Any] | None = None,
 ) -> Sequence[Any]:
     """Draw what moves a component of the embedding, and beside it what the component does to a sequence.
@@ -33,7 +34,7 @@ def plot_component(
     estimator : LSTMAutoencoder
         Fitted.
     X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-        Sequences, of any kind that `transform` takes and that can be read twice. Data frames name the features.
+        Sequences, of any kind that `transform` takes and that can be read twice.
     component : int
         Number of the component, from 0.
     lengths : array-like of int of shape (n_samples,), default=None
@@ -41,6 +42,8 @@ def plot_component(
     influence : float array of shape (n_components, n_timesteps, n_features), default=None
         Result of `seqembed.inspection.component_influence`, which takes seconds and has all components. Pass it to draw
         several of them. By default it is computed.
+    feature_names : sequence of str of length n_features, default=None
+        Names of the features. By default those of the columns of data frames, or numbers.
     axes : pair of matplotlib.axes.Axes, default=None
         Axes of the influence and of the sequences. By default those of a new figure.
 
@@ -54,8 +57,8 @@ def plot_component(
     Raises
     ------
     ValueError
-        For a component that the embedding does not have, an `influence` of another shape, sequences that `transform`
-        refuses, and a generator, which can't be read twice.
+        For a component that the embedding does not have, an `influence` of another shape, another number of names than
+        of features, sequences that `transform` refuses, and a generator, which can't be read twice.
     TypeError
         For an estimator without an embedding that can be decoded.
     sklearn.exceptions.NotFittedError
@@ -78,7 +81,7 @@ def plot_component(
     along = traverse(estimator, X, component, lengths=lengths)
     own = _checked(component_influence(estimator, X, lengths=lengths) if influence is None else influence, estimator)
     n_features = own.shape[2]
-    names = _feature_names(estimator, X, n_features)
+    names = checked_names(_column_names(estimator, X) if feature_names is None else feature_names, n_features)
     if axes is None:
         size = (11, max(4.0, 0.7 * n_features))
         figure, axes = pyplot.subplots(1, 2, figsize=size, width_ratios=(1, 1.2), layout="constrained")
@@ -103,20 +106,17 @@ def _checked(influence: npt.ArrayLike, estimator: LSTMAutoencoder) -> np.ndarray
     return own
 
 
-def _feature_names(estimator: LSTMAutoencoder, X: SequencesLike, n_features: int) -> list[str] | None:
-    """Return the names of features, if columns of data frames or of the fit have some. Those of a table are times."""
+def _column_names(estimator: LSTMAutoencoder, X: SequencesLike) -> list[str] | None:
+    """Return the names of columns if they are features: those of a table are timesteps."""
     if estimator.input_ndim_ == 2:
         return None
-    labels = column_labels(X)
-    if labels is None:
-        labels = list(getattr(estimator, "feature_names_in_", []))
-    return [str(label) for label in labels] if len(labels) == n_features else None
+    labels = column_labels(X) or list(getattr(estimator, "feature_names_in_", []))
+    return [str(label) for label in labels] or None
 
 
 def _draw_influence(panel: Any, influence: np.ndarray, names: list[str] | None) -> None:
-    label = "change of the component per standard deviation"
-    n_features = influence.shape[1]
-    if n_features == 1:
+    label = "change per standard deviation"
+    if influence.shape[1] == 1:
         panel.plot(influence[:, 0], color="tab:blue")
         panel.set_ylim(bottom=0)
         panel.set_ylabel(label)
@@ -124,7 +124,7 @@ def _draw_influence(panel: Any, influence: np.ndarray, names: list[str] | None) 
     # The first feature is at the bottom, as in the other panel.
     image = panel.imshow(influence.T, origin="lower", aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
     panel.set_facecolor("0.8")
-    panel.set_yticks(range(n_features), numbered(n_features) if names is None else names)
+    panel.set_yticks(range(influence.shape[1]), names)
     panel.figure.colorbar(image, ax=panel, label=label)
 
 
@@ -135,5 +135,5 @@ def _draw_traverse(panel: Any, along: Traverse, component: int, names: list[str]
     lines = stacked(along.sequences)
     for value, sequence in zip(along.values, lines, strict=True):
         panel.plot(sequence, color=scale.to_rgba(value), linewidth=1.2)
-    name_levels(panel, lines[0].shape[1], names)
+    name_levels(panel, names)
     panel.figure.colorbar(scale, ax=panel, label=f"component {component}")

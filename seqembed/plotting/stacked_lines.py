@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from seqembed.sequences.wording import counted
+
 # The distance of neighbouring features, as a multiple of their ranges.
 _DISTANCE = 1.15
 
@@ -46,31 +48,44 @@ def levels(n_features: int) -> np.ndarray:
     return _DISTANCE * np.arange(n_features)
 
 
-def name_levels(panel: Any, n_features: int, names: Sequence[str] | None) -> None:
+def name_levels(panel: Any, names: list[str] | None) -> None:
     """Write the name of each feature at its level, or what the axis shows of a single one.
 
     Parameters
     ----------
     panel : matplotlib.axes.Axes
         Shows what `stacked` returned.
-    n_features : int
-        Number of features.
-    names : sequence of str or None
-        Their names. By default they are numbered.
+    names : list of str or None
+        See `checked_names`.
     """
-    if n_features == 1:
-        panel.set_ylabel("value" if names is None else names[0])
+    if names is None:
+        panel.set_ylabel("value")
         return
-    panel.set_yticks(levels(n_features), numbered(n_features) if names is None else names)
+    if len(names) == 1:
+        panel.set_ylabel(names[0])
+        return
+    panel.set_yticks(levels(len(names)), names)
     panel.set_ylabel("value, each feature in its own range")
 
 
-def numbered(n_features: int) -> list[str]:
-    """Return names for features that have none.
+def checked_names(feature_names: Sequence[str] | None, n_features: int) -> list[str] | None:
+    """Return a name for each feature: those that were given, or numbers; None for a single one without a name.
+
+    Raises
+    ------
+    ValueError
+        For another number of names than of features.
 
     Examples
     --------
-    >>> numbered(2)
-    ['feature 0', 'feature 1']
+    >>> checked_names(None, 2), checked_names(["flow"], 1)
+    (['feature 0', 'feature 1'], ['flow'])
     """
-    return [f"feature {number}" for number in range(n_features)]
+    if feature_names is None:
+        return None if n_features == 1 else [f"feature {number}" for number in range(n_features)]
+    if len(feature_names) != n_features:
+        raise ValueError(
+            f"Got feature_names= of {counted(len(feature_names), 'name')} for {counted(n_features, 'feature')}, "
+            f"expected a name for each. Leave feature_names= out to number them."
+        )
+    return list(feature_names)

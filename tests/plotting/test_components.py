@@ -58,6 +58,17 @@ def test_data_frames_name_the_features(small, waves):
         assert [label.get_text() for label in panel.get_yticklabels()] == ["flow", "heat"]
 
 
+def test_names_that_are_given_come_first_and_one_is_the_label_of_the_axis(small, fitted, waves):
+    influence = np.zeros((3, 7, 2))
+    for panel in plot_component(fitted, waves, 0, influence=influence, feature_names=["flow", "heat"]):
+        assert [label.get_text() for label in panel.get_yticklabels()] == ["flow", "heat"]
+    with pytest.raises(ValueError, match="Got feature_names= of 1 name for 2 features, expected a name for each"):
+        plot_component(fitted, waves, 0, influence=influence, feature_names=["flow"])
+    estimator = small().fit(waves[:, :, :1])
+    _, right = plot_component(estimator, waves[:, :, :1], 0, influence=np.zeros((3, 7, 1)), feature_names=["flow"])
+    assert right.get_ylabel() == "flow"
+
+
 def test_influence_that_is_given_is_not_computed_again_and_goes_into_the_axes_that_are_given(fitted, waves):
     influence = np.arange(3 * 7 * 2.0).reshape(3, 7, 2)
     influence[2, 0, 0] = np.nan
