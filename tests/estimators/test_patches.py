@@ -38,7 +38,6 @@ def test_embeddings_depend_on_neither_padding_nor_neighbours_whatever_the_length
         np.testing.assert_allclose(autoencoder.transform(padded(ragged, padding), lengths), Z, atol=1e-6)
 
 
-@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("to_layout", [np.asarray, lambda X: X[:, :, 0], list])
 def test_results_have_the_layout_and_the_timesteps_of_the_input(in_patches, waves, to_layout):
     X = to_layout(waves)

@@ -1,3 +1,4 @@
+import functools
 from unittest import mock
 
 import keras
@@ -16,9 +17,13 @@ from seqembed.training.muon import Muon
 NETWORK = Network(n_features=1, n_components=2, hidden_units=(3,))
 
 
+def ten_sequences():
+    return np.random.default_rng(0).normal(size=(10, 4, 1)).astype(np.float32)
+
+
 @pytest.fixture
 def X():
-    return np.random.default_rng(0).normal(size=(10, 4, 1)).astype(np.float32)
+    return ten_sequences()
 
 
 class SequencesReadBy:
@@ -62,11 +67,10 @@ def test_training_lowers_the_loss(X):
     assert history["loss"][-1] < history["loss"][0]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
-@pytest.mark.usefixtures("compiled")
-def test_training_equals_stock_keras_training_on_the_same_batches(X):
-    weights, history, *_ = train(X.__getitem__, epochs=20, batch_size=10)
+@functools.cache
+def trained_by_keras(learning_rates):
+    """The weights that stock Keras layers and Keras's Muon reach, one update at each rate."""
+    X = ten_sequences()
     start = initial_weights(NETWORK, np.random.default_rng(0))
     model = build_keras_model(unscaled_model(NETWORK, start, 4))
     # By its default, Muon would leave the layer called "embedding" to Adam.
@@ -79,10 +83,19 @@ def test_training_equals_stock_keras_training_on_the_same_batches(X):
         ns_steps=3,
     )
     model.compile(muon, "mse")
-    for rate in history["learning_rate"]:
+    for rate in learning_rates:
         model.optimizer.learning_rate = rate
         model.train_on_batch(X, X)
-    trained = keras_weights(NETWORK, model)
+    return keras_weights(NETWORK, model)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
+@pytest.mark.usefixtures("compiled")
+def test_training_equals_stock_keras_training_on_the_same_batches(X):
+    weights, history, *_ = train(X.__getitem__, epochs=20, batch_size=10)
+    start = initial_weights(NETWORK, np.random.default_rng(0))
+    trained = trained_by_keras(tuple(history["learning_rate"]))
     for name, weight in weights.items():
         np.testing.assert_allclose(weight, trained[name], atol=1e-3)
     moved = max(np.abs(each - start[name]).max() for name, each in weights.items())
