@@ -93,7 +93,9 @@ def make_loss_and_gradient(
 
     def loss_and_gradient(*arrays: np.ndarray) -> tuple[float, float, np.ndarray]:
         version = compiled_version(*(array.shape for array in arrays))
-        loss, readout_loss, gradient = version(*map(tf.constant, arrays, dtypes))
+        # An argument that is left out would make TensorFlow write an error, with all values in it, at every call.
+        left_out = [None] * (len(dtypes) - len(arrays))
+        loss, readout_loss, gradient = version(*map(tf.constant, arrays, dtypes), *left_out)
         return float(loss), float(readout_loss), gradient.numpy()
 
     return loss_and_gradient

@@ -102,3 +102,22 @@ def test_padding_changes_neither_the_reconstruction_nor_the_gradient(run_layer):
         results.append([tf.where(observed, reconstruction, 0), *tape.gradient(loss, weights).values()])
     for each, other in zip(*results, strict=True):
         np.testing.assert_array_equal(each, other)
+
+
+@pytest.mark.slow
+def test_no_call_makes_tensorflow_write_its_arguments_as_text():
+    """TensorFlow tries a second way to call a function if the first fails, after an error with all values in it."""
+    network, n_timesteps = NETWORKS[0]
+    batch = draw_batch(network, n_timesteps)
+    shapes = tuple(network.weight_shapes.items())
+    compute = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=False)
+    expected = compute(*batch)
+
+    def refuse(value):
+        raise AssertionError(f"{value} was written as text")
+
+    with np.printoptions(formatter={"all": refuse}):
+        loss, *_ = compute(*batch)
+        with pytest.raises(AssertionError, match="written as text"):
+            str(batch[0])
+    assert loss == expected[0]
