@@ -40,11 +40,15 @@ Z = autoencoder.transform(train.data).astype(np.float64)
 # none shrinks to a point on one sequence: that would make copies.
 
 
+# One generator for all, or every speaker would get the same random numbers.
+random = np.random.RandomState(0)
+
+
 def fitted_mixture(vectors):
     """Fit mixtures of one to three Gaussians and return the best by BIC."""
     floor = 0.01 * vectors.var(axis=0).mean()
     mixtures = [
-        GaussianMixture(n, covariance_type="diag", reg_covar=floor, random_state=0).fit(vectors) for n in (1, 2, 3)
+        GaussianMixture(n, covariance_type="diag", reg_covar=floor, random_state=random).fit(vectors) for n in (1, 2, 3)
     ]
     return min(mixtures, key=lambda mixture: mixture.bic(vectors))
 
@@ -94,8 +98,8 @@ for name, sequences, target in (
     print(f"accuracy on real test sequences, trained on {name:34s}{accuracy:.3f}")
 
 # %%
-# Made sequences can stand in for real ones that you can't have. Most of what they lack, the reconstructions lack too:
-# the decoder makes smooth sequences. Beside the real ones, they add nothing: they were made from the same 270.
+# Made sequences can stand in for real ones that you can't have. A part of what they lack, the reconstructions lack too:
+# the decoder makes smooth sequences. Beside the real ones they don't help: they were made from the same 270.
 #
 # Are they copies?
 # ----------------
@@ -132,17 +136,19 @@ for row, (name, sequences, target) in enumerate(
         panel.set_title(f"speaker {train.target_names[speaker]}, {name}")
 for panel in panels[1, :3]:
     panel.set_xlabel("timestep")
+for panel in panels[:, 0]:
+    panel.set_ylabel("value")
 panels[0, 0].plot([], [], color="tab:blue", label=train.feature_names[0])
 panels[0, 0].plot([], [], color="tab:orange", label=train.feature_names[1])
 panels[0, 0].legend(fontsize="small")
 for panel in panels[:, 3]:
     panel.remove()
 panel = figure.add_subplot(panels[0, 3].get_gridspec()[:, 3])
-bins = np.linspace(0, max(map(np.max, nearest.values())), 40)
+bins = np.linspace(0, max(map(np.max, nearest.values())), 25)
 for name, distances in nearest.items():
     panel.hist(distances, bins, density=True, histtype="step", label=name)
-panel.set(xlabel="distance to the nearest training sequence", yticks=[], ylabel="share", title="No copies")
-panel.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.1))
+panel.set(xlabel="distance to the nearest\ntraining sequence", yticks=[], ylabel="share", title="No copies")
+panel.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.12))
 figures = Path("figures")
 figures.mkdir(exist_ok=True)
 figure.savefig(figures / "new_sequences.png", dpi=120)
