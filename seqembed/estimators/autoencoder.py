@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.base import LSTMNetworkEstimator
+from seqembed.estimators.embedding_names import EmbeddingNamesMixin
 from seqembed.estimators.saving import savable
 from seqembed.inference.compute import compute
 from seqembed.inference.inputs import Embeddings, checked_embeddings
@@ -31,7 +32,7 @@ from seqembed.training.workers import SetShape
 
 
 @savable
-class LSTMAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LSTMNetworkEstimator):
+class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimator):
     """Turn sequences into vectors, and the vectors back into sequences, with an LSTM autoencoder.
 
     The encoder reads a sequence. The state of its last layer after the last timestep is the embedding, which

@@ -6,9 +6,10 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from seqembed.estimators.embedding_names import EmbeddingNamesMixin
 from seqembed.estimators.file_checks import check_summary_attributes
 from seqembed.estimators.fitted_input import FittedInputMixin
 from seqembed.estimators.model_attributes import restored_summary
@@ -32,7 +33,7 @@ from seqembed.user_warning import warn_user
 
 
 @savable
-class SequenceSummary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedInputMixin, SavableMixin, BaseEstimator):
+class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, SavableMixin, BaseEstimator):
     """Turn sequences into vectors by statistics and fixed convolutions, in seconds and without training.
 
     1. Each feature is scaled as ``LSTMAutoencoder(scale="standard")`` scales it.
