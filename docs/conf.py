@@ -1,0 +1,59 @@
+"""How the manual is built: ``sphinx-build -W -n docs docs/_build/html``."""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+import seqembed
+
+# Figures go into files.
+matplotlib.use("Agg")
+sys.path.insert(0, str(Path(__file__).parent))
+
+project, author, copyright = "seqembed", "the seqembed developers", "the seqembed developers"
+version = release = seqembed.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5", "sg_execution_times.rst"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_title = "seqembed"
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+}
+html_copy_source = False
+templates_path = ["_templates"]
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"benchmarks|http_service|mlflow_embedder",
+    "filename_pattern": r"/plot_",
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("seqembed",),
+    "reference_url": {"seqembed": None},
+    "show_memory": False,
+    "download_all_examples": False,
+}
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
