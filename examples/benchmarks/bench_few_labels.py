@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=list(load_labelled_sets()), help="names, or paths of NAME.npz")
     parser.add_argument("--labels", type=int, nargs="+", default=[1, 5, 10, 50], help="labelled sequences of a class")
-    parser.add_argument("--weights", type=float, nargs="+", default=[0.5], help="label_weight=")
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.1], help="label_weight=")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     print(describe_machine(("tensorflow", "numpy", "scikit-learn")))

@@ -97,7 +97,7 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         are floats of which some are no whole ones. The first half of the context, or less, is then a prediction of the
         labels by ridge regression on the statistics and convolutions of a sequence. This is most of the gain from few
         labels. With labels, cross-validation has to be around the whole pipeline: an embedding that has seen the labels
-        of a test fold makes every estimate too good. 0, the default, ignores `y`; 0.3 is a good start. See
+        of a test fold makes every estimate too good. 0, the default, ignores `y`; 0.1 is a good start. See
         `seqembed.training.labels` and `seqembed.summary.label_directions`.
     epochs : int or "auto", default="auto"
         Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count

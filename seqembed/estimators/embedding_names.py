@@ -43,4 +43,5 @@ class EmbeddingNamesMixin(ClassNamePrefixFeaturesOutMixin):
         names: Any = input_features
         if names is not None and len(names) == 1 and not hasattr(self, "feature_names_in_"):
             names = None
-        return super().get_feature_names_out(names)
+        out: np.ndarray = super().get_feature_names_out(names)
+        return out
