@@ -1,5 +1,6 @@
 """How the manual is built: ``sphinx-build -W -n docs docs/_build/html``."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -43,6 +44,8 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+# Attributes of fitted estimators have no page of their own: the page of the class describes them.
+nitpick_ignore_regex = [("py:obj", r"\w+_")]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -52,8 +55,19 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("seqembed",),
     "reference_url": {"seqembed": None},
+    "nested_sections": False,
     "show_memory": False,
     "download_all_examples": False,
 }
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+
+def leave_out_methods_of_scikit_learn(app, what, name, member, skip, options):
+    """Their docstrings refer to pages of scikit-learn's manual."""
+    return skip or name == "set_output" or name == "get_metadata_routing" or bool(re.fullmatch("set_.*_request", name))
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-skip-member", leave_out_methods_of_scikit_learn)
