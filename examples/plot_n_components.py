@@ -10,8 +10,8 @@ principal components of the same number, which need no training.
 # %%
 # The data
 # --------
-# BasicMotions comes with the package. We fit on one half of its recordings and measure on the other. Whoever chooses a
-# setting by these figures has used the other half too: the accuracy to report is then that of a third part.
+# BasicMotions comes with the package. We fit on one half of its recordings and measure on the other. If you choose a
+# setting by these figures, you have used the other half too: report the accuracy on a third part.
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,7 @@ print(f"{len(X_fit)} recordings to fit on, {len(X_held_out)} held out, each {X_f
 # ------------
 # R^2 says which share of the variation can be decoded from the vectors. The accuracy of a linear classifier says how
 # easily the vectors tell kinds of sequences apart. The two need not agree. The networks here are smaller, and the fits
-# shorter, than the defaults, so that the example runs in half a minute: the curves, not their heights, are the point.
+# shorter, than the defaults, so that the example is quick: look at the form of the curves, not at their heights.
 def accuracy(Z_fit, Z_held_out):
     """Fit a linear classifier on vectors, and measure it on others."""
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -60,7 +60,7 @@ def measure_pca(n_components):
 # %%
 # n_components
 # ------------
-# PCA has at most one component less than there are recordings: its last point is at that number.
+# PCA has at most as many components as there are recordings, less one: its last point is at that number.
 sizes = [4, 8, 16, 64]
 pca_sizes = [min(size, len(X_fit) - 1) for size in sizes]
 by_size = [measure(n_components=size) for size in sizes]
@@ -91,8 +91,8 @@ figure.savefig(figures / "n_components.png", dpi=120)
 # The other settings, one at a time
 # ---------------------------------
 # All else stays at 16 components and 100 epochs. `patch_size` is the number of timesteps that the network reads at
-# once: "auto" is 10 for 100 timesteps. `context_size` is 8 of 16 by default, and 0 is the LSTM layers without a context.
-# `epochs` is the number of passes over the recordings.
+# once: "auto" is 10 for 100 timesteps. `context_size` is 8 of 16 by default, and 0 is the LSTM layers without a
+# context. `epochs` is the number of passes over the recordings.
 base = by_size[sizes.index(16)]
 knobs = {"patch_size": [5, 10, 50], "context_size": [0, 4, 8], "epochs": [20, 100, 300]}
 is_base = {"patch_size": 10, "context_size": 8, "epochs": 100}
@@ -112,7 +112,6 @@ for panel, (knob, values) in zip(panels, knobs.items(), strict=True):
 panels[0].set_ylabel("held-out recordings")
 panels[0].legend()
 figure.savefig(figures / "n_components_others.png", dpi=120)
-plt.close("all")
 
 # %%
 # A flat curve means that the default is good enough here. Differences of one or two recordings in 40 are chance: a
