@@ -1,4 +1,11 @@
+import os
+
 import hypothesis
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers of pytest-xdist share the cores: with several threads of BLAS each, they would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
