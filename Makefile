@@ -28,5 +28,5 @@ examples:
 
 # One wing, or all tests without WING. It includes the doctests.
 coverage:
-	.venv/bin/coverage run -m pytest seqembed/$(WING) tests/$(WING)
+	.venv/bin/coverage run -m pytest -n 0 seqembed/$(WING) tests/$(WING)
 	.venv/bin/coverage report $(if $(WING),--include="seqembed/$(WING)/*")

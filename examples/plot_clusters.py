@@ -103,5 +103,4 @@ for label, size, center, member in zip(typical.labels, typical.sizes, typical.ce
     )
 panels = plot_typical_sequences(typical)
 panels[0].figure.savefig(figures / "clusters_typical.png", dpi=120)
-plt.close("all")
 print(f"figures written to {figures}/: clusters_map.png, clusters_typical.png")

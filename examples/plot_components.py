@@ -66,5 +66,4 @@ for feature in by_feature.argsort()[::-1]:
     print(f"{motions.feature_names[feature]:16} {by_feature[feature] / by_feature.max():.2f} of the largest influence")
 panels = plot_component(autoencoder, motions.data, 0, influence=influence, feature_names=motions.feature_names)
 panels[0].figure.savefig(figures / "components_motions.png", dpi=120)
-plt.close("all")
 print(f"figures written to {figures}/: components_days.png, components_motions.png")

@@ -39,8 +39,8 @@ def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
     with tarfile.open(archive) as file:
         file.extractall(tmp_path, filter="data")
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    # All test files are imported, and one of their tests is run.
-    chosen = ["-q", "-p", "no:cacheprovider", "tests", "-k", "test_padding_does_not_change_the_statistics"]
+    # All test files are imported, and one of their tests is run, in one process.
+    chosen = ["-q", "-n0", "-p", "no:cacheprovider", "tests", "-k", "test_padding_does_not_change_the_statistics"]
     passed = subprocess.run([sys.executable, "-m", "pytest", *chosen], cwd=unpacked, **run)
     assert "1 passed" in passed.stdout
     for name in ("CHANGELOG.md", "README.md", "examples/plot_quickstart.py", "examples/benchmarks/TRIED.md"):

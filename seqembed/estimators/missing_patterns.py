@@ -24,7 +24,7 @@ from seqembed.sequences.collection import Sequences, check_sequences, chunks
 _MOST_PATTERNS, _FEWEST_PATTERNS, _MOST_VALUES, _N_SIMILAR = 12288, 64, 1 << 24, 200
 _PATTERNS_PER_SEQUENCE = 32
 # Numbers that describe a pattern.
-N_DESCRIPTIONS = 8
+N_DESCRIPTIONS = 9
 # Complete held-out sequences that are enough for a distribution of their errors.
 _LEAST_COMPLETE = 20
 # Keeps slopes finite where similar patterns are all the same.
@@ -96,7 +96,8 @@ class MissingPatterns(NamedTuple):
         from scipy.spatial import cKDTree
 
         n_similar = min(_N_SIMILAR, len(self.descriptions))
-        descriptions = _described(known[samples], lengths[samples])
+        # Those of earlier versions lack the last number.
+        descriptions = _described(known[samples], lengths[samples])[:, : self.descriptions.shape[1]]
         _, similar = cKDTree(self.descriptions).query(descriptions, n_similar)
         excesses = _logarithms(errors[samples])
         excesses[:, 0] -= _logarithms(self._expected(known[samples]))
@@ -123,7 +124,7 @@ class MissingPatterns(NamedTuple):
         excesses = self.excesses[similar].astype(np.float64)
         differences = self.descriptions[similar] - description
         centred = differences - differences.mean(axis=0)
-        penalty = _PENALTY * len(similar) * np.eye(N_DESCRIPTIONS)
+        penalty = _PENALTY * len(similar) * np.eye(len(description))
         slopes = np.linalg.solve(centred.T @ centred + penalty, centred.T @ (excesses - excesses.mean(axis=0)))
         return np.sort(excesses - differences @ slopes, axis=0)
 
@@ -245,9 +246,10 @@ def _logarithms(errors: np.ndarray) -> np.ndarray:
 
 
 def _drawn_pattern(n_timesteps: int, n_features: int, random: np.random.RandomState) -> np.ndarray:
-    """Draw which values are known: some at random, or all but a stretch of timesteps, but whole features, or both.
+    """Draw which values are known: some at random, or all but whole features, or all but a stretch of timesteps.
 
-    Small parts are missing more often than large ones, as in practice. Of values at random, few may be known.
+    The stretch is one of all features, or, as when a sensor fails for a while, of some. Small parts are missing more
+    often than large ones, as in practice. Of values at random, few may be known.
     """
     known = np.ones((n_timesteps, n_features), bool)
     kind, share = random.randint(6), random.uniform()
@@ -261,7 +263,10 @@ def _drawn_pattern(n_timesteps: int, n_features: int, random: np.random.RandomSt
         return known
     n_missing = min(n_timesteps - 1, 1 + int(share**2 * n_timesteps))
     start = {3: 0, 4: n_timesteps - n_missing}.get(kind, random.randint(n_timesteps - n_missing + 1))
-    known[start : start + n_missing] = False
+    features = np.arange(n_features)
+    if n_features > 1 and random.randint(3) == 0:
+        features = random.choice(n_features, random.randint(1, n_features), replace=False)
+    known[start : start + n_missing, features] = False
     return known
 
 
@@ -269,16 +274,15 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Describe patterns by numbers from 0 to 1: (n_samples, N_DESCRIPTIONS).
 
     They are the shares of missing values; of timesteps without any value, in all, in the longest stretch, at the start
-    and at the end; of features without any value; the number of known values, on a logarithmic scale; and where among
-    the features values are missing, on average.
+    and at the end; of features without any value; the number of known values, on a logarithmic scale; where among the
+    features values are missing, on average; and the share of the longest stretch of a feature, on average.
     """
     _, n_timesteps, n_features = known.shape
-    counts, timesteps = known.sum(axis=(1, 2)), np.arange(n_timesteps)
-    there = known.any(axis=2)
-    latest = np.maximum.accumulate(np.where(there, timesteps, -1), axis=1)
-    gaps = np.where(timesteps < lengths[:, np.newaxis], timesteps - latest, 0)
-    last = latest[:, -1]
-    shares = np.stack([lengths - there.sum(axis=1), gaps.max(axis=1), there.argmax(axis=1), lengths - 1 - last], axis=1)
+    counts = known.sum(axis=(1, 2))
+    there = np.asarray(known.any(axis=2))
+    last = n_timesteps - 1 - there[:, ::-1].argmax(axis=1)
+    longest = _longest_gaps(there[:, :, np.newaxis], lengths)[:, 0]
+    shares = np.stack([lengths - there.sum(axis=1), longest, there.argmax(axis=1), lengths - 1 - last], axis=1)
     by_feature = 1 - known.sum(axis=1) / lengths[:, np.newaxis]
     middle = (by_feature * np.linspace(0, 1, n_features)).sum(axis=1) / np.maximum(by_feature.sum(axis=1), _TINY)
     sizes = lengths * n_features
@@ -289,12 +293,21 @@ def _described(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
             (by_feature == 1).mean(axis=1),
             1 - np.log1p(counts) / np.log1p(sizes),
             middle,
+            _longest_gaps(known, lengths).mean(axis=1) / lengths,
         ]
     )
     described[counts == 0] = 1
     # As patterns are kept: equal ones have the same distance to the bit.
     rounded: np.ndarray = described.astype(np.float32)
     return rounded
+
+
+def _longest_gaps(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Count the timesteps of the longest stretch without a value: int array of shape (n_samples, n_features)."""
+    timesteps = np.arange(known.shape[1])[:, np.newaxis]
+    latest = np.maximum.accumulate(np.where(known, timesteps, -1), axis=1)
+    gaps: np.ndarray = np.where(timesteps < lengths[:, np.newaxis, np.newaxis], timesteps - latest, 0).max(axis=1)
+    return gaps
 
 
 def _same_rank(excess: float, excesses: np.ndarray, complete: np.ndarray) -> float:

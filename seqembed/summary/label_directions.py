@@ -41,7 +41,8 @@ def learn_label_directions(
     -------
     axes : float64 array of shape (n_numbers, n_directions)
         Their products with descriptions are predictions. Over the labelled sequences, they are not correlated with one
-        another, and the mean of their variances is 1.
+        another, and the mean of their variances is 1. There is no direction if the regression predicts labels that were
+        left out no better than their mean.
     offset : float64 array of shape (n_directions,)
         The mean predictions over the labelled sequences.
 
@@ -63,6 +64,9 @@ def learn_label_directions(
         ]
     ).astype(np.float64)
     ridge = RidgeCV(_ALPHAS).fit(numbers, targets[rows])
+    # The score is minus the mean squared error of labels that were left out, one at a time.
+    if -ridge.best_score_ >= targets[rows].var(axis=0).mean():
+        return np.empty((numbers.shape[1], 0)), np.empty(0)
     axes = ridge.coef_.reshape(-1, numbers.shape[1]).T
     predictions = numbers @ axes
     offset = predictions.mean(axis=0)
@@ -70,5 +74,5 @@ def learn_label_directions(
     n_kept = min(most, int((singular_values > _LEAST_PART * singular_values[0]).sum()))
     turned = rotation[:n_kept].T
     deviations = singular_values[:n_kept] / np.sqrt(len(rows))
-    factor = 1 / np.sqrt(np.square(deviations).mean()) if n_kept else 1.0
+    factor = 1 / np.sqrt(np.square(deviations).mean())
     return factor * axes @ turned, factor * offset @ turned

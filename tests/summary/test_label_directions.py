@@ -69,6 +69,23 @@ def test_a_number_has_one_direction(described):
     assert abs(np.corrcoef(predictions, targets[:, 0])[0, 1]) > 0.9
 
 
+@pytest.mark.parametrize("n_labels", [12, 60])
+def test_labels_that_sequences_do_not_tell_have_no_direction(described, n_labels):
+    sequences, description, _, _ = described
+    by_chance = np.random.default_rng(3).integers(0, 3, 60)
+    targets = indicators(by_chance, np.arange(60) < n_labels)
+    axes, offset = learn_label_directions(description, sequences, targets, most=4, largest=CLIP)
+    assert (axes.shape[1], offset.shape) == (0, (0,))
+    plain, labelled = learn_summary(sequences, 8, 30), learn_summary(sequences, 8, 30, targets)
+    np.testing.assert_array_equal(labelled.axes, plain.axes)
+
+
+def test_one_label_of_each_class_has_no_direction(described):
+    sequences, description, _, classes = described
+    targets = indicators(classes, np.arange(60) < 3)
+    assert learn_label_directions(description, sequences, targets, most=4, largest=CLIP)[0].shape[1] == 0
+
+
 def test_a_summary_begins_with_the_predictions_and_has_principal_components_for_the_rest(described):
     sequences, _, _, classes = described
     targets = indicators(classes, np.arange(60) < 24)
