@@ -71,8 +71,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. If values are
         missing, the encoder reads each sequence without some more of them, and the network learns to estimate them, see
         `seqembed.training.augmentation.with_hidden_values`. With False, the training sequences are reconstructed better
-        and others usually worse. Use False to find rare events. "auto" is True here, and False in `LSTMReconstructor`, which
-        serves rare events alone.
+        and others usually worse. Use False to find rare events. "auto" is True here, and False in `LSTMReconstructor`,
+        which serves rare events alone.
     context_size : int or "auto", default="auto"
         Numbers of the context: components of the summary of a sequence, see `SequenceSummary`, which the last encoder
         layer reads at every step. A network can't learn from hundreds of sequences what the summary computes. "auto" is
