@@ -13,7 +13,6 @@ choose the number of clusters without them too, and use them only at the end, to
 # Recordings of four activities, and waves of four shapes. Each wave starts somewhere else.
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA

@@ -13,7 +13,6 @@ when it moves? An autoencoder answers both: its encoder has derivatives, and its
 # the cold one. The autoencoder does not know of which.
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from seqembed import LSTMAutoencoder

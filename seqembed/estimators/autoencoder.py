@@ -71,8 +71,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         faster or slower. `seqembed.training.augmentation.keeps_time` decides which, from the data. If values are
         missing, the encoder reads each sequence without some more of them, and the network learns to estimate them, see
         `seqembed.training.augmentation.with_hidden_values`. With False, the training sequences are reconstructed better
-        and others worse. Use False to find rare events. "auto" is True here, and False in `LSTMReconstructor`, which
-        serves rare events alone.
+        and others usually worse. Use False to find rare events. "auto" is True here, and False in `LSTMReconstructor`,
+        which serves rare events alone.
     context_size : int or "auto", default="auto"
         Numbers of the context: components of the summary of a sequence, see `SequenceSummary`, which the last encoder
         layer reads at every step. A network can't learn from hundreds of sequences what the summary computes. "auto" is
@@ -100,10 +100,10 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         of a test fold makes every estimate too good. 0, the default, ignores `y`; 0.1 is a good start. See
         `seqembed.training.labels` and `seqembed.summary.label_directions`.
     epochs : int or "auto", default="auto"
-        Passes over the training data. "auto" makes 1,000 updates if an epoch has up to 50 of them, since updates count
-        and small sets need more passes. For larger sets, the number of updates grows as the square root of those of an
-        epoch: 40,000 sequences get six passes. In patches, which make updates cheap, there are twice as many, in at
-        most 1,000 epochs. With a shortcut, 500 updates are enough, in patches or not, in at most 500 epochs.
+        Passes over the training data. "auto" makes 500 updates if an epoch has up to 50 of them, in at most 500 epochs:
+        updates count, and small sets need more passes. For larger sets, the number of updates grows as the square root
+        of those of an epoch. Without a shortcut there are twice as many, in at most 1,000 epochs, and in patches, which
+        make updates cheap, four times as many. `count_epochs` says how many epochs that is.
     batch_size : int or "auto", default="auto"
         Largest number of sequences in an update. Batches are made equally large, so that none is small. "auto" is a
         quarter of the data, at least 16 and at most 64; for patches of several timesteps it is 64.

@@ -226,8 +226,8 @@ class FittedNetworkMixin(FittedInputMixin):
         Raises
         ------
         ValueError
-            If the model has none of the layers, or a weight of another shape, or one that is not finite. The estimator
-            stays as it was.
+            If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another
+            shape or is not finite. The estimator stays as it was.
 
         Examples
         --------

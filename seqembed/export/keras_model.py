@@ -94,14 +94,18 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
     Raises
     ------
     ValueError
-        If the model has none of the layers, if a weight has another shape, or is not finite.
+        If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another shape
+        or is not finite.
     """
     present = {layer.name: layer for layer in model.layers}
     expected = _weight_names(network)
-    if not set(expected) & set(present):
+    whole, found = set(expected), set(expected) & set(present)
+    encoder = {_name(network, layer) for layer in network.encoder} if network.bottleneck else whole
+    # Weights of a layer that was given another name would stay as they were, without a word.
+    if not found or found not in (whole, encoder, whole - encoder):
         raise ValueError(
-            f"Got a Keras model with the layers {', '.join(present)[:200]}, expected those of to_keras: "
-            f"{', '.join(expected)}."
+            f"Got a Keras model with the layers {', '.join(present)[:200]}, expected those of to_keras, all of the "
+            f"network, of its encoder or of its decoder: {', '.join(expected)}."
         )
     read = dict(weights)
     for layer in expected:

@@ -22,7 +22,7 @@ def plot_map(
     labels: npt.ArrayLike | None = None,
     *,
     method: Literal["pca", "umap"] = "pca",
-    axes: Any = None,
+    ax: Any = None,
     random_state: int | None = None,
 ) -> Any:
     """Draw embeddings as points in two dimensions.
@@ -39,14 +39,14 @@ def plot_map(
         everywhere, and the axes say how much of the variance they show. "umap" keeps neighbours together. It shows
         groups that principal components lay over one another, but neither distances between groups nor their sizes mean
         much.
-    axes : matplotlib.axes.Axes, default=None
+    ax : matplotlib.axes.Axes, default=None
         Where to draw. By default the axes of a new figure.
     random_state : int or None, default=None
         Makes a map by UMAP repeat. PCA needs none.
 
     Returns
     -------
-    axes : matplotlib.axes.Axes
+    ax : matplotlib.axes.Axes
         With a collection of points for each label.
 
     Raises
@@ -85,11 +85,11 @@ def plot_map(
     else:
         umap = import_extra("umap", extra="maps")
         points, (across, up) = umap.UMAP(random_state=random_state).fit_transform(embeddings), ("UMAP 1", "UMAP 2")
-    if axes is None:
-        _, axes = pyplot.subplots(figsize=(7, 5.5), layout="constrained")
-    _draw_points(axes, points, own)
-    axes.set(xlabel=across, ylabel=up)
-    return axes
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=(7, 5.5), layout="constrained")
+    _draw_points(ax, points, own)
+    ax.set(xlabel=across, ylabel=up)
+    return ax
 
 
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:

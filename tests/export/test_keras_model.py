@@ -140,6 +140,16 @@ def test_weights_of_an_encoder_leave_the_decoder_as_it_was(waves):
     assert autoencoder.weights_["decoder_1/bias"] is decoder_bias
 
 
+def test_a_layer_that_was_given_another_name_is_not_left_out_without_a_word(waves):
+    autoencoder = small(waves, shortcut_size=0)
+    encoder = autoencoder.to_keras("encoder")
+    first = encoder.get_layer("encoder_1")
+    renamed = keras.Sequential([keras.Input((7, 2)), type(first).from_config(first.get_config())])
+    assert renamed.layers[0].name == "encoder_1"
+    with pytest.raises(ValueError, match="all of the network, of its encoder or of its decoder"):
+        autoencoder.set_keras_weights(renamed)
+
+
 def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
     autoencoder = small(waves)
     before = autoencoder.weights_

@@ -57,7 +57,7 @@ def test_many_numbers_get_a_bar_of_colours():
 
 
 def test_embeddings_that_are_all_the_same_are_one_point():
-    panel = plot_map(np.ones((3, 2)), axes=pyplot.subplots()[1])
+    panel = plot_map(np.ones((3, 2)), ax=pyplot.subplots()[1])
     np.testing.assert_array_equal(drawn_points(panel), np.zeros((3, 2)))
     assert "0 % of the variance" in panel.get_xlabel()
 
