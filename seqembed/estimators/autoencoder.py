@@ -95,7 +95,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         or numbers. Its squared error, standardised so that the means of the labels get 1, times this weight and the
         variance of the sequences, joins the loss. -1 (of classes), NaN and None mark sequences without a label. Numbers
         are floats of which some are no whole ones. The first half of the context, or less, is then a prediction of the
-        labels by ridge regression on the statistics and convolutions of a sequence. This is most of the gain from few
+        labels by ridge regression on the statistics and convolutions of a sequence, if that predicts labels that were
+        left out. (A network that goes on by `warm_start` keeps its context.) This is most of the gain from few
         labels. With labels, cross-validation has to be around the whole pipeline: an embedding that has seen the labels
         of a test fold makes every estimate too good. 0, the default, ignores `y`; 0.1 is a good start. See
         `seqembed.training.labels` and `seqembed.summary.label_directions`.

@@ -35,7 +35,7 @@ from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
-from seqembed.training.labels import GivenLabels, LabelCode, Labels, learn_label_code
+from seqembed.training.labels import GivenLabels, LabelCode, Labels, joint_labels, learn_label_code
 from seqembed.training.loop import train
 from seqembed.training.one_pass import StreamState, train_one_pass
 from seqembed.training.recipe import Recipe, auto_batch_size, auto_epochs, auto_learning_rate, auto_patch_size
@@ -144,7 +144,9 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         ------
         ValueError
             For a parameter out of its range, sequences that `seqembed.sequences.collection.check_sequences` refuses,
-            lengths beside batches, workers whose sequences have other features, and a checkpoint of another fit.
+            labels that `seqembed.training.labels.read_labels` refuses or that tell nothing, weights that
+            `seqembed.sequences.sample_weight.checked_weights` refuses, lengths beside batches, workers whose sequences
+            have other features, and a checkpoint of another fit.
         FloatingPointError
             If the loss still explodes after four reductions of the learning rate.
         ConnectionError
@@ -161,9 +163,13 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
 
         Notes
         -----
-        Weights multiply the errors of sequences. Only their ratios matter. They don't change how features are scaled,
-        and what is computed and not trained (context, shortcut, statistics of the readout): those are of all sequences
-        whose weight is not 0. Sequences of weight 0 are left out of everything, "auto" included.
+        Weights multiply the errors of sequences, and those of a mixture of two are multiplied with one another: then a
+        weight of 2 has the effect of the sequence twice, on average. Only ratios matter. Weights don't change how
+        features are scaled, and what is computed and not trained (context, shortcut, statistics of the readout): those
+        are of all sequences whose weight is not 0. Sequences of weight 0 are left out of everything, "auto" included.
+
+        Labels of sequences that are held back don't join the loss, but the context and the scale of labels are learned
+        from all. A worker may have no label, or labels of some classes. The context is learned from those of worker 0.
 
         Several workers make the same updates: in each, the gradients of all are summed, weighted by the values that are
         not missing. `batch_size` and "auto" count the sequences of all workers. For small batches, the all-reduce takes
@@ -178,13 +184,13 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
             for hint in layout_hints(sequences):
                 warn_user(hint)
-            common = common_settings(self, sequences) | {
-                "classes of y": given_labels and given_labels.classes,
-                "use of sample_weight": weights is not None,
-            }
+            common = common_settings(self, sequences) | {"use of sample_weight": weights is not None}
             shape = joint_shape(sequences.lengths, common, workers)
+            if weights is not None:
+                weights = weights / workers.all_gather([weights.max()]).max()
             labels = None
             if given_labels is not None:
+                given_labels = joint_labels(given_labels, workers)
                 labels = learn_label_code(given_labels, workers).encode(given_labels, len(sequences))
             random = new_generator(self.random_state)
             start = self._start(sequences, shape, labels, random, go_on=self.warm_start, workers=workers)
@@ -210,7 +216,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             except FloatingPointError:
                 kept.remove()
                 raise
-            message = ending_message(result, recipe) or level_message(result, scaled, workers)
+            message = ending_message(result, recipe) or level_message(result, scaled, workers, weights)
         fitted = {
             "model_": replace(start, weights=result.weights),
             "history_": result.history,
@@ -248,12 +254,13 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
             Sequences as given to `fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels, for an `LSTMAutoencoder` with a `label_weight`. The first call must have a label of each class;
-            later calls may have none. Otherwise ignored.
+            Labels, for an `LSTMAutoencoder` with a `label_weight`. The first call, also the first one after a `fit`,
+            must have a label of each class; later calls may have none. Otherwise ignored.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
         sample_weight : array-like of shape (n_samples,), default=None
-            How much each of these sequences counts, see `fit`. Only their ratios matter, within one call.
+            How much each of these sequences counts, see `fit`. Only ratios within one call matter. Likewise, the labels
+            of a call count together as much as those of another call, however few they are.
 
         Returns
         -------
@@ -263,7 +270,8 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         Raises
         ------
         ValueError
-            For sequences of another shape than the first ones.
+            For sequences of another shape than the first ones, a label that is none of the first classes, labels in a
+            stream that began without them, and weights that `fit` refuses.
         FloatingPointError
             When the loss is no longer finite. The estimator stays as it was.
 
@@ -292,7 +300,13 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         given_labels = self._given_labels(y, len(given), code)
         sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
         if code is None and given_labels is not None:
+            if state.moments is not None:
+                raise ValueError(
+                    f"Got label_weight={self.label_weight} for a stream that began without labels, expected 0. Begin "
+                    f"a new one with sklearn.base.clone(estimator), or call fit."
+                )
             code = learn_label_code(given_labels)
+        weights = None if weights is None else weights / weights.max()
         labels = None if code is None else code.encode(given_labels, len(sequences))
         # A pass writes into no other part of the state.
         state = state._replace(random=copy.deepcopy(state.random), label_code=code)

@@ -98,4 +98,4 @@ def _epochs(estimator: Any) -> str:
 
 def _last_and_lowest(losses: list[float]) -> str:
     lowest = min((loss for loss in losses if math.isfinite(loss)), default=math.nan)
-    return f"{losses[-1]:.4g} in the last epoch, {lowest:.4g} in the best"
+    return f"{losses[-1]:.4g} in the last epoch, {lowest:.4g} at the lowest"

@@ -123,7 +123,7 @@ def check_component(component: int, n_components: int) -> None:
     --------
     >>> check_component(3, n_components=4)
     """
-    if not isinstance(component, Integral) or not 0 <= component < n_components:
+    if isinstance(component, bool) or not isinstance(component, Integral) or not 0 <= component < n_components:
         raise ValueError(
             f"Got component={component!r}, expected an integer from 0 to {n_components - 1}, since the embedding has "
             f"n_components={n_components}. Use component=0."

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from seqembed.inspection.inputs import decode, embed, fitted_input, fitted_model
 from seqembed.inspection.traversal import nearest_row
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.containers import SequencesLike, as_array
+from seqembed.sequences.containers import SequencesLike, is_missing
+from seqembed.sequences.labels import as_labels
 from seqembed.sequences.wording import counted
 
 if TYPE_CHECKING:
@@ -131,13 +132,13 @@ def _as_given(sequences: Sequences, row: int) -> np.ndarray:
 
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     """Return one label for each sequence, at least one of which is not that of noise."""
-    own = as_array(labels)
+    own = as_labels(labels)
     if own.ndim != 1 or len(own) != n_samples:
         raise ValueError(
             f"Got labels= of shape {own.shape} for {counted(n_samples, 'sequence')}, expected one label for each. Pass "
             f"what fit_predict of a clusterer returned for the same sequences."
         )
-    missing = np.flatnonzero(own != own)
+    missing = np.flatnonzero([is_missing(label) for label in own.tolist()])
     if len(missing):
         raise ValueError(
             f"Got labels= with NaN for sequence {missing[0]}, expected a label for each sequence. Mark sequences of no "

@@ -62,15 +62,16 @@ def plot_typical_sequences(
             f"Got axes= of {counted(len(panels), 'panel')} for {counted(n_clusters, 'cluster')}, expected one for "
             f"each. Leave axes= out for a new figure."
         )
+    handles = []
     for number, panel in enumerate(panels):
-        panel.plot(lines[number], color="0.6", linewidth=2)
-        panel.plot(lines[n_clusters + number], color="tab:blue", linewidth=1.2)
+        member, *_ = panel.plot(lines[number], color="0.6", linewidth=2)
+        center, *_ = panel.plot(lines[n_clusters + number], color="tab:blue", linewidth=1.2)
+        handles = [member, center]
         panel.set_title(f"cluster {typical.labels[number]}: {counted(int(typical.sizes[number]), 'sequence')}")
     for panel in named:
         name_levels(panel, names)
     for panel in counting:
         panel.set_xlabel("timestep")
-    handles = [panels[0].lines[0], panels[0].lines[n_features]]
     panels[0].figure.legend(handles, ["nearest member", "decoded centre"], loc="outside upper right", ncols=2)
     return panels
 

@@ -11,7 +11,7 @@ from seqembed.extras import import_extra
 
 _MEANINGS = {
     "loss": ": training sequences",
-    "readout_loss": ": added to it by the second task",
+    "readout_loss": ": added to it by other tasks",
     "val_loss": ": held-back sequences",
 }
 # A line of so few points also shows them: a single one would be invisible.

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import NOISE
-from seqembed.sequences.containers import as_array, as_numbers
+from seqembed.sequences.containers import as_numbers, is_missing
+from seqembed.sequences.labels import as_labels
 from seqembed.sequences.wording import counted
 
 _METHODS = ("pca", "umap")
@@ -93,15 +94,16 @@ def plot_map(
 
 
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
-    own = as_array(labels)
+    own = as_labels(labels)
     if own.ndim != 1 or len(own) != n_samples:
         raise ValueError(
             f"Got labels= of shape {own.shape} for {counted(n_samples, 'embedding')}, expected one label for each. "
             f"Pass what fit_predict of a clusterer returned for them."
         )
-    if own.dtype.kind not in "biuf" and len(np.unique(own)) > _MOST_NAMED:
+    n_labels = len(set(own.tolist()))
+    if own.dtype.kind not in "biuf" and n_labels > _MOST_NAMED:
         raise ValueError(
-            f"Got labels= of {len(np.unique(own))} different texts, expected at most {_MOST_NAMED}, or numbers. Join "
+            f"Got labels= of {n_labels} different texts, expected at most {_MOST_NAMED}, or numbers. Join "
             f"rare ones, or pass numbers: np.unique(labels, return_inverse=True)[1]."
         )
     return own
@@ -123,11 +125,14 @@ def _draw_points(panel: Any, points: np.ndarray, labels: np.ndarray | None) -> N
         panel.scatter(*points.T, s=size)
         return
     is_noise = labels == NOISE
-    if is_noise.any():
-        panel.scatter(*points[is_noise].T, s=size, color="0.75", label="noise")
-    found = np.unique(labels[~is_noise])
+    is_missing_label = np.array([is_missing(label) for label in labels.tolist()])
+    for chosen, color, name in ((is_noise, "0.75", "noise"), (is_missing_label, "0.9", "no label")):
+        if chosen.any():
+            panel.scatter(*points[chosen].T, s=size, color=color, label=name)
+    known = ~(is_noise | is_missing_label)
+    found = np.unique(labels[known])
     if len(found) > _MOST_NAMED:
-        drawn = panel.scatter(*points[~is_noise].T, s=size, c=labels[~is_noise], cmap="viridis")
+        drawn = panel.scatter(*points[known].T, s=size, c=labels[known], cmap="viridis")
         panel.figure.colorbar(drawn, ax=panel, label="label")
         return
     cycle = import_extra("matplotlib", extra="plot").colormaps["tab10" if len(found) <= 10 else "tab20"]

@@ -13,6 +13,19 @@ from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
 
+def as_labels(labels: npt.ArrayLike) -> np.ndarray:
+    """Convert labels to an array, in which a missing one does not become text.
+
+    Examples
+    --------
+    >>> as_labels(["walk", None, -1])
+    array(['walk', None, -1], dtype=object)
+    """
+    # NumPy would make text of all values of a list that holds some.
+    is_mixed = isinstance(labels, (list, tuple)) and len({type(label) for label in labels}) > 1
+    return np.array(labels, object) if is_mixed else as_array(labels)
+
+
 def rare_label(labels: Iterable[Any]) -> int | None:
     """Find the label that marks a rare event.
 

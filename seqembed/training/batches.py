@@ -104,6 +104,8 @@ class TrainingBatches:
         Number of training sequences of all workers.
     n_updates : int
         Number of updates of an epoch.
+    labelled_share : float
+        Weighted share of the training sequences of all workers whose label is known.
 
     Examples
     --------
@@ -154,16 +156,15 @@ class TrainingBatches:
         # Without missing values, there is nothing to learn to estimate.
         self._hide = with_hidden_values if recipe.augment and not sequences.sequences.complete else None
         if sample_weight is not None:
-            # On average, a timestep counts as much as without weights.
-            lengths = sequences.lengths[rows]
-            sums = np.array([(lengths * sample_weight[rows]).sum(), lengths.sum()])
-            weighted, n_timesteps_of_all = workers.all_reduce(sums)
-            sample_weight = (sample_weight * (n_timesteps_of_all / weighted)).astype(np.float32)
+            # On average, a sequence counts as much as without weights.
+            total = workers.all_reduce(sample_weight[rows].sum(keepdims=True))[0]
+            sample_weight = (sample_weight * (self.n_sequences / total)).astype(np.float32)
         self._sample_weight = sample_weight
-        self._labels, self._labelled_share = labels, 0.0
+        self._labels, self.labelled_share = labels, 0.0
         if labels is not None:
             known = labels.known[rows, 0] * (1 if sample_weight is None else sample_weight[rows])
-            self._labelled_share = workers.all_reduce(known.sum(dtype=np.float64, keepdims=True))[0] / self.n_sequences
+            n_labelled = workers.all_reduce(known.sum(dtype=np.float64, keepdims=True))[0]
+            self.labelled_share = float(n_labelled / self.n_sequences)
         if readout is None and (recipe.readout_weight or labels is not None):
             with one_blas_thread():
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
@@ -260,17 +261,12 @@ class TrainingBatches:
         batch = self._sequences.read(filled, bucket.n_timesteps)
         varied = self._vary(batch, random, self._sequences.means)
         batch, contexts = varied.batch, varied.mix(self._contexts[filled])
-        targets, n_targets = None, 0.0
+        targets = None
         if self.readout is not None:
             labels = None if self._labels is None else self._labels.of_batch(filled, varied)
             targets = self.readout.targets(batch, contexts, labels, len(rows), self._pool)
-            n_targets = targets.weight[:, : len(self.readout.means)].sum(dtype=np.float64)
-        counts = np.array([len(rows), batch.mask[: len(rows)].sum(), n_targets], np.float32)
-        weights = None
-        if self._sample_weight is not None:
-            # A pair of sequences that are mixed is as frequent as if both were repeated.
-            own = self._sample_weight[filled]
-            weights = np.where(varied.shares < 1, own * own[varied.partners], own)
+        weights = self._weights(bucket.rows, filled, len(rows), varied)
+        counts = self._counts(len(rows), batch, targets, weights)
         if contexts.shape[1]:
             contexts = contexts + self._noise * random.standard_normal(contexts.shape, np.float32)
         inputs = None if self._hide is None else self._hide(batch, random, self._sequences.means)
@@ -280,20 +276,40 @@ class TrainingBatches:
             components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, read) @ self._projection)
         return _PreparedBatch(number, batch, weights, inputs, targets, contexts, components, counts)
 
+    def _weights(self, bucket_rows: np.ndarray, filled: np.ndarray, n_sequences: int, varied: Varied) -> np.ndarray:
+        """Return how much each sequence of a batch counts: those that only fill it do not."""
+        weights = np.ones(len(filled), np.float32)
+        if self._sample_weight is not None:
+            own = self._sample_weight[filled]
+            # A pair that is mixed is as frequent as if both were repeated in the batches of their bucket.
+            pairs = own * own[varied.partners] / self._sample_weight[bucket_rows].mean()
+            weights = np.where(varied.shares < 1, pairs, own)
+        weights[n_sequences:] = 0
+        return weights
+
+    def _counts(self, n_sequences: int, batch: Batch, targets: Targets | None, weights: np.ndarray) -> np.ndarray:
+        """Count the sequences of a batch, and sum the weights of sequences, of known values and of known statistics."""
+        n_values = batch.mask.sum(axis=(1, 2))
+        n_statistics = np.zeros(len(weights))
+        if targets is not None and self.readout is not None:
+            n_statistics = targets.weight[:, : len(self.readout.means)].sum(axis=1, dtype=np.float64)
+        weighted = [weights.sum(), (n_values * weights).sum(), (n_statistics * weights).sum()]
+        return np.array([n_sequences, *weighted], np.float32)
+
     def _gradient(
         self, parameters: np.ndarray, prepared: _PreparedBatch, counts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute the gradient of a batch and its two losses, as shares of those of all workers."""
-        (n_sequences, *_), (n_all_sequences, n_values, n_targets) = prepared.counts, counts
+        n_sequences, weight_of_all, n_values, n_statistics = counts
         batch, targets = prepared.batch, prepared.targets
-        weight = value_weight(batch.mask, int(n_sequences), n_values)
+        # Of a batch of heavy sequences, the whole loss is larger.
+        heaviness = weight_of_all / n_sequences
+        weights = prepared.weights * np.float32(heaviness)
+        weight = value_weight(batch.mask, weights, n_values)
         if targets is not None and self.readout is not None:
-            n_labelled = n_all_sequences * self._labelled_share
-            targets = self.readout.weighted(targets, n_all_sequences, n_targets, n_labelled)
-        if prepared.weights is not None:
-            weight *= prepared.weights[:, np.newaxis, np.newaxis]
-            if targets is not None:
-                targets = targets._replace(weight=targets.weight * prepared.weights[:, np.newaxis])
+            n_labelled = n_sequences * self.labelled_share
+            targets = self.readout.weighted(targets, weight_of_all, n_statistics, n_labelled, heaviness)
+            targets = targets._replace(weight=targets.weight * prepared.weights[:, np.newaxis])
         loss, readout_loss, gradient = self._gradients[prepared.bucket](
             parameters,
             batch.values,
@@ -316,8 +332,8 @@ class _PreparedBatch(NamedTuple):
         Number of its bucket.
     batch : Batch
         Varied sequences.
-    weights : float32 array of shape (n_samples,) or None
-        How much each sequence counts. None if all count alike.
+    weights : float32 array of shape (n_samples,)
+        How much each sequence counts. 0 for those that only fill the batch.
     inputs : float32 array of the shape of their values, or None
         What the encoder reads: the sequences without values that are hidden from it. None if none are.
     targets : Targets or None
@@ -326,14 +342,15 @@ class _PreparedBatch(NamedTuple):
         What the encoder reads beside the sequences: their contexts with noise.
     components : float32 array of shape (n_samples, shortcut_size) or None
         Those of the sequences. None without a shortcut.
-    counts : float32 array of shape (3,)
-        Numbers of sequences, known values and known targets that count. float32 counts up to 16 million exactly, and
-        the shares of larger batches to seven digits.
+    counts : float32 array of shape (4,)
+        The number of sequences that count, and the sums of the weights of these sequences, of their known values and of
+        their known statistics. float32 counts up to 16 million exactly, and the shares of larger batches to seven
+        digits.
     """
 
     bucket: int
     batch: Batch
-    weights: np.ndarray | None
+    weights: np.ndarray
     inputs: np.ndarray | None
     targets: Targets | None
     contexts: np.ndarray
@@ -384,17 +401,17 @@ def _all_contexts(model: TrainedModel, sequences: ScaledSequences, rows: np.ndar
     return contexts
 
 
-def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndarray:
-    """Give equal weights to the known values of the first sequences, and 0 to all others.
+def value_weight(mask: np.ndarray, weights: np.ndarray, n_values: float) -> np.ndarray:
+    """Give the known values of a sequence its weight, and 0 to all others.
 
     Parameters
     ----------
     mask : bool array of shape (n_samples, n_timesteps, n_features)
         Which values are known.
-    n_sequences : int
-        Number of sequences that count. The sequences after them only fill the batch.
+    weights : float32 array of shape (n_samples,)
+        How much each sequence counts.
     n_values : float
-        Number of known values of all workers. The weights of all workers sum to 1.
+        The sum of the weights of the known values of all workers. If it is that of `weights`, the result sums to 1.
 
     Returns
     -------
@@ -404,9 +421,8 @@ def value_weight(mask: np.ndarray, n_sequences: int, n_values: float) -> np.ndar
     Examples
     --------
     >>> import numpy as np
-    >>> value_weight(np.array([[[True], [False]], [[True], [True]]]), n_sequences=1, n_values=1).ravel()
+    >>> value_weight(np.array([[[True], [False]], [[True], [True]]]), np.float32([1, 0]), n_values=1).ravel()
     array([1., 0., 0., 0.], dtype=float32)
     """
-    weight = mask.astype(np.float32)
-    weight[n_sequences:] = 0
-    return np.divide(weight, np.float32(n_values))
+    weight: np.ndarray = mask * weights[:, np.newaxis, np.newaxis] / np.float32(n_values)
+    return weight

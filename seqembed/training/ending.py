@@ -85,7 +85,9 @@ def ending_message(result: TrainingResult, recipe: Recipe) -> str | None:
     return None
 
 
-def level_message(result: TrainingResult, sequences: ScaledSequences, workers: Workers) -> str | None:
+def level_message(
+    result: TrainingResult, sequences: ScaledSequences, workers: Workers, sample_weight: np.ndarray | None = None
+) -> str | None:
     """Describe a loss that is far above the variance of the sequences.
 
     Parameters
@@ -96,6 +98,8 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
         The sequences of this worker.
     workers : Workers
         All workers. Either all of them call this function, or none does.
+    sample_weight : float64 array of shape (n_samples,), default=None
+        How much each sequence counts. By default all count alike.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
     """
     if result.best_loss <= _LEAST_LOSS:
         return None
-    variance = loss_of_means(sequences, workers)
+    variance = loss_of_means(sequences, workers, sample_weight)
     if result.best_loss <= _LARGEST_SHARE_OF_VARIANCE * variance:
         return None
     return (
@@ -114,7 +118,8 @@ def level_message(result: TrainingResult, sequences: ScaledSequences, workers: W
     )
 
 
-def loss_of_means(sequences: ScaledSequences, workers: Workers) -> float:
-    """Compute the loss of the means of the features, over all sequences of all workers."""
-    squares, n_values = workers.all_reduce(sequences.squares().sum(axis=0))
+def loss_of_means(sequences: ScaledSequences, workers: Workers, sample_weight: np.ndarray | None = None) -> float:
+    """Compute the loss of the means of the features, over all sequences of all workers, weighted as in training."""
+    sums = sequences.squares() if sample_weight is None else sequences.squares() * sample_weight[:, np.newaxis]
+    squares, n_values = workers.all_reduce(sums.sum(axis=0))
     return float(squares / n_values)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.multiclass import type_of_target
 
-from seqembed.sequences.containers import as_array, is_missing
+from seqembed.sequences.containers import is_missing
+from seqembed.sequences.labels import as_labels
 from seqembed.sequences.wording import counted
 from seqembed.training.augmentation import Varied
 from seqembed.training.workers import ALONE, Workers
 
 # scikit-learn's mark of a sequence of unknown class.
 _UNLABELLED = -1
+# Standardised numbers beyond this are clipped: a single one must not decide what is learned.
+_LARGEST_NUMBER = 10
+# Squares of larger numbers are not finite. A variance that is a smaller part of the squares is rounding error.
+_LARGEST_LABEL, _LEAST_VARIANCE = 1e150, 1e-14
+# What files can hold.
+_TYPES = (str, bool, int, float)
 
 
 class GivenLabels(NamedTuple):
@@ -110,7 +118,10 @@ class LabelCode(NamedTuple):
         values, known = np.zeros((n_samples, len(self.means)), np.float32), np.zeros((n_samples, 1), np.float32)
         if given is not None:
             known[given.known] = 1
-            values[given.known] = (_numbers(given, self.classes) - self.means) / self.scale
+            numbers = (_numbers(given, self.classes) - self.means) / self.scale
+            values[given.known] = (
+                np.clip(numbers, -_LARGEST_NUMBER, _LARGEST_NUMBER) if self.classes is None else numbers
+            )
         return Labels(values, known)
 
 
@@ -121,7 +132,8 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     ----------
     y : array-like of shape (n_samples,)
         Classes (integers, text, truth values), with -1, NaN or None for an unknown one. Or numbers to predict, with NaN
-        for an unknown one: numbers are floats of which some are no whole ones.
+        for an unknown one: numbers are floats of which some are no whole ones. Floats that are all whole ones are
+        classes.
     n_samples : int
         Number of sequences.
     as_numbers : bool, default=None
@@ -135,7 +147,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     Raises
     ------
     ValueError
-        For labels of another shape, none that is known, text in place of numbers, and values that can't be sorted.
+        For labels of another shape or of other types, values that can't be sorted, and infinite numbers.
 
     Examples
     --------
@@ -147,7 +159,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     remedy = "Pass y=, with -1 or NaN for a sequence without a label, or use label_weight=0.0."
     if y is None:
         raise ValueError(f"Got label_weight= above 0 and no y=, expected a label for each sequence. {remedy}")
-    labels = as_array(y)
+    labels = as_labels(y)
     if labels.shape != (n_samples,):
         raise ValueError(
             f"Got y= of shape {labels.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an "
@@ -156,12 +168,17 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     values = labels.tolist()
     known = np.array([not is_missing(value) for value in values])
     present = [value for value, is_known in zip(values, known, strict=True) if is_known]
+    other = next((value for value in present if _is_no_label(value)), None)
+    if other is not None:
+        raise ValueError(
+            f"Got y= with {other!r:.50}, expected text, truth values, integers of 64 bits or finite numbers. Pass "
+            f"y.astype(str) if they are classes."
+        )
     if as_numbers is None:
         as_numbers = bool(present) and type_of_target(np.array(present)) == "continuous"
     if as_numbers:
         return GivenLabels(values, known, None)
-    # A bool equals no mark, although True - 2 would.
-    known &= np.array([value != _UNLABELLED for value in values])
+    known = np.array([bool(is_known and value != _UNLABELLED) for value, is_known in zip(values, known, strict=True)])
     try:
         classes = tuple(sorted({value for value, is_known in zip(values, known, strict=True) if is_known}))
     except TypeError as error:
@@ -169,6 +186,47 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
             f"Got y= with labels of several types, expected one type: {error}. Pass y.astype(str)."
         ) from error
     return GivenLabels(values, known, classes)
+
+
+def _is_no_label(value: Any) -> bool:
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return True
+    return type(value) not in _TYPES or (isinstance(value, float) and abs(value) > _LARGEST_LABEL)
+
+
+def joint_labels(given: GivenLabels, workers: Workers) -> GivenLabels:
+    """Give the labels of a worker the classes of all workers.
+
+    Parameters
+    ----------
+    given : GivenLabels
+        Those of this worker. It may have no label.
+    workers : Workers
+        All of them. Each gets the same classes.
+
+    Returns
+    -------
+    labels : GivenLabels
+        Numbers to predict, if they are that for any worker.
+
+    Raises
+    ------
+    ValueError
+        For classes of several types.
+    """
+    if workers.size == 1:
+        return given
+    own = json.dumps(given.classes).encode()
+    sizes = workers.all_gather([len(own)]).astype(int)[:, 0]
+    padded = np.frombuffer(own.ljust(sizes.max()), np.uint8)
+    classes_of_all = [json.loads(bytes(row)) for row in workers.all_gather(padded).astype(np.uint8)]
+    if any(classes is None for classes in classes_of_all):
+        return given._replace(known=np.array([not is_missing(value) for value in given.values]), classes=None)
+    try:
+        return given._replace(classes=tuple(sorted({each for classes in classes_of_all for each in classes})))
+    except TypeError as error:
+        message = f"Got y= with labels of several types over all workers: {error}. Pass y.astype(str)."
+        raise ValueError(message) from error
 
 
 def learn_label_code(given: GivenLabels, workers: Workers = ALONE) -> LabelCode:
@@ -201,7 +259,7 @@ def learn_label_code(given: GivenLabels, workers: Workers = ALONE) -> LabelCode:
     counts_and_sums = workers.all_reduce(np.array([len(numbers), *numbers.sum(axis=0)], np.float64))
     means = counts_and_sums[1:] / max(1, counts_and_sums[0])
     variance = workers.all_reduce(np.square(numbers - means).sum().reshape(1))[0] / max(1, counts_and_sums[0])
-    if variance == 0:
+    if variance <= _LEAST_VARIANCE * np.square(means).max(initial=0):
         found = "no known label" if not counts_and_sums[0] else "known labels that are all equal"
         raise ValueError(
             f"Got y= with {found}, expected at least two different ones: -1 and NaN mark sequences without a label. "

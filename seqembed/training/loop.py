@@ -16,6 +16,7 @@ from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.scaling import ScaledSequences
+from seqembed.sequences.wording import counted
 from seqembed.training.batches import TrainingBatches
 from seqembed.training.ending import TrainingResult, loss_of_means
 from seqembed.training.labels import Labels
@@ -104,6 +105,11 @@ def train(
             sample_weight=sample_weight,
             workers=workers,
         )
+        if labels is not None and not batches.labelled_share:
+            raise ValueError(
+                f"Got labels for {counted(int(labels.known.sum()), 'sequence')}, and validation_fraction= holds them "
+                f"all back, expected some to train on. Use validation_fraction=0.0 or more labels."
+            )
         weights = np.ones(len(sequences)) if sample_weight is None else sample_weight
         run = _Run(model, sequences, weights, recipe, batches, training_rows, validation_rows, workers)
         state = _first_state(run, first_random, random) if resume_from is None else resume_from
@@ -243,7 +249,8 @@ def _is_explosion(run: _Run, state: TrainingState, name: str, loss: float) -> bo
         return False
     # The first batch may lack the large sequences, which make up most of the loss where sizes differ by orders of
     # magnitude. And a network with a shortcut starts better than the means. This takes a pass over all sequences, once.
-    state.first_losses["loss"] = max(state.first_losses["loss"], loss_of_means(run.sequences, run.workers))
+    of_means = loss_of_means(run.sequences, run.workers, run.sample_weight)
+    state.first_losses["loss"] = max(state.first_losses["loss"], of_means)
     return loss > _EXPLOSION * state.first_losses["loss"]
 
 

@@ -134,7 +134,9 @@ class Readout(NamedTuple):
         values = np.where(known, (statistics - self.means) / self.deviations, 0)
         return Targets(np.clip(values, -_LARGEST_TARGET, _LARGEST_TARGET), known.astype(np.float32))
 
-    def weighted(self, targets: Targets, n_sequences: float, n_known: float, n_labelled: float) -> Targets:
+    def weighted(
+        self, targets: Targets, n_sequences: float, n_known: float, n_labelled: float, heaviness: float = 1
+    ) -> Targets:
         """Weigh the errors of the targets of a batch, so that each group has its weight in the loss.
 
         Parameters
@@ -142,16 +144,18 @@ class Readout(NamedTuple):
         targets : Targets
             From `targets`.
         n_sequences : float
-            Number of sequences that count, of all workers.
+            Sum of the weights of the sequences that count, of all workers.
         n_known : float
-            Number of known statistics of these sequences.
+            Sum of the weights of their known statistics.
         n_labelled : float
             Number of labelled sequences that a batch of as many sequences has on average. Not that of this batch: a
             label would weigh more in a batch with few.
+        heaviness : float, default=1
+            Mean weight of these sequences.
         """
         groups = [
-            self.weight / max(1, n_known),
-            CONTEXT_WEIGHT * self.weight / max(1, n_sequences * self.context_size),
+            heaviness * self.weight / (n_known or 1),
+            heaviness * CONTEXT_WEIGHT * self.weight / (n_sequences * self.context_size or 1),
             self.label_weight / n_labelled if n_labelled else 0,
         ]
         weights = np.repeat(np.array(groups, np.float32), [len(self.means), self.context_size, self.n_outputs])

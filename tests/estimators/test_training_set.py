@@ -71,6 +71,73 @@ def test_the_same_holds_for_sequences_of_unequal_lengths_and_labels(small):
     weights_are_close(weighted, repeated, tolerance=2e-3)
 
 
+def epoch_losses(X, sample_weight=None, *, augment=False):
+    """The losses of epochs in which hardly anything is learned."""
+    options = {"n_components": 3, "hidden_units": (4,), "context_size": 0, "shortcut_size": 0, "readout_weight": 0}
+    options |= {"scale": None, "augment": augment, "batch_size": 16, "learning_rate": 1e-9, "epochs": 30}
+    return LSTMAutoencoder(random_state=0, **options).fit(X, sample_weight=sample_weight).history_["loss"]
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_weights_that_go_with_the_length_count_by_sequence(augment):
+    random = np.random.default_rng(0)
+    # Constant ones, which shifts and other speeds leave as they are.
+    X = [np.full((length, 1), random.choice([-1, 1]) * size) for length, size in [(4, 1), (40, 2)] for _ in range(32)]
+    weights = np.repeat([10, 1], 32)
+    # An untrained network returns about nothing. Short and long sequences are in batches of their own.
+    squares = np.array([np.square(x).mean() for x in X])
+    expected = (weights * squares).sum() / weights.sum()
+    assert np.mean(epoch_losses(X, weights, augment=augment)) == pytest.approx(expected, rel=0.25)
+    assert np.mean(epoch_losses(X, augment=augment)) > 1.5 * expected
+
+
+def test_the_loss_is_a_weighted_mean_where_missing_values_go_with_weights():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(32, 10, 1)) * np.repeat([1, 3], 16)[:, np.newaxis, np.newaxis]
+    X[16:, 2:] = np.nan
+    weights = np.repeat([1, 20], 16)
+    # An untrained network returns about nothing.
+    squares = np.nansum(np.square(X), axis=(1, 2))
+    expected = (weights * squares).sum() / (weights * np.isfinite(X).sum(axis=(1, 2))).sum()
+    assert np.mean(epoch_losses(X, weights)) == pytest.approx(expected, rel=0.2)
+    with pytest.raises(AssertionError):
+        assert np.mean(epoch_losses(X)) == pytest.approx(expected, rel=0.2)
+
+
+def test_a_heavy_large_sequence_is_no_explosion(recwarn):
+    X = np.random.default_rng(0).normal(size=(100, 6, 1)) * 0.1
+    X[0] *= 300
+    weights = np.ones(100)
+    weights[0] = 300
+    options = {"context_size": 0, "shortcut_size": 0, "augment": False, "epochs": 10, "random_state": 0}
+    history = LSTMAutoencoder(3, hidden_units=(4,), **options).fit(X, sample_weight=weights).history_
+    assert history["loss"][-1] < history["loss"][0]
+    assert not [each for each in recwarn if "exploded" in str(each.message) or "never fell" in str(each.message)]
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-320])
+def test_only_ratios_of_weights_matter(waves, small, size):
+    ratios = np.arange(len(waves)) % 2 + 1.0
+    huge = small().fit(waves, sample_weight=ratios / 2 * size)
+    weights_are_close(huge, small().fit(waves, sample_weight=ratios), tolerance=1e-5)
+
+
+def test_a_stream_that_began_without_labels_takes_none(waves, small):
+    stream = small().partial_fit(waves)
+    before = pickle.dumps(stream.weights_)
+    with pytest.raises(ValueError, match=r"label_weight=0\.1 for a stream that began without labels"):
+        stream.set_params(label_weight=0.1).partial_fit(waves, np.arange(len(waves)) % 2)
+    assert pickle.dumps(stream.weights_) == before
+
+
+def test_labels_that_are_all_held_back_are_refused(waves, small):
+    y = np.full(len(waves), -1)
+    y[:2] = 0, 1
+    autoencoder = small(label_weight=0.1, validation_fraction=0.9, random_state=0)
+    with pytest.raises(ValueError, match="Got labels for 2 sequences, and validation_fraction= holds them all back"):
+        autoencoder.fit(waves, y)
+
+
 def test_a_weight_of_zero_leaves_the_sequence_out_of_scaling_too(waves, small):
     spoiled = np.concatenate([waves, 1e6 * np.ones((2, 7, 2))])
     weighted = small().fit(spoiled, sample_weight=[1] * len(waves) + [0, 0])

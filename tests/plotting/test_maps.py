@@ -97,3 +97,11 @@ def test_umap_is_an_extra(monkeypatch):
 def test_input_that_cannot_be_drawn_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         plot_map(**{"Z": Z} | arguments)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, np.nan, -1], ["a", "b", None, -1], np.array([0, 1, np.nan, -1])])
+def test_points_without_a_label_are_drawn_too(labels):
+    panel = plot_map(np.random.default_rng(0).normal(size=(4, 3)), labels)
+    drawn = {each.get_label(): len(each.get_offsets()) for each in panel.collections}
+    assert drawn.pop("no label") == drawn.pop("noise") == 1
+    assert list(drawn.values()) == [1, 1]

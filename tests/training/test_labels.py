@@ -1,7 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
+from communicators import run_workers
 from networks import keras_loss_and_gradient
 
 from seqembed import LSTMAutoencoder
@@ -12,9 +14,10 @@ from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.scaling import Batch, ScaledSequences, learn_scaling
 from seqembed.training.augmentation import Varied, unmixed
 from seqembed.training.batches import TrainingBatches
-from seqembed.training.labels import Labels, learn_label_code, read_labels
+from seqembed.training.labels import Labels, joint_labels, learn_label_code, read_labels
 from seqembed.training.readout import Targets
 from seqembed.training.recipe import Recipe
+from seqembed.training.workers import find_workers
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,9 @@ from seqembed.training.recipe import Recipe
         ["a", "b", None, "c"],
         np.ma.masked_equal([0, 1, 9, 2], 9),
         np.array([0, 1, None, 2], object),
+        ["walk", "run", -1, "sit"],
+        ["walk", "run", float("nan"), "sit"],
+        pd.Series(["walk", "run", None, "sit"], dtype="string"),
     ],
 )
 def test_a_sequence_of_unknown_class_is_marked_as_scikit_learn_marks_it_or_is_missing(y):
@@ -50,6 +56,10 @@ def test_truth_values_are_two_classes():
         ([1, 2], r"shape \(2,\) for 3 sequences"),
         ([[1], [2], [3]], r"shape \(3, 1\) for 3 sequences"),
         (np.array([1, "a", 2.5], object), "several types"),
+        ([b"a", b"b", b"a"], "expected text, truth values, integers of 64 bits or finite numbers"),
+        ([10**30, 1, 2], "integers of 64 bits"),
+        ([0.5, np.inf, 1.0], "with inf, expected"),
+        (np.array(["2026-01-01"] * 3, "M8[D]"), "Pass y.astype"),
     ],
 )
 def test_labels_that_are_none_are_refused(y, message):
@@ -58,7 +68,13 @@ def test_labels_that_are_none_are_refused(y, message):
 
 
 @pytest.mark.parametrize(
-    ("y", "message"), [([-1, -1, -1], "no known label"), ([1, 1, -1], "all equal"), ([0.5, 0.5, np.nan], "all equal")]
+    ("y", "message"),
+    [
+        ([-1, -1, -1], "no known label"),
+        ([1, 1, -1], "all equal"),
+        ([0.5, 0.5, np.nan], "all equal"),
+        ([0.1, 0.1, 0.1], "all equal"),
+    ],
 )
 def test_labels_that_tell_nothing_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
@@ -85,6 +101,35 @@ def test_numbers_stay_numbers_where_a_later_batch_has_whole_ones():
     code = learn_label_code(read_labels([0.5, 1.5], 2))
     later = code.encode(read_labels([1, -1], 2, as_numbers=True), 2)
     np.testing.assert_allclose(later.values[:, 0], [0, -4])
+
+
+def test_a_far_number_of_a_later_batch_does_not_decide_all():
+    code = learn_label_code(read_labels([0.5, 1.5], 2))
+    assert np.abs(code.encode(read_labels([1e6, -1e6], 2, as_numbers=True), 2).values).max() == 10
+
+
+@pytest.mark.parametrize(
+    ("parts", "classes"),
+    [
+        (([0, 1, -1], [1, np.nan, 2.0]), (0, 1, 2)),
+        ((["a", None], [None, None]), ("a",)),
+        (([-1, -1], [True, False]), (False, True)),
+        (([0.5, 1.0], [1.0, np.nan]), None),
+    ],
+)
+def test_workers_may_have_labels_of_some_classes_or_none(parts, classes):
+    given = run_workers(
+        lambda rank, workers: joint_labels(read_labels(parts[rank], len(parts[rank])), find_workers(workers)), 2
+    )
+    assert given[0].classes == given[1].classes == classes
+
+
+def test_classes_of_several_types_over_all_workers_are_refused():
+    def join(rank, workers):
+        with pytest.raises(ValueError, match="several types over all workers"):
+            joint_labels(read_labels([["a", "b"], [0, 1]][rank], 2), find_workers(workers))
+
+    run_workers(join, 2)
 
 
 def test_a_mixture_has_the_labels_of_both_sequences_by_their_shares():
