@@ -49,7 +49,7 @@ def with_few_labels(n_labels: int) -> np.ndarray:
 # learned from all training sequences.
 flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
 pca, summary = PCA(32).fit(flat), SequenceSummary().fit(X)
-unlabelled = LSTMAutoencoder(epochs=20, random_state=0).fit(X)
+unlabelled = LSTMAutoencoder(epochs=10, random_state=0).fit(X)
 vectors = {
     "PCA": (pca.transform(flat), pca.transform(flat_test)),
     "context alone": (summary.transform(X), summary.transform(X_test)),
@@ -64,7 +64,7 @@ numbers = [1, 5, 10, 50]
 accuracies = {name: [] for name in (*vectors, "embedding with label_weight")}
 for n_labels in numbers:
     few = with_few_labels(n_labels)
-    labelled = LSTMAutoencoder(label_weight=0.1, epochs=20, random_state=0).fit(X, few)
+    labelled = LSTMAutoencoder(label_weight=0.1, epochs=10, random_state=0).fit(X, few)
     compared = vectors | {"embedding with label_weight": (labelled.transform(X), labelled.transform(X_test))}
     known = few != -1
     for name, (train, test) in compared.items():
