@@ -70,5 +70,5 @@ def leave_out_methods_of_scikit_learn(app, what, name, member, skip, options):
 
 
 def setup(app):
-    """Called by Sphinx."""
+    """Let Sphinx ask which methods to leave out."""
     app.connect("autodoc-skip-member", leave_out_methods_of_scikit_learn)

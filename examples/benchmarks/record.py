@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a mark if files were changed since."""
+    """Name the commit that is checked out, with a mark if files were changed since."""
     described = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(described, cwd=BENCHMARKS, check=True, capture_output=True, text=True).stdout.strip()
 
