@@ -18,13 +18,18 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=10_
 hypothesis.settings.load_profile("default")
 
 
-@pytest.fixture(scope="session")
-def waves():
-    """Thirty noisy waves of seven timesteps and two features, far from zero and of very different scales."""
+def make_waves():
     random = np.random.default_rng(0)
     time = np.arange(7) + random.uniform(0, 7, (30, 1))
     X = np.stack([np.sin(time), 1000 * np.cos(time)], axis=2) + random.normal(0, 0.01, (30, 7, 2)) + 5
     return X.astype(np.float32)
+
+
+# Made anew for each test, since one may write into them.
+@pytest.fixture
+def waves():
+    """Thirty noisy waves of seven timesteps and two features, far from zero and of very different scales."""
+    return make_waves()
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["numpy", "compiled"])
@@ -34,9 +39,10 @@ def compiled(request, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def fitted(waves):
+def fitted():
     """An autoencoder fitted on `waves`: do not fit it again."""
-    return LSTMAutoencoder(n_components=3, hidden_units=(5,), epochs=3, batch_size=8, random_state=0).fit(waves)
+    options = {"n_components": 3, "hidden_units": (5,), "epochs": 3, "batch_size": 8, "random_state": 0}
+    return LSTMAutoencoder(**options).fit(make_waves())
 
 
 @pytest.fixture(scope="session")
