@@ -186,6 +186,7 @@ class TrainingBatches:
         buckets = buckets_by_length(rows, network.whole_patches(sequences.lengths), batch_size)
         self.n_updates = int(workers.all_gather([sum(bucket.n_batches for bucket in buckets)]).max())
         self._buckets = cut_into(buckets, self.n_updates)
+        self._mean_weights = [1 if sample_weight is None else sample_weight[each.rows].mean() for each in self._buckets]
         self._muon = Muon(self.shapes, pool)
         self._shortcut = {name: each for name, each in model.weights.items() if name.startswith("shortcut/")}
         self._projection = shortcut.projection(self._shortcut) if network.shortcut_size else None
@@ -265,7 +266,7 @@ class TrainingBatches:
         if self.readout is not None:
             labels = None if self._labels is None else self._labels.of_batch(filled, varied)
             targets = self.readout.targets(batch, contexts, labels, len(rows), self._pool)
-        weights = self._weights(bucket.rows, filled, len(rows), varied)
+        weights = self._weights(self._mean_weights[number], filled, len(rows), varied)
         counts = self._counts(len(rows), batch, targets, weights)
         if contexts.shape[1]:
             contexts = contexts + self._noise * random.standard_normal(contexts.shape, np.float32)
@@ -276,13 +277,13 @@ class TrainingBatches:
             components = shortcut.clipped(shortcut.flat_deviations(self._shortcut, read) @ self._projection)
         return _PreparedBatch(number, batch, weights, inputs, targets, contexts, components, counts)
 
-    def _weights(self, bucket_rows: np.ndarray, filled: np.ndarray, n_sequences: int, varied: Varied) -> np.ndarray:
+    def _weights(self, mean_weight: float, filled: np.ndarray, n_sequences: int, varied: Varied) -> np.ndarray:
         """Return how much each sequence of a batch counts: those that only fill it do not."""
         weights = np.ones(len(filled), np.float32)
         if self._sample_weight is not None:
             own = self._sample_weight[filled]
             # A pair that is mixed is as frequent as if both were repeated in the batches of their bucket.
-            pairs = own * own[varied.partners] / self._sample_weight[bucket_rows].mean()
+            pairs = own * own[varied.partners] / mean_weight
             weights = np.where(varied.shares < 1, pairs, own)
         weights[n_sequences:] = 0
         return weights
