@@ -159,7 +159,8 @@ def _check_patterns(patterns: Any, shape: tuple[int, int], n_kinds: int) -> None
     expect((np.diff(patterns.complete, axis=0) >= 0).all(), "errors in ascending order")
     _check_array(patterns.value_errors, shape, np.float64, "errors of values")
     # Files of earlier versions have one number less.
-    n_numbers = N_DESCRIPTIONS - (patterns.descriptions.shape[1:] == (N_DESCRIPTIONS - 1,))
+    is_earlier = np.shape(patterns.descriptions) == (n_patterns, N_DESCRIPTIONS - 1)
+    n_numbers = N_DESCRIPTIONS - 1 if is_earlier else N_DESCRIPTIONS
     _check_array(patterns.descriptions, (n_patterns, n_numbers), np.float32, "descriptions of patterns")
     _check_array(patterns.excesses, (n_patterns, n_kinds), np.float32, "errors of patterns")
 
