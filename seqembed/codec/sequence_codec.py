@@ -345,7 +345,8 @@ class SequenceCodec(BaseEstimator):
         report : dict of str to float
             "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
             the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz and pcodec, infinity if never,
+            "pays_back_after", the number of values after which that is saved beside xz, which gets the rounded
+            values, and pcodec, which gets the values as they are; infinity if never,
             and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
             help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
         """

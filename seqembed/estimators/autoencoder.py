@@ -51,14 +51,14 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
     patch_size : int or "auto", default="auto"
         Timesteps that the network reads, and writes, in one step. "auto" is 1 if the longest training sequence has
         fewer than 40 timesteps, and otherwise leaves about ten steps of it. An LSTM forgets over hundreds of steps: in
-        patches, long sequences are reconstructed better and learned in a fraction of the time. 1 is the original post's
-        network. If the length is no multiple, the last patch is filled up.
+        patches, long sequences are reconstructed better and learned in a fraction of the time. 1 is the network
+        of Ranjan's post (2019). If the length is no multiple, the last patch is filled up.
     activation : {"tanh", "relu"}, default="tanh"
-        Activation of the cells. "relu" is that of the original post. It explodes over tens of timesteps, so it is not
-        the default.
+        Activation of the cells. "relu" is that of Ranjan's post. It explodes over tens of timesteps, so it is
+        not the default.
     time_encoding : bool, default=True
         Give the first decoder layer the position of each step. The decoder need not count then, and reaches the same
-        loss in far fewer updates. False is the original post's network.
+        loss in far fewer updates. False is the network of Ranjan's post.
     scale : {"standard"} or None, default="standard"
         "standard" subtracts the mean of each feature and divides by its standard deviation, over all timesteps of the
         training data, so that units don't decide what is learned. If a value lies more than ten standard deviations

@@ -21,7 +21,8 @@ class EventStream:
     """Find the rare events of a recording that grows, as `detect_events` finds them in the whole.
 
     Each window is scored once, when its last row arrives. Only the last rows are kept, about two windows and those of
-    an event that goes on. The events are those of one call of `detect_events` on all rows so far, to the bit.
+    an event that goes on. The events are those of one call of `detect_events` on all rows so far: to the bit
+    where the processor rounds alike for batches of every size, elsewhere up to rounding.
 
     Parameters
     ----------

@@ -35,7 +35,18 @@ _MOST_DIMENSIONS = 4
 
 
 class InvalidFileError(ValueError):
-    """A file is damaged, or seqembed did not write it."""
+    """A file is damaged, or seqembed did not write it.
+
+    Examples
+    --------
+    >>> import io
+    >>> import seqembed
+    >>> try:
+    ...     seqembed.load(io.BytesIO(b"not a file of seqembed"))
+    ... except seqembed.InvalidFileError as error:
+    ...     print(isinstance(error, ValueError))
+    True
+    """
 
 
 def pack(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:

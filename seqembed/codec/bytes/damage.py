@@ -22,4 +22,16 @@ DAMAGE = (
 
 
 class InvalidStreamError(ValueError):
-    """Bytes are damaged, or no codec wrote them, or another codec did."""
+    """Bytes are damaged, or no codec wrote them, or another codec did.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.codec import InvalidStreamError, SequenceCodec
+    >>> codec = SequenceCodec(max_error=0.1).fit([np.arange(50.0)])
+    >>> try:
+    ...     codec.decode(b"not a stream")
+    ... except InvalidStreamError as error:
+    ...     print(isinstance(error, ValueError))
+    True
+    """
