@@ -40,8 +40,8 @@ def describe(name, autoencoder):
 # Too short, and long enough
 # --------------------------
 # The learning rate rises and then falls to 1 % of its peak, over the epochs that the fit is given. So a curve always
-# becomes flat at its end, also that of a fit that is far too short: a flat end alone proves nothing. What proves it is a
-# longer fit. If its loss ends as high, the shorter one was enough.
+# becomes flat at its end, also that of a fit that is far too short: a flat end alone proves nothing. What proves it is
+# a longer fit. If its loss ends as high, the shorter one was enough.
 figure, panels = plt.subplots(1, 2, figsize=(13, 5), layout="constrained", sharey=True)
 for panel, name, epochs in zip(panels, ("too short", "twelve times as long"), (5, 60), strict=True):
     autoencoder = LSTMAutoencoder(**settings, epochs=epochs, validation_fraction=0.2).fit(X_fit)
