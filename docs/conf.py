@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "doc_module": ("seqembed",),
     "reference_url": {"seqembed": None},
     "nested_sections": False,
+    "within_subsection_order": "gallery_order.place",
     "show_memory": False,
     "download_all_examples": False,
 }
