@@ -87,8 +87,8 @@ def test_several_features_are_stacked_and_do_not_overlap():
     panels = plot_reconstruction(Zeros(), X * [1, 1000], 3)
     for panel in panels:
         lower, upper = ([line for line in panel.lines if line.get_color() == color] for color in ("C0", "C1"))
-        assert max(np.nanmax(line.get_ydata()) for line in lower if len(line.get_ydata())) <= 1
-        assert min(np.nanmin(line.get_ydata()) for line in upper if len(line.get_ydata())) >= 1.1
+        highest = max(np.nanmax(line.get_ydata()) for line in lower if len(line.get_ydata()))
+        assert highest < min(np.nanmin(line.get_ydata()) for line in upper if len(line.get_ydata()))
     assert [tick.get_text() for tick in panels[0].get_yticklabels()] == ["feature 0", "feature 1"]
 
 
