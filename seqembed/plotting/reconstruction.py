@@ -90,7 +90,8 @@ def plot_reconstruction(
             f"Got estimator= of type {type(estimator).__name__}, expected one with the methods reconstruct and "
             f"reconstruction_error. Pass the one inside it: pipeline['lstmautoencoder'], detector.estimators_[0]."
         )
-    with collected(X, lengths, estimator) as sequences, warnings.catch_warnings():
+    ndim = getattr(estimator, "input_ndim_", 3)
+    with collected(X, lengths, estimator, ndim) as sequences, warnings.catch_warnings():
         check_names(estimator, sequences.names)
         # The names are checked. The arrays that the estimator gets have none.
         warnings.filterwarnings("ignore", "X does not have valid feature names")

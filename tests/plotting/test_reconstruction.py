@@ -133,10 +133,11 @@ def test_data_frames_name_the_features_without_a_warning_and_other_columns_are_r
         plot_reconstruction(network, [frame.rename(columns={"flow": "cold"}) for frame in frames])
 
 
-def test_batches_are_drawn_as_an_array_is():
-    network = reconstructor(X)
-    batches = (X[start : start + 5] for start in range(0, 20, 5))
-    assert rows_of(plot_reconstruction(network, batches)) == rows_of(plot_reconstruction(network, X))
+@pytest.mark.parametrize("values", [X, X[:, :, 0]], ids=["three dimensions", "two dimensions"])
+def test_batches_are_drawn_as_an_array_is(values):
+    network = reconstructor(values)
+    batches = (values[start : start + 5] for start in range(0, 20, 5))
+    assert rows_of(plot_reconstruction(network, batches)) == rows_of(plot_reconstruction(network, values))
 
 
 def test_a_feature_without_values_and_a_constant_one_are_drawn():
