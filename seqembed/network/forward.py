@@ -6,7 +6,7 @@ sequence: a gate is then contiguous in memory, and the product is faster.
 
 The results for a sequence do not depend on the other sequences of its batch. Given its context, this holds to the bit
 where the kernels of BLAS treat all columns alike. OpenBLAS's kernels for AVX-512 do. Those for AVX2 round the last
-columns of a matrix in another way. Contexts are equal up to rounding.
+columns of a matrix in another way. Contexts, and components of the shortcut, are equal up to rounding.
 """
 
 from __future__ import annotations
