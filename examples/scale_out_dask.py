@@ -62,10 +62,14 @@ def main():
             autoencoder.transform(lazy).to_zarr(str(folder / "embeddings.zarr"))
             print(f"two workers: {N_SEQUENCES / (time.perf_counter() - started):,.0f} sequences a second")
         embeddings = zarr.open(str(folder / "embeddings.zarr"), mode="r")[:]
-        # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512. Else
-        # a convolution may lie so near a threshold that rounding decides, and a count of the context is one more.
-        print(f"largest difference: {np.abs(embeddings - expected).max():.1e}")
-        np.testing.assert_allclose(embeddings, expected, atol=1e-2)
+        # Dask cuts the rows into batches of other sizes, and BLAS may round products of other sizes in another way:
+        # with AVX2, that moves most embeddings by less than 1e-6. In one of these 40,000 rows, a convolution lies so
+        # near a threshold that rounding decides whether it exceeds it at one of the 50 timesteps. A share of the
+        # context is then 1/50 larger or smaller, and the embedding moves by .002.
+        differences = np.abs(embeddings - expected).max(axis=1)
+        print(f"difference of 99.9 % of the rows: at most {np.quantile(differences, 0.999):.1e}")
+        print(f"largest difference: {differences.max():.1e}")
+        assert np.quantile(differences, 0.999) < 1e-5
 
 
 # %%

@@ -59,10 +59,12 @@ def compare(name, embed, expected):
     started = time.perf_counter()
     embedded = embed()
     rate = len(expected) / (time.perf_counter() - started)
-    # The results are equal to the bit if BLAS rounds alike in matrices of any size, as it does with AVX-512. Else, a
-    # convolution may lie so near a threshold that rounding decides, and a count of the context is one more or less.
-    print(f"{name:28s}{rate:8.0f} sequences a second, largest difference {np.abs(embedded - expected).max():.1e}")
-    np.testing.assert_allclose(embedded, expected, atol=1e-2)
+    # Spark cuts the rows into batches of other sizes, and BLAS may round products of other sizes in another way. That
+    # moves embeddings by less than 1e-6. In rare rows, a convolution lies so near a threshold that rounding decides
+    # whether it exceeds it at one timestep. A share of the context then differs, and the embedding by some thousandths.
+    differences = np.abs(embedded - expected).max(axis=1)
+    print(f"{name:28s}{rate:8.0f} sequences a second, largest difference {differences.max():.1e}")
+    assert np.quantile(differences, 0.999) < 1e-5
 
 
 def collect(table):

@@ -3,6 +3,9 @@
 They also turn the vectors back into sequences.
 """
 
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from seqembed.estimators.alarms import alarm_rate
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.detector import ReconstructionDetector
@@ -38,3 +41,34 @@ __all__ = [
     "sliding_windows",
     "temporalize",
 ]
+
+if TYPE_CHECKING:
+    from seqembed import codec as codec
+    from seqembed import datasets as datasets
+    from seqembed import inspection as inspection
+    from seqembed import plotting as plotting
+
+# Imported when they are first read, as scikit-learn's are: `import seqembed` stays as fast as it was.
+_SUBMODULES = ("codec", "datasets", "inspection", "plotting")
+
+# Not for type checkers, which would take a misspelt name for a module.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        # By statements, which tests/test_house.py reads. Each sets the attribute, which is then found without this.
+        match name:
+            case "codec":
+                import seqembed.codec as module
+            case "datasets":
+                import seqembed.datasets as module
+            case "inspection":
+                import seqembed.inspection as module
+            case "plotting":
+                import seqembed.plotting as module
+            case _:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES})

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "codec": (*EVERYBODY, "inference", "sequences"),
     "inspection": ("parallel", "user_warning", "inference", "network", "summary", "sequences"),
     "plotting": ("extras", "inspection", "estimators", "inference", "network", "sequences"),
-    "__init__": ("version", "estimators", "files", "sequences"),
+    "__init__": ("version", "estimators", "files", "sequences", "codec", "datasets", "inspection", "plotting"),
 }
 # Files that a wing keeps apart.
 NEVER = {

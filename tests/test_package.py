@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import seqembed
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -12,6 +14,21 @@ ROOT = Path(__file__).parents[1]
 def test_importing_seqembed_loads_neither_tensorflow_nor_keras():
     code = "import sys, seqembed, seqembed.datasets; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.slow
+def test_submodules_are_attributes_that_are_imported_when_they_are_first_read():
+    code = """
+import sys, seqembed
+names = "codec", "datasets", "inspection", "plotting"
+assert not {"matplotlib", "tensorflow", *(f"seqembed.{name}" for name in names)} & set(sys.modules)
+assert set(names) <= set(dir(seqembed))
+assert all(getattr(seqembed, name).__name__ == f"seqembed.{name}" for name in names)
+assert not {"matplotlib", "tensorflow"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="module 'seqembed' has no attribute 'nothing'"):
+        _ = seqembed.nothing
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not run from a checkout")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,15 @@ class EventStream:
         table["ended"] = np.arange(len(events)) < n_ended
         self._forget_times()
         return table
+
+    @property
+    def save(self) -> NoReturn:
+        """Not available: a stream has no file of its own, but it can be pickled."""
+        raise AttributeError(
+            "save is not available: a stream has no file of its own. Pickle it to go on exactly where it was. Or save "
+            "its detector, keep the last rows, at least two windows of them, and pass them to the first update of a "
+            "new EventStream: later events are the same, except one that has begun before these rows."
+        )
 
     def _begin_piece(self, first_row: int) -> None:
         self._search = EventSearch(self._detector, self._timesteps, self._stride, self._offset)

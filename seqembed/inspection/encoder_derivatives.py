@@ -8,6 +8,7 @@ import numpy as np
 
 from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, LSTMWeights, Network
+from seqembed.network.lstm_derivatives import run_with_derivatives
 
 
 class EmbeddingDerivatives(NamedTuple):
@@ -183,27 +184,6 @@ def _run_forward(
     preactivations = (inputs.reshape(-1, width) @ own.kernel[:width] + own.bias).reshape(n_steps, n_samples, -1)
     if repeated is not None:
         preactivations += repeated @ own.kernel[width:]
-    states = np.empty((n_steps, n_samples, units), np.float32)
-    derivatives = np.empty((n_steps, n_samples, 4, units), np.float32)
-    forget_gates, dh_dc = np.empty_like(states), np.empty_like(states)
-    h = c = np.zeros((n_samples, units), np.float32)
-    for t in range(n_steps):
-        gates = (preactivations[t] + h @ own.recurrent_kernel).reshape(n_samples, 4, units)
-        i, f, o = ((1 + np.tanh(gates[:, number] / 2)) / 2 for number in (0, 1, 3))
-        g, dg = _activated(gates[:, 2], activation)
-        before, c = c, f * c + i * g
-        activated, slope = _activated(c, activation)
-        h = o * activated
-        states[t], forget_gates[t], dh_dc[t] = h, f, o * slope
-        by_gates = (g * i * (1 - i), before * f * (1 - f), i * dg, activated * o * (1 - o))
-        for number, each in enumerate(by_gates):
-            derivatives[t, :, number] = each
-    return states, _Backward(own, width, derivatives, forget_gates, dh_dc)
-
-
-def _activated(values: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return activated values and the slopes of the activation there."""
-    if activation == "relu":
-        return np.maximum(values, 0), (values > 0).astype(np.float32)
-    activated = np.tanh(values)
-    return activated, 1 - activated * activated
+    run = run_with_derivatives(preactivations, own.recurrent_kernel, activation)
+    derivatives, gates = (each.reshape(n_steps, n_samples, 4, units) for each in (run.derivatives, run.gates))
+    return run.hidden[1:], _Backward(own, width, derivatives, gates[:, :, 1], run.dh_dc)

@@ -14,8 +14,8 @@ from seqembed.inference.compute import compute
 from seqembed.inference.inputs import check_fitted_input, checked_embeddings
 from seqembed.inference.model import TrainedModel
 from seqembed.inference.quantities import decoding, embedding
-from seqembed.sequences.batches import batches_of, spooled
-from seqembed.sequences.collection import Sequences, check_sequences
+from seqembed.sequences.batches import collected
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.containers import SequencesLike
 
 if TYPE_CHECKING:
@@ -73,13 +73,7 @@ def fitted_input(estimator: LSTMAutoencoder, X: SequencesLike, lengths: npt.Arra
         For sequences that `transform` refuses.
     """
     layout = estimator.model_.layout
-    batches = batches_of(X, lengths, layout.ndim)
-    if batches is None:
-        sequences = check_sequences(X, lengths, estimator=estimator)
-        check_fitted_input(sequences, layout, estimator)
-        yield sequences
-        return
-    with spooled(batches, estimator) as sequences:
+    with collected(X, lengths, estimator, layout.ndim) as sequences:
         check_fitted_input(sequences, layout, estimator)
         yield sequences
 

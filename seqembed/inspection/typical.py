@@ -11,14 +11,15 @@ from seqembed.inspection.inputs import decode, embed, fitted_input, fitted_model
 from seqembed.inspection.traversal import nearest_row
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.containers import SequencesLike, is_missing
-from seqembed.sequences.labels import as_labels
-from seqembed.sequences.wording import counted
+from seqembed.sequences.labels import as_labels, check_one_label_each
 
 if TYPE_CHECKING:
     from seqembed.estimators.autoencoder import LSTMAutoencoder
 
 # The label of what HDBSCAN and DBSCAN put into no cluster.
 NOISE = -1
+# What to do if labels are not one for each.
+FROM_A_CLUSTERER = "Pass what fit_predict of a clusterer returned for them."
 
 
 class TypicalSequences(NamedTuple):
@@ -133,11 +134,7 @@ def _as_given(sequences: Sequences, row: int) -> np.ndarray:
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     """Return one label for each sequence, at least one of which is not that of noise."""
     own = as_labels(labels)
-    if own.ndim != 1 or len(own) != n_samples:
-        raise ValueError(
-            f"Got labels= of shape {own.shape} for {counted(n_samples, 'sequence')}, expected one label for each. Pass "
-            f"what fit_predict of a clusterer returned for the same sequences."
-        )
+    check_one_label_each(own, n_samples, "labels", remedy=FROM_A_CLUSTERER)
     missing = np.flatnonzero([is_missing(label) for label in own.tolist()])
     if len(missing):
         raise ValueError(

@@ -84,7 +84,8 @@ def encode(
             np.multiply(states.T[:n_samples], _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
     if not network.shortcut_size:
         return embedding
-    components = _product(shortcut.flat_deviations(weights, sequences), shortcut.projection(weights))
+    deviations = np.asfortranarray(shortcut.flat_deviations(weights, sequences))
+    components = _product(deviations, shortcut.projection(weights))
     return shortcut.joined(embedding, shortcut.clipped(components), network.activation)
 
 
@@ -128,7 +129,7 @@ def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarr
     sequences = _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
     if network.shortcut_size:
         loadings = weights["shortcut/loadings"]
-        added = _product(embedding[:, : network.shortcut_size], shortcut.flat_loadings(weights))
+        added = _product(np.asfortranarray(embedding[:, : network.shortcut_size]), shortcut.flat_loadings(weights))
         n_added = min(n_timesteps, loadings.shape[1])
         sequences[:, :n_added] += added.reshape(-1, *loadings.shape[1:])[:, :n_added]
     return sequences
@@ -253,10 +254,11 @@ def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = Non
     """Multiply two matrices. A row or a column of the product does not depend on the number of the others.
 
     BLAS rounds in another way if one of the two matrices is a vector. Vectors are therefore doubled, and `out` is only
-    for matrices. Long sums are cut at fixed places, see `_LONGEST_SUM`.
+    for matrices. Long sums are cut at fixed places, see `_LONGEST_SUM`. If `first` is in C's order and the sums are not
+    short, OpenBLAS rounds small products in another way than large ones: pass it in Fortran's order.
     """
     if len(first) == 1:
-        return _product(np.repeat(first, 2, axis=0), second)[:1]
+        return _product(np.asfortranarray(np.repeat(first, 2, axis=0)), second)[:1]
     if second.shape[1] == 1:
         return _product(first, np.repeat(second, 2, axis=1))[:, :1]
     product = np.matmul(first[:, :_LONGEST_SUM], second[:_LONGEST_SUM], out=out)

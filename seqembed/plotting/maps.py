@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.extras import import_extra
-from seqembed.inspection.typical import NOISE
+from seqembed.inspection.typical import FROM_A_CLUSTERER, NOISE
 from seqembed.sequences.containers import as_numbers, is_missing
-from seqembed.sequences.labels import as_labels
-from seqembed.sequences.wording import counted
+from seqembed.sequences.labels import as_labels, check_one_label_each
 
 _METHODS = ("pca", "umap")
 # More kinds than colours of the cycle: their labels become colours of a bar.
@@ -95,11 +94,7 @@ def plot_map(
 
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     own = as_labels(labels)
-    if own.ndim != 1 or len(own) != n_samples:
-        raise ValueError(
-            f"Got labels= of shape {own.shape} for {counted(n_samples, 'embedding')}, expected one label for each. "
-            f"Pass what fit_predict of a clusterer returned for them."
-        )
+    check_one_label_each(own, n_samples, "labels", noun="embedding", remedy=FROM_A_CLUSTERER)
     n_labels = len(set(own.tolist()))
     if own.dtype.kind not in "biuf" and n_labels > _MOST_NAMED:
         raise ValueError(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
+from seqembed.plotting.stacked_lines import levels, stacked
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.columns import check_names
@@ -21,8 +22,6 @@ from seqembed.sequences.containers import SequencesLike
 # More features than these are too thin to compare in a panel.
 _MOST_FEATURES = 6
 _COLUMNS = 2
-# Of stacked features, a band each, with a tenth of a band between them.
-_BAND = 1.1
 
 
 def plot_reconstruction(
@@ -91,7 +90,8 @@ def plot_reconstruction(
             f"Got estimator= of type {type(estimator).__name__}, expected one with the methods reconstruct and "
             f"reconstruction_error. Pass the one inside it: pipeline['lstmautoencoder'], detector.estimators_[0]."
         )
-    with collected(X, lengths, estimator) as sequences, warnings.catch_warnings():
+    ndim = getattr(estimator, "input_ndim_", 3)
+    with collected(X, lengths, estimator, ndim) as sequences, warnings.catch_warnings():
         check_names(estimator, sequences.names)
         # The names are checked. The arrays that the estimator gets have none.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
@@ -103,13 +103,13 @@ def plot_reconstruction(
         raise ValueError(f"Got axes= of {len(axes)}, expected {n_shown}: one for each sequence that is drawn.")
     else:
         panels = np.array(axes, object)
-    ranges = _ranges([*chosen.values, *chosen.reconstructions])
+    lines = stacked([*chosen.values, *chosen.reconstructions])
     for number, panel in enumerate(panels):
-        _draw(panel, chosen.values[number], chosen.reconstructions[number], ranges)
+        _draw(panel, lines[number], lines[n_shown + number])
         kind = "typical" if number < chosen.n_typical else "worst"
         panel.set_title(f"{kind}: sequence {chosen.rows[number]}, error {chosen.errors[number]:.3g}")
-        if ranges is not None:
-            panel.set_yticks(_BAND * np.arange(len(chosen.features)) + 0.5, _feature_names(estimator, chosen))
+        if sequences.n_features > 1:
+            panel.set_yticks(levels(len(chosen.features)), _feature_names(estimator, chosen))
     if axes is None:
         in_units = getattr(estimator, "scale", "standard") is None
         _write_labels(panels, chosen, sequences.n_features, "in squared units" if in_units else "after scaling")
@@ -214,24 +214,7 @@ def _worst_features(values: list[np.ndarray], reconstructions: list[np.ndarray])
     return np.sort(np.argsort(-shares, kind="stable")[:_MOST_FEATURES])
 
 
-def _ranges(drawn: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the smallest value of each feature and its range, or None for a single feature."""
-    table = np.concatenate(drawn)
-    if table.shape[1] == 1:
-        return None
-    finite = np.isfinite(table)
-    lowest = table.min(axis=0, where=finite, initial=np.inf)
-    extents = table.max(axis=0, where=finite, initial=-np.inf) - lowest
-    # A feature without a value has no range. One value, or none, lies in the middle of nothing: divided by 1.
-    return np.where(np.isfinite(lowest), lowest, 0), np.where(extents > 0, extents, 1)
-
-
-def _draw(
-    panel: Any, values: np.ndarray, reconstruction: np.ndarray, ranges: tuple[np.ndarray, np.ndarray] | None
-) -> None:
-    if ranges is not None:
-        levels = _BAND * np.arange(values.shape[1])
-        values, reconstruction = ((each - ranges[0]) / ranges[1] + levels for each in (values, reconstruction))
+def _draw(panel: Any, values: np.ndarray, reconstruction: np.ndarray) -> None:
     timesteps = np.arange(1, len(values) + 1)
     for feature in range(values.shape[1]):
         color = f"C{feature}"

@@ -19,7 +19,7 @@ def stacked(sequences: Iterable[np.ndarray]) -> list[np.ndarray]:
     Parameters
     ----------
     sequences : iterable of arrays of shape (n_timesteps, n_features) or (n_timesteps,)
-        All that a figure shows, so that they get the same scale. Missing values are NaN.
+        All that a figure shows, so that they get the same scale. Missing values are NaN. Infinite ones don't count.
 
     Returns
     -------
@@ -37,8 +37,10 @@ def stacked(sequences: Iterable[np.ndarray]) -> list[np.ndarray]:
     n_features = values.shape[1]
     if n_features == 1:
         return columns
-    # fmin and fmax, unlike minimum and maximum, pass over NaN.
-    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    finite = np.isfinite(values)
+    # Of a feature without values, both are 0.
+    lowest = np.where(finite.any(axis=0), values.min(axis=0, where=finite, initial=np.inf), 0)
+    highest = np.where(finite.any(axis=0), values.max(axis=0, where=finite, initial=-np.inf), 0)
     ranges = np.where(highest > lowest, highest - lowest, 1)
     return [(each - (lowest + highest) / 2) / ranges + levels(n_features) for each in columns]
 

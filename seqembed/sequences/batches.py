@@ -21,17 +21,21 @@ NO_BATCH = "Got an iterable without a single batch. A generator can be read only
 
 
 @contextmanager
-def collected(X: SequencesLike, lengths: npt.ArrayLike | None = None, estimator: object = None) -> Iterator[Sequences]:
+def collected(
+    X: SequencesLike, lengths: npt.ArrayLike | None = None, estimator: object = None, ndim: int = 3
+) -> Iterator[Sequences]:
     """Check a collection of sequences, or collect one from batches in a temporary file.
 
     Parameters
     ----------
     X : object
-        The user's input to `fit`.
+        The user's input.
     lengths : array-like of int of shape (n_samples,), default=None
         Timesteps of each sequence of a padded array.
     estimator : object, default=None
         The estimator that asks, named in errors.
+    ndim : {2, 3}, default=3
+        Fewest dimensions of a batch, see `batches_of`: those of the fitted sequences, if the estimator is fitted.
 
     Yields
     ------
@@ -50,7 +54,7 @@ def collected(X: SequencesLike, lengths: npt.ArrayLike | None = None, estimator:
     ...     len(sequences)
     8
     """
-    batches = batches_of(X, lengths)
+    batches = batches_of(X, lengths, ndim)
     if batches is None:
         yield check_sequences(X, lengths, estimator=estimator)
         return

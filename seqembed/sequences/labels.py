@@ -1,4 +1,4 @@
-"""Labels of rare events: which value marks one."""
+"""Labels as a user gives them: their shape, and the value that marks a rare event."""
 
 from __future__ import annotations
 
@@ -24,6 +24,40 @@ def as_labels(labels: npt.ArrayLike) -> np.ndarray:
     # NumPy would make text of all values of a list that holds some.
     is_mixed = isinstance(labels, (list, tuple)) and len({type(label) for label in labels}) > 1
     return np.array(labels, object) if is_mixed else as_array(labels)
+
+
+def check_one_label_each(
+    labels: np.ndarray, n_samples: int, name: str, *, noun: str = "sequence", remedy: str | None = None
+) -> None:
+    """Refuse labels that are not one for each sequence.
+
+    Parameters
+    ----------
+    labels : array
+        See `as_labels`.
+    n_samples : int
+        Number of sequences.
+    name : str
+        The parameter that had the labels, as the message names it.
+    noun : str, default="sequence"
+        What has a label, if it is something else.
+    remedy : str, default=None
+        What to do, by default to pass an array of the expected shape.
+
+    Raises
+    ------
+    ValueError
+        For another shape than (n_samples,).
+
+    Examples
+    --------
+    >>> check_one_label_each(np.array(["walk", "run"]), 2, "labels")
+    """
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"Got {name}= of shape {labels.shape} for {counted(n_samples, noun)}, expected one label for each. "
+            f"{remedy or f'Pass an array of shape ({n_samples},).'}"
+        )
 
 
 def rare_label(labels: Iterable[Any]) -> int | None:
@@ -88,11 +122,7 @@ def rare_and_unlabelled(y: npt.ArrayLike | None, n_samples: int, unlabelled: str
     if y is None:
         return np.zeros((2, n_samples), bool)
     y = as_array(y)
-    if y.shape != (n_samples,):
-        raise ValueError(
-            f"Got y= of shape {y.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an array "
-            f"of shape ({n_samples},)."
-        )
+    check_one_label_each(y, n_samples, "y")
     labels = y.tolist()
     missing = np.array([is_missing(label) for label in labels])
     if missing.any() and unlabelled is None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
-from seqembed.sequences.labels import checked_rare_label
+from seqembed.sequences.labels import check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import times_of_rows
@@ -264,10 +264,7 @@ def _cut_labels(row_labels: np.ndarray, timesteps: int, stride: int, n_ahead: in
 
 def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
     y = as_array(y)
-    if y.shape != (n_rows,):
-        raise ValueError(
-            f"Got y= of shape {y.shape} for {counted(n_rows, 'row')}, expected ({n_rows},). Pass one label per row."
-        )
+    check_one_label_each(y, n_rows, "y", noun="row")
     return y
 
 

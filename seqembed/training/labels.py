@@ -10,8 +10,7 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import type_of_target
 
 from seqembed.sequences.containers import is_missing
-from seqembed.sequences.labels import as_labels
-from seqembed.sequences.wording import counted
+from seqembed.sequences.labels import as_labels, check_one_label_each
 from seqembed.training.augmentation import Varied
 from seqembed.training.workers import ALONE, Workers
 
@@ -160,11 +159,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     if y is None:
         raise ValueError(f"Got label_weight= above 0 and no y=, expected a label for each sequence. {remedy}")
     labels = as_labels(y)
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"Got y= of shape {labels.shape} for {counted(n_samples, 'sequence')}, expected a label for each: pass an "
-            f"array of shape ({n_samples},)."
-        )
+    check_one_label_each(labels, n_samples, "y")
     values = labels.tolist()
     known = np.array([not is_missing(value) for value in values])
     present = [value for value, is_known in zip(values, known, strict=True) if is_known]

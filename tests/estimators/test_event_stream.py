@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,3 +154,19 @@ def test_a_stream_needs_a_fitted_detector_and_counts(detector):
         EventStream(detector, TIMESTEPS, 0)
     with pytest.raises(TypeError, match=r"Got timesteps=2\.5"):
         EventStream(detector, 2.5)
+
+
+def test_a_stream_goes_on_after_pickling(detector):
+    stream, recording = EventStream(detector, TIMESTEPS), eventful()
+    stream.update(recording[:70])
+    restored = pickle.loads(pickle.dumps(stream))
+    for first in range(70, len(recording), 50):
+        rows = recording[first : first + 50]
+        pd.testing.assert_frame_equal(restored.update(rows), stream.update(rows))
+
+
+def test_a_stream_says_what_to_do_in_place_of_saving_it(detector):
+    stream = EventStream(detector, TIMESTEPS)
+    assert not hasattr(stream, "save")
+    with pytest.raises(AttributeError, match=r"Pickle it .* Or save its detector, keep the last rows"):
+        stream.save("stream.seqembed")

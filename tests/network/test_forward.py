@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import ALL_COLUMNS_ARE_EQUAL
 
-from seqembed.network import forward
+from seqembed.network import forward, shortcut
 from seqembed.network.architecture import Network
 from seqembed.network.weights import initial_weights
 from seqembed.parallel import one_blas_thread
@@ -89,3 +89,19 @@ def test_a_sequence_gets_the_same_bits_in_every_batch(
     with one_blas_thread():
         of_all, of_some = (forward.reconstruct(network, weights, batch) for batch in (X, X[:n_samples]))
     np.testing.assert_array_equal(of_some, of_all[:n_samples])
+
+
+@pytest.mark.skipif(not ALL_COLUMNS_ARE_EQUAL, reason="BLAS of this processor rounds the last columns differently")
+@pytest.mark.parametrize(("n_timesteps", "shortcut_size"), [(50, 1), (100, 8), (100, 40)])
+def test_the_shortcut_gives_a_sequence_the_same_bits_in_every_batch(n_timesteps, shortcut_size):
+    network = Network(n_features=6, n_components=40, hidden_units=(), shortcut_size=shortcut_size, patch_size=10)
+    random = np.random.default_rng(0)
+    weights = initial_weights(network, random)
+    axes = random.normal(size=(shortcut_size, n_timesteps, 6)).astype(np.float32)
+    weights |= shortcut.shortcut_weights(axes, np.ones(shortcut_size), np.zeros(6))
+    X = random.normal(size=(512, n_timesteps, 6)).astype(np.float32)
+    with one_blas_thread():
+        Z, Y = forward.encode(network, weights, X), forward.reconstruct(network, weights, X)
+        for n_samples in (1, 2, 20, 77, 150, 500):
+            np.testing.assert_array_equal(forward.encode(network, weights, X[:n_samples]), Z[:n_samples])
+            np.testing.assert_array_equal(forward.reconstruct(network, weights, X[:n_samples]), Y[:n_samples])

@@ -26,6 +26,15 @@ def test_a_feature_that_does_not_vary_is_a_line_at_its_level():
     assert (drawn[0][:, 1] == levels(2)[1]).all()
 
 
+def test_values_that_are_not_finite_do_not_count_for_the_range():
+    values = np.array([[0.0, np.nan, np.nan], [np.inf, np.nan, 5.0], [2.0, np.nan, 9.0]])
+    (drawn,) = stacked([values])
+    np.testing.assert_allclose(drawn[[0, 2], 0], [-0.5, 0.5])
+    np.testing.assert_allclose(drawn[1:, 2], levels(3)[2] + [-0.5, 0.5])
+    assert drawn[1, 0] == np.inf
+    assert np.isnan(drawn[:, 1]).all()
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 1)])
 def test_a_single_feature_stays_in_its_unit(shape):
     values = np.arange(4.0).reshape(shape)

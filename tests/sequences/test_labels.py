@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.sequences.labels import checked_rare_label, rare_and_unlabelled, rare_label
+from seqembed.sequences.labels import check_one_label_each, checked_rare_label, rare_and_unlabelled, rare_label
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,12 @@ def test_known_labels_that_are_all_one_do_not_say_which_is_rare():
     with pytest.raises(ValueError, match="does not say whether 1 is rare or normal"):
         rare_and_unlabelled([1, np.nan, 1], 3, "normal")
     np.testing.assert_array_equal(rare_and_unlabelled([True, None, True], 3, "normal")[0], [True, False, True])
+
+
+@pytest.mark.parametrize("labels", [np.zeros(2), np.zeros((3, 1)), np.array(1)])
+def test_labels_that_are_not_one_for_each_are_refused_by_the_name_of_their_parameter(labels):
+    check_one_label_each(np.zeros(3), 3, "y")
+    with pytest.raises(ValueError, match=r"Got y= of shape .* for 3 rows, .* Pass an array of shape \(3,\)\."):
+        check_one_label_each(labels, 3, "y", noun="row")
+    with pytest.raises(ValueError, match=r"Got labels= of shape .* for 3 sequences, .* each\. Pass others\."):
+        check_one_label_each(labels, 3, "labels", remedy="Pass others.")

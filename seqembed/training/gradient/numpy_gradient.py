@@ -12,6 +12,7 @@ import numpy as np
 
 from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, LSTMWeights, Network
+from seqembed.network.lstm_derivatives import run_with_derivatives
 from seqembed.network.weights import named_weights
 
 
@@ -180,7 +181,7 @@ def _lstm(
         projected = projected + (time_features @ kernel[width:])[:, np.newaxis]
     if repeated is not None:
         projected += repeated @ kernel[width:]
-    hidden, derivatives, gates, dh_dc = _run_forward(projected, recurrent_kernel, activation)
+    hidden, derivatives, gates, dh_dc = run_with_derivatives(projected, recurrent_kernel, activation)
 
     def backward(d_hidden: np.ndarray) -> np.ndarray:
         d_projected = _run_backward(d_hidden, recurrent_kernel, derivatives, gates, dh_dc)
@@ -198,57 +199,6 @@ def _lstm(
         return d_flat_inputs.reshape(inputs.shape)
 
     return hidden[1:], backward
-
-
-def _run_forward(preactivations: np.ndarray, recurrent_kernel: np.ndarray, activation: str) -> tuple[np.ndarray, ...]:
-    """Run the cell over pre-activations that lack the part of the hidden state. They are overwritten.
-
-    Returns the hidden states, starting with the zeros before the first step; the derivatives of each step, of the new c
-    by the pre-activations of i, f, g and of the new h by that of o; the gates; and the derivative of the new h by the
-    new c.
-    """
-    n_timesteps, n_samples, width = preactivations.shape
-    units = width // 4
-    activate, slope = _ACTIVATIONS[activation]
-    # A sigmoid is (1 + tanh(x / 2)) / 2. One tanh then serves all four gates.
-    factors = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), units)
-    halves, squared_factors = 1 - factors, factors * factors
-    hidden = np.zeros((n_timesteps + 1, n_samples, units), np.float32)
-    gates = np.empty_like(preactivations)
-    dh_dc = np.empty((n_timesteps, n_samples, units), np.float32)
-    c = np.zeros((n_samples, units), np.float32)
-    for t in range(n_timesteps):
-        step = preactivations[t]
-        step += hidden[t] @ recurrent_kernel
-        candidate = None if activation == "tanh" else activate(step[:, 2 * units : 3 * units])
-        step *= factors
-        np.tanh(step, out=step)
-        np.multiply(step, factors, out=gates[t])
-        gates[t] += halves
-        step *= step
-        np.subtract(1, step, out=step)
-        step *= squared_factors
-        i, f, g, o = np.split(gates[t], 4, axis=1)
-        dc_di, dc_df, dc_dg, dh_do = np.split(step, 4, axis=1)
-        if candidate is not None:
-            g[...] = candidate
-            dc_dg[...] = slope(candidate)
-        dc_di *= g
-        dc_df *= c
-        dc_dg *= i
-        c = f * c + i * g
-        activated = activate(c)
-        dh_do *= activated
-        np.multiply(o, activated, out=hidden[t + 1])
-        np.multiply(o, slope(activated), out=dh_dc[t])
-    return hidden, preactivations, gates, dh_dc
-
-
-# Each activation with its slope as a function of the activated value.
-_ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
-    "tanh": (np.tanh, lambda activated: 1 - activated * activated),
-    "relu": (lambda values: np.maximum(values, 0), lambda activated: activated > 0),
-}
 
 
 def _run_backward(
