@@ -57,7 +57,7 @@ plot_history(autoencoder).figure.savefig(figures / "quickstart_history.png", dpi
 # The figure shows test recordings and their reconstructions from 64 numbers: two with errors around the median, and the
 # two worst. The network reads and writes ten timesteps at once. The rhythm and the level of each movement survive, and
 # single peaks are smoothed. To compress the training recordings themselves, fit with ``augment=False``.
-panels = plot_reconstruction(autoencoder, test.data)
+panels = plot_reconstruction(autoencoder, test.data, feature_names=train.feature_names)
 panels[0].figure.savefig(figures / "quickstart_reconstruction.png", dpi=120)
 
 # %%

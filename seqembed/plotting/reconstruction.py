@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
-from seqembed.plotting.stacked_lines import levels, stacked
+from seqembed.plotting.stacked_lines import checked_names, levels, stacked
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.columns import check_names
@@ -30,6 +30,7 @@ def plot_reconstruction(
     n_sequences: int = 4,
     *,
     lengths: npt.ArrayLike | None = None,
+    feature_names: Sequence[str] | None = None,
     axes: Sequence[Any] | None = None,
 ) -> np.ndarray:
     """Draw typical sequences, and the worst ones, beside their reconstructions.
@@ -45,6 +46,8 @@ def plot_reconstruction(
         errors, the largest first. If `X` holds fewer, all are drawn.
     lengths : array-like of int of shape (n_samples,), default=None
         Timesteps of each sequence of a padded array.
+    feature_names : sequence of str of length n_features, default=None
+        Names of the features. By default those of the data frames that the estimator was fitted on, or numbers.
     axes : sequence of matplotlib.axes.Axes, default=None
         Where to draw, one for each sequence. By default those of a new figure, with the typical sequences on the left
         and the worst ones on the right, all on the same scale.
@@ -59,7 +62,8 @@ def plot_reconstruction(
     Raises
     ------
     ValueError
-        For `n_sequences` below 1, another number of axes than of sequences, and sequences that the estimator refuses.
+        For `n_sequences` below 1, another number of axes than of sequences or of names than of features, and sequences
+        that the estimator refuses.
     TypeError
         For an estimator without these methods.
     ImportError
@@ -93,6 +97,8 @@ def plot_reconstruction(
     ndim = getattr(estimator, "input_ndim_", 3)
     with collected(X, lengths, estimator, ndim) as sequences, warnings.catch_warnings():
         check_names(estimator, sequences.names)
+        fitted_names = getattr(estimator, "feature_names_in_", None)
+        names = checked_names(fitted_names if feature_names is None else feature_names, sequences.n_features)
         # The names are checked. The arrays that the estimator gets have none.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         chosen = _choose(estimator, sequences, int(n_sequences))
@@ -108,8 +114,8 @@ def plot_reconstruction(
         _draw(panel, lines[number], lines[n_shown + number])
         kind = "typical" if number < chosen.n_typical else "worst"
         panel.set_title(f"{kind}: sequence {chosen.rows[number]}, error {chosen.errors[number]:.3g}")
-        if sequences.n_features > 1:
-            panel.set_yticks(levels(len(chosen.features)), _feature_names(estimator, chosen))
+        if names is not None and sequences.n_features > 1:
+            panel.set_yticks(levels(len(chosen.features)), [names[number] for number in chosen.features])
     if axes is None:
         in_units = getattr(estimator, "scale", "standard") is None
         _write_labels(panels, chosen, sequences.n_features, "in squared units" if in_units else "after scaling")
@@ -231,11 +237,6 @@ def _is_alone(values: np.ndarray) -> np.ndarray:
     known = np.concatenate([[False], np.isfinite(values), [False]])
     alone: np.ndarray = known[1:-1] & ~known[:-2] & ~known[2:]
     return alone
-
-
-def _feature_names(estimator: Any, chosen: _Chosen) -> list[str]:
-    names = getattr(estimator, "feature_names_in_", None)
-    return [f"feature {number}" if names is None else str(names[number]) for number in chosen.features]
 
 
 def _new_panels(pyplot: Any, n_panels: int, n_features: int) -> np.ndarray:

@@ -133,6 +133,13 @@ def test_data_frames_name_the_features_without_a_warning_and_other_columns_are_r
         plot_reconstruction(network, [frame.rename(columns={"flow": "cold"}) for frame in frames])
 
 
+def test_names_of_features_can_be_given_one_for_each():
+    panels = plot_reconstruction(reconstructor(X), X, feature_names=["flow", "heat"])
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["flow", "heat"]
+    with pytest.raises(ValueError, match="Got feature_names= of 1 name for 2 features"):
+        plot_reconstruction(reconstructor(X), X, feature_names=["flow"])
+
+
 @pytest.mark.parametrize("values", [X, X[:, :, 0]], ids=["three dimensions", "two dimensions"])
 def test_batches_are_drawn_as_an_array_is(values):
     network = reconstructor(values)
