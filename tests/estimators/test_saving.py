@@ -1,5 +1,6 @@
 import io
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -26,7 +27,9 @@ from seqembed.files.safetensors_file import InvalidFileError, pack
 from seqembed.files.values import encoded
 
 # Written by version 0.1.0; it must load for ever. `_write_version_1` has written it.
-VERSION_1 = Path(__file__).parent / "files" / "version_1.seqembed"
+FILES = Path(__file__).parent / "files"
+VERSION_1 = FILES / "version_1.seqembed"
+OLD_FILES = sorted(FILES.glob("version_*/*.seqembed"))
 X = np.random.default_rng(0).normal(size=(20, 4, 2))
 
 
@@ -233,6 +236,17 @@ def test_a_file_of_version_1_loads():
     assert isinstance(loaded, ReconstructionDetector)
     assert loaded.estimators_[0]._stream.n_updates == 6
     np.testing.assert_allclose(loaded.score_samples(X[:2]), [-0.4634411, -1.37393426], rtol=1e-5)
+
+
+@pytest.mark.parametrize("file", OLD_FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_old_files_load_and_give_the_results_that_they_gave(file):
+    estimator, data, method = runpy.run_path(FILES / "make.py")["cases"]()[file.stem]
+    loaded = load(file)
+    assert type(loaded) is type(estimator)
+    assert loaded.get_params().keys() == estimator.get_params().keys()
+    results = np.concatenate([np.ravel(one) for one in getattr(loaded, method)(data[0])])
+    # Another processor rounds otherwise.
+    np.testing.assert_allclose(results, np.load(file.with_suffix(".npy")), rtol=1e-4, atol=1e-4)
 
 
 def test_parameters_that_are_newer_than_the_file_keep_their_defaults():
