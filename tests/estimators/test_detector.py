@@ -232,8 +232,8 @@ def test_mahalanobis_finds_what_breaks_the_correlation_of_features():
 
 @pytest.mark.parametrize("weighting", ["robust", "mahalanobis"])
 def test_the_unit_of_a_feature_changes_no_decision(weighting):
-    common = noise(300, n_features=1)
-    X = common + 0.3 * noise(300, random_state=1)
+    common = noise(100, n_features=1)
+    X = common + 0.3 * noise(100, random_state=1)
     new = 2 * noise(100, random_state=2)
     decisions = [
         ReconstructionDetector(Mean(), contamination=0.1, weighting=weighting)
