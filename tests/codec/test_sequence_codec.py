@@ -380,10 +380,10 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
 @pytest.mark.slow
 def test_rows_from_which_no_network_can_be_learned_do_no_harm(monkeypatch):
     # Of more values, every second row is read.
-    monkeypatch.setattr("seqembed.codec.model.search._MOST_VALUES_FOR_NETWORK", 5000)
-    random, calm = np.random.default_rng(0), np.arange(100) % 2 == 0
-    sizes = np.where(random.random((100, 10)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
-    X = np.where(calm[:, np.newaxis], 0, random.normal(size=(100, 100)) * sizes).astype(np.float32)
+    monkeypatch.setattr("seqembed.codec.model.search._MOST_VALUES_FOR_NETWORK", 11_000)
+    random, calm = np.random.default_rng(0), np.arange(200) % 2 == 0
+    sizes = np.where(random.random((200, 10)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
+    X = np.where(calm[:, np.newaxis], 0, random.normal(size=(200, 100)) * sizes).astype(np.float32)
     codec = SequenceCodec(max_relative_error=0.01).fit(X)
     assert_within_bound(X[:30], codec.decode(codec.encode(X[:30])), codec.bound_)
 
