@@ -103,10 +103,10 @@ class SequenceCodec(BaseEstimator):
     >>> from seqembed.codec import SequenceCodec
     >>> from seqembed.datasets import load_italy_power
     >>> X = load_italy_power().data
-    >>> codec = SequenceCodec(max_relative_error=0.05).fit(X[:500])
-    >>> data = codec.encode(X[500:])
+    >>> codec = SequenceCodec(max_relative_error=0.05).fit(X[:100])
+    >>> data = codec.encode(X[100:])
     >>> decoded = codec.decode(data)
-    >>> bool(np.abs(decoded - X[500:]).max() <= codec.bound_[0]), len(data) < X[500:].nbytes / 20
+    >>> bool(np.abs(decoded - X[100:]).max() <= codec.bound_[0]), len(data) < X[100:].nbytes / 20
     (True, True)
     """
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
+from sklearn.utils import shuffle
 
 from seqembed.codec.bytes.symbols import LARGEST_SYMBOL, coded_symbols, raw_bit_counts
 from seqembed.codec.model.decimals import fixed_decimal_context
@@ -187,18 +188,23 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
 
 
 def _trained_network(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifier:
+    # partial_fit draws from random_state at each call: an int would repeat the same shuffle.
+    random = np.random.RandomState(seed)
     network = MLPClassifier(
         (_N_HIDDEN,),
         alpha=_WEIGHT_DECAY,
         batch_size=min(_MOST_BATCH_ROWS, len(inputs)),
         learning_rate_init=_LEARNING_RATE,
-        # partial_fit draws from random_state at each call: an int would repeat the same shuffle.
-        random_state=np.random.RandomState(seed),
+        random_state=random,
     )
     classes = np.unique(symbols)
     with np.errstate(under="ignore"):
-        for _ in range(_N_EPOCHS):
-            network.partial_fit(inputs, symbols, classes=classes)
+        network.partial_fit(inputs, symbols, classes=classes)
+        # Shuffled once, as scikit-learn would: it chooses the rows of each batch, in a time near that of the batch.
+        network.set_params(shuffle=False)
+        for _ in range(_N_EPOCHS - 1):
+            order = shuffle(np.arange(len(inputs)), random_state=random)
+            network.partial_fit(inputs[order], symbols[order])
     return network
 
 
