@@ -16,10 +16,11 @@ nox.options.reuse_existing_virtualenvs = True
 
 
 def lower_bounds() -> list[str]:
-    """Return the requirements of setup.cfg, each pinned to its lower bound."""
-    setup = configparser.ConfigParser(interpolation=None)
+    """Return what the tests require by setup.cfg, each pinned to its lower bound."""
+    setup = configparser.ConfigParser()
     setup.read("setup.cfg", encoding="utf-8")
-    return [line.replace(">=", "==") for line in setup["options"]["install_requires"].split()]
+    lines = f"{setup['options']['install_requires']}\n{setup['options.extras_require']['test']}".splitlines()
+    return [line.replace(">=", "==").replace("[distributed]", "") for line in lines if line]
 
 
 @nox.session(python=PYTHONS[0])
