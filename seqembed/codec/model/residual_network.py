@@ -198,7 +198,7 @@ def _trained_network(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPC
     with np.errstate(under="ignore"):
         # The first call draws the weights, then the order of the rows.
         network.partial_fit(inputs, symbols, classes=np.unique(symbols))
-        # scikit-learn takes the rows of each batch one by one, which takes longer. Here they are in order.
+        # scikit-learn gathers the rows of each batch, which takes long. Here the batches are slices of rows in order.
         network.shuffle = False
         for _ in range(_N_EPOCHS - 1):
             order = np.arange(len(inputs))
