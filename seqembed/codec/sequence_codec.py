@@ -34,10 +34,13 @@ from seqembed.files.safetensors_file import pack as pack_file
 from seqembed.files.safetensors_file import unpack as unpack_file
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.model import TrainedModel
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.columns import check_names
 from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.hints import recording_hints
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, fit_context
+from seqembed.user_warning import warn_user
 
 
 class SequenceCodec(BaseEstimator):
@@ -158,6 +161,11 @@ class SequenceCodec(BaseEstimator):
             For a bound that is no number, negative or not finite, for none or several of `max_error`,
             `max_relative_error` and `bits`, for `bits` without `estimator`, for an estimator of other features, for
             windows that overlap, for truth values, and for no value at all.
+
+        Warns
+        -----
+        UserWarning
+            When an array of two dimensions seems to be a single recording: its rows are read as sequences.
         """
         self._check_parameters()
         trained = self._copied_model()
@@ -174,6 +182,7 @@ class SequenceCodec(BaseEstimator):
         if trained is not None:
             check_names(self.estimator, sequences.names)
         check_overlap(arrays)
+        _warn_of_recording(sequences)
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
@@ -211,9 +220,10 @@ class SequenceCodec(BaseEstimator):
         if sequences.n_features not in (0, self.n_features_in_):
             raise ValueError(
                 f"Got sequences of {counted(sequences.n_features, 'feature')}, but SequenceCodec was fitted on "
-                f"{self.n_features_in_}. Pass sequences of the same features."
+                f"{self.n_features_in_}. {self._remedy_of_features(sequences)}"
             )
         check_overlap(arrays)
+        _warn_of_recording(sequences)
         dtype = common_dtype(sequences)
         blocks = [
             self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part])
@@ -461,11 +471,21 @@ class SequenceCodec(BaseEstimator):
         # The user may write into the weights of the estimator, which must not change what old bytes mean.
         return copy.deepcopy(model)
 
+    def _remedy_of_features(self, sequences: Sequences) -> str:
+        if sequences.ndim == 2 and sequences.one_length and sequences.n_timesteps == self.n_features_in_:
+            return "Each row of X is read as a sequence of one feature. Pass [X] if X is one recording."
+        return "Pass sequences of the same features."
+
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
         if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
         return header
+
+
+def _warn_of_recording(sequences: Sequences) -> None:
+    for hint in recording_hints(sequences, "pass [X]: a list of one recording"):
+        warn_user(hint)
 
 
 def _fitted_attributes(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -424,6 +425,29 @@ def test_headers_that_no_codec_wrote_are_refused(codec):
         codec.decode(data[:4] + bytes([0]) + data[5:])
     with pytest.raises(InvalidStreamError, match="Got version 2, expected 1: pip install -U"):
         codec.decode(data[:4] + bytes([2]) + data[5:])
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_a_bare_recording_was_coded_as_a_thousand_short_sequences_without_a_warning(n_features):
+    recording = waves(1, 600)[0][:, [0, 1, 0, 1][:n_features]] + np.float32([1000, 20, 5000, 300][:n_features])
+    for call in (SequenceCodec(max_error=0.1).fit, SequenceCodec(max_error=0.1).fit([[1.0], [2.0]]).encode):
+        with pytest.warns(UserWarning, match=rf"a single recording of {n_features} feature.*pass \[X\]") as caught:
+            call(recording)
+        assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codec = SequenceCodec(max_error=0.1).fit([recording])
+        SequenceCodec(max_error=0.1).fit(waves()[:, :, 0]).encode(waves()[:, :, 0])
+    if n_features > 1:
+        with pytest.raises(ValueError, match=r"fitted on 4. Each row .* Pass \[X\]"):
+            codec.encode(recording)
+
+
+def test_a_bound_for_each_column_of_a_bare_recording_names_the_cause():
+    recording = np.random.default_rng(0).normal(size=(60, 4))
+    with pytest.raises(ValueError, match=r"one for each of 1 feature.*Each row .* of 4 timesteps .* pass \[X\]"):
+        SequenceCodec(max_error=[1, 2, 3, 4]).fit(recording)
+    SequenceCodec(max_error=[1, 2, 3, 4]).fit([recording])
 
 
 def test_a_report_on_nothing_is_refused(codec):
