@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any, BinaryIO, ClassVar, Self
@@ -342,7 +343,7 @@ class SequenceCodec(BaseEstimator):
         while data := read_one(file):
             yield self.decode(data)
 
-    def report(self, X: SequencesLike) -> dict[str, float]:
+    def report(self, X: SequencesLike) -> dict[str, Any]:
         """Encode and decode sequences, and measure size and error.
 
         Parameters
@@ -352,20 +353,39 @@ class SequenceCodec(BaseEstimator):
 
         Returns
         -------
-        report : dict of str to float
-            "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
-            the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz, which gets the rounded
-            values, and pcodec, which gets the values as they are; infinity if never,
-            and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
-            help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
+        report : dict of str to float, or to array of shape (n_features,)
+            - "bytes", "bits_per_value", "ratio" to the bytes of `X`.
+            - "rmse_by_feature" and "largest_error_by_feature": arrays, over finite values, each feature in its units.
+              "rmse" and "largest_error" are over the values of all features: with features of several units, they say
+              little.
+            - "codec_bytes", the size of the file that `save` writes. With `bits` that of the network, which the file
+              does not hold, is added.
+            - With a bound "pays_back_after", the number of values after which the codec has saved as many bytes as its
+              file has, beside xz, which gets the rounded values, and pcodec, which gets the values as they are;
+              infinity if never. "pays_back_after_bytes" is the number of bytes that so many values have in `X`.
+            - With a bound the shares of blocks that are coded as they are, as bins by xz, as predicted, and as
+              predicted with the help of embeddings: "share_raw", "share_bins", "share_predicted",
+              "share_reconstructed".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
+        >>> codec = SequenceCodec(max_error=[0.5, 0.1]).fit(X)
+        >>> bool((codec.report(X)["largest_error_by_feature"] <= codec.bound_).all())
+        True
         """
         arrays = list(read_input(X)[0].values)
         if not sum(array.size for array in arrays):
             raise ValueError("Got no value, expected sequences to report on.")
         data = self.encode(X)
         decoded = self.decode(data)
-        return measure(self.coder_, arrays, data, decoded)
+        file = io.BytesIO()
+        self.save(file)
+        n_bytes = len(file.getvalue())
+        if isinstance(self.coder_, EmbeddingCoder):
+            n_bytes += self.coder_.count_network_bytes()
+        return measure(self.coder_, arrays, data, decoded, n_bytes)
 
     def save(self, file: Writable) -> None:
         """Write what was learned into one file, from which `load` makes an equal codec.

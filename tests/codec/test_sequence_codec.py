@@ -207,6 +207,31 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert SequenceCodec(max_relative_error=0).fit(noise).report(noise)["share_raw"] == 1
 
 
+def test_a_report_pooled_the_errors_of_features_of_other_units():
+    X = waves()
+    X[3, 4, 0], X[5] = np.nan, X[4]
+    codec = SequenceCodec(max_error=[0.1, 0.5]).fit(X)
+    for sequences in (X, list(X), pd.DataFrame(X[3])):
+        report = codec.report(sequences)
+        decoded = np.reshape(codec.decode(codec.encode(sequences)), (-1, 2))
+        errors = np.abs(np.reshape(sequences, (-1, 2)).astype(np.float64) - decoded)
+        np.testing.assert_array_equal(report["largest_error_by_feature"], np.nanmax(errors, axis=0))
+        assert (report["largest_error_by_feature"] <= codec.bound_).all()
+        assert 0.1 < report["largest_error"] == report["largest_error_by_feature"].max()
+        np.testing.assert_allclose(report["rmse_by_feature"], np.sqrt(np.nanmean(np.square(errors), axis=0)))
+        assert report["rmse_by_feature"].min() < report["rmse"] < report["rmse_by_feature"].max()
+
+
+def test_a_report_said_a_few_bytes_less_than_the_file_of_the_codec_has(codec, tmp_path):
+    codec.save(tmp_path / "codec.seqembed")
+    report = codec.report(waves())
+    assert report["codec_bytes"] == (tmp_path / "codec.seqembed").stat().st_size
+    # A frame and a list have no itemsize to multiply with.
+    for X, itemsize in ((waves(), 4), (list(waves()), 4), (waves().astype(np.float64), 8)):
+        report = codec.report(X)
+        assert report["pays_back_after_bytes"] == itemsize * report["pays_back_after"]
+
+
 def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
     X = (np.random.default_rng(0).integers(0, 50, (40, 30, 1)) * 0.005).astype(np.float32)
     codec = SequenceCodec(max_error=0.004).fit(X)
