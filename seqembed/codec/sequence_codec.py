@@ -492,7 +492,7 @@ class SequenceCodec(BaseEstimator):
         return copy.deepcopy(model)
 
     def _remedy_of_features(self, sequences: Sequences) -> str:
-        if sequences.ndim == 2 and sequences.one_length and sequences.n_timesteps == self.n_features_in_:
+        if sequences.ndim == 2 and set(sequences.lengths.tolist()) == {self.n_features_in_}:
             return "Each row of X is read as a sequence of one feature. Pass [X] if X is one recording."
         return "Pass sequences of the same features."
 

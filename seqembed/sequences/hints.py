@@ -89,7 +89,7 @@ def recording_hints(sequences: Sequences, remedy: str) -> Iterator[str]:
     >>> list(recording_hints(check_sequences(np.zeros((20, 1))), "pass [X]"))[0][-16:]
     'If so, pass [X].'
     """
-    if sequences.ndim != 2:
+    if sequences.ndim != 2 or not len(sequences):
         return
     if has_rows_of_times(sequences) or looks_like_recording(sequences) or has_single_timesteps(sequences):
         yield (

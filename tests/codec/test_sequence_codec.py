@@ -464,6 +464,8 @@ def test_a_bare_recording_was_coded_as_a_thousand_short_sequences_without_a_warn
         codec = SequenceCodec(max_error=0.1).fit([recording])
         SequenceCodec(max_error=0.1).fit(waves()[:, :, 0]).encode(waves()[:, :, 0])
     if n_features > 1:
+        with pytest.raises(ValueError, match=r"fitted on 4. Pass sequences"):
+            codec.encode(recording[:0])
         with pytest.raises(ValueError, match=r"fitted on 4. Each row .* Pass \[X\]"):
             codec.encode(recording)
 
