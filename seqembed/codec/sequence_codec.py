@@ -50,7 +50,7 @@ class SequenceCodec(BaseEstimator):
     `fit` learns from typical sequences the quantisation step of each feature (a sensor that reads 0.1, 0.2 has step
     0.1), a predictor of each value from the timesteps before it, and the distribution of its errors. Residual
     probabilities come from tables indexed by the recent residual size, or from a small network that sees more context.
-    To learn the network takes most of the time of `fit`. It is kept if it saves at least 3 % of the bits.
+    Training the network takes most of the time of `fit`. It is kept if it saves at least 3 % of the bits.
 
     `encode` predicts each value, rounds the residual as far as the bound allows, and codes it by its probability. A
     block is compressed by xz or pcodec instead if they need fewer bytes. The encoder also decodes every value: values
