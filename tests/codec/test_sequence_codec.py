@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -206,6 +207,31 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert [report[f"share_{kind}"] for kind in ("raw", "bins", "predicted")] == [0, 0, 1]
     noise = np.random.default_rng(0).normal(size=(50, 40, 1))
     assert SequenceCodec(max_relative_error=0).fit(noise).report(noise)["share_raw"] == 1
+
+
+def test_a_report_pooled_the_errors_of_features_of_other_units():
+    X = waves()
+    X[3, 4, 0], X[5] = np.nan, X[4]
+    codec = SequenceCodec(max_error=[0.1, 0.5]).fit(X)
+    for sequences in (X, list(X), pd.DataFrame(X[3])):
+        report = codec.report(sequences)
+        decoded = np.reshape(codec.decode(codec.encode(sequences)), (-1, 2))
+        errors = np.abs(np.reshape(sequences, (-1, 2)).astype(np.float64) - decoded)
+        np.testing.assert_array_equal(report["largest_error_by_feature"], np.nanmax(errors, axis=0))
+        assert (report["largest_error_by_feature"] <= codec.bound_).all()
+        assert 0.1 < report["largest_error"] == report["largest_error_by_feature"].max()
+        np.testing.assert_allclose(report["rmse_by_feature"], np.sqrt(np.nanmean(np.square(errors), axis=0)))
+        assert report["rmse_by_feature"].min() < report["rmse"] < report["rmse_by_feature"].max()
+
+
+def test_a_report_said_a_few_bytes_less_than_the_file_of_the_codec_has(codec, tmp_path):
+    codec.save(tmp_path / "codec.seqembed")
+    report = codec.report(waves())
+    assert report["codec_bytes"] == (tmp_path / "codec.seqembed").stat().st_size
+    # A frame and a list have no itemsize to multiply with.
+    for X, itemsize in ((waves(), 4), (list(waves()), 4), (waves().astype(np.float64), 8)):
+        report = codec.report(X)
+        assert report["pays_back_after_bytes"] == itemsize * report["pays_back_after"]
 
 
 def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
@@ -426,6 +452,31 @@ def test_headers_that_no_codec_wrote_are_refused(codec):
         codec.decode(data[:4] + bytes([0]) + data[5:])
     with pytest.raises(InvalidStreamError, match="Got version 2, expected 1: pip install -U"):
         codec.decode(data[:4] + bytes([2]) + data[5:])
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_a_bare_recording_was_coded_as_a_thousand_short_sequences_without_a_warning(n_features):
+    recording = waves(1, 600)[0][:, [0, 1, 0, 1][:n_features]] + np.float32([1000, 20, 5000, 300][:n_features])
+    for call in (SequenceCodec(max_error=0.1).fit, SequenceCodec(max_error=0.1).fit([[1.0], [2.0]]).encode):
+        with pytest.warns(UserWarning, match=rf"a single recording of {n_features} feature.*pass \[X\]") as caught:
+            call(recording)
+        assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codec = SequenceCodec(max_error=0.1).fit([recording])
+        SequenceCodec(max_error=0.1).fit(waves()[:, :, 0]).encode(waves()[:, :, 0])
+    if n_features > 1:
+        with pytest.raises(ValueError, match=r"fitted on 4. Pass sequences"):
+            codec.encode(recording[:0])
+        with pytest.raises(ValueError, match=r"fitted on 4. Each row .* Pass \[X\]"):
+            codec.encode(recording)
+
+
+def test_a_bound_for_each_column_of_a_bare_recording_names_the_cause():
+    recording = np.random.default_rng(0).normal(size=(60, 4))
+    with pytest.raises(ValueError, match=r"one for each of 1 feature.*Each row .* of 4 timesteps .* pass \[X\]"):
+        SequenceCodec(max_error=[1, 2, 3, 4]).fit(recording)
+    SequenceCodec(max_error=[1, 2, 3, 4]).fit([recording])
 
 
 def test_a_report_on_nothing_is_refused(codec):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -153,6 +154,48 @@ def test_a_layer_that_was_given_another_name_is_not_left_out_without_a_word(wave
     assert renamed.layers[0].name == "encoder_1"
     with pytest.raises(ValueError, match="all of the network, of its encoder or of its decoder"):
         autoencoder.set_keras_weights(renamed)
+
+
+def test_a_script_from_keras_was_refused_by_a_default_estimator_without_the_cause(waves):
+    script = keras.Sequential(
+        [
+            keras.Input((7, 2)),
+            keras.layers.LSTM(5, return_sequences=True, name="encoder_1"),
+            keras.layers.LSTM(3, name="embedding"),
+            keras.layers.RepeatVector(7, name="repeat"),
+            keras.layers.LSTM(3, return_sequences=True, name="decoder_1"),
+            keras.layers.LSTM(5, return_sequences=True, name="decoder_2"),
+            keras.layers.TimeDistributed(keras.layers.Dense(2), name="output"),
+        ]
+    )
+    default = LSTMAutoencoder(3, hidden_units=(5,), epochs=1).fit(waves)
+    with pytest.raises(ValueError, match="time_encoding=False, context_size=0, shortcut_size=0, scale=None: see 'Com"):
+        default.set_keras_weights(script)
+    settings = {"context_size": 0, "shortcut_size": 0, "scale": None}
+    with pytest.raises(ValueError, match=r"layer 'decoder_1', expected .* with time_encoding=False, scale=None: see"):
+        default.set_params(**settings).fit(waves).set_keras_weights(script)
+    plain = default.set_params(time_encoding=False).fit(waves).set_keras_weights(script)
+    difference = plain.reconstruct(waves) - script.predict(waves, verbose=0)
+    assert np.abs(difference).max() < 1e-5
+    # A trained model gets the names afterwards.
+    for number, layer in enumerate(script.layers):
+        layer.name = f"layer_{number}"
+    with pytest.raises(ValueError, match=r"encoder_1, embedding, decoder_1, decoder_2, output\.$"):
+        plain.set_keras_weights(script)
+    for layer, name in zip(
+        script.layers, ["encoder_1", "embedding", "repeat", "decoder_1", "decoder_2", "output"], strict=True
+    ):
+        layer.name = name
+    plain.set_keras_weights(script)
+
+
+def test_the_path_of_a_model_raised_an_attribute_error(waves):
+    autoencoder = small(waves)
+    for path in ("model.keras", Path("model.keras")):
+        with pytest.raises(TypeError, match=r"Got a path, expected a Keras model: pass keras.models.load_model\(path"):
+            autoencoder.set_keras_weights(path)
+    with pytest.raises(TypeError, match="Got model= of type ndarray, expected a Keras model"):
+        autoencoder.set_keras_weights(waves)
 
 
 def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
