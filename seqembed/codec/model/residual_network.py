@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from sklearn.neural_network import MLPClassifier
 
 from seqembed.codec.bytes.symbols import LARGEST_SYMBOL, coded_symbols, raw_bit_counts
-from seqembed.codec.model.classifier_training import train_classifier
 from seqembed.codec.model.decimals import fixed_decimal_context
 
 # Scaled inputs are multiples of 1/32 of a standard deviation, kernels of 1/256, hidden values of 1/16.
@@ -24,8 +24,9 @@ _STEPS_PER_OCTAVE, _N_OCTAVES = 64, 20
 _SMALLEST_FREQUENCY = 8
 # The average of the logits of three networks needs fewer bits than one network.
 _N_NETWORKS = 3
-# Hidden units of each network.
-_N_HIDDEN = 32
+# Hidden units and epochs of each network.
+_N_HIDDEN, _N_EPOCHS = 32, 20
+_MOST_BATCH_ROWS, _LEARNING_RATE, _WEIGHT_DECAY = 256, 5e-3, 0.1
 # Up to this number of features, each has a bias of its own.
 _MOST_FEATURES_WITH_BIAS = 32
 # Contexts computed at once. Buffers of more contexts leave the cache.
@@ -163,17 +164,18 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
     n_features = n_features if n_features <= _MOST_FEATURES_WITH_BIAS else 1
     one_hot = np.eye(n_features, dtype=np.float32)[np.minimum(features, n_features - 1)]
     scaled = np.concatenate([_scaled(inputs, means, factors) / _INPUT_UNITS, one_hot], axis=1)
-    known, classes = np.unique(symbols, return_inverse=True)
-    networks = [train_classifier(scaled, classes, _N_HIDDEN, seed) for seed in range(_N_NETWORKS)]
-    n_inputs, columns = len(means), known + largest
-    kernel = np.concatenate([network.kernel for network in networks], axis=1)
-    biases = np.concatenate([network.bias for network in networks]) + kernel[n_inputs:]
+    networks = [_trained_network(scaled, symbols, seed) for seed in range(_N_NETWORKS)]
+    n_inputs = len(means)
+    kernel = np.concatenate([network.coefs_[0] for network in networks], axis=1)
+    biases = np.concatenate([network.intercepts_[0] for network in networks]) + kernel[n_inputs:]
+    known = networks[0].classes_ + largest
     # From natural logarithms to those of base 2, and from the sum of the networks' logits to their mean.
     octaves = np.log2(np.e) / _N_NETWORKS
     output_kernel = np.zeros((kernel.shape[1], 2 * largest + 1))
-    output_kernel[:, columns] = octaves * np.concatenate([network.output_kernel for network in networks])
+    parts = [_softmax_weights(network) for network in networks]
+    output_kernel[:, known] = octaves * np.concatenate([part for part, _ in parts])
     output_bias = np.full(2 * largest + 1, -float(_N_OCTAVES))
-    output_bias[columns] = octaves * sum(network.output_bias for network in networks)
+    output_bias[known] = octaves * sum(bias for _, bias in parts)
     return ResidualNetwork(
         means,
         factors,
@@ -182,6 +184,38 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
         _rounded_weights(output_kernel, _KERNEL_UNITS),
         _rounded_weights(output_bias, _HIDDEN_UNITS * _KERNEL_UNITS),
     )
+
+
+def _trained_network(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifier:
+    random = np.random.RandomState(seed)
+    network = MLPClassifier(
+        (_N_HIDDEN,),
+        alpha=_WEIGHT_DECAY,
+        batch_size=min(_MOST_BATCH_ROWS, len(inputs)),
+        learning_rate_init=_LEARNING_RATE,
+        random_state=random,
+    )
+    with np.errstate(under="ignore"):
+        # The first call draws the weights, then the order of the rows.
+        network.partial_fit(inputs, symbols, classes=np.unique(symbols))
+        # scikit-learn gathers the rows of each batch, which takes long. Here the batches are slices of rows in order.
+        network.shuffle = False
+        for _ in range(_N_EPOCHS - 1):
+            order = np.arange(len(inputs))
+            random.shuffle(order)
+            network.partial_fit(inputs[order], symbols[order])
+    return network
+
+
+def _softmax_weights(network: MLPClassifier) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the output layer, a column for each class.
+
+    For two classes, scikit-learn has the column of the second class only. That of the first one is 0.
+    """
+    kernel, bias = network.coefs_[1], network.intercepts_[1]
+    if len(network.classes_) > 2:
+        return kernel, bias
+    return np.concatenate([np.zeros_like(kernel), kernel], axis=1), np.concatenate([[0], bias])
 
 
 def _rounded_weights(values: np.ndarray, units: int) -> np.ndarray:
