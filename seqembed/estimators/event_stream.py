@@ -36,6 +36,11 @@ class EventStream:
         Longest step in time between neighbouring rows of a window, as in `detect_events`. After a longer one, no window
         has rows from before.
 
+    Notes
+    -----
+    There is no `freq`, as `detect_events` has: pass rows that are whole steps apart, and a row of NaN for each that is
+    absent.
+
     Raises
     ------
     sklearn.exceptions.NotFittedError
@@ -122,7 +127,9 @@ class EventStream:
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'ended']
         """
         values, names = checked_rows(self._detector, rows, self._timesteps, "rows")
-        times, given_times = known_times(rows, time, len(values), "rows", needed=self._max_gap is not None)
+        times, given_times = known_times(
+            rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
+        )
         pieces = self._checked_pieces(times, len(values))
         self._remember_times(times, given_times)
         ended: list[Event] = []

@@ -219,7 +219,9 @@ def checked_rows(
     return rows, list(range(n_features)) if names is None else names
 
 
-def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bool) -> tuple[np.ndarray | None, Any]:
+def known_times(
+    recording: Any, time: Any, n_rows: int, name: str, *, needed_for: str | None = None
+) -> tuple[np.ndarray | None, Any]:
     """Return the times of rows, if they are given or the index of a data frame holds dates.
 
     Parameters
@@ -232,8 +234,8 @@ def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bo
         Rows of the recording.
     name : str
         Name of the recording in the user's code, for messages.
-    needed : bool
-        Whether any index counts as times, and rows without times are refused.
+    needed_for : str, default=None
+        The parameter that needs times. Then any index counts as times, and rows without times are refused.
 
     Returns
     -------
@@ -251,12 +253,13 @@ def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bo
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"flow": [1.0, 2.0]}, index=pd.date_range("2026-01-01", periods=2))
-    >>> known_times(frame, None, 2, "recording", needed=False)[0].astype("M8[D]")
+    >>> known_times(frame, None, 2, "recording")[0].astype("M8[D]")
     array(['2026-01-01', '2026-01-02'], dtype='datetime64[D]')
-    >>> known_times([1.0, 2.0], None, 2, "recording", needed=False)
+    >>> known_times([1.0, 2.0], None, 2, "recording")
     (None, None)
     """
     index = getattr(recording, "index", None)
-    if time is None and not needed and not hasattr(index, "tz_localize"):
+    if time is None and needed_for is None and not hasattr(index, "tz_localize"):
         return None, None
-    return times_of_rows(recording, time, n_rows, name), index if time is None else time
+    times = times_of_rows(recording, time, n_rows, name, needed_for or "max_gap")
+    return times, index if time is None else time

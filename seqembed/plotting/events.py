@@ -66,7 +66,7 @@ def plot_events(
     names = getattr(recording, "columns", None)
     values = as_numbers(recording, "recording").astype(np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
-    times, given_times = known_times(recording, time, len(values), "recording", needed=False)
+    times, given_times = known_times(recording, time, len(values), "recording")
     if axes is None:
         _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
     across: Any = np.arange(len(values)) if times is None else times

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
+from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sequences_from_frame, sliding_windows
 
 TIMESTEPS = 10
 
@@ -388,3 +388,70 @@ def test_times_that_do_not_ascend_are_refused_with_the_line_that_mends_them(dete
     recording = eval(line)
     recording = recording[~recording.index.duplicated()]
     assert (detect_events(detector, recording, TIMESTEPS).table.start_time == minutes[200]).any()
+
+
+def with_absent_rows(random_state=0):
+    """Machines of which some rows are absent, on a grid with NaN rows and closed up."""
+    grids = {}
+    for name, frame in machines().items():
+        kept = np.random.default_rng(random_state).uniform(size=len(frame)) > 0.05
+        kept[[0, -1]] = True
+        grids[name] = frame.where(pd.Series(kept, frame.index), axis=0)
+    return grids, {name: grid.dropna() for name, grid in grids.items()}
+
+
+def test_closed_up_rows_are_judged_like_the_grid_that_they_come_from(detector):
+    grids, closed = with_absent_rows()
+    expected = detect_events(detector, grids, TIMESTEPS)
+    assert len(expected.table) >= 3
+    assert len(detect_events(detector, closed, TIMESTEPS).table) != len(expected.table)
+    events = detect_events(detector, closed, TIMESTEPS, freq="1min")
+    pd.testing.assert_frame_equal(events.table, expected.table)
+    for name, scores in expected.row_scores.items():
+        np.testing.assert_array_equal(events.row_scores[name], scores)
+    arrays, times = {n: f.to_numpy() for n, f in closed.items()}, {n: f.index for n, f in closed.items()}
+    given = detect_events(detector, arrays, TIMESTEPS, time=times, freq=pd.Timedelta("1min")).table
+    pd.testing.assert_frame_equal(given.iloc[:, :-2], expected.table.iloc[:, :-2])
+    single = detect_events(detector, closed["pump"], TIMESTEPS, freq="1min").table
+    pd.testing.assert_frame_equal(single, detect_events(detector, grids["pump"], TIMESTEPS).table)
+    numbers = np.flatnonzero(grids["pump"].notna().all(axis=1))
+    table = detect_events(detector, arrays["pump"], TIMESTEPS, time=numbers, freq=1).table
+    assert table.start_time.tolist() == table.start.tolist() == single.start.tolist()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_long_frame_with_absent_rows_is_judged_on_the_grid_of_its_sequences(detector, library):
+    grids, closed = with_absent_rows()
+    long = pd.concat({n: f.rename_axis("minute").reset_index() for n, f in closed.items()}, names=["machine"])
+    long = long.reset_index(level="machine").reset_index(drop=True)
+    frame = long if library == "pandas" else pl.from_pandas(long)
+    events = detect_events(detector, frame, TIMESTEPS, time="minute", id="machine", freq="1min")
+    expected = detect_events(detector, grids, TIMESTEPS)
+    assert events.table.start.tolist() == expected.table.start.tolist()
+    known = [expected.row_scores[name][grid.notna().all(axis=1)] for name, grid in grids.items()]
+    np.testing.assert_array_equal(events.row_scores, np.concatenate(known))
+    sequences = sequences_from_frame(frame, "machine", "minute", freq="1min")
+    of_arrays = detect_events(detector, dict(zip(sequences.ids, sequences, strict=True)), TIMESTEPS).table
+    assert of_arrays.start.tolist() == events.table.start.tolist()
+
+
+def test_a_grid_begins_anew_after_a_gap(detector):
+    minutes = np.arange(300.0)
+    minutes[150:] += 1000.5
+    kept = np.delete(np.arange(300), [40, 190])
+    recording = with_spikes(300, 60, 200)
+    options = {"time": minutes[kept], "max_gap": 5, "freq": 1}
+    events = detect_events(detector, recording[kept], TIMESTEPS, **options)
+    recording[[40, 190]] = np.nan
+    expected = detect_events(detector, recording, TIMESTEPS, time=minutes, max_gap=5)
+    pd.testing.assert_frame_equal(events.table, expected.table)
+    np.testing.assert_array_equal(events.row_scores, expected.row_scores)
+
+
+def test_a_grid_needs_times_that_lie_on_it(detector):
+    with pytest.raises(ValueError, match="Got freq= without the times of 50 rows"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, freq="1min")
+    with pytest.raises(ValueError, match="expected whole steps"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50) * 1.3, freq=1)
+    with pytest.raises(TypeError, match="freq"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq="1min")
