@@ -124,7 +124,7 @@ class EventStream:
         >>> network = LSTMReconstructor(3, hidden_units=(), epochs=1)
         >>> stream = EventStream(ReconstructionDetector(network).fit(windows), timesteps=5)
         >>> list(stream.update(np.zeros((3, 2))))
-        ['start', 'end', 'score', 'severity', 'found_by', 'features', 'ended']
+        ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
         values, names = checked_rows(self._detector, rows, self._timesteps, "rows")
         times, given_times = known_times(

@@ -30,9 +30,10 @@ class Events(NamedTuple):
         One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
         in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "found_by" is what
-        was rarest in that window: its "reconstruction", or the distance of its "statistics" or "convolutions" from
-        those of normal windows; "features" is a dict with the share of each feature in that window's score, the largest
-        first. Of several recordings, the first column has the name of the recording, and their events follow one
+        was rarest in the window of the lowest score: its "reconstruction", or the distance of its "statistics" or
+        "convolutions" from those of normal windows; "features" is a dict with the share of each feature in the scores
+        of its windows, added up, the largest first; "window" is the first row of the window of the lowest score. Of
+        several recordings, the first column has the name of the recording, and their events follow one
         another.
     row_scores : float array of shape (n_rows,), or list or dict of such
         Score of each row, NaN where there is no window, see `detect_events`. A list for a list of recordings, a dict
@@ -89,8 +90,9 @@ def detect_events(
         exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
         Time of each row, as numbers or dates, each later than the one before. By default the index of a data frame, if
-        it holds dates, and with `max_gap` or `freq` any index. For a list of recordings a list of arrays, for a mapping a mapping
-        from the same names. With `id`, the name of the column of times, by which the rows of each id are sorted.
+        it holds dates, and with `max_gap` or `freq` any index. For a list of recordings a list of arrays, for a mapping
+        a mapping from the same names. With `id`, the name of the column of times, by which the rows of each id are
+        sorted.
     max_gap : number, timedelta or str, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
     freq : number, timedelta or str, default=None
@@ -115,8 +117,8 @@ def detect_events(
         holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
         backwards, repeat or are not whole steps of `freq` apart. Windows without any value are left out.
     TypeError
-        If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and `recording` is no
-        data frame.
+        If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and
+        `recording` is no data frame.
 
     Examples
     --------

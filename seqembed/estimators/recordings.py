@@ -116,7 +116,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"Got id={id!r} with time= of type {type(time).__name__}, expected the name of the column of times, one of "
             f"{existing[:10]}. An index becomes a column with recording.reset_index()."
         )
-    if id in ("start", "end", "start_time", "end_time", "score", "severity", "features"):
+    if id in ("start", "end", "start_time", "end_time", "score", "severity", "found_by", "features", "window"):
         raise ValueError(
             f"Got id={id!r}, expected another name than those of the columns of the table of events. Pass "
             f"recording.rename(columns={{{id!r}: 'machine'}})."

@@ -73,7 +73,7 @@ def test_no_window_and_no_event_spans_a_gap(detector):
 def test_a_recording_without_events_has_an_empty_table(detector):
     events = detect_events(detector, waves(300, 0)[100:250], TIMESTEPS)
     assert len(events.table) == 0
-    assert list(events.table) == ["start", "end", "score", "severity", "found_by", "features"]
+    assert list(events.table) == ["start", "end", "score", "severity", "found_by", "features", "window"]
 
 
 def test_without_pandas_the_table_is_a_bunch(detector, monkeypatch):
@@ -276,7 +276,8 @@ def test_a_list_of_recordings_gives_one_table_with_their_positions(detector):
     arrays = [frame.to_numpy() for frame in recordings]
     times = [frame.index for frame in recordings]
     pd.testing.assert_frame_equal(
-        detect_events(detector, arrays, TIMESTEPS, time=times).table.iloc[:, :-1], events.table.iloc[:, :-1]
+        detect_events(detector, arrays, TIMESTEPS, time=times).table.drop(columns="features"),
+        events.table.drop(columns="features"),
     )
 
 
@@ -411,7 +412,7 @@ def test_closed_up_rows_are_judged_like_the_grid_that_they_come_from(detector):
         np.testing.assert_array_equal(events.row_scores[name], scores)
     arrays, times = {n: f.to_numpy() for n, f in closed.items()}, {n: f.index for n, f in closed.items()}
     given = detect_events(detector, arrays, TIMESTEPS, time=times, freq=pd.Timedelta("1min")).table
-    pd.testing.assert_frame_equal(given.iloc[:, :-2], expected.table.iloc[:, :-2])
+    pd.testing.assert_frame_equal(given.drop(columns="features"), expected.table.drop(columns="features"))
     single = detect_events(detector, closed["pump"], TIMESTEPS, freq="1min").table
     pd.testing.assert_frame_equal(single, detect_events(detector, grids["pump"], TIMESTEPS).table)
     numbers = np.flatnonzero(grids["pump"].notna().all(axis=1))
@@ -455,3 +456,25 @@ def test_a_grid_needs_times_that_lie_on_it(detector):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50) * 1.3, freq=1)
     with pytest.raises(TypeError, match="freq"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq="1min")
+
+
+def test_features_are_shares_of_the_scores_of_all_windows_of_an_event_and_one_of_them_is_named(detector):
+    recording = with_spikes(300, 100)
+    recording[104:107, 0] = 5
+    (event,) = detect_events(detector, recording, TIMESTEPS).table.itertuples()
+    windows, starts, _ = sliding_windows(recording, TIMESTEPS)
+    scores, by_feature = detector.score_samples(windows), detector.explain(windows).feature
+    flagged = scores < detector.offset_
+    assert flagged.sum() == flagged[event.window - 12 : event.window + 13].sum()
+    shares = by_feature[flagged].sum(axis=0) / by_feature[flagged].sum()
+    assert [event.features[number] for number in range(2)] == pytest.approx(shares.tolist())
+    rarest = sliding_windows(recording[event.window : event.window + TIMESTEPS], TIMESTEPS).windows
+    assert detector.score_samples(rarest)[0] == pytest.approx(event.score)
+    assert event.window == starts[scores.argmin()]
+
+
+def test_the_window_of_an_event_is_counted_from_the_first_row_of_the_recording(detector):
+    time = np.arange(300.0)
+    time[100:] += 1000
+    (event,) = detect_events(detector, with_spikes(300, 200), TIMESTEPS, time=time, max_gap=1).table.itertuples()
+    assert event.window <= 200 <= event.window + TIMESTEPS
