@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, severity
+from seqembed.estimators.detector import ReconstructionDetector, normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, parsed_step
 from seqembed.sequences.windows import check_count
@@ -128,7 +128,7 @@ def _flagged_share(detector: ReconstructionDetector) -> float:
     offset, share = detector.offset_, detector.contamination
     if share > 0 and offset == -exceeded_by_share(-detector.heldout_scores_, share):
         return share
-    return float(1 / severity(detector, [offset])[0])
+    return float(1 / normal_windows(detector, [offset])[0])
 
 
 def _windows_per_event(detector: ReconstructionDetector, timesteps: int, stride: int) -> float:

@@ -20,7 +20,7 @@ from seqembed.estimators.distances import (
 )
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.rarity import SHAPE, heldout_rarity, windows_between
+from seqembed.estimators.rarity import SHAPE, heldout_rarity, supported_windows, windows_between
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
@@ -578,7 +578,7 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     Returns
     -------
     windows : float array of shape (n_scores,)
-        See `seqembed.estimators.rarity.windows_between`.
+        See `seqembed.estimators.rarity.supported_windows`.
 
     Examples
     --------
@@ -588,6 +588,24 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
     >>> severity(detector, np.sort(detector.heldout_scores_)[:2]).round(1)
     array([13. ,  6.5])
+    """
+    return supported_windows(normal_windows(detector, scores), len(detector.heldout_scores_))
+
+
+def normal_windows(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
+    """Compute what `severity` does, also far beyond what the normal sequences support.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    scores : float array-like of shape (n_scores,)
+        From `ReconstructionDetector.score_samples`.
+
+    Returns
+    -------
+    windows : float array of shape (n_scores,)
+        See `seqembed.estimators.rarity.windows_between`.
     """
     errors = [error_scale(-np.asarray(each, float), detector) for each in (scores, detector.heldout_scores_)]
     return windows_between(-errors[0], -errors[1])

@@ -29,7 +29,8 @@ class Events(NamedTuple):
     table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
         One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
-        in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "found_by" is what
+        in how many windows of normal data such a score comes once, an estimate up to fifty times the number of
+        training windows: beyond it, the number grows by its logarithm alone, and tells the order; "found_by" is what
         was rarest in the window of the lowest score: its "reconstruction", or the distance of its "statistics" or
         "convolutions" from those of normal windows; "features" is a dict with the share of each feature in the scores
         of its windows, added up, the largest first; "window" is the first row of the window of the lowest score. Of
