@@ -29,7 +29,7 @@ def plot_events(
 
     Parameters
     ----------
-    events : seqembed.estimators.events.Events
+    events : seqembed.Events
         Result of `seqembed.detect_events`.
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The recording. A data frame names the lines.
