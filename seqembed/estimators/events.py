@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from seqembed.estimators.detector import ReconstructionDetector, severity
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
-from seqembed.estimators.recordings import checked_rows, known_times, recordings_by_name
+from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times, recordings_by_name
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import zone_of
@@ -162,6 +162,7 @@ def detect_events(
     check_is_fitted(detector)
     for name, value in (("timesteps", timesteps), ("stride", stride)):
         check_count(name, value, least=1)
+    check_timesteps(detector, timesteps)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
         only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
@@ -206,7 +207,7 @@ def _checked(
     source: str,
 ) -> _Checked:
     """Check a recording, and cut it at gaps."""
-    rows, names = checked_rows(detector, recording, timesteps, source)
+    rows, names = checked_rows(detector, recording, source)
     needed_for = "freq" if freq is not None else "max_gap" if max_gap is not None else None
     times, given_times = known_times(recording, time, len(rows), source, needed_for=needed_for)
     pieces = [slice(0, len(rows))] if times is None or max_gap is None else pieces_without_gaps(times, max_gap)

@@ -1,5 +1,6 @@
 import copy
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,7 @@ def test_windows_of_another_length_than_those_of_a_table_are_refused():
     rows = waves(60, 0)[:, 0]
     network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
     detector = ReconstructionDetector(network).fit(sliding_windows(rows, TIMESTEPS).windows[:, :, 0])
-    with pytest.raises(ValueError, match=r"Got timesteps=8, expected 10.*timesteps=detector.n_timesteps_"):
+    with pytest.raises(ValueError, match=r"Got timesteps=8, expected 10.*timesteps=10, which is detector.n_timesteps_"):
         detect_events(detector, rows, 8)
 
 
@@ -478,3 +479,60 @@ def test_the_window_of_an_event_is_counted_from_the_first_row_of_the_recording(d
     time[100:] += 1000
     (event,) = detect_events(detector, with_spikes(300, 200), TIMESTEPS, time=time, max_gap=1).table.itertuples()
     assert event.window <= 200 <= event.window + TIMESTEPS
+
+
+def test_windows_of_another_length_than_the_fitted_ones_are_refused_before_they_are_scored(detector):
+    with pytest.raises(ValueError, match=r"Got timesteps=8, expected 10: .* windows of 10 rows. Pass timesteps=10"):
+        detect_events(detector, waves(50, 0), 8)
+
+
+def test_a_detector_of_unequal_lengths_takes_windows_of_any():
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    sequences = [waves(8 + number % 3, number) for number in range(12)]
+    detector = ReconstructionDetector(network, distances=False).fit(sequences)
+    assert len(detect_events(detector, waves(50, 0), 9).row_scores) == 50
+
+
+def test_a_frame_of_several_machines_without_id_is_pointed_to_id():
+    rows = pd.DataFrame(waves(60, 0), columns=["flow", "heat"])
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    detector = ReconstructionDetector(network).fit(sliding_windows(rows, TIMESTEPS).windows)
+    minutes = pd.date_range("2026-01-01", periods=60, freq="min")
+    long = pd.concat([rows.assign(machine=name, time=minutes) for name in "ab"])
+    with pytest.raises(
+        ValueError, match=r"set_index\('time'\)\.drop\(columns='machine'\), or, .* id='machine' and time='time'"
+    ):
+        detect_events(detector, long, TIMESTEPS)
+    with pytest.raises(
+        ValueError, match=r"Got recording\['a'\]=.*Pass rows.set_index\('time'\)\.drop\(columns='machine'\)\."
+    ):
+        detect_events(detector, dict(list(long.groupby("machine"))), TIMESTEPS)
+    with pytest.raises(ValueError, match=r"Pass recording.drop\(columns='machine'\), or, .* time=\.\.\."):
+        detect_events(detector, long.drop(columns="time"), TIMESTEPS)
+    with pytest.raises(ValueError, match=r"Column 'heat' of recording holds text.*pandas.to_numeric"):
+        detect_events(detector, rows.assign(heat=rows.heat.astype(str)), TIMESTEPS)
+    assert len(detect_events(detector, long, TIMESTEPS, id="machine", time="time").row_scores) == 120
+
+
+def test_the_result_of_sliding_windows_is_no_recording(detector):
+    with pytest.raises(TypeError, match=r"expected the recording that was cut\. Pass what sliding_windows got"):
+        detect_events(detector, sliding_windows(waves(50, 0), TIMESTEPS), TIMESTEPS)
+
+
+def test_sensors_have_their_names_in_the_table_from_a_long_frame_to_events():
+    rows = pd.DataFrame(with_spikes(120, 100), columns=["flow", "heat"])
+    long = rows.assign(machine="a", minute=np.arange(120))
+    sequences = sequences_from_frame(long[:90], "machine", "minute")
+    windows = sliding_windows(sequences, TIMESTEPS).windows
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    detector = ReconstructionDetector(network, gap=9).fit(windows)
+    assert detector.feature_names_in_.tolist() == ["flow", "heat"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tables = [
+            detect_events(detector, long, TIMESTEPS, id="machine", time="minute").table,
+            detect_events(detector, rows, TIMESTEPS).table,
+            detect_events(detector, rows.to_numpy(), TIMESTEPS).table,
+        ]
+    for table in tables:
+        assert next(iter(table.features.iloc[-1])) == "heat"
