@@ -96,7 +96,7 @@ def test_the_result_of_sliding_windows_is_refused_with_the_attribute_to_pass(lab
         LSTMReconstructor(),
         SequenceSummary(),
         ReconstructionDetector(),
-        SequenceCodec(),
+        SequenceCodec(max_error=1),
     ):
         with pytest.raises(
             TypeError, match=r"Got X= as the result of sliding_windows, expected its windows\. Pass sliding"
