@@ -105,6 +105,10 @@ CASES = {
         lambda: check_sequences([LONG[["flow"]], LONG[["flow"]].rename(columns={"flow": "heat"})]),
         "[frame[X[0].columns] for frame in X]",
     ),
+    "the result of sliding_windows": (
+        lambda: check_sequences(sliding_windows(ROWS, 3)),
+        "sliding_windows(...).windows",
+    ),
     "a path": (lambda: check_sequences("flow.npy"), "numpy.load(path)"),
     "a group of zarr": (lambda: check_sequences(group_of_arrays()), "group['flow']"),
     "a lazy frame as X": (lambda: check_sequences(pl.LazyFrame({"flow": [1.0]})), "X.collect()"),
@@ -177,6 +181,23 @@ CASES = {
     "a single row without its axis": (lambda: EventStream(DETECTOR, 3).update(ROWS[0]), "rows[numpy.newaxis]"),
     "an empty mapping of recordings": (lambda: detect_events(DETECTOR, {}, 3), "Check how it was made"),
     "an empty list of recordings": (lambda: detect_events(DETECTOR, [], 3), "Check how the list was made"),
+    "windows of another length": (lambda: detect_events(DETECTOR, ROWS, 2), "timesteps=3"),
+    "rows of several machines without id=": (
+        lambda: detect_events(DETECTOR, MACHINES.assign(day=pd.Timestamp(0)), 3),
+        "id='machine' and time='day'",
+    ),
+    "machines of groupby with their names": (
+        lambda: detect_events(DETECTOR, dict(list(MACHINES.groupby("machine"))), 3),
+        "rows.drop(columns='machine')",
+    ),
+    "the result of sliding_windows as a recording": (
+        lambda: detect_events(DETECTOR, sliding_windows(ROWS, 3), 3),
+        "Pass what sliding_windows got",
+    ),
+    "the frame of one window": (
+        lambda: DETECTOR.explain(MACHINES[["flow", "heat"]][:3]),
+        "sliding_windows(X, 3).windows",
+    ),
     "times of one recording for several": (
         lambda: detect_events(DETECTOR, [ROWS, ROWS], 3, time=np.arange(30)),
         "Pass time=[...]",
@@ -200,6 +221,10 @@ CASES = {
     "events of several recordings in a figure": (
         lambda: plot_events(detect_events(DETECTOR, [ROWS], 3), ROWS),
         "plot_events(detect_events(detector, each, timesteps), each)",
+    ),
+    "a figure of rows that are not on the grid": (
+        lambda: plot_events(detect_events(DETECTOR, ROWS, 3), ROWS[:9]),
+        "recording.asfreq(freq)",
     ),
     "the time of a row without a unit": (lambda: alarm_rate(DETECTOR, 3, every=60), "every='60s'"),
     "no time from row to row": (lambda: alarm_rate(DETECTOR, 3, every="0s"), "such as '1min'"),

@@ -67,3 +67,11 @@ def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
     assert "1 passed" in passed.stdout
     for name in ("CHANGELOG.md", "README.md", "examples/plot_quickstart.py", "examples/benchmarks/TRIED.md"):
         assert (unpacked / name).exists(), name
+
+
+def test_what_functions_return_is_public_and_has_a_page_as_the_functions_do():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines()
+    for name in ("AlarmRate", "Events", "FrameSequences", "Windows"):
+        assert name in seqembed.__all__
+        assert getattr(seqembed, name).__name__ == name
+        assert f"   {name}" in page

@@ -9,18 +9,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, severity
+from seqembed.estimators.detector import ReconstructionDetector, normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, parsed_step
 from seqembed.sequences.windows import check_count
+from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 _DAY = np.timedelta64(1, "D")
 # With fewer flagged windows, the size of events is that of this number of the lowest ones.
 _FEWEST_FLAGGED = 10
+# A gap may be a little too small or too large, but hardly by a factor of two.
+_LARGEST_RATIO_OF_GAPS = 2
 
 
 class AlarmRate(NamedTuple):
-    """Alarms to expect on normal data.
+    """Alarms to expect on normal data of one recording.
 
     Parameters
     ----------
@@ -42,7 +46,9 @@ def alarm_rate(
     every: TimeStep | str,
     training_stride: int | None = None,
 ) -> AlarmRate:
-    """Estimate how many false alarms a day `detect_events` raises on normal data.
+    """Estimate how many false alarms a day `detect_events` raises on normal data of one recording.
+
+    For six machines that run all day, multiply by six.
 
     `contamination` is a share of windows. Flagged windows that touch or overlap are one event. How many windows an
     event has is counted among the held-out scores, whose order is that of the training windows.
@@ -59,7 +65,9 @@ def alarm_rate(
     every : timedelta or str
         Time from one row to the next, such as ``"1min"``.
     training_stride : int, default=None
-        Rows from the start of one training window to the start of the next. By default `stride`.
+        Rows from the start of one training window to the start of the next, which the detector does not know. By
+        default `stride`: with training windows that were 13 rows apart and ``stride=1``, the events would be about 13
+        times too many.
 
     Returns
     -------
@@ -72,6 +80,11 @@ def alarm_rate(
         For a step that is not positive, and if `timesteps`, `stride` or `training_stride` is smaller than 1.
     TypeError
         For a number as the step, and if `timesteps`, `stride` or `training_stride` is not an integer.
+
+    Warns
+    -----
+    UserWarning
+        Without `training_stride`, if the `gap` of the detector is that of training windows that are farther apart.
 
     Notes
     -----
@@ -98,10 +111,19 @@ def alarm_rate(
     contamination=0.0069: 2.0 events a day
     """
     check_is_fitted(detector)
+    is_given = training_stride is not None
     training_stride = stride if training_stride is None else training_stride
     strides = {"timesteps": timesteps, "stride": stride, "training_stride": training_stride}
     for name, value in strides.items():
         check_count(name, value, least=1)
+    # Windows that are one row apart share rows with more neighbours than `gap` leaves out.
+    if not is_given and (timesteps - 1) // training_stride > _LARGEST_RATIO_OF_GAPS * detector.gap > 0:
+        warn_user(
+            f"Got no training_stride=, so that training windows count as {counted(training_stride, 'row')} apart, but "
+            f"gap={detector.gap} of the detector is that of windows that are about "
+            f"{(timesteps - 1) // detector.gap} rows apart. Pass training_stride=: without it, events_per_day is too "
+            f"large by the ratio of both."
+        )
     rows_per_day = _DAY / _checked_step(every)
     share = _flagged_share(detector)
     windows = share * rows_per_day / stride
@@ -128,7 +150,7 @@ def _flagged_share(detector: ReconstructionDetector) -> float:
     offset, share = detector.offset_, detector.contamination
     if share > 0 and offset == -exceeded_by_share(-detector.heldout_scores_, share):
         return share
-    return float(1 / severity(detector, [offset])[0])
+    return float(1 / normal_windows(detector, [offset])[0])
 
 
 def _windows_per_event(detector: ReconstructionDetector, timesteps: int, stride: int) -> float:

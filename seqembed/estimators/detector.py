@@ -20,15 +20,17 @@ from seqembed.estimators.distances import (
 )
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.rarity import SHAPE, heldout_rarity, windows_between
+from seqembed.estimators.rarity import SHAPE, heldout_rarity, supported_windows, windows_between
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.fitted_attributes import replace_attributes
+from seqembed.inference.inputs import check_layout
+from seqembed.inference.model import Layout
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, column_attributes
-from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.containers import SequencesLike, is_frame
 from seqembed.sequences.labels import rare_and_unlabelled
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
@@ -442,7 +444,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         rows = _with_values(sequences, np.arange(len(sequences)))
         _warn_of_unknown(np.setdiff1d(np.arange(len(sequences)), rows), len(sequences))
         values = np.zeros((len(sequences), sequences.n_timesteps, sequences.n_features))
-        for part in scored_at_once(len(rows), sequences.n_timesteps * sequences.n_features):
+        for part in scored_at_once(len(rows), sequences.n_timesteps * sequences.n_features) if len(rows) else ():
             values[rows[part]] = scored(self, sequences, rows[part]).contributions
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:
@@ -454,12 +456,23 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         )
 
     def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
+        n_features = 1 if self.input_ndim_ == 2 else self.n_features_in_
+        if is_frame(X) and n_features > 1:
+            raise ValueError(
+                f"Got X= as a data frame of {counted(len(X), 'row')}, which is read as one sequence a row, expected "
+                f"windows of {counted(n_features, 'feature')}. Pass [X] for a single one, or sliding_windows(X, "
+                f"{self.n_timesteps_}).windows."
+            )
         sequences = check_sequences(X, lengths, estimator=self, may_be_missing=True)
         # A table has as many columns as a fitted one. A list may hold sequences of other lengths.
         is_table_fitted = self.n_features_in_ == self.n_timesteps_
         has_columns = sequences.ndim == 3 or (sequences.is_array and is_table_fitted)
         if has_columns and sequences.ndim == self.input_ndim_:
             check_columns(self, sequences)
+        # The networks check it too, but only sequences that have values.
+        one_length = fitted_timesteps(self) is not None
+        layout = Layout(self.n_timesteps_, n_features, one_length, self.input_ndim_)
+        check_layout(sequences, layout, type(self).__name__)
         return sequences
 
     def _attributes_to_save(self) -> dict[str, Any]:
@@ -527,6 +540,25 @@ def _current_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def fitted_timesteps(detector: ReconstructionDetector) -> int | None:
+    """Return the timesteps that every array must have, or None for networks that read other lengths.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> network = SimpleNamespace(one_length_=True)
+    >>> fitted_timesteps(SimpleNamespace(n_timesteps_=60, input_ndim_=3, estimators_=[network]))
+    60
+    """
+    # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
+    if detector.input_ndim_ == 2:
+        return None if detector.n_features_in_ == 1 else int(detector.n_features_in_)
+    # A block of sequences of unequal lengths may hold one length.
+    lengths = {getattr(each, "n_timesteps_", None) for each in detector.estimators_}
+    has_one = len(lengths) == 1 and all(getattr(each, "one_length_", False) for each in detector.estimators_)
+    return int(detector.n_timesteps_) if has_one else None
+
+
 def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> Scored:
     """Score some checked sequences.
 
@@ -578,7 +610,7 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     Returns
     -------
     windows : float array of shape (n_scores,)
-        See `seqembed.estimators.rarity.windows_between`.
+        See `seqembed.estimators.rarity.supported_windows`.
 
     Examples
     --------
@@ -588,6 +620,24 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
     >>> severity(detector, np.sort(detector.heldout_scores_)[:2]).round(1)
     array([13. ,  6.5])
+    """
+    return supported_windows(normal_windows(detector, scores), len(detector.heldout_scores_))
+
+
+def normal_windows(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
+    """Compute what `severity` does, also far beyond what the normal sequences support.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    scores : float array-like of shape (n_scores,)
+        From `ReconstructionDetector.score_samples`.
+
+    Returns
+    -------
+    windows : float array of shape (n_scores,)
+        See `seqembed.estimators.rarity.windows_between`.
     """
     errors = [error_scale(-np.asarray(each, float), detector) for each in (scores, detector.heldout_scores_)]
     return windows_between(-errors[0], -errors[1])

@@ -29,9 +29,12 @@ class Event(NamedTuple):
     score : float
         The lowest score of its windows.
     errors : float array of shape (n_features,)
-        Share of each feature in the score of that window.
+        Shares of each feature in the scores of its windows, added up: a window counts the more, the rarer it is. The
+        rarest window alone sometimes names another sensor, at the edge of an event.
     found_by : str
-        The rarest of the kinds of errors of that window, see `seqembed.estimators.scoring`.
+        The rarest of the kinds of errors of the rarest window, see `seqembed.estimators.scoring`.
+    window : int
+        First row of this window.
     """
 
     start: int
@@ -39,16 +42,18 @@ class Event(NamedTuple):
     score: float
     errors: np.ndarray
     found_by: str
+    window: int
 
     def later(self, n_rows: int) -> Event:
         """Return the event as rows are numbered that have others before them.
 
         Examples
         --------
-        >>> Event(start=3, end=5, score=-9.0, errors=np.ones(1), found_by="reconstruction").later(100)[:2]
-        (103, 105)
+        >>> event = Event(start=3, end=5, score=-9.0, errors=np.ones(1), found_by="reconstruction", window=1)
+        >>> event.later(100)[:2], event.later(100).window
+        ((103, 105), 101)
         """
-        return self._replace(start=self.start + n_rows, end=self.end + n_rows)
+        return self._replace(start=self.start + n_rows, end=self.end + n_rows, window=self.window + n_rows)
 
 
 class _FlaggedWindow(NamedTuple):
@@ -158,7 +163,8 @@ class EventSearch:
             part = scores[first - self.first_row : last + 1 - self.first_row]
             start, end = _extent(part, typical, offset)
             rarest = min(stretch, key=lambda window: window.score)
-            events.append(Event(first + start, first + end, *rarest[1:]))
+            errors = np.sum([window.errors for window in stretch], axis=0)
+            events.append(Event(first + start, first + end, rarest.score, errors, rarest.found_by, rarest.start))
         return events
 
     def forget_ended(self) -> int:

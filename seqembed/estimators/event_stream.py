@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from seqembed.estimators.detector import ReconstructionDetector, severity
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
-from seqembed.estimators.recordings import checked_rows, known_times
+from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.windows import check_count
 
@@ -36,12 +36,17 @@ class EventStream:
         Longest step in time between neighbouring rows of a window, as in `detect_events`. After a longer one, no window
         has rows from before.
 
+    Notes
+    -----
+    There is no `freq`, as `detect_events` has: pass rows that are whole steps apart, and a row of NaN for each that is
+    absent.
+
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
     ValueError, TypeError
-        If `timesteps` or `stride` is not an integer of at least 1.
+        If `timesteps` or `stride` is not an integer of at least 1, or if `timesteps` is not that of the fitted windows.
 
     See Also
     --------
@@ -78,6 +83,7 @@ class EventStream:
         check_is_fitted(detector)
         for name, value in (("timesteps", timesteps), ("stride", stride)):
             check_count(name, value, least=1)
+        check_timesteps(detector, timesteps)
         self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
@@ -119,10 +125,12 @@ class EventStream:
         >>> network = LSTMReconstructor(3, hidden_units=(), epochs=1)
         >>> stream = EventStream(ReconstructionDetector(network).fit(windows), timesteps=5)
         >>> list(stream.update(np.zeros((3, 2))))
-        ['start', 'end', 'score', 'severity', 'found_by', 'features', 'ended']
+        ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
-        values, names = checked_rows(self._detector, rows, self._timesteps, "rows")
-        times, given_times = known_times(rows, time, len(values), "rows", needed=self._max_gap is not None)
+        values, names = checked_rows(self._detector, rows, "rows")
+        times, given_times = known_times(
+            rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
+        )
         pieces = self._checked_pieces(times, len(values))
         self._remember_times(times, given_times)
         ended: list[Event] = []

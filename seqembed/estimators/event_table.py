@@ -43,10 +43,11 @@ def event_table(
     Examples
     --------
     >>> import numpy as np
-    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0, 3.0]), found_by="statistics")
-    >>> event_table([event], ["flow", "heat"], severity=lambda scores: -scores)
-       start  end  score  severity    found_by                      features
-    0      3    5   -9.0       9.0  statistics  {'heat': 0.75, 'flow': 0.25}
+    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0, 3.0]), found_by="statistics", window=1)
+    >>> table = event_table([event], ["flow", "heat"], severity=lambda scores: -scores)
+    >>> table[["start", "end", "severity", "features", "window"]]
+       start  end  severity                      features  window
+    0      3    5       9.0  {'heat': 0.75, 'flow': 0.25}       1
     """
     columns: dict[str, Any] = {
         name: np.array([getattr(event, name) for event in events], int) for name in ("start", "end")
@@ -59,6 +60,7 @@ def event_table(
     columns["found_by"] = np.array([event.found_by for event in events], object)
     columns["features"] = np.empty(len(events), object)
     columns["features"][:] = [_shares(event.errors, names) for event in events]
+    columns["window"] = np.array([event.window for event in events], int)
     try:
         return import_extra("pandas", extra="frames").DataFrame(columns)
     except ImportError:
@@ -107,7 +109,7 @@ def joined_times(first: Any, second: Any) -> Any:
 
 
 def _shares(errors: np.ndarray, names: list[Any]) -> dict[Any, float]:
-    """Name the share of each feature in the error of a window, the largest first."""
+    """Name the share of each feature in the errors of windows, the largest first."""
     shares = errors / errors.sum()
     return {names[feature]: float(shares[feature]) for feature in np.argsort(-shares)}
 
@@ -132,7 +134,7 @@ def joined_tables(tables: Sequence[Any], names: Sequence[Any], column: str) -> A
     Examples
     --------
     >>> import numpy as np
-    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0]), found_by="statistics")
+    >>> event = Event(start=3, end=5, score=-9.0, errors=np.array([1.0]), found_by="statistics", window=1)
     >>> tables = [event_table(events, ["flow"], abs) for events in ([event], [], [event, event])]
     >>> joined_tables(tables, ["a", "b", "c"], "pump").pump.tolist()
     ['a', 'c', 'c']

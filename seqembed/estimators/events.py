@@ -12,9 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, severity
 from seqembed.estimators.event_search import EventSearch
-from seqembed.estimators.event_table import event_table, joined_tables
-from seqembed.estimators.recordings import checked_rows, known_times, recordings_by_name
+from seqembed.estimators.event_table import event_table, joined_tables, taken_times
+from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times, recordings_by_name
+from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
+from seqembed.sequences.times import zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 
@@ -27,14 +29,17 @@ class Events(NamedTuple):
     table : pandas.DataFrame, or sklearn.utils.Bunch of arrays where pandas is not installed
         One row for each event, in the order of time. "start" and "end" are its first and its last row; "start_time"
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
-        in how many windows of normal data such a score comes once, see `seqembed.estimators.rarity`; "found_by" is what
-        was rarest in that window: its "reconstruction", or the distance of its "statistics" or "convolutions" from
-        those of normal windows; "features" is a dict with the share of each feature in that window's score, the largest
-        first. Of several recordings, the first column has the name of the recording, and their events follow one
+        in how many windows of normal data such a score comes once, an estimate up to fifty times the number of
+        training windows: beyond it, the number grows by its logarithm alone, and tells the order; "found_by" is what
+        was rarest in the window of the lowest score: its "reconstruction", or the distance of its "statistics" or
+        "convolutions" from those of normal windows; "features" is a dict with the share of each feature in the scores
+        of its windows, added up, the largest first; "window" is the first row of the window of the lowest score. Of
+        several recordings, the first column has the name of the recording, and their events follow one
         another.
     row_scores : float array of shape (n_rows,), or list or dict of such
         Score of each row, NaN where there is no window, see `detect_events`. A list for a list of recordings, a dict
-        for a mapping. For a data frame in long format, one array in the order of its rows.
+        for a mapping. For a data frame in long format, one array in the order of its rows. With `freq`, of each row of
+        the grid, except for a data frame in long format.
     offset : float
         Windows with a lower score were flagged.
     """
@@ -53,6 +58,7 @@ def detect_events(
     *,
     time: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[Any, npt.ArrayLike] | str | None = None,
     max_gap: TimeStep | str | None = None,
+    freq: TimeStep | str | None = None,
     id: str | None = None,
 ) -> Events:
     """Find the rare events of a recording, or of several.
@@ -85,10 +91,15 @@ def detect_events(
         exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
         Time of each row, as numbers or dates, each later than the one before. By default the index of a data frame, if
-        it holds dates, and with `max_gap` any index. For a list of recordings a list of arrays, for a mapping a mapping
-        from the same names. With `id`, the name of the column of times, by which the rows of each id are sorted.
+        it holds dates, and with `max_gap` or `freq` any index. For a list of recordings a list of arrays, for a mapping
+        a mapping from the same names. With `id`, the name of the column of times, by which the rows of each id are
+        sorted.
     max_gap : number, timedelta or str, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
+    freq : number, timedelta or str, default=None
+        Step in time from one row to the next, such as ``"1min"``, as in `sequences_from_frame`: rows that are absent
+        become missing values. Use it if the training windows were cut from such a grid. Rows are then those of the
+        grid, also in the result. By default, neighbouring rows are neighbours, however far apart they are.
     id : str, default=None
         Name of the column that holds the machine of each row, of a data frame in long format. Its values are in the
         columns that the detector was fitted on or, without names, in all other columns. Rows of an event are counted
@@ -105,10 +116,10 @@ def detect_events(
     ValueError
         For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
         holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
-        backwards or repeat. Windows without any value are left out.
+        backwards, repeat or are not whole steps of `freq` apart. Windows without any value are left out.
     TypeError
-        If `max_gap` is a number between dates or a duration between numbers, or if `id` is given and `recording` is no
-        data frame.
+        If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and
+        `recording` is no data frame.
 
     Examples
     --------
@@ -151,30 +162,39 @@ def detect_events(
     check_is_fitted(detector)
     for name, value in (("timesteps", timesteps), ("stride", stride)):
         check_count(name, value, least=1)
+    check_timesteps(detector, timesteps)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
-        only = _checked(detector, recording, time, timesteps, max_gap, "recording")
+        only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
         return Events(*_search(detector, timesteps, stride, only), detector.offset_)
     # All recordings are checked before the first one is scored.
     checked = [
-        _checked(detector, rows, times, timesteps, max_gap, source)
+        _checked(detector, rows, times, timesteps, max_gap, freq, source)
         for rows, times, source in zip(several.recordings, several.times, several.sources, strict=True)
     ]
     found = [_search(detector, timesteps, stride, each) for each in checked]
     table = joined_tables([table for table, _ in found], several.names, several.column)
     row_scores: Any = [scores for _, scores in found]
     if several.positions is not None:
-        row_scores = np.concatenate(row_scores)[np.argsort(np.concatenate(several.positions))]
+        of_given_rows = [scores[each.given] for scores, each in zip(row_scores, checked, strict=True)]
+        row_scores = np.concatenate(of_given_rows)[np.argsort(np.concatenate(several.positions))]
     elif isinstance(recording, Mapping):
         row_scores = dict(zip(several.names, row_scores, strict=True))
     return Events(table, row_scores, detector.offset_)
 
 
 class _Checked(NamedTuple):
+    """A recording, perhaps on a grid of times.
+
+    Fields: rows, those of the grid; names, of the features; pieces, without gaps; times, as given; given, which rows
+    the user gave.
+    """
+
     rows: np.ndarray
     names: list[Any]
     pieces: list[slice]
     times: Any
+    given: slice | np.ndarray
 
 
 def _checked(
@@ -183,18 +203,37 @@ def _checked(
     time: Any,
     timesteps: int,
     max_gap: TimeStep | str | None,
+    freq: TimeStep | str | None,
     source: str,
 ) -> _Checked:
-    """Return the rows of a recording, the names of its features, its pieces without gaps, and its times as given."""
-    rows, names = checked_rows(detector, recording, timesteps, source)
-    if len(rows) < timesteps:
-        raise ValueError(
-            f"Got {source}= of {counted(len(rows), 'row')}, expected a recording with at least {timesteps} rows for "
-            f"timesteps={timesteps}. Leave out shorter ones."
-        )
-    times, given_times = known_times(recording, time, len(rows), source, needed=max_gap is not None)
+    """Check a recording, and cut it at gaps."""
+    rows, names = checked_rows(detector, recording, source)
+    needed_for = "freq" if freq is not None else "max_gap" if max_gap is not None else None
+    times, given_times = known_times(recording, time, len(rows), source, needed_for=needed_for)
     pieces = [slice(0, len(rows))] if times is None or max_gap is None else pieces_without_gaps(times, max_gap)
-    return _Checked(rows, names, pieces, given_times)
+    checked = _Checked(rows, names, pieces, given_times, slice(None))
+    if times is not None and freq is not None and len(rows):
+        checked = _with_absent_rows(checked, times, freq)
+    if len(checked.rows) < timesteps:
+        raise ValueError(
+            f"Got {source}= of {counted(len(checked.rows), 'row')}, expected a recording with at least {timesteps} "
+            f"rows for timesteps={timesteps}. Leave out shorter ones."
+        )
+    return checked
+
+
+def _with_absent_rows(recording: _Checked, times: np.ndarray, freq: TimeStep | str) -> _Checked:
+    """Put each piece of a recording on a grid of times. Absent rows have missing values."""
+    firsts = np.array([piece.start for piece in recording.pieces])
+    is_start = np.isin(np.arange(len(times)), firsts)
+    given, grid = on_grid(times, is_start, freq, zone_of(recording.times))
+    stops = np.append(given[firsts[1:]], len(grid))
+    pieces = [slice(int(start), int(stop)) for start, stop in zip(given[firsts], stops, strict=True)]
+    rows = np.full((len(grid), len(recording.names)), np.nan, np.result_type(recording.rows.dtype, np.float32))
+    rows[given] = recording.rows
+    # An event begins and ends with rows that have values. So the times of absent rows are never read.
+    given_before = np.searchsorted(given, np.arange(len(grid)), side="right") - 1
+    return _Checked(rows, recording.names, pieces, taken_times(recording.times).take(given_before), given)
 
 
 def _search(

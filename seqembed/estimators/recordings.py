@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_table import taken_times
 from seqembed.sequences.containers import as_numbers, column_labels, is_frame
 from seqembed.sequences.long_format import read_long_format
-from seqembed.sequences.times import times_of_rows
+from seqembed.sequences.sources import is_result_of_sliding_windows
+from seqembed.sequences.times import plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
 from seqembed.sequences.wording import counted
 
@@ -73,6 +74,11 @@ def recordings_by_name(
     >>> recordings.column, recordings.names, recordings.sources
     ('recording', ['a', 'b'], ["recording['a']", "recording['b']"])
     """
+    if is_result_of_sliding_windows(recording):
+        raise TypeError(
+            "Got recording= as the result of sliding_windows, expected the recording that was cut. Pass what "
+            "sliding_windows got: detect_events cuts the windows."
+        )
     if id is not None:
         return _of_long_frame(detector, recording, time, id)
     if isinstance(recording, Mapping):
@@ -116,7 +122,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"Got id={id!r} with time= of type {type(time).__name__}, expected the name of the column of times, one of "
             f"{existing[:10]}. An index becomes a column with recording.reset_index()."
         )
-    if id in ("start", "end", "start_time", "end_time", "score", "severity", "features"):
+    if id in ("start", "end", "start_time", "end_time", "score", "severity", "found_by", "features", "window"):
         raise ValueError(
             f"Got id={id!r}, expected another name than those of the columns of the table of events. Pass "
             f"recording.rename(columns={{{id!r}: 'machine'}})."
@@ -146,9 +152,30 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
     )
 
 
-def checked_rows(
-    detector: ReconstructionDetector, recording: Any, timesteps: int, name: str
-) -> tuple[np.ndarray, list[Any]]:
+def check_timesteps(detector: ReconstructionDetector, timesteps: int) -> None:
+    """Refuse windows of another length than the fitted ones, if the detector reads no other.
+
+    Parameters
+    ----------
+    detector : ReconstructionDetector
+        Fitted.
+    timesteps : int
+        Rows of a window.
+
+    Raises
+    ------
+    ValueError
+        For another length.
+    """
+    expected = fitted_timesteps(detector)
+    if expected is not None and timesteps != expected:
+        raise ValueError(
+            f"Got timesteps={timesteps}, expected {expected}: the detector was fitted on windows of "
+            f"{counted(expected, 'row')}. Pass timesteps={expected}, which is detector.n_timesteps_."
+        )
+
+
+def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) -> tuple[np.ndarray, list[Any]]:
     """Check rows against the sequences that a detector was fitted on.
 
     Parameters
@@ -157,8 +184,6 @@ def checked_rows(
         Fitted.
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The rows.
-    timesteps : int
-        Rows of a window.
     name : str
         Name of the recording in the user's code, for messages.
 
@@ -167,12 +192,13 @@ def checked_rows(
     rows : array of shape (n_rows, n_features)
         A view where possible.
     names : list
-        Names of the features, or their numbers.
+        Names of the features, by default those that the detector was fitted on, or their numbers.
 
     Raises
     ------
     ValueError
-        For another number of dimensions, features or timesteps, for other names of columns, and for infinity.
+        For another number of dimensions or features, for columns that hold no numbers or have other names, and for
+        infinity.
 
     Examples
     --------
@@ -180,11 +206,21 @@ def checked_rows(
     >>> from seqembed import LSTMReconstructor
     >>> windows = np.random.default_rng(0).normal(size=(12, 5, 2))
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(windows)
-    >>> checked_rows(detector, [[1, 2], [3, 4]], timesteps=5, name="recording")
+    >>> checked_rows(detector, [[1, 2], [3, 4]], name="recording")
     (array([[1, 2],
            [3, 4]]), [0, 1])
     """
-    rows = as_numbers(recording, name)
+    fitted = getattr(detector, "feature_names_in_", None)
+    # The names of a table are those of timesteps.
+    fitted = None if detector.input_ndim_ == 2 else fitted
+    try:
+        rows = as_numbers(recording, name)
+    except ValueError as error:
+        others = _columns_without_numbers(recording) if is_frame(recording) else {}
+        # A sensor among them is to be mended, not left out.
+        if not others or (fitted is not None and set(fitted) & set(others)):
+            raise
+        raise ValueError(_message_for_columns(others, name)) from error
     n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
     if rows.ndim not in (1, 2):
         raise ValueError(
@@ -197,29 +233,54 @@ def checked_rows(
             f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
             f"on. Select them: {name}[:, columns]. A single row is {name}[numpy.newaxis]."
         )
-    # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
-    if detector.input_ndim_ == 2 and detector.n_features_in_ not in (1, timesteps):
-        raise ValueError(
-            f"Got timesteps={timesteps}, expected {detector.n_features_in_}, as the detector was fitted on. Pass "
-            f"timesteps=detector.n_timesteps_."
-        )
     infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
     if len(infinite):
         raise ValueError(
             f"Got {name}= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
         )
-    names, fitted = column_labels([recording]), getattr(detector, "feature_names_in_", None)
-    # The names of a table are those of timesteps.
-    fitted = None if detector.input_ndim_ == 2 else fitted
+    names = column_labels([recording])
     if names is not None and fitted is not None and names != list(fitted):
         raise ValueError(
             f"Got {name}= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
             f"on. Pass {name}[detector.feature_names_in_]."
         )
-    return rows, list(range(n_features)) if names is None else names
+    if names is None:
+        names = list(range(n_features)) if fitted is None else list(fitted)
+    return rows, names
 
 
-def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bool) -> tuple[np.ndarray | None, Any]:
+def _columns_without_numbers(frame: Any) -> dict[Any, bool]:
+    """Return the columns that hold no numbers, and whether each holds dates."""
+    others = {}
+    for column in frame.columns:
+        try:
+            as_numbers(frame[column], "column")
+        except (TypeError, ValueError):
+            others[column] = plain_times(frame[column]).dtype.kind == "M"
+    return others
+
+
+def _message_for_columns(others: dict[Any, bool], name: str) -> str:
+    """Say what to do about columns that hold no numbers: they are often the machine and the time of each row."""
+    text = [column for column, holds_dates in others.items() if not holds_dates]
+    dates = [column for column, holds_dates in others.items() if holds_dates]
+    # Each recording of a mapping or a list has them.
+    line = "rows" if name.startswith("recording[") else name
+    line += f".set_index({dates[0]!r})" if dates else ""
+    left_out = text + dates[1:]
+    line += f".drop(columns={(left_out[0] if len(left_out) == 1 else left_out)!r})" if left_out else ""
+    if name == "recording":
+        id, time = (repr(columns[0]) if columns else "..." for columns in (text, dates))
+        line = f"{line}, or, for rows of several machines, id={id} and time={time}"
+    return (
+        f"Got {name}= with the {'column' if len(others) == 1 else 'columns'} {list(others)[:10]} of text or dates, "
+        f"expected columns of numbers. Pass {line}."
+    )
+
+
+def known_times(
+    recording: Any, time: Any, n_rows: int, name: str, *, needed_for: str | None = None
+) -> tuple[np.ndarray | None, Any]:
     """Return the times of rows, if they are given or the index of a data frame holds dates.
 
     Parameters
@@ -232,8 +293,8 @@ def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bo
         Rows of the recording.
     name : str
         Name of the recording in the user's code, for messages.
-    needed : bool
-        Whether any index counts as times, and rows without times are refused.
+    needed_for : str, default=None
+        The parameter that needs times. Then any index counts as times, and rows without times are refused.
 
     Returns
     -------
@@ -251,12 +312,13 @@ def known_times(recording: Any, time: Any, n_rows: int, name: str, *, needed: bo
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"flow": [1.0, 2.0]}, index=pd.date_range("2026-01-01", periods=2))
-    >>> known_times(frame, None, 2, "recording", needed=False)[0].astype("M8[D]")
+    >>> known_times(frame, None, 2, "recording")[0].astype("M8[D]")
     array(['2026-01-01', '2026-01-02'], dtype='datetime64[D]')
-    >>> known_times([1.0, 2.0], None, 2, "recording", needed=False)
+    >>> known_times([1.0, 2.0], None, 2, "recording")
     (None, None)
     """
     index = getattr(recording, "index", None)
-    if time is None and not needed and not hasattr(index, "tz_localize"):
+    if time is None and needed_for is None and not hasattr(index, "tz_localize"):
         return None, None
-    return times_of_rows(recording, time, n_rows, name), index if time is None else time
+    times = times_of_rows(recording, time, n_rows, name, needed_for or "max_gap")
+    return times, index if time is None else time

@@ -14,6 +14,12 @@ from seqembed.estimators.recordings import known_times
 from seqembed.extras import import_extra
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.times import zone_of
+from seqembed.sequences.wording import counted
+
+# Scores that are lower than this many times the threshold would press all others into a line at 0.
+_LARGEST_RATIO = 5
+# Part of the panel below the threshold, where the axis is logarithmic.
+_LOGARITHMIC_PART, _MOST_TICKS = 0.6, 4
 
 
 def plot_events(
@@ -23,7 +29,7 @@ def plot_events(
 
     Parameters
     ----------
-    events : seqembed.estimators.events.Events
+    events : seqembed.Events
         Result of `seqembed.detect_events`.
     recording : array-like of shape (n_rows, n_features) or (n_rows,)
         The recording. A data frame names the lines.
@@ -37,13 +43,14 @@ def plot_events(
     -------
     axes : pair of matplotlib.axes.Axes
         The first shows the recording: each feature is divided by its standard deviation, and lies above the one before
-        it. The second shows the scores of the rows, with the threshold of the windows. Dates are those of their time
-        zone.
+        it. The second shows the scores of the rows, with the threshold of the windows. If scores are far below the
+        threshold, the axis is linear above it and logarithmic below it. Dates are those of their time zone.
 
     Raises
     ------
     ValueError
-        For times that `detect_events` refuses, and for the events of several recordings.
+        For times that `detect_events` refuses, for the events of several recordings, and for another number of rows
+        than that of the scores.
     ImportError
         If matplotlib is not installed. ``pip install "seqembed[plot]"`` installs it.
 
@@ -66,7 +73,13 @@ def plot_events(
     names = getattr(recording, "columns", None)
     values = as_numbers(recording, "recording").astype(np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
-    times, given_times = known_times(recording, time, len(values), "recording", needed=False)
+    if len(values) != len(events.row_scores):
+        raise ValueError(
+            f"Got recording= of {counted(len(values), 'row')} and events= of {len(events.row_scores)} rows, expected "
+            f"the recording that was passed to detect_events. After freq=, pass its rows on the grid: "
+            f"recording.asfreq(freq)."
+        )
+    times, given_times = known_times(recording, time, len(values), "recording")
     if axes is None:
         _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
     across: Any = np.arange(len(values)) if times is None else times
@@ -82,16 +95,36 @@ def plot_events(
     axes[1].plot(across, events.row_scores, color="tab:blue", label="score of the row")
     axes[1].axhline(events.offset, color="tab:red", linestyle="--", label="threshold of windows")
     axes[1].set_ylabel("score, low is rare")
+    _show_low_scores(axes[1], events)
     axes[1].set_xlabel(_time_label(times))
     for start, end in zip(events.table["start"], events.table["end"], strict=True):
         for panel in axes:
             # The edge has a width, so that an event of a single row is visible.
             panel.axvspan(across[start], across[end], color="tab:orange", alpha=0.4, linewidth=1)
-    axes[1].legend(loc="lower left", ncols=2)
+    # Above the panel, where it hides no score.
+    axes[1].legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, ncols=2, frameon=False)
     if across.dtype.kind == "M":
         for panel in axes:
             _write_short_dates(panel.xaxis, zone_of(given_times))
     return axes
+
+
+def _show_low_scores(panel: Any, events: Events) -> None:
+    """Make the axis logarithmic below the threshold if scores would press the others into a line."""
+    ticker = import_extra("matplotlib.ticker", extra="plot")
+    known = np.asarray(events.row_scores)[np.isfinite(events.row_scores)]
+    ratio = known.min() / events.offset if len(known) and events.offset < 0 else 0
+    if ratio <= _LARGEST_RATIO:
+        return
+    # `linscale` is the height of the linear part in decades. matplotlib adds 1 / 9 of one to it for a base of 10.
+    height = np.log10(ratio) * (1 - _LOGARITHMIC_PART) / _LOGARITHMIC_PART
+    panel.set_yscale("symlog", linthresh=-events.offset, linscale=max(0.1, height))
+    panel.set_ylim(10 ** (0.05 * np.log10(ratio)) * known.min(), 0)
+    exponents = np.arange(np.ceil(np.log10(-events.offset)), np.log10(-known.min()) + 1)
+    exponents = exponents[:: int(np.ceil(len(exponents) / _MOST_TICKS))]
+    panel.yaxis.set_major_locator(ticker.FixedLocator([*-(10.0 ** exponents[::-1]), 0]))
+    panel.yaxis.set_minor_locator(ticker.NullLocator())
+    panel.set_ylabel("score, low is rare\n(log below threshold)")
 
 
 def _time_label(times: np.ndarray | None) -> str:

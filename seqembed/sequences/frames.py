@@ -24,16 +24,23 @@ class FrameSequences(list[np.ndarray]):
         The sequences.
     ids : array of shape (n_sequences,)
         Id of each sequence. Use it to put labels of the ids into the same order.
+    columns : list of str
+        Names of the features. Windows of the sequences have them too.
     row_ids, row_times : arrays of shape (n_timesteps in all,)
         Id and time of each row of all sequences, one after the other. `sliding_windows` numbers rows in the same way: a
         window that starts at row k belongs to the id ``row_ids[k]`` and starts at the time ``row_times[k]``.
     """
 
     def __init__(
-        self, sequences: list[np.ndarray], ids: np.ndarray, row_ids: np.ndarray, row_times: np.ndarray
+        self,
+        sequences: list[np.ndarray],
+        ids: np.ndarray,
+        row_ids: np.ndarray,
+        row_times: np.ndarray,
+        columns: list[str],
     ) -> None:
         super().__init__(sequences)
-        self.ids, self.row_ids, self.row_times = ids, row_ids, row_times
+        self.ids, self.row_ids, self.row_times, self.columns = ids, row_ids, row_times, columns
 
 
 def sequences_from_frame(
@@ -131,7 +138,7 @@ def sequences_from_frame(
         values[layout.rows, position] = feature[layout.order]
     ids = layout.ids(id)
     row_ids = np.repeat(ids, layout.lengths)
-    return FrameSequences(np.split(values, layout.starts[1:]), ids, row_ids, layout.times)
+    return FrameSequences(np.split(values, layout.starts[1:]), ids, row_ids, layout.times, layout.columns)
 
 
 def _as_floats(column: Any) -> np.ndarray:

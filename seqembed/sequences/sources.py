@@ -1,4 +1,4 @@
-"""Sources of values that are not values themselves: paths, groups of arrays, lazy frames."""
+"""Sources of values that are not values themselves: paths, groups of arrays, lazy frames, windows with their starts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def check_is_no_source(values: Any, name: str) -> None:
     Raises
     ------
     TypeError
-        For text and paths, for a group of zarr, and for lazy frames: of polars and dask, and relations of duckdb.
+        For text and paths, for a group of zarr, for lazy frames: of polars and dask, and relations of duckdb, and for
+        the result of `sliding_windows`.
 
     Examples
     --------
@@ -40,6 +41,10 @@ def check_is_no_source(values: Any, name: str) -> None:
         raise TypeError(
             f"Got {name} as {repr(values)[:60]}, expected an array. Read the file first: numpy.load(path), "
             f"zarr.open_array(path) or pandas.read_csv(path)."
+        )
+    if is_result_of_sliding_windows(values):
+        raise TypeError(
+            f"Got {name} as the result of sliding_windows, expected its windows. Pass sliding_windows(...).windows."
         )
     kind = type(values)
     if hasattr(values, "array_keys"):
@@ -55,3 +60,16 @@ def check_is_no_source(values: Any, name: str) -> None:
         raise TypeError(
             f"Got {name} of type {kind.__name__}, which is lazy, expected values in memory. Pass {owner}.{reader}()."
         )
+
+
+def is_result_of_sliding_windows(values: Any) -> bool:
+    """Tell whether windows come with their starts and labels.
+
+    Examples
+    --------
+    >>> from seqembed import sliding_windows
+    >>> result = sliding_windows([1, 2, 3], timesteps=2)
+    >>> is_result_of_sliding_windows(result), is_result_of_sliding_windows(result.windows)
+    (True, False)
+    """
+    return isinstance(values, tuple) and getattr(values, "_fields", None) == ("windows", "starts", "y")

@@ -91,7 +91,7 @@ def zone_of(time: Any) -> Any:
     return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
 
 
-def times_of_rows(recording: Any, time: Any, n_rows: int, name: str) -> np.ndarray:
+def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for: str = "max_gap") -> np.ndarray:
     """Return the time of each row of a recording, by default the index of a data frame.
 
     Parameters
@@ -104,6 +104,8 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str) -> np.ndarr
         Rows of the recording.
     name : str
         Name of the recording in the user's code, for messages.
+    needed_for : str, default="max_gap"
+        The parameter that needs times, for messages.
 
     Returns
     -------
@@ -127,8 +129,8 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str) -> np.ndarr
     # A list has a method of this name.
     if index is None or callable(index):
         raise ValueError(
-            f"Got max_gap= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or a "
-            f"data frame whose index holds times."
+            f"Got {needed_for}= without the times of {counted(n_rows, 'row')}, expected time= of shape ({n_rows},), or "
+            f"a data frame whose index holds times."
         )
     return checked_times(index, n_rows, index_of=name)
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
+from seqembed.sequences.frames import FrameSequences
 from seqembed.sequences.labels import check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -25,8 +26,8 @@ class Windows(NamedTuple):
     ----------
     windows : array of shape (n_windows, timesteps, n_features)
         A read-only view of a recording, or a copy of the rows of several recordings and of one with gaps. Windows of
-        data frames know the names of the columns, see `seqembed.sequences.named_windows.NamedWindows`: an estimator
-        that was fitted on them refuses other columns.
+        data frames, and of `FrameSequences`, know the names of the columns, see
+        `seqembed.sequences.named_windows.NamedWindows`: an estimator that was fitted on them refuses other columns.
     starts : int array of shape (n_windows,)
         Row at which each window starts. The rows of several recordings are numbered as if they were concatenated.
     y : array of shape (n_windows,) or None
@@ -153,7 +154,7 @@ def sliding_windows(
             f"window. Use fewer timesteps{'' if max_gap is None else ' or a larger max_gap='}."
         )
     joined = parts[0] if len(parts) == 1 else _joined(parts)
-    names = column_labels(recordings)
+    names = X.columns if isinstance(X, FrameSequences) else column_labels(recordings)
     if names is None or not all(isinstance(name, str) for name in names):
         return joined
     return joined._replace(windows=named_windows(joined.windows, tuple(names)))

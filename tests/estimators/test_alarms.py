@@ -98,3 +98,18 @@ def test_steps_that_are_none_are_refused(options, error, message):
 def test_a_rate_needs_a_fit():
     with pytest.raises(NotFittedError):
         alarm_rate(ReconstructionDetector(), TIMESTEPS, every="1min")
+
+
+def test_a_forgotten_training_stride_that_gap_contradicts_is_not_silent():
+    detector = fitted(4, gap=(TIMESTEPS - 1) // 4)
+    with pytest.warns(
+        UserWarning, match=r"count as 1 row apart, but gap=2 .* about 4 rows apart\. Pass training_stride="
+    ):
+        alarm_rate(detector, TIMESTEPS, every="1min")
+
+
+@pytest.mark.parametrize(("training_stride", "gap"), [(4, 0), (1, TIMESTEPS - 1), (1, TIMESTEPS // 2)])
+def test_a_training_stride_that_agrees_with_gap_is_silent(training_stride, gap, recwarn):
+    alarm_rate(fitted(training_stride, gap=gap), TIMESTEPS, every="1min")
+    alarm_rate(fitted(4, gap=2), TIMESTEPS, every="1min", training_stride=4)
+    assert not recwarn.list

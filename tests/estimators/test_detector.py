@@ -533,3 +533,37 @@ def test_ctrl_c_ends_the_fit_of_all_networks_and_leaves_the_detector_as_it_was(n
 def test_verbose_shows_how_many_networks_are_fitted(capsys):
     ReconstructionDetector(Zeros(), verbose=1).fit(noise(9))
     assert "Network 5 of 5" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def detector_of_windows():
+    windows = np.random.default_rng(0).normal(size=(12, 6, 2))
+    return ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(windows)
+
+
+@pytest.mark.parametrize("method", ["predict", "score_samples", "explain"])
+def test_a_frame_of_the_rows_of_one_window_is_refused_with_what_to_pass(detector_of_windows, method):
+    frame = pd.DataFrame(np.zeros((6, 2)), columns=["flow", "heat"])
+    with pytest.raises(ValueError, match=r"one sequence a row, .*Pass \[X\] .*, or sliding_windows\(X, 6\)\.windows"):
+        getattr(detector_of_windows, method)(frame)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((6, 2), r"X has 2 timesteps of 1 feature, but .*pass X\[np.newaxis\]"),
+        ((3, 6, 3), "X has 6 timesteps of 3 features, but ReconstructionDetector was fitted on 6 timesteps of 2"),
+        ((3, 5, 2), "X has 5 timesteps of 2 features, .* pass a list of arrays"),
+    ],
+)
+def test_a_wrong_shape_is_refused_before_a_word_about_missing_values(detector_of_windows, shape, message, recwarn):
+    for method in ("predict", "explain"):
+        with pytest.raises(ValueError, match=message):
+            getattr(detector_of_windows, method)(np.full(shape, np.nan))
+    assert not recwarn.list
+
+
+def test_windows_without_any_value_have_no_shares(detector_of_windows):
+    with pytest.warns(UserWarning, match="Got 2 sequences of 2 without any value"):
+        shares = detector_of_windows.explain(np.full((2, 6, 2), np.nan))
+    assert not shares.value.any()

@@ -152,6 +152,8 @@ def test_a_stream_needs_a_fitted_detector_and_counts(detector):
         EventStream(ReconstructionDetector(), TIMESTEPS)
     with pytest.raises(ValueError, match="Got stride=0, expected an integer of at least 1"):
         EventStream(detector, TIMESTEPS, 0)
+    with pytest.raises(ValueError, match="Got timesteps=9, expected 16"):
+        EventStream(detector, 9)
     with pytest.raises(TypeError, match=r"Got timesteps=2\.5"):
         EventStream(detector, 2.5)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.estimators.rarity import windows_between
+from seqembed.estimators.rarity import supported_windows, windows_between
 from seqembed.estimators.thresholds import exceeded_by_share
 
 
@@ -48,3 +48,11 @@ def test_scores_that_are_all_alike_and_those_that_no_network_reads_have_a_number
 def test_equal_held_out_scores_are_all_reached():
     np.testing.assert_allclose(windows_between([-1.0], -np.ones(99)), [100 / 99])
     np.testing.assert_allclose(windows_between([-1.0], -np.repeat([0.5, 1.0], [10, 89])), [100 / 89])
+
+
+def test_no_event_is_said_to_come_once_in_more_windows_than_normal_data_can_tell_and_the_order_stays():
+    windows = np.geomspace(1, 1e130, 1000)
+    supported = supported_windows(windows, n_normal=200)
+    np.testing.assert_array_equal(supported[windows <= 10_000], windows[windows <= 10_000])
+    assert (np.diff(supported) > 0).all()
+    assert supported[windows < 5e16].max() < 1e6

@@ -73,3 +73,28 @@ def test_times_of_any_zone_are_drawn_and_those_that_do_not_ascend_are_refused(zo
         assert above.patches[0].get_x() == pytest.approx(matplotlib.dates.date2num(minutes[3]))
         with pytest.raises(ValueError, match="times that run backwards"):
             plot_events(EVENTS, np.zeros(20), times[::-1])
+
+
+def heights(panel, scores):
+    """Where scores lie in the panel: 0 is its lower end, 1 the upper one."""
+    pixels = panel.transData.transform(np.column_stack([np.zeros(len(scores)), scores]))
+    return panel.transAxes.inverted().transform(pixels)[:, 1]
+
+
+@pytest.mark.parametrize("lowest", [-6.0, -40.0, -8e12, -1e130])
+def test_threshold_normal_scores_and_severe_events_are_all_readable(lowest):
+    scores = np.concatenate([np.linspace(-2, -1, 10), np.full(5, np.nan), [lowest, lowest / 3]])
+    _, below = plot_events(Events(TABLE, scores, offset=-4.0), np.zeros(17))
+    below.figure.canvas.draw()
+    lowest_height, threshold, normal, highest = heights(below, [lowest, -4.0, -2.0, -1.0])
+    assert 0 < lowest_height < threshold - 0.2
+    assert threshold + 0.1 < normal < highest <= 1
+    is_severe = lowest < 5 * -4.0
+    assert below.get_yscale() == ("symlog" if is_severe else "linear")
+    assert ("log below threshold" in below.get_ylabel()) == is_severe
+    assert 2 <= sum(0 <= height <= 1 for height in heights(below, below.get_yticks())) <= 8
+
+
+def test_a_recording_without_the_rows_of_the_grid_is_refused():
+    with pytest.raises(ValueError, match=r"Got recording= of 18 rows and events= of 20 rows.*recording.asfreq\(freq\)"):
+        plot_events(EVENTS, np.zeros(18))

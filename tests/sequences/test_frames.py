@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqembed.sequences.frames import frame_from_sequences, sequences_from_frame
+from seqembed.sequences.windows import sliding_windows
 
 KEYS = {"id": "pump", "time": "hour"}
 DAYS = np.datetime64("2026-01-01", "ns") + np.arange(3) * np.timedelta64(1, "D")
@@ -505,3 +506,13 @@ def test_dates_of_python_in_an_hour_that_comes_twice_are_told_apart(zone, kind):
     np.testing.assert_array_equal(sequence[:, 0], np.arange(72))
     back = frame_from_sequences([sequence], shuffled, "pump", "hour")
     np.testing.assert_array_equal(back["flow"], shuffled["flow"])
+
+
+def test_windows_of_the_sequences_of_a_frame_know_its_columns():
+    frame = pumps(heat=[1.0, 2.0, 3.0, 4.0, 5.0])
+    sequences = sequences_from_frame(frame, **KEYS, columns=["heat", "flow"])
+    assert sequences.columns == ["heat", "flow"]
+    windows = sliding_windows(sequences, 2).windows
+    assert windows.names == ("heat", "flow")
+    of_frames = [group.sort_values("hour")[["heat", "flow"]] for _, group in frame.groupby("pump", sort=False)]
+    np.testing.assert_array_equal(windows, sliding_windows(of_frames, 2).windows)

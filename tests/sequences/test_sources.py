@@ -7,7 +7,15 @@ import polars as pl
 import pytest
 import zarr
 
-from seqembed import LSTMAutoencoder, merge_windows, sequences_from_padded, sliding_windows
+from seqembed import (
+    LSTMAutoencoder,
+    LSTMReconstructor,
+    ReconstructionDetector,
+    SequenceSummary,
+    merge_windows,
+    sequences_from_padded,
+    sliding_windows,
+)
 from seqembed.codec import SequenceCodec
 from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.sources import check_is_no_source
@@ -78,3 +86,19 @@ def test_the_line_for_a_frame_of_dask_computes_it_and_one_for_an_item_names_its_
         check_is_no_source(frame, "frame=")
     with pytest.raises(TypeError, match=r"Got sequence 3 of type DuckDBPyRelation.* Pass its \.df\(\)"):
         check_is_no_source(DuckDBPyRelation(), "sequence 3")
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(50)])
+def test_the_result_of_sliding_windows_is_refused_with_the_attribute_to_pass(labels):
+    result = sliding_windows(np.zeros((50, 2)), 5, y=labels)
+    for estimator in (
+        LSTMAutoencoder(),
+        LSTMReconstructor(),
+        SequenceSummary(),
+        ReconstructionDetector(),
+        SequenceCodec(max_error=1),
+    ):
+        with pytest.raises(
+            TypeError, match=r"Got X= as the result of sliding_windows, expected its windows\. Pass sliding"
+        ):
+            estimator.fit(result)
