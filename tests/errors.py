@@ -4,6 +4,7 @@
 """
 
 import io
+import pickle
 import textwrap
 from datetime import datetime
 
@@ -73,6 +74,12 @@ def saved(estimator):
     return file.getvalue()
 
 
+def exported(estimator):
+    file = io.BytesIO()
+    estimator.export_onnx(file)
+    return file.getvalue()
+
+
 FITTED = autoencoder().fit(WAVES)
 DETECTOR = ReconstructionDetector(autoencoder()).fit(WAVES)
 ROWS = WAVES.reshape(30, 2)
@@ -137,6 +144,14 @@ CASES = {
     "out= of another shape": (
         lambda: FITTED.transform(WAVES, out=np.empty((10, 3))),
         "np.empty((10, 2), np.float32)",
+    ),
+    "the path of a file as out=": (
+        lambda: FITTED.inverse_transform(np.ones((10, 2)), out="X.npy"),
+        "np.lib.format.open_memmap(path, 'w+', np.float32, (10, 3, 2))",
+    ),
+    "the path of a file as out= of batches": (
+        lambda: FITTED.transform(iter([WAVES]), out="Z.npy"),
+        "np.lib.format.open_memmap(path, 'w+', np.float32, (n_samples, ...))",
     ),
     "an unknown per=": (lambda: FITTED.reconstruction_error(WAVES, per="window"), "'sequence', 'timestep', 'value'"),
     "a generator for fit_transform": (lambda: autoencoder().fit_transform(iter([WAVES])), "call the two with one each"),
@@ -356,7 +371,13 @@ CASES = {
         lambda: SequenceCodec(max_error=[1, 2, 3]).fit(WAVES),
         "Pass max_error= with 2 numbers",
     ),
+    "bounds for the columns of a bare recording": (
+        lambda: SequenceCodec(max_error=[1, 2]).fit(ROWS),
+        "If X is one recording of 2 features, pass [X]",
+    ),
     # Files
+    "a pickle": (lambda: load(pickle.dumps(WAVES)), "joblib.load(file)"),
+    "a model of ONNX": (lambda: load(exported(FITTED)), "To load an estimator, save it with save"),
     "the file of a codec": (lambda: load(saved(CODEC)), "seqembed.codec.SequenceCodec.load(file)"),
     "the file of an estimator": (lambda: SequenceCodec.load(saved(FITTED)), "seqembed.load(file)"),
 }

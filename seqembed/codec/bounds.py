@@ -44,8 +44,7 @@ def feature_bounds(
     if bound.shape not in ((), (n_features,)):
         raise ValueError(
             f"Got {name}= of shape {bound.shape}, expected one number, or one for each of "
-            f"{counted(n_features, 'feature')}. Pass {name}= with {counted(n_features, 'number')}, in the order of the "
-            f"features."
+            f"{counted(n_features, 'feature')}. {_remedy(arrays, bound, name)}"
         )
     if not (np.isfinite(bound) & (bound >= 0)).all():
         raise ValueError(_message(given, name, n_features))
@@ -59,6 +58,17 @@ def feature_bounds(
     with np.errstate(invalid="ignore", over="ignore"):
         bounds = bound * (highest / 2 - lowest / 2) * 2
     return np.where((highest > lowest) & np.isfinite(bounds), bounds, 0)
+
+
+def _remedy(arrays: list[np.ndarray], bound: np.ndarray, name: str) -> str:
+    """Return what to do about another number of bounds than features: a table may be a recording."""
+    n_timesteps, n_features = arrays[0].shape
+    if n_features == 1 and bound.shape == (n_timesteps,) and all(len(array) == n_timesteps for array in arrays):
+        return (
+            f"Each row of X is read as a sequence of {n_timesteps} timesteps of one feature. If X is one recording of "
+            f"{n_timesteps} features, pass [X]."
+        )
+    return f"Pass {name}= with {counted(n_features, 'number')}, in the order of the features."
 
 
 def _numbers(given: npt.ArrayLike | None, name: str, n_features: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from seqembed.codec.model.embedding_coder import EmbeddingCoder
 
 
 def measure(
-    coder: BoundedCoder | EmbeddingCoder, arrays: list[np.ndarray], data: bytes, decoded: Sequence[np.ndarray]
-) -> dict[str, float]:
+    coder: BoundedCoder | EmbeddingCoder,
+    arrays: list[np.ndarray],
+    data: bytes,
+    decoded: Sequence[np.ndarray],
+    codec_bytes: int,
+) -> dict[str, Any]:
     """Measure the size and the error of coded sequences.
 
     Parameters
@@ -27,10 +32,12 @@ def measure(
         Into which they were encoded.
     decoded : sequence of arrays, or array
         What was decoded from `data`.
+    codec_bytes : int
+        Bytes of what decoding needs beside `data`.
 
     Returns
     -------
-    report : dict of str to float
+    report : dict
         See `seqembed.codec.SequenceCodec.report`.
 
     Examples
@@ -39,24 +46,32 @@ def measure(
     >>> X = np.random.default_rng(0).normal(size=(30, 20, 1)).cumsum(axis=1)
     >>> codec = SequenceCodec(max_error=0.5).fit(X)
     >>> data = codec.encode(X)
-    >>> measure(codec.coder_, list(X), data, codec.decode(data))["largest_error"] <= 0.5
+    >>> measure(codec.coder_, list(X), data, codec.decode(data), 1000)["largest_error"] <= 0.5
     True
     """
-    values, again = (np.concatenate([np.ravel(each) for each in some]) for some in (arrays, decoded))
+    n_features = arrays[0].shape[1]
+    values, again = (
+        np.concatenate([np.reshape(each, (-1, n_features)) for each in some if np.size(each)])
+        for some in (arrays, decoded)
+    )
     finite = np.isfinite(values)
-    errors = np.abs(values[finite].astype(np.float64) - again[finite])
-    n_bytes = sum(numbers.size * min(4, numbers.itemsize) for numbers in coder.numbers())
+    errors = np.zeros(values.shape)
+    errors[finite] = np.abs(values[finite].astype(np.float64) - again[finite])
+    squares, counts = np.square(errors).sum(axis=0), finite.sum(axis=0)
     report = {
         "bytes": float(len(data)),
         "bits_per_value": 8 * len(data) / values.size,
         "ratio": values.nbytes / len(data),
-        "rmse": float(np.sqrt(np.square(errors).mean())) if len(errors) else 0.0,
-        "largest_error": float(errors.max(initial=0.0)),
-        "codec_bytes": float(n_bytes),
+        "rmse": float(np.sqrt(squares.sum() / max(1, counts.sum()))),
+        "rmse_by_feature": np.sqrt(squares / np.maximum(1, counts)),
+        "largest_error": float(errors.max()),
+        "largest_error_by_feature": errors.max(axis=0),
+        "codec_bytes": float(codec_bytes),
     }
     if isinstance(coder, BoundedCoder):
         saved = (coder.count_bytes_without_predictors(arrays) - len(data)) / values.size
-        report["pays_back_after"] = n_bytes / saved if saved > 0 else np.inf
+        report["pays_back_after"] = codec_bytes / saved if saved > 0 else np.inf
+        report["pays_back_after_bytes"] = values.itemsize * report["pays_back_after"]
         kinds = [coder.kind(block(data, place)) for place in locate_blocks(data)]
         report |= {f"share_{kind}": kinds.count(kind) / len(kinds) for kind in KINDS}
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any, BinaryIO, ClassVar, Self
@@ -34,10 +35,13 @@ from seqembed.files.safetensors_file import pack as pack_file
 from seqembed.files.safetensors_file import unpack as unpack_file
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.model import TrainedModel
+from seqembed.sequences.collection import Sequences
 from seqembed.sequences.columns import check_names
 from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.hints import recording_hints
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, fit_context
+from seqembed.user_warning import warn_user
 
 
 class SequenceCodec(BaseEstimator):
@@ -46,7 +50,7 @@ class SequenceCodec(BaseEstimator):
     `fit` learns from typical sequences the quantisation step of each feature (a sensor that reads 0.1, 0.2 has step
     0.1), a predictor of each value from the timesteps before it, and the distribution of its errors. Residual
     probabilities come from tables indexed by the recent residual size, or from a small network that sees more context.
-    The network takes some seconds to learn. It is kept if it saves at least 3 % of the bits.
+    Training the network takes most of the time of `fit`. It is kept if it saves at least 3 % of the bits.
 
     `encode` predicts each value, rounds the residual as far as the bound allows, and codes it by its probability. A
     block is compressed by xz or pcodec instead if they need fewer bytes. The encoder also decodes every value: values
@@ -103,10 +107,10 @@ class SequenceCodec(BaseEstimator):
     >>> from seqembed.codec import SequenceCodec
     >>> from seqembed.datasets import load_italy_power
     >>> X = load_italy_power().data
-    >>> codec = SequenceCodec(max_relative_error=0.05).fit(X[:500])
-    >>> data = codec.encode(X[500:])
+    >>> codec = SequenceCodec(max_relative_error=0.05).fit(X[:100])
+    >>> data = codec.encode(X[100:])
     >>> decoded = codec.decode(data)
-    >>> bool(np.abs(decoded - X[500:]).max() <= codec.bound_[0]), len(data) < X[500:].nbytes / 20
+    >>> bool(np.abs(decoded - X[100:]).max() <= codec.bound_[0]), len(data) < X[100:].nbytes / 20
     (True, True)
     """
 
@@ -158,6 +162,11 @@ class SequenceCodec(BaseEstimator):
             For a bound that is no number, negative or not finite, for none or several of `max_error`,
             `max_relative_error` and `bits`, for `bits` without `estimator`, for an estimator of other features, for
             windows that overlap, for truth values, and for no value at all.
+
+        Warns
+        -----
+        UserWarning
+            When an array of two dimensions seems to be a single recording: its rows are read as sequences.
         """
         self._check_parameters()
         trained = self._copied_model()
@@ -174,6 +183,7 @@ class SequenceCodec(BaseEstimator):
         if trained is not None:
             check_names(self.estimator, sequences.names)
         check_overlap(arrays)
+        _warn_of_recording(sequences)
         coder: BoundedCoder | EmbeddingCoder
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
@@ -211,9 +221,10 @@ class SequenceCodec(BaseEstimator):
         if sequences.n_features not in (0, self.n_features_in_):
             raise ValueError(
                 f"Got sequences of {counted(sequences.n_features, 'feature')}, but SequenceCodec was fitted on "
-                f"{self.n_features_in_}. Pass sequences of the same features."
+                f"{self.n_features_in_}. {self._remedy_of_features(sequences)}"
             )
         check_overlap(arrays)
+        _warn_of_recording(sequences)
         dtype = common_dtype(sequences)
         blocks = [
             self.coder_.encode([sequence.astype(dtype, copy=False) for sequence in part])
@@ -332,7 +343,7 @@ class SequenceCodec(BaseEstimator):
         while data := read_one(file):
             yield self.decode(data)
 
-    def report(self, X: SequencesLike) -> dict[str, float]:
+    def report(self, X: SequencesLike) -> dict[str, Any]:
         """Encode and decode sequences, and measure size and error.
 
         Parameters
@@ -342,20 +353,39 @@ class SequenceCodec(BaseEstimator):
 
         Returns
         -------
-        report : dict of str to float
-            "bytes", "bits_per_value", "ratio" to the bytes of `X`, "rmse" and "largest_error" over finite values, in
-            the units of `X`; "codec_bytes", the size of what the codec has learned. With a bound also
-            "pays_back_after", the number of values after which that is saved beside xz, which gets the rounded
-            values, and pcodec, which gets the values as they are; infinity if never,
-            and the shares of blocks that are coded as they are, as bins by xz, as predicted, and as predicted with the
-            help of embeddings: "share_raw", "share_bins", "share_predicted", "share_reconstructed".
+        report : dict of str to float, or to array of shape (n_features,)
+            - "bytes", "bits_per_value", "ratio" to the bytes of `X`.
+            - "rmse_by_feature" and "largest_error_by_feature": arrays, over finite values, each feature in its units.
+              "rmse" and "largest_error" are over the values of all features: with features of several units, they say
+              little.
+            - "codec_bytes", the size of the file that `save` writes. With `bits` that of the network, which the file
+              does not hold, is added.
+            - With a bound "pays_back_after", the number of values after which the codec has saved as many bytes as its
+              file has, beside xz, which gets the rounded values, and pcodec, which gets the values as they are;
+              infinity if never. "pays_back_after_bytes" is the number of bytes that so many values have in `X`.
+            - With a bound the shares of blocks that are coded as they are, as bins by xz, as predicted, and as
+              predicted with the help of embeddings: "share_raw", "share_bins", "share_predicted",
+              "share_reconstructed".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(30, 20, 2)).cumsum(axis=1)
+        >>> codec = SequenceCodec(max_error=[0.5, 0.1]).fit(X)
+        >>> bool((codec.report(X)["largest_error_by_feature"] <= codec.bound_).all())
+        True
         """
         arrays = list(read_input(X)[0].values)
         if not sum(array.size for array in arrays):
             raise ValueError("Got no value, expected sequences to report on.")
         data = self.encode(X)
         decoded = self.decode(data)
-        return measure(self.coder_, arrays, data, decoded)
+        file = io.BytesIO()
+        self.save(file)
+        n_bytes = len(file.getvalue())
+        if isinstance(self.coder_, EmbeddingCoder):
+            n_bytes += self.coder_.count_network_bytes()
+        return measure(self.coder_, arrays, data, decoded, n_bytes)
 
     def save(self, file: Writable) -> None:
         """Write what was learned into one file, from which `load` makes an equal codec.
@@ -461,11 +491,21 @@ class SequenceCodec(BaseEstimator):
         # The user may write into the weights of the estimator, which must not change what old bytes mean.
         return copy.deepcopy(model)
 
+    def _remedy_of_features(self, sequences: Sequences) -> str:
+        if sequences.ndim == 2 and set(sequences.lengths.tolist()) == {self.n_features_in_}:
+            return "Each row of X is read as a sequence of one feature. Pass [X] if X is one recording."
+        return "Pass sequences of the same features."
+
     def _checked_header(self, data: bytes) -> Header:
         header = unpack_header(data)
         if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
         return header
+
+
+def _warn_of_recording(sequences: Sequences) -> None:
+    for hint in recording_hints(sequences, "pass [X]: a list of one recording"):
+        warn_user(hint)
 
 
 def _fitted_attributes(

@@ -258,7 +258,7 @@ def no_distances(sequences: Sequences, block: np.ndarray) -> np.ndarray:
 def _filled(sequences: Sequences, rows: np.ndarray) -> Sequences:
     """Choose some sequences, with their missing values interpolated."""
     chosen = [sequences.values[row] for row in rows]
-    filled = chosen if sequences.complete else [interpolated(each) for each in chosen]
+    filled = chosen if sequences.complete else interpolated(chosen)
     values = np.stack(filled) if sequences.one_length else filled
     return replace(sequences, values=values, lengths=sequences.lengths[rows])
 

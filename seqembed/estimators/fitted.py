@@ -162,9 +162,10 @@ class FittedNetworkMixin(FittedInputMixin):
     def to_keras(self, part: str = "autoencoder") -> keras.Model:
         """Build a Keras model of the network, or of a part of it, of standard layers with the fitted weights.
 
-        The layer that emits the embedding is called "embedding". A model can be trained further, and
-        `set_keras_weights` takes its weights back: compiled with ``loss="mse"``, its loss is in squared units of the
-        sequences, where large features outweigh small ones; that of `history_` is after scaling.
+        The layer that emits the embedding is called "embedding": the last LSTM layer of the encoder, which `layer_flow`
+        numbers. With a shortcut, it keeps its number, and "embedding" is the layer that joins both. A model can be
+        trained further, and `set_keras_weights` takes its weights back: compiled with ``loss="mse"``, its loss is in
+        squared units of the sequences, where large features outweigh small ones; that of `history_` is after scaling.
 
         Parameters
         ----------
@@ -210,13 +211,14 @@ class FittedNetworkMixin(FittedInputMixin):
             random.setstate(state)
 
     def set_keras_weights(self, model: keras.Model) -> Self:
-        """Take over the weights of a Keras model that `to_keras` has built and that was trained further.
+        """Take over the weights of a Keras model that `to_keras` has built, or of one with the same layers and names.
 
         Parameters
         ----------
         model : keras.Model
             The whole network, its encoder or its decoder; of a part, only the weights of that part change. It may be
-            cut out of a larger model: layers are found by their names.
+            cut out of a larger model: layers are found by their names. A model of LSTM layers alone needs an estimator
+            with ``patch_size=1, time_encoding=False, scale=None, context_size=0, shortcut_size=0``.
 
         Returns
         -------
@@ -228,6 +230,8 @@ class FittedNetworkMixin(FittedInputMixin):
         ValueError
             If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another
             shape or is not finite. The estimator stays as it was.
+        TypeError
+            For a path: pass what ``keras.models.load_model`` returns.
 
         Examples
         --------

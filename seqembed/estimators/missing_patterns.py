@@ -202,8 +202,10 @@ def learn_missing_patterns(
     descriptions, excesses = [], []
     for estimator, block in zip(estimators, blocks, strict=True):
         of_block = drawn[np.isin(drawn, block)]
+        tags = getattr(estimator, "__sklearn_tags__", None)
+        takes_missing = tags is not None and tags().input_tags.allow_nan
         for some in chunks(len(of_block), n_timesteps * n_features):
-            hidden = [_with_holes(sequences.values[row], estimator, random) for row in rows[of_block[some]]]
+            hidden = [_with_holes(sequences.values[row], random, takes_missing) for row in rows[of_block[some]]]
             part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
             with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
             reconstruction_errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
@@ -228,12 +230,11 @@ def _mean_errors(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return means
 
 
-def _with_holes(values: np.ndarray, estimator: Any, random: np.random.RandomState) -> np.ndarray:
+def _with_holes(values: np.ndarray, random: np.random.RandomState, takes_missing: bool) -> np.ndarray:
     """Remove values of a sequence, but no whole feature for estimators that take no missing values."""
     known = ~np.isnan(values)
     mask = known & _drawn_pattern(len(values), values.shape[1], random)
-    tags = getattr(estimator, "__sklearn_tags__", None)
-    if tags is None or not tags().input_tags.allow_nan:
+    if not takes_missing:
         mask |= known & ~mask.any(axis=0)
     if not mask.any():
         mask = known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
     if not missing:
         reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
         return padded_residuals(values, reconstructions, sequences.n_timesteps)
-    filled = [interpolated(each) for each in values]
+    filled = interpolated(values)
     reconstructions = list(estimator.reconstruct(laid_out(filled, sequences, n_timesteps)))
     for _ in range(_N_REFINEMENTS):
         refined = []
@@ -68,31 +69,48 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
     return padded_residuals(values, reconstructions, sequences.n_timesteps)
 
 
-def interpolated(sequence: np.ndarray) -> np.ndarray:
+def interpolated(sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Interpolate the missing values of each feature in time. At the ends, they are the nearest known value.
 
     Parameters
     ----------
-    sequence : array of shape (n_timesteps, n_features)
+    sequences : list of arrays of shape (n_timesteps, n_features)
         NaN marks a missing value.
 
     Returns
     -------
-    filled : array of shape (n_timesteps, n_features)
-        NaN where a feature has no value at all. The sequence itself, if no value is missing.
+    filled : list of arrays of shape (n_timesteps, n_features)
+        NaN where a feature has no value at all. The sequence itself, if none of its values is missing.
 
     Examples
     --------
-    >>> interpolated(np.array([[1.0], [np.nan], [3.0], [np.nan]])).ravel()
+    >>> interpolated([np.array([[1.0], [np.nan], [3.0], [np.nan]])])[0].ravel()
     array([1., 2., 3., 3.])
     """
-    known = ~np.isnan(sequence)
-    if known.all():
-        return sequence
-    filled, timesteps = sequence.copy(), np.arange(len(sequence))
-    for feature in np.flatnonzero(known.any(axis=0) & ~known.all(axis=0)):
-        own = known[:, feature]
-        filled[~own, feature] = np.interp(timesteps[~own], timesteps[own], sequence[own, feature])
+    filled = list(sequences)
+    has_holes: dict[tuple[int, ...], list[int]] = {}
+    for place, sequence in enumerate(sequences):
+        if np.isnan(sequence).any():
+            has_holes.setdefault(sequence.shape, []).append(place)
+    # Those of one shape together: a call of NumPy for each of them would take longer than the numbers.
+    for places in has_holes.values():
+        for place, each in zip(places, _interpolated(np.stack([sequences[place] for place in places])), strict=True):
+            filled[place] = each
+    return filled
+
+
+def _interpolated(values: np.ndarray) -> np.ndarray:
+    """Interpolate an array of shape (n_samples, n_timesteps, n_features), with the arithmetic of np.interp."""
+    known, n_timesteps = ~np.isnan(values), values.shape[1]
+    timesteps = np.arange(n_timesteps)[:, np.newaxis]
+    before = np.maximum.accumulate(np.where(known, timesteps, -1), axis=1)
+    after = np.minimum.accumulate(np.where(known, timesteps, n_timesteps)[:, ::-1], axis=1)[:, ::-1]
+    before, after = np.where(before < 0, after, before), np.where(after == n_timesteps, before, after)
+    # A feature without any value has no neighbours: it stays as it is.
+    neighbours = np.clip(before, 0, n_timesteps - 1), np.clip(after, 0, n_timesteps - 1)
+    first, last = (np.take_along_axis(values, each, axis=1).astype(np.float64) for each in neighbours)
+    slopes = (last - first) / np.maximum(after - before, 1)
+    filled: np.ndarray = np.where(known, values, slopes * (timesteps - before) + first).astype(values.dtype)
     return filled
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 import numpy as np
 
@@ -96,7 +98,15 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
     ValueError
         If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another shape
         or is not finite.
+    TypeError
+        For a path, or another object that is no model.
     """
+    if not hasattr(model, "layers"):
+        is_path = isinstance(model, (str, os.PathLike))
+        raise TypeError(
+            f"Got {'a path' if is_path else f'model= of type {type(model).__name__}'}, expected a Keras model: pass "
+            f"keras.models.load_model({'path' if is_path else '...'})."
+        )
     present = {layer.name: layer for layer in model.layers}
     expected = _weight_names(network)
     whole, found = set(expected), set(expected) & set(present)
@@ -105,7 +115,7 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
     if not found or found not in (whole, encoder, whole - encoder):
         raise ValueError(
             f"Got a Keras model with the layers {', '.join(present)[:200]}, expected those of to_keras, all of the "
-            f"network, of its encoder or of its decoder: {', '.join(expected)}."
+            f"network, of its encoder or of its decoder: {', '.join(expected)}.{_plain_settings(network)}"
         )
     read = dict(weights)
     for layer in expected:
@@ -116,12 +126,27 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
         if given != wanted:
             raise ValueError(
                 f"Got weights of shapes {given} for the layer {layer!r}, expected {wanted}. Pass a model that this "
-                f"estimator's to_keras has built."
+                f"estimator's to_keras has built.{_plain_settings(network)}"
             )
         if not all(np.isfinite(array).all() for array in arrays):
             raise ValueError(f"Got weights of the layer {layer!r} that are not finite. Train with a lower rate.")
         read |= {name: np.array(array, np.float32) for name, array in zip(names, arrays, strict=True)}
     return read
+
+
+def _plain_settings(network: Network) -> str:
+    """Name the settings without which a model of LSTM layers alone has other layers, if the network has such."""
+    settings = {
+        "patch_size=1": network.patch_size > 1,
+        "time_encoding=False": network.n_time_features > 0,
+        "context_size=0": network.context_size > 0,
+        "shortcut_size=0": network.shortcut_size > 0,
+    }
+    if not any(settings.values()):
+        return ""
+    # Scaling leaves names and shapes as they are, so its absence is not noticed.
+    named = ", ".join([*(name for name, needed in settings.items() if needed), "scale=None"])
+    return f" To take a model of LSTM layers alone, fit the estimator with {named}: see 'Coming from Keras'."
 
 
 def _weight_names(network: Network) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from seqembed.files.other_formats import other_format
 from seqembed.files.streams import read_up_to
 
 # A path, the content of a file, or an open binary file.
@@ -138,11 +139,16 @@ def unpack(file: Readable) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if len(start) < _LENGTH.size:
             raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.")
         (length,) = _LENGTH.unpack(start)
+        header = read_up_to(stream, length) if length <= _LARGEST_HEADER else b""
+        # The header of a file of ours begins so. Its length may look like the first bytes of another format.
+        if not header.startswith(b"{") and (found := other_format(start)):
+            raise InvalidFileError(
+                f"Got a file of another format ({found[0]}), expected one that seqembed saved. {found[1]}"
+            )
         if length > _LARGEST_HEADER:
             raise InvalidFileError(
                 f"Got a header of {length} bytes, expected at most {_LARGEST_HEADER}: seqembed did not save this file."
             )
-        header = read_up_to(stream, length)
         if len(header) < length:
             raise InvalidFileError(f"Got a file of {8 + len(header)} bytes, shorter than its header. Save it again.")
         metadata, n_bytes = _check_header(header)

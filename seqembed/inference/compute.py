@@ -153,7 +153,10 @@ def _compute_into(out: Any, quantity: Quantity, model: Model, batches: Iterable[
     """Write the results of each batch when it is done."""
     if not getattr(out, "shape", ()):
         given = "shape ()" if hasattr(out, "shape") else f"type {type(out).__name__}"
-        raise ValueError(f"Got out= of {given}, expected a row for each sequence. Pass np.empty((n_samples, ...)).")
+        raise ValueError(
+            f"Got out= of {given}, expected a row for each sequence. Pass np.empty((n_samples, ...)), or for a file "
+            f"np.lib.format.open_memmap(path, 'w+', np.float32, (n_samples, ...))."
+        )
     start, n_rows = 0, out.shape[0]
     for batch in batches:
         rows = slice(start, start + len(batch))

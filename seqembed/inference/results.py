@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,14 @@ def _checked_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: npt.DTyp
         given = (
             f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else f"type {type(out).__name__}"
         )
-        raise ValueError(f"Got out= of {given}, expected np.empty({shape}, np.float32) or another array of floats.")
+        in_file = (
+            f" For a file, pass np.lib.format.open_memmap(path, 'w+', np.float32, {shape})."
+            if isinstance(out, (str, os.PathLike))
+            else ""
+        )
+        raise ValueError(
+            f"Got out= of {given}, expected np.empty({shape}, np.float32) or another array of floats.{in_file}"
+        )
     return out
 
 

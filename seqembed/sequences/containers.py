@@ -21,8 +21,7 @@ _MISSING = ("NAType", "NaTType")
 # What a masked value becomes, by the kind of dtype. NumPy chooses a dtype that holds it.
 _MISSING_VALUES: dict[str, Any] = {
     **dict.fromkeys("biufO", np.nan),
-    "M": np.datetime64("NaT"),
-    "m": np.timedelta64("NaT"),
+    **dict.fromkeys("mM", "NaT"),
     **dict.fromkeys("SU", None),
 }
 # NumPy reads text as numbers, and dates as durations since 1970.
@@ -244,7 +243,7 @@ def _missing_where_masked(array: np.ma.MaskedArray) -> Any:
         return data
     missing = _MISSING_VALUES[data.dtype.kind]
     # A masked element of a list becomes a number, not an array without axes.
-    return np.where(mask, data.dtype.type(missing) if data.dtype.kind == "f" else missing, data)[()]
+    return np.where(mask, np.array(missing, data.dtype) if data.dtype.kind in "fmM" else missing, data)[()]
 
 
 def as_numbers(values: Any, name: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.scaling import ScaledSequences
+from seqembed.sequences.wording import counted
 
 _SAMPLE = 100
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
@@ -56,12 +57,7 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
             f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
             f"last axis are so alike that this axis looks like time. If so, pass X.transpose(0, 2, 1)."
         )
-    if sequences.ndim == 2 and (has_rows_of_times(sequences) or looks_like_recording(sequences)):
-        yield (
-            f"X is read as {len(sequences)} sequences of {sequences.n_timesteps} timesteps of one feature, but it "
-            f"looks like a single recording of {sequences.n_timesteps} features. If so, pass windows of it: "
-            f"sliding_windows(X, timesteps=...).windows."
-        )
+    yield from recording_hints(sequences, "pass windows of it: sliding_windows(X, timesteps=...).windows")
     value = padding_value(sequences)
     if value is not None:
         yield (
@@ -69,6 +65,50 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
             f"padding, but is read as {'missing values' if np.isnan(value) else 'values'}. If it is padding, pass "
             f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})."
         )
+
+
+def recording_hints(sequences: Sequences, remedy: str) -> Iterator[str]:
+    """Say so if a table seems to be a single recording, whose rows are times.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        As they are read.
+    remedy : str
+        What to do if so.
+
+    Yields
+    ------
+    hint : str
+        At most one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> list(recording_hints(check_sequences(np.zeros((20, 1))), "pass [X]"))[0][-16:]
+    'If so, pass [X].'
+    """
+    if sequences.ndim != 2 or not len(sequences):
+        return
+    if has_rows_of_times(sequences) or looks_like_recording(sequences) or has_single_timesteps(sequences):
+        yield (
+            f"X is read as {len(sequences)} sequences of {counted(sequences.n_timesteps, 'timestep')} of one feature, "
+            f"but it looks like a single recording of {counted(sequences.n_timesteps, 'feature')}. If so, {remedy}."
+        )
+
+
+def has_single_timesteps(sequences: Sequences) -> bool:
+    """Return whether an array has a single column, and more than a few rows: nobody has sequences of one number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> has_single_timesteps(check_sequences(np.zeros((100, 1))))
+    True
+    """
+    return isinstance(sequences.values, np.ndarray) and sequences.n_timesteps == 1 and len(sequences) >= _BLOCK
 
 
 def has_rows_of_times(sequences: Sequences) -> bool:

@@ -235,7 +235,7 @@ def clock_is_set_back(times: np.ndarray) -> bool:
         return False
     times = times.astype("M8[us]")
     steps = np.diff(times)
-    forwards = steps > np.timedelta64(0)
+    forwards = steps > np.timedelta64(0, "us")
     if forwards.all() or not forwards.any():
         return False
     # Where the clock was set back, this is how long the step took.
@@ -263,8 +263,8 @@ def an_hour_comes_twice(times: np.ndarray) -> bool:
         return False
     times = times.astype("M8[us]")
     steps = np.diff(times)
-    repeated = times[1:][steps == np.timedelta64(0)]
-    if len(repeated) < 2 or (steps < np.timedelta64(0)).any():
+    repeated = times[1:][steps == np.timedelta64(0, "us")]
+    if len(repeated) < 2 or (steps < np.timedelta64(0, "us")).any():
         return False
     first, last = repeated[0], repeated[-1]
     n_rows = ((times >= first) & (times <= last)).sum()

@@ -103,8 +103,10 @@ def test_a_recording_has_a_layout_of_its_own():
 
 @pytest.mark.slow
 def test_the_loadings_of_a_shortcut_are_added_as_the_page_says():
-    days, others = load_italy_power(split="train").data, load_italy_power(split="test").data[:200]
-    autoencoder = LSTMAutoencoder(context_size=0, readout_weight=0, random_state=0).fit(days)
+    days, others = load_italy_power(split="train").data, load_italy_power(split="test").data[:40]
+    autoencoder = LSTMAutoencoder(
+        8, hidden_units=(8,), context_size=0, readout_weight=0, epochs=20, random_state=0
+    ).fit(days)
     assert autoencoder.network_.shortcut_size > 0
     codec = SequenceCodec(autoencoder, max_relative_error=0.1).fit(days)
     file = io.BytesIO()

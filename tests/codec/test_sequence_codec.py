@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -63,7 +64,8 @@ def codec():
 @pytest.mark.parametrize("max_error", [0.2, 0.01, 1e-4, 1e-7, 0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_every_value_keeps_its_bound(max_error, dtype):
-    X, unseen = waves(dtype=dtype), waves(seed=1, dtype=dtype)
+    # Networks, which are learned from 1,000 values or more, see no dtype.
+    X, unseen = waves(40 if dtype == np.float32 else 20, dtype=dtype), waves(seed=1, dtype=dtype)
     codec = SequenceCodec(max_relative_error=max_error).fit(X)
     assert_within_bound(unseen, codec.decode(codec.encode(unseen)), codec.bound_)
 
@@ -123,7 +125,7 @@ def test_integers_of_any_kind_come_back(X):
 @pytest.mark.parametrize(
     "X",
     [
-        waves(),
+        waves(20),
         waves()[:, :, 0],
         [x[: 3 + row % 20] for row, x in enumerate(waves())],
         [x[: 3 + row % 20, 0] for row, x in enumerate(waves())],
@@ -148,8 +150,8 @@ def test_no_sequence_at_all_is_encoded_too(codec, X):
 
 @pytest.mark.slow
 def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
-    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 500)
-    X = [waves(1, length)[0] for length in (2000, 3, 40, 700)]
+    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 100)
+    X = [waves(1, length)[0] for length in (400, 3, 40, 140)]
     codec = SequenceCodec(max_relative_error=0.01).fit(X)
     data = codec.encode(X)
     assert len(locate_blocks(data)) == 2
@@ -186,7 +188,8 @@ def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
 def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
     for load, most in ((load_italy_power, 0.85), (load_japanese_vowels, 0.85)):
         train, test = load(split="train").data, load(split="test").data
-        codec = SequenceCodec(max_relative_error=0.01).fit(train)
+        # A third of the larger one is enough to learn from.
+        codec = SequenceCodec(max_relative_error=0.01).fit(train[::3] if len(train) > 200 else train)
         report, by_xz = codec.report(test), codec.coder_.count_bytes_without_predictors(list(test))
         assert report["pays_back_after"] < np.inf
         assert report["bytes"] < most * by_xz
@@ -194,7 +197,7 @@ def test_real_sets_take_fewer_bytes_than_xz_of_their_bins():
 
 @pytest.mark.slow
 def test_a_report_says_what_the_bytes_are_worth():
-    X = load_ecg().data
+    X = load_ecg().data[:10_000]
     codec = SequenceCodec(max_relative_error=0.01).fit([X[: len(X) // 2]])
     report = codec.report([X[len(X) // 2 :]])
     assert report["bytes"] == len(codec.encode([X[len(X) // 2 :]]))
@@ -206,6 +209,31 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert SequenceCodec(max_relative_error=0).fit(noise).report(noise)["share_raw"] == 1
 
 
+def test_a_report_pooled_the_errors_of_features_of_other_units():
+    X = waves()
+    X[3, 4, 0], X[5] = np.nan, X[4]
+    codec = SequenceCodec(max_error=[0.1, 0.5]).fit(X)
+    for sequences in (X, list(X), pd.DataFrame(X[3])):
+        report = codec.report(sequences)
+        decoded = np.reshape(codec.decode(codec.encode(sequences)), (-1, 2))
+        errors = np.abs(np.reshape(sequences, (-1, 2)).astype(np.float64) - decoded)
+        np.testing.assert_array_equal(report["largest_error_by_feature"], np.nanmax(errors, axis=0))
+        assert (report["largest_error_by_feature"] <= codec.bound_).all()
+        assert 0.1 < report["largest_error"] == report["largest_error_by_feature"].max()
+        np.testing.assert_allclose(report["rmse_by_feature"], np.sqrt(np.nanmean(np.square(errors), axis=0)))
+        assert report["rmse_by_feature"].min() < report["rmse"] < report["rmse_by_feature"].max()
+
+
+def test_a_report_said_a_few_bytes_less_than_the_file_of_the_codec_has(codec, tmp_path):
+    codec.save(tmp_path / "codec.seqembed")
+    report = codec.report(waves())
+    assert report["codec_bytes"] == (tmp_path / "codec.seqembed").stat().st_size
+    # A frame and a list have no itemsize to multiply with.
+    for X, itemsize in ((waves(), 4), (list(waves()), 4), (waves().astype(np.float64), 8)):
+        report = codec.report(X)
+        assert report["pays_back_after_bytes"] == itemsize * report["pays_back_after"]
+
+
 def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
     X = (np.random.default_rng(0).integers(0, 50, (40, 30, 1)) * 0.005).astype(np.float32)
     codec = SequenceCodec(max_error=0.004).fit(X)
@@ -213,13 +241,13 @@ def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
 
 
 @pytest.mark.slow
-def test_windows_that_overlap_are_refused_with_the_remedy():
+def test_windows_that_overlap_are_refused_with_the_remedy(codec):
     recording = waves(1, 300)[0]
     windows = sliding_windows(recording, 30, stride=10).windows
     with pytest.raises(ValueError, match=r"starts at row 10 of the one before it.*as \[recording\]"):
         SequenceCodec(max_relative_error=0.01).fit(windows)
     with pytest.raises(ValueError, match="overlap"):
-        SequenceCodec(max_relative_error=0.01).fit(waves()).encode(np.array(windows))
+        codec.encode(np.array(windows))
     SequenceCodec(max_relative_error=0.01).fit(sliding_windows(recording, 30, stride=30).windows)
     # Constant sequences and repeated ones do not overlap.
     SequenceCodec(max_relative_error=0.01).fit(np.zeros((5, 30, 2)))
@@ -285,15 +313,13 @@ def test_forty_features_and_training_sequences_that_are_empty():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bound", "network", "lossless", "bits"])
-def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bursts_codec):
-    X, random = waves(seed=5), np.random.default_rng(0)
-    if kind == "bound":
-        codec = SequenceCodec(max_relative_error=0.01).fit(X)
-    elif kind == "network":
+def test_content_that_no_encoder_wrote_is_refused_whatever_its_checksum(kind, bursts_codec, codec):
+    X, random = waves(20, seed=5), np.random.default_rng(0)
+    if kind == "network":
         X, codec = bursts(seed=1), bursts_codec
     elif kind == "lossless":
         codec = SequenceCodec(max_relative_error=0).fit(X)
-    else:
+    elif kind == "bits":
         autoencoder = LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(X)
         codec = SequenceCodec(autoencoder, bits=16).fit(X)
     content = codec.coder_.encode(list(X))
@@ -357,7 +383,7 @@ def test_other_features_and_an_unfitted_codec_are_refused(codec):
 
 @pytest.mark.slow
 def test_bytes_of_another_codec_are_refused(codec):
-    other = SequenceCodec(max_relative_error=0.02).fit(waves())
+    other = SequenceCodec(max_relative_error=0.02).fit(waves(20))
     with pytest.raises(InvalidStreamError, match="Got bytes of another codec"):
         other.decode(codec.encode(waves()))
 
@@ -378,10 +404,12 @@ def test_a_network_is_kept_where_it_needs_far_fewer_bytes_than_tables(bursts_cod
 
 
 @pytest.mark.slow
-def test_rows_from_which_no_network_can_be_learned_do_no_harm():
-    random, calm = np.random.default_rng(0), np.arange(300) % 2 == 0
-    sizes = np.where(random.random((300, 30)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
-    X = np.where(calm[:, np.newaxis], 0, random.normal(size=(300, 300)) * sizes).astype(np.float32)
+def test_rows_from_which_no_network_can_be_learned_do_no_harm(monkeypatch):
+    # Of more values, every second row is read.
+    monkeypatch.setattr("seqembed.codec.model.search._MOST_VALUES_FOR_NETWORK", 11_000)
+    random, calm = np.random.default_rng(0), np.arange(200) % 2 == 0
+    sizes = np.where(random.random((200, 10)) < 0.3, 8.0, 0.5).repeat(10, axis=1)
+    X = np.where(calm[:, np.newaxis], 0, random.normal(size=(200, 100)) * sizes).astype(np.float32)
     codec = SequenceCodec(max_relative_error=0.01).fit(X)
     assert_within_bound(X[:30], codec.decode(codec.encode(X[:30])), codec.bound_)
 
@@ -408,7 +436,7 @@ def test_many_short_sequences_take_no_more_memory_than_their_share(bursts_codec)
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 @pytest.mark.parametrize("max_error", [0, 0.01])
 def test_any_buffer_is_decoded(kind, max_error):
-    X = waves()
+    X = waves(20)
     codec = SequenceCodec(max_relative_error=max_error).fit(X)
     data = codec.encode(X)
     np.testing.assert_array_equal(codec.decode(kind(data)), codec.decode(data))
@@ -424,6 +452,31 @@ def test_headers_that_no_codec_wrote_are_refused(codec):
         codec.decode(data[:4] + bytes([0]) + data[5:])
     with pytest.raises(InvalidStreamError, match="Got version 2, expected 1: pip install -U"):
         codec.decode(data[:4] + bytes([2]) + data[5:])
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_a_bare_recording_was_coded_as_a_thousand_short_sequences_without_a_warning(n_features):
+    recording = waves(1, 600)[0][:, [0, 1, 0, 1][:n_features]] + np.float32([1000, 20, 5000, 300][:n_features])
+    for call in (SequenceCodec(max_error=0.1).fit, SequenceCodec(max_error=0.1).fit([[1.0], [2.0]]).encode):
+        with pytest.warns(UserWarning, match=rf"a single recording of {n_features} feature.*pass \[X\]") as caught:
+            call(recording)
+        assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codec = SequenceCodec(max_error=0.1).fit([recording])
+        SequenceCodec(max_error=0.1).fit(waves()[:, :, 0]).encode(waves()[:, :, 0])
+    if n_features > 1:
+        with pytest.raises(ValueError, match=r"fitted on 4. Pass sequences"):
+            codec.encode(recording[:0])
+        with pytest.raises(ValueError, match=r"fitted on 4. Each row .* Pass \[X\]"):
+            codec.encode(recording)
+
+
+def test_a_bound_for_each_column_of_a_bare_recording_names_the_cause():
+    recording = np.random.default_rng(0).normal(size=(60, 4))
+    with pytest.raises(ValueError, match=r"one for each of 1 feature.*Each row .* of 4 timesteps .* pass \[X\]"):
+        SequenceCodec(max_error=[1, 2, 3, 4]).fit(recording)
+    SequenceCodec(max_error=[1, 2, 3, 4]).fit([recording])
 
 
 def test_a_report_on_nothing_is_refused(codec):
@@ -481,22 +534,22 @@ def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
 CODE = """
 import sys
 import joblib, numpy as np
-codec = joblib.load(sys.argv[1])
-X = np.load(sys.argv[2])
-data = codec.encode(X)
-open(sys.argv[3], "wb").write(data + codec.decode(data).tobytes())
+codecs, sets, results = joblib.load(sys.argv[1]), np.load(sys.argv[2]), b""
+for codec, X in zip(codecs, sets.values(), strict=True):
+    data = codec.encode(X)
+    results += data + codec.decode(data).tobytes()
+open(sys.argv[3], "wb").write(results)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sequences", "max_error"), [(waves, 1e-4), (bursts, 0.02)])
-def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, sequences, max_error):
-    codec = SequenceCodec(max_relative_error=max_error).fit(sequences(100, 64))
-    joblib.dump(codec, tmp_path / "codec")
-    np.save(tmp_path / "X.npy", sequences(100, 64, seed=1))
+def test_other_kernels_of_blas_give_the_same_bytes_and_values(tmp_path, bursts_codec):
+    of_waves = SequenceCodec(max_relative_error=1e-4).fit(waves())
+    joblib.dump([of_waves, bursts_codec], tmp_path / "codecs")
+    np.savez(tmp_path / "X.npz", waves(100, 64, seed=1), bursts(100, 64, seed=1))
     results = set()
     for kernel in ("Haswell", "Nehalem", "Prescott"):
-        command = [sys.executable, "-c", CODE, *(str(tmp_path / name) for name in ("codec", "X.npy", kernel))]
+        command = [sys.executable, "-c", CODE, *(str(tmp_path / name) for name in ("codecs", "X.npz", kernel))]
         subprocess.run(command, env=os.environ | {"OPENBLAS_CORETYPE": kernel}, check=True, timeout=120)
         results.add((tmp_path / kernel).read_bytes())
     assert len(results) == 1
@@ -529,7 +582,7 @@ def test_columns_in_another_order_are_refused_also_after_loading(wrap):
 
 
 def test_a_bound_in_units_is_a_bound_in_units_and_a_relative_one_is_a_share_of_the_range():
-    X = 20 + 10 * waves()
+    X = 20 + 10 * waves(20)
     np.testing.assert_array_equal(SequenceCodec(max_error=0.5).fit(X).bound_, 0.5)
     ranges = X.max(axis=(0, 1)) - X.min(axis=(0, 1))
     np.testing.assert_allclose(SequenceCodec(max_relative_error=0.5).fit(X).bound_, 0.5 * ranges)

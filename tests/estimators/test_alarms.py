@@ -1,3 +1,5 @@
+import copy
+import functools
 from datetime import timedelta
 
 import numpy as np
@@ -27,9 +29,14 @@ def noise(n_rows, random_state):
     return random.normal(size=(n_rows, 1)) + spikes
 
 
+@functools.cache
+def fitted_once(stride):
+    return ReconstructionDetector(Zeros()).fit(sliding_windows(noise(5000, 0), TIMESTEPS, stride).windows)
+
+
 def fitted(stride=1, **changes):
-    detector = ReconstructionDetector(Zeros(), **changes)
-    return detector.fit(sliding_windows(noise(5000, 0), TIMESTEPS, stride).windows)
+    """A detector of one's own, whose threshold follows its parameters."""
+    return copy.deepcopy(fitted_once(stride)).set_params(**changes)
 
 
 @pytest.mark.slow

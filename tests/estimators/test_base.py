@@ -365,19 +365,20 @@ def test_a_fit_says_how_many_epochs_it_made_and_which_was_best(small):
 
 
 FORKED_FIT = """
-import os, numpy, seqembed
+import os, sys, numpy, seqembed
+from seqembed.training.gradient import batch_gradient
 X = numpy.random.default_rng(0).normal(size=(64, 20, 2))
-options = dict(epochs=200, batch_size=32, random_state=0)
-seqembed.LSTMAutoencoder(**options).fit(X)
-import sys
+options = dict(hidden_units=(), epochs=2, batch_size=32, random_state=0)
+batch_gradient.is_worth_compiling, chosen = (lambda *sizes: True), batch_gradient.is_worth_compiling
+seqembed.LSTMAutoencoder(4, **options).fit(X)
 assert "tensorflow" in sys.modules
 child = os.fork()
 if child == 0:
-    seqembed.LSTMAutoencoder(hidden_units=(4,), epochs=1).fit(X)
-    seqembed.LSTMAutoencoder(2, hidden_units=(4,), epochs=2, batch_size=32).fit(X)
-    from seqembed.training.gradient import batch_gradient
-    batch_gradient.is_worth_compiling = lambda *sizes: True
-    seqembed.LSTMAutoencoder(2, hidden_units=(4,), epochs=2, batch_size=32).fit(X)
+    # A network that was compiled before, another one, and one that would not be compiled.
+    seqembed.LSTMAutoencoder(4, **options).fit(X)
+    seqembed.LSTMAutoencoder(2, **options).fit(X)
+    batch_gradient.is_worth_compiling = chosen
+    seqembed.LSTMAutoencoder(2, **options).fit(X)
     os._exit(0)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

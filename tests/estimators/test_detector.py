@@ -232,8 +232,8 @@ def test_mahalanobis_finds_what_breaks_the_correlation_of_features():
 
 @pytest.mark.parametrize("weighting", ["robust", "mahalanobis"])
 def test_the_unit_of_a_feature_changes_no_decision(weighting):
-    common = noise(300, n_features=1)
-    X = common + 0.3 * noise(300, random_state=1)
+    common = noise(100, n_features=1)
+    X = common + 0.3 * noise(100, random_state=1)
     new = 2 * noise(100, random_state=2)
     decisions = [
         ReconstructionDetector(Mean(), contamination=0.1, weighting=weighting)
@@ -381,20 +381,20 @@ def test_truth_values_are_never_the_convention_of_minus_one():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("constant", [0.0, 7.0, -3e6])
-def test_a_constant_sensor_raises_no_false_alarms_and_its_change_is_found(constant):
-    shares = []
+def test_constant_sensors_raise_no_false_alarms_and_their_changes_are_found():
+    constants, shares = [0.0, 7.0, -3e6], []
     for seed in range(8):
         random = np.random.default_rng(seed)
         waves = np.sin(np.arange(20) / 3 + random.uniform(0, 6, (600, 1))) + 0.1 * random.normal(size=(600, 20))
-        X = np.stack([waves, np.full_like(waves, constant)], axis=2)
+        X = np.stack([waves, *(np.full_like(waves, constant) for constant in constants)], axis=2)
         network = LSTMReconstructor(4, hidden_units=(8,), epochs=6, random_state=seed)
-        detector = ReconstructionDetector(network, contamination=0.05, cv=3).fit(X[:300])
+        detector = ReconstructionDetector(network, contamination=0.05, cv=2).fit(X[:300])
         shares.append(np.mean(detector.predict(X[300:]) == -1))
     assert 0.025 < np.mean(shares) < 0.1
-    moved = X[300:310].copy()
-    moved[:, :, 1] += max(1.0, abs(constant))
-    assert (detector.predict(moved) == -1).all()
+    for feature, constant in enumerate(constants, 1):
+        moved = X[300:310].copy()
+        moved[:, :, feature] += max(1.0, abs(constant))
+        assert (detector.predict(moved) == -1).all()
 
 
 def test_truth_values_can_be_sequences():

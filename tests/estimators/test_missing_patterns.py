@@ -44,12 +44,19 @@ def network():
 
 @pytest.fixture(scope="module")
 def detectors():
+    """Six detectors for counts of alarms: do not fit them again."""
     return [
-        ReconstructionDetector(network(), contamination=0.05, random_state=seed).fit(
+        ReconstructionDetector(network(), contamination=0.05, cv=3, random_state=seed).fit(
             waves(np.random.default_rng(seed), 300)
         )
         for seed in range(6)
     ]
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """A detector whose networks have learned little: do not fit it again."""
+    return ReconstructionDetector(network().set_params(epochs=2), cv=2).fit(waves(np.random.default_rng(0), 60))
 
 
 @pytest.mark.slow
@@ -84,8 +91,7 @@ def test_a_spike_among_missing_values_is_found(detectors):
     assert np.mean(detectors[0].predict(X) < 0) > 0.9
 
 
-def test_complete_sequences_are_scored_as_without_patterns(detectors):
-    detector = detectors[0]
+def test_complete_sequences_are_scored_as_without_patterns(detector):
     X = waves(np.random.default_rng(5), 20)
     expected = detector.score_samples(X)
     buffer = io.BytesIO()
@@ -135,27 +141,27 @@ def test_a_detector_of_a_version_without_distances_scores_as_it_did(with_pattern
         assert not clone(loaded).distances
 
 
-def test_sequences_without_any_value_are_not_flagged_and_the_user_is_told(detectors):
+def test_sequences_without_any_value_are_not_flagged_and_the_user_is_told(detector):
     X = waves(np.random.default_rng(5), 6)
-    expected = detectors[0].score_samples(X)
+    expected = detector.score_samples(X)
     X[[1, 4]] = np.nan
     with pytest.warns(UserWarning, match="Got 2 sequences of 6 without any value.* The first is sequence 1"):
-        scores = detectors[0].score_samples(X)
+        scores = detector.score_samples(X)
     np.testing.assert_array_equal(np.isnan(scores), [False, True, False, False, True, False])
     known = ~np.isnan(scores)
     np.testing.assert_allclose(scores[known], expected[known], rtol=1e-6)
     with pytest.warns(UserWarning, match="none is flagged"):
-        np.testing.assert_array_equal(detectors[0].predict(X)[[1, 4]], 1)
+        np.testing.assert_array_equal(detector.predict(X)[[1, 4]], 1)
     with pytest.warns(UserWarning, match="none is flagged"):
-        assert (detectors[0].explain(X).value[[1, 4]] == 0).all()
+        assert (detector.explain(X).value[[1, 4]] == 0).all()
     with pytest.warns(UserWarning, match="2 sequences of 2"):
-        assert np.isnan(detectors[0].score_samples(X[[1, 4]])).all()
+        assert np.isnan(detector.score_samples(X[[1, 4]])).all()
 
 
-def test_shares_of_a_sequence_with_missing_values_add_up_to_its_score(detectors):
+def test_shares_of_a_sequence_with_missing_values_add_up_to_its_score(detector):
     X = with_holes(waves(np.random.default_rng(5), 20), "at random", np.random.default_rng(0))
-    shares = detectors[0].explain(X)
-    np.testing.assert_allclose(-shares.value.sum(axis=(1, 2)), detectors[0].score_samples(X))
+    shares = detector.explain(X)
+    np.testing.assert_allclose(-shares.value.sum(axis=(1, 2)), detector.score_samples(X))
     assert (shares.value[np.isnan(X)] == 0).all()
 
 
@@ -192,12 +198,30 @@ def test_the_rank_among_held_out_errors_of_as_many_values_decides():
     assert patterns.comparable(np.array([[5.0]]), every, np.array([24]))[0, 0] == 5
 
 
-def test_missing_values_are_interpolated_in_time_and_a_silent_feature_is_left_alone():
+def naive_interpolated(sequence):
+    filled, timesteps = sequence.copy(), np.arange(len(sequence))
+    for feature in range(sequence.shape[1]):
+        known = ~np.isnan(sequence[:, feature])
+        if known.any():
+            filled[:, feature] = np.interp(timesteps, timesteps[known], sequence[known, feature])
+    return filled
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_missing_values_are_interpolated_in_time_and_a_silent_feature_is_left_alone(dtype):
     sequence = np.array([[np.nan, np.nan], [1, np.nan], [np.nan, np.nan], [5, np.nan], [np.nan, np.nan]])
-    np.testing.assert_array_equal(interpolated(sequence)[:, 0], [1, 1, 3, 5, 5])
-    assert np.isnan(interpolated(sequence)[:, 1]).all()
     complete = np.zeros((3, 2))
-    assert interpolated(complete) is complete
+    filled, same = interpolated([sequence, complete])
+    np.testing.assert_array_equal(filled[:, 0], [1, 1, 3, 5, 5])
+    assert np.isnan(filled[:, 1]).all()
+    assert same is complete
+    random = np.random.default_rng(0)
+    sequences = [random.normal(0, 9, (random.integers(1, 9), 3)).astype(dtype) for _ in range(200)]
+    for each in sequences:
+        each[random.random(each.shape) < random.random()] = np.nan
+    for each, given in zip(interpolated(sequences), sequences, strict=True):
+        assert each.dtype == dtype
+        np.testing.assert_allclose(each, naive_interpolated(given), rtol=1e-6 if dtype == np.float32 else 1e-12)
 
 
 def longest_stretch(known):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -59,6 +60,11 @@ def test_a_model_that_was_never_called_exports_to_onnx(fitted, waves, tmp_path):
     assert np.abs(difference).max() < 1e-5
 
 
+def predicted(model, inputs):
+    """What a model returns, without the time that `predict` takes to make a graph of it."""
+    return model(inputs).numpy()
+
+
 def small(X, **parameters):
     return LSTMAutoencoder(4, hidden_units=(5,), epochs=2, random_state=0, **parameters).fit(X)
 
@@ -107,26 +113,26 @@ def test_lengths_are_an_input_where_they_differ(patch_size, tmp_path):
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = sequence
     model = autoencoder.to_keras()
-    reconstruction = model.predict([padded, lengths], verbose=0)
+    reconstruction = predicted(model, [padded, lengths])
     for values, expected in zip(reconstruction, autoencoder.reconstruct(sequences), strict=True):
         np.testing.assert_allclose(values[: len(expected)], expected, atol=1e-4)
-    embedding = autoencoder.to_keras("encoder").predict([padded, lengths], verbose=0)
+    embedding = predicted(autoencoder.to_keras("encoder"), [padded, lengths])
     np.testing.assert_allclose(embedding, autoencoder.transform(sequences), atol=1e-5)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict([padded, lengths], verbose=0), reconstruction)
+    np.testing.assert_array_equal(predicted(loaded, [padded, lengths]), reconstruction)
 
 
 @pytest.mark.slow
 def test_weights_that_keras_has_trained_come_back(waves):
     autoencoder = small(waves)
     before, model = autoencoder.transform(waves), autoencoder.to_keras()
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.fit(waves, waves, epochs=2, verbose=0)
     assert autoencoder.set_keras_weights(model) is autoencoder
-    difference = (model.predict(waves, verbose=0) - autoencoder.reconstruct(waves)) / autoencoder.scale_
+    difference = (predicted(model, waves) - autoencoder.reconstruct(waves)) / autoencoder.scale_
     assert np.abs(difference).max() < 1e-5
-    embedding = keras.Model(model.inputs, model.get_layer("embedding").output).predict(waves, verbose=0)
+    embedding = predicted(keras.Model(model.inputs, model.get_layer("embedding").output), waves)
     np.testing.assert_allclose(autoencoder.transform(waves), embedding, atol=1e-5)
     assert np.abs(embedding - before).max() > 1e-3
 
@@ -148,6 +154,48 @@ def test_a_layer_that_was_given_another_name_is_not_left_out_without_a_word(wave
     assert renamed.layers[0].name == "encoder_1"
     with pytest.raises(ValueError, match="all of the network, of its encoder or of its decoder"):
         autoencoder.set_keras_weights(renamed)
+
+
+def test_a_script_from_keras_was_refused_by_a_default_estimator_without_the_cause(waves):
+    script = keras.Sequential(
+        [
+            keras.Input((7, 2)),
+            keras.layers.LSTM(5, return_sequences=True, name="encoder_1"),
+            keras.layers.LSTM(3, name="embedding"),
+            keras.layers.RepeatVector(7, name="repeat"),
+            keras.layers.LSTM(3, return_sequences=True, name="decoder_1"),
+            keras.layers.LSTM(5, return_sequences=True, name="decoder_2"),
+            keras.layers.TimeDistributed(keras.layers.Dense(2), name="output"),
+        ]
+    )
+    default = LSTMAutoencoder(3, hidden_units=(5,), epochs=1).fit(waves)
+    with pytest.raises(ValueError, match="time_encoding=False, context_size=0, shortcut_size=0, scale=None: see 'Com"):
+        default.set_keras_weights(script)
+    settings = {"context_size": 0, "shortcut_size": 0, "scale": None}
+    with pytest.raises(ValueError, match=r"layer 'decoder_1', expected .* with time_encoding=False, scale=None: see"):
+        default.set_params(**settings).fit(waves).set_keras_weights(script)
+    plain = default.set_params(time_encoding=False).fit(waves).set_keras_weights(script)
+    difference = plain.reconstruct(waves) - script.predict(waves, verbose=0)
+    assert np.abs(difference).max() < 1e-5
+    # A trained model gets the names afterwards.
+    for number, layer in enumerate(script.layers):
+        layer.name = f"layer_{number}"
+    with pytest.raises(ValueError, match=r"encoder_1, embedding, decoder_1, decoder_2, output\.$"):
+        plain.set_keras_weights(script)
+    for layer, name in zip(
+        script.layers, ["encoder_1", "embedding", "repeat", "decoder_1", "decoder_2", "output"], strict=True
+    ):
+        layer.name = name
+    plain.set_keras_weights(script)
+
+
+def test_the_path_of_a_model_raised_an_attribute_error(waves):
+    autoencoder = small(waves)
+    for path in ("model.keras", Path("model.keras")):
+        with pytest.raises(TypeError, match=r"Got a path, expected a Keras model: pass keras.models.load_model\(path"):
+            autoencoder.set_keras_weights(path)
+    with pytest.raises(TypeError, match="Got model= of type ndarray, expected a Keras model"):
+        autoencoder.set_keras_weights(waves)
 
 
 def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):

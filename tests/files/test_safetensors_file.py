@@ -1,9 +1,11 @@
 import io
 import json
+import pickle
 import struct
 import time
 import tracemalloc
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +65,51 @@ def test_a_socket_that_gives_a_few_bytes_at_a_time_is_read_to_its_end(tmp_path):
         assert unpack(file)[0] == {"name": "model"}
     with pytest.raises(InvalidFileError, match="Got a file of 60 bytes, shorter than its header"):
         unpack(Trickle(DATA[:60]))
+
+
+def compressed_by_joblib(value, compress):
+    file = io.BytesIO()
+    joblib.dump(value, file, compress=compress)
+    return file.getvalue()
+
+
+def archive(value):
+    file = io.BytesIO()
+    np.savez(file, value)
+    return file.getvalue()
+
+
+def array_file(value):
+    file = io.BytesIO()
+    np.save(file, value)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        *((pickle.dumps(np.arange(9), protocol), "joblib.load") for protocol in range(2, 6)),
+        *((compressed_by_joblib(np.arange(9), each), "joblib.load") for each in (0, 1, 3, 9, "gzip", "bz2", "xz")),
+        (archive(np.arange(9)), "skops.io.load, keras.models.load_model or numpy.load"),
+        (array_file(np.arange(9)), r"numpy.load\(file\)"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(90), "h5py.File"),
+        (b"SEQC" + bytes(90), "SequenceCodec.load"),
+    ],
+)
+def test_a_file_of_joblib_was_said_to_have_a_header_of_gigabytes(data, remedy):
+    with pytest.raises(InvalidFileError, match=rf"Got a file of another format .*expected .*{remedy}"):
+        unpack(data)
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_read():
+    lengths = {}
+    for extra in range(1200):
+        data = pack({"name": "x" * extra}, {})
+        lengths[struct.unpack("<Q", data[:8])[0]] = data
+        if 0x480 in lengths:
+            break
+    assert lengths[0x480].startswith(b"\x80\x04")
+    assert unpack(lengths[0x480])[0]["name"].startswith("x")
 
 
 def test_every_truncation_and_every_addition_is_refused():

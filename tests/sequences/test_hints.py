@@ -30,7 +30,7 @@ def test_padding_at_either_end_is_hinted_at_with_the_line_that_removes_it(value,
     assert f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})" in hint
 
 
-@pytest.mark.parametrize("load", [load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels])
+@pytest.mark.parametrize("load", [load_basic_motions, load_italy_power, load_japanese_vowels])
 def test_real_sets_get_no_hint(load):
     X = load().data
     assert not list(layout_hints(check_sequences(X)))
@@ -52,6 +52,14 @@ def test_a_recording_passed_as_a_table_is_hinted_at():
     assert not list(layout_hints(check_sequences(noise)))
     dated = noise.set_index(pd.date_range("2026-01-01", periods=9))
     assert len(list(layout_hints(check_sequences(dated)))) == 1
+
+
+def test_a_column_of_numbers_passed_as_a_table_is_hinted_at():
+    column = load_ecg().data[:500]
+    (hint,) = layout_hints(check_sequences(column))
+    assert "500 sequences of 1 timestep of one feature, but it looks like a single recording of 1 feature." in hint
+    for X in (column[:19], column[:, :, np.newaxis], list(column)):
+        assert not list(layout_hints(check_sequences(X)))
 
 
 def autoregressive(random, n_rows, n_columns, weight):

@@ -138,7 +138,7 @@ def test_complete_sequences_hide_nothing():
 
 @pytest.mark.slow
 def test_a_network_that_was_trained_with_holes_estimates_missing_values():
-    X = load_italy_power().data[:200]
+    X = load_italy_power().data[:100]
     hidden = np.random.default_rng(0).random(X.shape) < 0.2
     gappy = np.where(hidden, np.nan, X)
     errors = []

@@ -64,6 +64,10 @@ class EmbeddingCoder(NamedTuple):
         """Return all numbers that decoding depends on, without those of the network."""
         return [self.mean, self.axes, np.array([self.step]), self.sizes, self.tables.frequencies]
 
+    def count_network_bytes(self) -> int:
+        """Count the bytes of the network's numbers as float32."""
+        return 4 * sum(numbers.size for numbers in model_numbers(self._trained_model()))
+
     def encode(self, sequences: list[np.ndarray]) -> bytes:
         """Encode sequences of one dtype."""
         start = pack_lengths(sequence_lengths(sequences))

@@ -187,18 +187,23 @@ def learn_residual_network(inputs: np.ndarray, features: np.ndarray, symbols: np
 
 
 def _trained_network(inputs: np.ndarray, symbols: np.ndarray, seed: int) -> MLPClassifier:
+    random = np.random.RandomState(seed)
     network = MLPClassifier(
         (_N_HIDDEN,),
         alpha=_WEIGHT_DECAY,
         batch_size=min(_MOST_BATCH_ROWS, len(inputs)),
         learning_rate_init=_LEARNING_RATE,
-        # partial_fit draws from random_state at each call: an int would repeat the same shuffle.
-        random_state=np.random.RandomState(seed),
+        random_state=random,
     )
-    classes = np.unique(symbols)
     with np.errstate(under="ignore"):
-        for _ in range(_N_EPOCHS):
-            network.partial_fit(inputs, symbols, classes=classes)
+        # The first call draws the weights, then the order of the rows.
+        network.partial_fit(inputs, symbols, classes=np.unique(symbols))
+        # scikit-learn gathers the rows of each batch, which takes long. Here the batches are slices of rows in order.
+        network.shuffle = False
+        for _ in range(_N_EPOCHS - 1):
+            order = np.arange(len(inputs))
+            random.shuffle(order)
+            network.partial_fit(inputs[order], symbols[order])
     return network
 
 

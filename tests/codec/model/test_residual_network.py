@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier
 
 from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
 from seqembed.codec.model.contexts import N_INPUTS
-from seqembed.codec.model.residual_network import learn_residual_network
+from seqembed.codec.model.residual_network import _trained_network, learn_residual_network
 
 
 def random_residuals(n_values=3000, *, n_inputs=N_INPUTS, largest=9, seed=0):
@@ -46,6 +47,20 @@ def test_probabilities_are_those_of_whole_numbers(network, factor):
     for feature in range(3):
         expected = naive_frequencies(network, inputs, feature)
         np.testing.assert_array_equal(np.concatenate(list(network.frequencies()(inputs, feature))), expected)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_rows_in_order_train_the_same_network_as_rows_taken_one_by_one(n_classes):
+    random = np.random.default_rng(0)
+    inputs, symbols = random.normal(size=(700, 9)).astype(np.float32), random.integers(0, n_classes, 700)
+    naive = MLPClassifier(
+        (32,), alpha=0.1, batch_size=256, learning_rate_init=5e-3, random_state=np.random.RandomState(3)
+    )
+    for _ in range(20):
+        naive.partial_fit(inputs, symbols, classes=range(n_classes))
+    network = _trained_network(inputs, symbols, 3)
+    for weights, expected in zip(network.coefs_ + network.intercepts_, naive.coefs_ + naive.intercepts_, strict=True):
+        np.testing.assert_array_equal(weights, expected)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from networks import (
     stock_loss_and_gradient,
 )
 
-from seqembed.training.gradient import numpy_gradient, tensorflow_gradient
+from seqembed.training.gradient import numpy_gradient
 
 
 @pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
@@ -22,17 +22,6 @@ def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n
         network, network.weight_shapes, parameters, sequences, lengths, value_weight
     )
     expected_loss, _, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
-    assert loss == pytest.approx(expected_loss, rel=1e-5)
-    assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("network", "n_timesteps"), NETWORKS)
-def test_gradient_of_padded_sequences_equals_the_compiled_one(network, n_timesteps):
-    batch = draw_batch(network, n_timesteps)
-    loss, _, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
-    shapes = tuple(network.weight_shapes.items())
-    expected_loss, _, expected = tensorflow_gradient.make_loss_and_gradient(network, shapes, on_gpu=False)(*batch)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
 
