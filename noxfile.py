@@ -6,6 +6,7 @@ none. Words after ``--`` go to pytest: ``nox -s lowest -- -m ""`` runs the slow 
 """
 
 import configparser
+import shutil
 from pathlib import Path
 
 import nox
@@ -51,6 +52,7 @@ def prereleases(session: nox.Session) -> None:
 def without_tensorflow(session: nox.Session) -> None:
     """Run what needs no TensorFlow, with the distribution that does not require it."""
     folder = session.create_tmp()
+    shutil.rmtree(folder)
     session.install("build", "pytest")
     session.run("python", ".ci/build.py", folder, silent=True)
     (wheel,) = Path(folder).glob("seqembed_core-*.whl")

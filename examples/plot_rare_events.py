@@ -54,7 +54,8 @@ print(f"rows in events: {inside:.0%} of the labelled ones, {outside:.1%} of the 
 # How many false alarms, and how rare the event is
 # ------------------------------------------------
 # `contamination` is a share of windows. At 72 windows a second, one percent of them is many a day. The severity says in
-# how many windows of normal data a score comes once. So the table can be sorted and cut without another threshold.
+# how many windows of normal data a score comes once; beyond fifty times the training windows, only its order counts.
+# So the table can be sorted and cut without another threshold.
 rate = alarm_rate(detector, TIMESTEPS, every=timedelta(seconds=STEP / recording.sampling_rate))
 print(f"on regular beats, {rate.windows_per_day:,.0f} flagged windows a day in {rate.events_per_day:,.0f} events")
 for start, severity in zip(events.table["start"], events.table["severity"], strict=True):

@@ -42,7 +42,8 @@ for name, (X_train, X_test, _, _) in sets.items():
 # ----------
 # All but catch22 have a length that we choose. catch22 has 24 numbers for each feature. Each function returns vectors
 # of the training and the test sequences, and R^2 of the test sequences, or NaN if the vectors can't be decoded. PCA and
-# the summary have fewer components than there are sequences, so that their last point may lie below 64.
+# the summary have fewer components than there are sequences, and PCA fewer than a sequence has values: their last point
+# may lie below 64.
 SIZES = [4, 16, 64]
 
 
@@ -120,8 +121,8 @@ for (tool, by_size), style in zip(points.items(), ("o-", "^:", "s--", "D"), stri
     (line,) = by_length.plot(widths, accuracies, style, label=tool)
     if not np.isnan(r2s).any():
         by_r2.plot(r2s, accuracies, style, color=line.get_color(), label=tool)
-        for size, r2, accuracy in zip(SIZES, r2s, accuracies, strict=True):
-            by_r2.annotate(str(size), (r2, accuracy), xytext=(5, -11), textcoords="offset points", fontsize=8)
+        for width, r2, accuracy in zip(widths, r2s, accuracies, strict=True):
+            by_r2.annotate(f"{width:.0f}", (r2, accuracy), xytext=(5, -11), textcoords="offset points", fontsize=8)
 by_length.set_xscale("log", base=2)
 ticks = [4, 8, 16, 32, 64, 128]
 by_length.set_xticks(ticks, [str(tick) for tick in ticks])

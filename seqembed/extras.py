@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,18 @@ def import_extra(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f'This feature needs {module.partition(".")[0]}: pip install "seqembed[{extra}]".') from error
+        raise ImportError(
+            f'This feature needs {module.partition(".")[0]}: pip install "{_distribution()}[{extra}]".'
+        ) from error
+
+
+def _distribution() -> str:
+    """Name the distribution that is installed: the other one would bring TensorFlow, and the same files again."""
+    try:
+        importlib.metadata.version("seqembed-core")
+    except importlib.metadata.PackageNotFoundError:
+        return "seqembed"
+    return "seqembed-core"
 
 
 @contextmanager

@@ -361,8 +361,9 @@ class SequenceCodec(BaseEstimator):
             - "codec_bytes", the size of the file that `save` writes. With `bits` that of the network, which the file
               does not hold, is added.
             - With a bound "pays_back_after", the number of values after which the codec has saved as many bytes as its
-              file has, beside xz, which gets the rounded values, and pcodec, which gets the values as they are;
-              infinity if never. "pays_back_after_bytes" is the number of bytes that so many values have in `X`.
+              file has, beside xz of the rounded values, and xz and pcodec of the values as they are, whichever is
+              smallest; infinity if never. "pays_back_after_bytes" is the number of bytes that so many values have in
+              `X`.
             - With a bound the shares of blocks that are coded as they are, as bins by xz, as predicted, and as
               predicted with the help of embeddings: "share_raw", "share_bins", "share_predicted",
               "share_reconstructed".

@@ -457,7 +457,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
         n_features = 1 if self.input_ndim_ == 2 else self.n_features_in_
-        if is_frame(X) and n_features > 1:
+        if is_frame(X) and self.input_ndim_ == 3:
             raise ValueError(
                 f"Got X= as a data frame of {counted(len(X), 'row')}, which is read as one sequence a row, expected "
                 f"windows of {counted(n_features, 'feature')}. Pass [X] for a single one, or sliding_windows(X, "

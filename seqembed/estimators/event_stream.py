@@ -34,12 +34,8 @@ class EventStream:
         Rows from the start of one window to the start of the next.
     max_gap : number, timedelta or str, default=None
         Longest step in time between neighbouring rows of a window, as in `detect_events`. After a longer one, no window
-        has rows from before.
-
-    Notes
-    -----
-    There is no `freq`, as `detect_events` has: pass rows that are whole steps apart, and a row of NaN for each that is
-    absent.
+        has rows from before. There is no `freq`: pass rows that are whole steps apart, and a row of NaN for each that
+        is absent.
 
     Raises
     ------
@@ -151,9 +147,8 @@ class EventStream:
     def save(self) -> NoReturn:
         """Not available: a stream has no file of its own, but it can be pickled."""
         raise AttributeError(
-            "save is not available: a stream has no file of its own. Pickle it to go on exactly where it was. Or save "
-            "its detector, keep the last rows, at least two windows of them, and pass them to the first update of a "
-            "new EventStream: later events are the same, except one that has begun before these rows."
+            "save is not available: a stream has no file of its own. Pickle it, pickle.dumps(stream), to go on exactly "
+            "where it was. A new EventStream of the saved detector begins anew, in row 0."
         )
 
     def _begin_piece(self, first_row: int) -> None:

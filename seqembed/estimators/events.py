@@ -99,7 +99,8 @@ def detect_events(
     freq : number, timedelta or str, default=None
         Step in time from one row to the next, such as ``"1min"``, as in `sequences_from_frame`: rows that are absent
         become missing values. Use it if the training windows were cut from such a grid. Rows are then those of the
-        grid, also in the result. By default, neighbouring rows are neighbours, however far apart they are.
+        grid, also in the result, and all of them are in memory at once. By default, neighbouring rows are neighbours,
+        however far apart they are.
     id : str, default=None
         Name of the column that holds the machine of each row, of a data frame in long format. Its values are in the
         columns that the detector was fitted on or, without names, in all other columns. Rows of an event are counted
@@ -114,9 +115,10 @@ def detect_events(
     Raises
     ------
     ValueError
-        For a recording that is shorter than a window, that has other features than the detector was fitted on, or that
-        holds infinity; for a number of times that is not the number of rows; and for times that are missing, run
-        backwards, repeat or are not whole steps of `freq` apart. Windows without any value are left out.
+        For other `timesteps` than those of the fitted windows; for a recording that is shorter than a window, that has
+        other features than the detector was fitted on, or that holds infinity; for a number of times that is not the
+        number of rows; and for times that are missing, run backwards, repeat or are not whole steps of `freq` apart.
+        Windows without any value are left out.
     TypeError
         If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and
         `recording` is no data frame.

@@ -220,7 +220,7 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         # A sensor among them is to be mended, not left out.
         if not others or (fitted is not None and set(fitted) & set(others)):
             raise
-        raise ValueError(_message_for_columns(others, name)) from error
+        raise ValueError(_message_for_columns(others, name, hasattr(recording, "set_index"))) from error
     n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
     if rows.ndim not in (1, 2):
         raise ValueError(
@@ -260,15 +260,19 @@ def _columns_without_numbers(frame: Any) -> dict[Any, bool]:
     return others
 
 
-def _message_for_columns(others: dict[Any, bool], name: str) -> str:
+def _message_for_columns(others: dict[Any, bool], name: str, has_index: bool) -> str:
     """Say what to do about columns that hold no numbers: they are often the machine and the time of each row."""
     text = [column for column, holds_dates in others.items() if not holds_dates]
     dates = [column for column, holds_dates in others.items() if holds_dates]
     # Each recording of a mapping or a list has them.
     line = "rows" if name.startswith("recording[") else name
-    line += f".set_index({dates[0]!r})" if dates else ""
-    left_out = text + dates[1:]
-    line += f".drop(columns={(left_out[0] if len(left_out) == 1 else left_out)!r})" if left_out else ""
+    if has_index:
+        line += f".set_index({dates[0]!r})" if dates else ""
+        left_out = text + dates[1:]
+        line += f".drop(columns={(left_out[0] if len(left_out) == 1 else left_out)!r})" if left_out else ""
+    else:
+        time_of = f", with time={line}[{dates[0]!r}]" if dates else ""
+        line += f".drop({list(others)!r}){time_of}"
     if name == "recording":
         id, time = (repr(columns[0]) if columns else "..." for columns in (text, dates))
         line = f"{line}, or, for rows of several machines, id={id} and time={time}"

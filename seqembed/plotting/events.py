@@ -76,8 +76,8 @@ def plot_events(
     if len(values) != len(events.row_scores):
         raise ValueError(
             f"Got recording= of {counted(len(values), 'row')} and events= of {len(events.row_scores)} rows, expected "
-            f"the recording that was passed to detect_events. After freq=, pass its rows on the grid: "
-            f"recording.asfreq(freq)."
+            f"the recording that was passed to detect_events. After freq=, pass its rows on the grid, such as "
+            f"recording.asfreq(freq) if its index has dates and there was no max_gap=."
         )
     times, given_times = known_times(recording, time, len(values), "recording")
     if axes is None:
@@ -120,9 +120,12 @@ def _show_low_scores(panel: Any, events: Events) -> None:
     height = np.log10(ratio) * (1 - _LOGARITHMIC_PART) / _LOGARITHMIC_PART
     panel.set_yscale("symlog", linthresh=-events.offset, linscale=max(0.1, height))
     panel.set_ylim(10 ** (0.05 * np.log10(ratio)) * known.min(), 0)
-    exponents = np.arange(np.ceil(np.log10(-events.offset)), np.log10(-known.min()) + 1)
-    exponents = exponents[:: int(np.ceil(len(exponents) / _MOST_TICKS))]
-    panel.yaxis.set_major_locator(ticker.FixedLocator([*-(10.0 ** exponents[::-1]), 0]))
+    exponents = np.arange(np.ceil(np.log10(-events.offset)), np.floor(np.log10(-known.min())) + 1)
+    exponents = exponents[:: int(np.ceil(len(exponents) / _MOST_TICKS)) or 1]
+    # Between the threshold and the lowest score, there may be a single power of ten or none.
+    ticks = -(10.0 ** exponents[::-1]) if len(exponents) > 1 else np.array([known.min(), events.offset])
+    panel.yaxis.set_major_locator(ticker.FixedLocator([*ticks, 0]))
+    panel.yaxis.set_major_formatter(ticker.FuncFormatter(lambda tick, _: f"{tick:.3g}"))
     panel.yaxis.set_minor_locator(ticker.NullLocator())
     panel.set_ylabel("score, low is rare\n(log below threshold)")
 

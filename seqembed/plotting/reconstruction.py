@@ -97,7 +97,8 @@ def plot_reconstruction(
     ndim = getattr(estimator, "input_ndim_", 3)
     with collected(X, lengths, estimator, ndim) as sequences, warnings.catch_warnings():
         check_names(estimator, sequences.names)
-        fitted_names = getattr(estimator, "feature_names_in_", None)
+        # Those of a table name its timesteps.
+        fitted_names = None if ndim == 2 else getattr(estimator, "feature_names_in_", None)
         names = checked_names(fitted_names if feature_names is None else feature_names, sequences.n_features)
         # The names are checked. The arrays that the estimator gets have none.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
@@ -114,7 +115,9 @@ def plot_reconstruction(
         _draw(panel, lines[number], lines[n_shown + number])
         kind = "typical" if number < chosen.n_typical else "worst"
         panel.set_title(f"{kind}: sequence {chosen.rows[number]}, error {chosen.errors[number]:.3g}")
-        if names is not None and sequences.n_features > 1:
+        if names is not None and len(names) == 1:
+            panel.set_ylabel(names[0])
+        elif names is not None:
             panel.set_yticks(levels(len(chosen.features)), [names[number] for number in chosen.features])
     if axes is None:
         in_units = getattr(estimator, "scale", "standard") is None

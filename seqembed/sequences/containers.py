@@ -147,7 +147,9 @@ def check_same_columns(X: list[Any]) -> None:
 
 
 def column_labels(X: Any) -> list[Any] | None:
-    """Return the labels of the columns of a data frame, of the first one in a list, or of windows; None without any.
+    """Return the labels of the columns of a data frame, of the first one in a list, of windows, or of sequences of one.
+
+    They are None without any.
 
     Examples
     --------
@@ -157,6 +159,9 @@ def column_labels(X: Any) -> list[Any] | None:
     """
     if isinstance(X, NamedWindows):
         return None if X.names is None else list(X.names)
+    if isinstance(X, list) and hasattr(X, "columns"):
+        # A `FrameSequences`, which is made further up.
+        return None if X.columns is None else list(X.columns)
     frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
-from seqembed.sequences.frames import FrameSequences
 from seqembed.sequences.labels import check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -154,7 +153,7 @@ def sliding_windows(
             f"window. Use fewer timesteps{'' if max_gap is None else ' or a larger max_gap='}."
         )
     joined = parts[0] if len(parts) == 1 else _joined(parts)
-    names = X.columns if isinstance(X, FrameSequences) else column_labels(recordings)
+    names = column_labels(X) or column_labels(recordings)
     if names is None or not all(isinstance(name, str) for name in names):
         return joined
     return joined._replace(windows=named_windows(joined.windows, tuple(names)))

@@ -170,5 +170,5 @@ def test_a_stream_goes_on_after_pickling(detector):
 def test_a_stream_says_what_to_do_in_place_of_saving_it(detector):
     stream = EventStream(detector, TIMESTEPS)
     assert not hasattr(stream, "save")
-    with pytest.raises(AttributeError, match=r"Pickle it .* Or save its detector, keep the last rows"):
+    with pytest.raises(AttributeError, match=r"Pickle it, pickle.dumps\(stream\), .* begins anew, in row 0"):
         stream.save("stream.seqembed")

@@ -239,6 +239,11 @@ def test_a_file_of_version_1_loads():
     np.testing.assert_allclose(loaded.score_samples(X[:2]), [-0.4634411, -1.37393426], rtol=1e-5)
 
 
+def test_there_is_an_old_file_of_each_kind():
+    names = {file.stem for file in OLD_FILES if file.parent.name == "version_1"}
+    assert names == runpy.run_path(FILES / "make.py")["cases"]().keys()
+
+
 @pytest.mark.parametrize("file", OLD_FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_old_files_load_and_give_the_results_that_they_gave(file):
     estimator, data, method = runpy.run_path(FILES / "make.py")["cases"]()[file.stem]

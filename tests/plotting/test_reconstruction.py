@@ -133,6 +133,13 @@ def test_data_frames_name_the_features_without_a_warning_and_other_columns_are_r
         plot_reconstruction(network, [frame.rename(columns={"flow": "cold"}) for frame in frames])
 
 
+def test_a_table_with_columns_is_drawn_and_a_single_feature_can_have_a_name():
+    table = pd.DataFrame(X[:, :, 0], columns=list("abcde"))
+    panels = plot_reconstruction(reconstructor(table), table, feature_names=["flow"])
+    assert {panel.get_ylabel() for panel in panels} == {"flow"}
+    assert plot_reconstruction(reconstructor(table), table)[0].get_ylabel() == ""
+
+
 def test_names_of_features_can_be_given_one_for_each():
     panels = plot_reconstruction(reconstructor(X), X, feature_names=["flow", "heat"])
     assert [label.get_text() for label in panels[0].get_yticklabels()] == ["flow", "heat"]
