@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, normal_windows
+from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.severity import normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, parsed_step
 from seqembed.sequences.windows import check_count

@@ -20,7 +20,7 @@ from seqembed.estimators.distances import (
 )
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.rarity import SHAPE, heldout_rarity, supported_windows, windows_between
+from seqembed.estimators.rarity import heldout_rarity
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
@@ -595,62 +595,3 @@ def _scoring(detector: ReconstructionDetector) -> Scoring:
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
     return Scoring(detector.estimators_, weights, *parts)
-
-
-def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
-    """Estimate in how many windows of normal data a score as low as this comes once.
-
-    Parameters
-    ----------
-    detector : ReconstructionDetector
-        Fitted.
-    scores : float array-like of shape (n_scores,)
-        From `ReconstructionDetector.score_samples`.
-
-    Returns
-    -------
-    windows : float array of shape (n_scores,)
-        See `seqembed.estimators.rarity.supported_windows`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed import LSTMReconstructor
-    >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
-    >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
-    >>> severity(detector, np.sort(detector.heldout_scores_)[:2]).round(1)
-    array([13. ,  6.5])
-    """
-    return supported_windows(normal_windows(detector, scores), len(detector.heldout_scores_))
-
-
-def normal_windows(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
-    """Compute what `severity` does, also far beyond what the normal sequences support.
-
-    Parameters
-    ----------
-    detector : ReconstructionDetector
-        Fitted.
-    scores : float array-like of shape (n_scores,)
-        From `ReconstructionDetector.score_samples`.
-
-    Returns
-    -------
-    windows : float array of shape (n_scores,)
-        See `seqembed.estimators.rarity.windows_between`.
-    """
-    errors = [error_scale(-np.asarray(each, float), detector) for each in (scores, detector.heldout_scores_)]
-    return windows_between(-errors[0], -errors[1])
-
-
-def error_scale(errors: npt.ArrayLike, detector: ReconstructionDetector) -> np.ndarray:
-    """Bring minus the scores of a detector with distances, which are numbers of sequences, to a scale of errors.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> error_scale([1.0, 1e6], SimpleNamespace(normal_descriptions_=None))
-    array([1.e+00, 1.e+06])
-    """
-    scaled: np.ndarray = np.asarray(errors, float) ** (1.0 if detector.normal_descriptions_ is None else SHAPE)
-    return scaled

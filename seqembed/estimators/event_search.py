@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector, error_scale, scored
+from seqembed.estimators.detector import ReconstructionDetector, scored
 from seqembed.estimators.scoring import KINDS, Scored, scored_at_once
+from seqembed.estimators.severity import error_scale
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.windows import sliding_windows

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, severity
+from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
+from seqembed.estimators.severity import severity
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.windows import check_count
 

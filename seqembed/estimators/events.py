@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, severity
+from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
 from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times, recordings_by_name
+from seqembed.estimators.severity import severity
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import zone_of

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from seqembed import LSTMReconstructor, ReconstructionDetector
+from seqembed.estimators.severity import error_scale, normal_windows, severity
+
+
+@pytest.fixture(scope="module")
+def detector():
+    X = np.random.default_rng(0).normal(size=(40, 5, 2))
+    return ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1), random_state=0).fit(X)
+
+
+def test_the_rarest_held_out_score_comes_once_in_all_windows_and_one_more(detector):
+    ranked = np.sort(detector.heldout_scores_)
+    np.testing.assert_allclose(normal_windows(detector, ranked[:4]), 41 / np.arange(1, 5))
+    np.testing.assert_array_equal(severity(detector, ranked), normal_windows(detector, ranked))
+
+
+def test_the_order_stays_beyond_what_the_normal_windows_support(detector):
+    scores = detector.heldout_scores_.min() * np.logspace(0, 12, 50)
+    severities = severity(detector, scores)
+    assert (np.diff(severities) > 0).all()
+    assert severities[-1] < 1e6 < normal_windows(detector, scores[-1:])[0]
+
+
+def test_scores_of_errors_alone_are_on_their_scale_already(detector):
+    alone = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1), distances=False)
+    alone.fit(np.random.default_rng(0).normal(size=(40, 5, 2)))
+    errors = np.array([1.0, 100.0])
+    np.testing.assert_array_equal(error_scale(errors, alone), errors)
+    assert error_scale(errors, detector)[1] < 100
