@@ -3,6 +3,7 @@
 They also turn the vectors back into sequences.
 """
 
+import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -59,19 +60,10 @@ _SUBMODULES = ("codec", "datasets", "inspection", "plotting")
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> ModuleType:
-        # By statements, which tests/test_house.py reads. Each sets the attribute, which is then found without this.
-        match name:
-            case "codec":
-                import seqembed.codec as module
-            case "datasets":
-                import seqembed.datasets as module
-            case "inspection":
-                import seqembed.inspection as module
-            case "plotting":
-                import seqembed.plotting as module
-            case _:
-                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return module
+        if name not in _SUBMODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # Not by a statement, which would ask for the attribute of a module that others are importing, without an end.
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:
