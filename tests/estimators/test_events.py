@@ -77,8 +77,23 @@ def test_a_recording_without_events_has_an_empty_table(detector):
     assert list(events.table) == ["start", "end", "score", "severity", "found_by", "features", "window"]
 
 
-def test_without_pandas_the_table_is_a_bunch(detector, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
+class NoPandas:
+    """Finds no pandas."""
+
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
+@pytest.fixture
+def without_pandas(monkeypatch):
+    """Has pandas not installed. None in sys.modules would be an error of scikit-learn 1.6."""
+    monkeypatch.delitem(sys.modules, "pandas")
+    monkeypatch.setattr(sys, "meta_path", [NoPandas(), *sys.meta_path])
+
+
+@pytest.mark.usefixtures("without_pandas")
+def test_without_pandas_the_table_is_a_bunch(detector):
     table = detect_events(detector, with_spikes(300, 200), TIMESTEPS).table
     assert isinstance(table, Bunch)
     assert table.start.dtype.kind == "i"
@@ -313,8 +328,8 @@ def test_a_long_frame_may_have_other_columns_if_the_windows_were_named(recwarn):
     np.testing.assert_array_equal(events.row_scores, detect_events(named, frame, TIMESTEPS).row_scores)
 
 
-def test_several_recordings_without_pandas_have_one_bunch(detector, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
+@pytest.mark.usefixtures("without_pandas")
+def test_several_recordings_without_pandas_have_one_bunch(detector):
     recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}
     table = detect_events(detector, recordings, TIMESTEPS).table
     assert table.recording.tolist() == ["pump", "pump", "fan"]

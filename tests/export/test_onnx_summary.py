@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from sklearn.utils.fixes import parse_version
 
 from seqembed import SequenceSummary
 
@@ -46,7 +47,10 @@ def test_the_model_computes_what_the_estimator_computes(X):
     summary = SequenceSummary(6).fit(X)
     expected = summary.transform(X.astype(np.float32) if summary.model_.scaling.dtype == np.float32 else X)
     np.testing.assert_allclose(run(summary, X), expected, atol=2e-3)
-    assert [len(run(summary, X[:n])) for n in (0, 1)] == [0, 1]
+    assert len(run(summary, X[:1])) == 1
+    if parse_version(onnxruntime.__version__) >= parse_version("1.32"):
+        # Before, a convolution of no sequences has a wrong shape.
+        assert len(run(summary, X[:0])) == 0
 
 
 def test_lengths_are_an_input_where_they_differ():
