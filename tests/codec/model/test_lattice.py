@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.codec.model.lattice import learn_lattice, learn_step
+from seqembed.codec.model.lattice import LARGEST_INTEGER, Lattice, learn_lattice, learn_step
 
 
 @pytest.mark.parametrize("step", [1, 0.5, 0.005, 0.1, 1e-6, 3e4, 0.00266])
@@ -35,3 +35,83 @@ def test_what_is_not_finite_or_too_far_has_no_integer():
     integers, fits = lattice.integers(np.array([[np.nan], [np.inf], [1e30], [0.0]]))
     assert fits.ravel().tolist() == [False, False, False, True]
     assert not integers[:3].any()
+
+
+def whole_numbers(bin_width=1):
+    """A lattice of whole numbers around 10."""
+    return Lattice(np.array([10.0]), np.array([1.0]), np.array([bin_width]), np.array([0.0]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_integer_has_a_place_and_the_next_has_none():
+    values = 10 + np.array([[LARGEST_INTEGER], [-LARGEST_INTEGER], [LARGEST_INTEGER + 1], [np.inf], [1e308]])
+    integers, fits = whole_numbers().integers(values)
+    assert integers.ravel().tolist() == [LARGEST_INTEGER, -LARGEST_INTEGER, 0, 0, 0]
+    assert integers.dtype == np.int64
+    assert fits.ravel().tolist() == [True, True, False, False, False]
+    small = Lattice(np.zeros(1), np.array([1e-300]), np.array([1]), np.array([0.0]))
+    assert not small.integers(np.array([[1e300], [np.nan]]))[1].any()
+
+
+def test_values_of_any_dtype_are_read_in_float64():
+    lattice = Lattice(np.array([0.1]), np.array([0.1]), np.array([1]), np.array([0.0]))
+    values = np.array([["0.3"], ["1.1"]])
+    assert lattice.integers(values)[0].ravel().tolist() == [2, 10]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64])
+def test_integers_beyond_a_dtype_become_its_ends(dtype):
+    limits = np.iinfo(dtype)
+    lattice = Lattice(np.array([0.4]), np.array([2.0**40]), np.array([1]), np.array([0.0]))
+    values = lattice.values(np.array([[-(1 << 26)], [0], [1 << 26]]), dtype)
+    assert values.dtype == dtype
+    highest = limits.max if limits.bits <= 32 else int(np.nextafter(float(limits.max), 0))
+    assert [int(value) for value in values.ravel()] == [limits.min, 0, highest]
+
+
+@pytest.mark.filterwarnings("error")
+def test_floats_beyond_a_dtype_become_infinite_without_a_warning():
+    lattice = Lattice(np.array([0.0]), np.array([1e5]), np.array([1]), np.array([0.0]))
+    assert lattice.values(np.array([[1]]), np.float16).tolist() == [[np.inf]]
+    assert lattice.values(np.array([[3]]), "float64").dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("allowed", [1.0, 1e-3, 1e-9])
+def test_without_a_step_a_bin_and_the_rounding_of_the_dtype_fill_the_bound(allowed, dtype):
+    values = (100 + np.random.default_rng(0).normal(size=(501, 1))).astype(dtype)
+    lattice = learn_lattice(values, np.array([allowed]))
+    assert lattice.center[0] == np.median(values)
+    rounding = float(np.spacing(values.max())) / 2
+    remaining = max(allowed - rounding, allowed / 2)
+    reach = np.abs(values - lattice.center.astype(dtype)).max()
+    width = max(1, min(255, int(2**26 * remaining / reach)))
+    width -= width % 2 == 0
+    assert lattice.bin_widths.tolist() == [width]
+    assert lattice.bin_widths.dtype == np.int64
+    assert lattice.unit[0] == pytest.approx(2 * remaining / width, rel=1e-12)
+    # Where the bound is too small, values have no integer, and are stored as they are.
+    assert lattice.integers(values)[1].all() == (width > 1)
+
+
+def test_features_without_values_without_a_bound_and_constant_ones_have_a_lattice_too():
+    values = np.column_stack([np.full(40, np.nan), np.random.default_rng(0).normal(size=40), np.full(40, 7.5)])
+    lattice = learn_lattice(values, np.array([0.1, 0.0, 0.2]))
+    assert lattice.center.tolist() == [0, 0, 7.5]
+    assert lattice.bin_widths.tolist() == [1, 1, 255]
+    assert lattice.unit.tolist() == [1, 1, pytest.approx(0.4 / 255)]
+    assert lattice.bound.tolist() == [0.1, 0.0, 0.2]
+
+
+def test_a_step_is_not_used_where_its_multiples_are_too_large():
+    values = (2.0**27 + np.random.default_rng(0).integers(0, 50, (400, 1))) * 1.0
+    assert learn_lattice(values + 100, np.array([3.0])).unit[0] < 1
+    assert learn_lattice(values - 200, np.array([3.0])).unit[0] == 1
+
+
+def test_a_step_needs_enough_values_of_which_some_repeat():
+    steps = np.tile([0.25, 0.5, 1.25], 5)
+    assert learn_step(steps) is None
+    assert learn_step(np.append(steps, 0.25)) == 0.25
+    assert learn_step(np.arange(50) * 0.25) is None
+    assert learn_step(np.arange(3, dtype=np.uint8)) == 1.0
