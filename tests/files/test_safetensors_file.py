@@ -43,6 +43,55 @@ def test_the_same_content_gives_the_same_bytes():
     assert len({pack({"name": "model", "é": [1]}, arrays) for _ in range(20)}) == 1
 
 
+def test_the_header_is_padded_so_that_arrays_are_aligned_and_keeps_letters_as_they_are():
+    for name in ("a", "ab", "abc", "é", "длина"):
+        data = pack({"name": name}, {name: np.ones(3, np.float32), f"{name} before": np.ones(2)})
+        (length,) = struct.unpack("<Q", data[:8])
+        header = data[8 : 8 + length]
+        assert length % 8 == 0
+        assert length - len(header.rstrip()) < 8
+        assert name.encode() in header
+        spans = [entry["data_offsets"] for key, entry in json.loads(header).items() if key != "__metadata__"]
+        assert spans == sorted(spans)
+
+
+def test_a_description_holds_no_number_that_json_does_not_have():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        pack({"learning_rate": np.nan}, {})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"1234567", "Got 7 bytes, expected a file that seqembed saved."),
+        (DATA[:20], "Got a file of 20 bytes, shorter than its header. Save it again."),
+        (DATA + b"?", "Got more bytes after the header, expected 40. Save the file again."),
+        (DATA[:-3], "Got 37 bytes after the header, expected 40. Save the file again."),
+        (DATA[:-1] + b"?", "The file was changed after it was saved: its digest does not match. Save it again."),
+        (
+            with_header(b"{}"),
+            "Got a safetensors file without the metadata of seqembed: seqembed did not save it.",
+        ),
+        (
+            struct.pack("<Q", (1 << 20) + 1) + b"{",
+            "Got a header of 1048577 bytes, expected at most 1048576: .* did not save",
+        ),
+        (struct.pack("<Q", 1 << 20) + b"{", "Got a file of 9 bytes, shorter than its header. Save it again."),
+        (
+            with_header(safetensors_header({}, format_version="2")),
+            "Got a file .* version '2', expected 'seqembed', version",
+        ),
+        (with_header(b"[]"), "Got a header that is no JSON object: seqembed did not save this file."),
+        (with_header(b"{'"), "Got a header that is no valid JSON: seqembed did not save this file."),
+        (with_header(b'{"a": NaN}'), "Got NaN in the header, which is no JSON."),
+        (with_header(b'{"a": 1, "a": 1}'), "Got a header in which a name occurs twice."),
+    ],
+)
+def test_files_that_seqembed_did_not_save_are_refused_with_the_reason(data, message):
+    with pytest.raises(InvalidFileError, match=f"^{message}"):
+        unpack(data)
+
+
 def test_text_that_looks_like_a_digest_is_kept():
     description = {"zeros": "0" * 64, "field": f'"sha256":"{"0" * 64}"'}
     assert unpack(pack(description, {}))[0] == description
