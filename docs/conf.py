@@ -65,11 +65,13 @@ copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 
-def leave_out_methods_of_scikit_learn(app, what, name, member, skip, options):
-    """Their docstrings refer to pages of scikit-learn's manual."""
+def leave_out_what_others_describe(app, what, name, member, skip, options):
+    """Their docstrings refer to pages of scikit-learn's manual. Fields of named tuples are described by their class."""
+    if str(getattr(member, "__doc__", "")).startswith("Alias for field number"):
+        return True
     return skip or name == "set_output" or name == "get_metadata_routing" or bool(re.fullmatch("set_.*_request", name))
 
 
 def setup(app):
     """Let Sphinx ask which methods to leave out."""
-    app.connect("autodoc-skip-member", leave_out_methods_of_scikit_learn)
+    app.connect("autodoc-skip-member", leave_out_what_others_describe)

@@ -40,6 +40,21 @@ def test_continuous_integration_runs_the_test_command_of_the_readme():
     assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+PUBLIC = [
+    (module, name)
+    for module in (seqembed, seqembed.codec, seqembed.datasets, seqembed.inspection, seqembed.plotting)
+    for name in module.__all__
+    if not name.startswith("__")
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=lambda each: getattr(each, "__name__", each))
+def test_every_public_name_has_an_example_and_a_place_in_the_manual(module, name):
+    assert ">>>" in getattr(module, name).__doc__
+    listed = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split()
+    assert {name, f"{module.__name__.removeprefix('seqembed.')}.{name}"} & set(listed)
+
+
 @pytest.mark.slow
 def test_python_started_beside_a_clone_imports_the_package_and_not_the_clone(tmp_path):
     (tmp_path / "seqembed").symlink_to(ROOT)

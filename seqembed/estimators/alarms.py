@@ -33,6 +33,12 @@ class AlarmRate(NamedTuple):
         Flagged windows.
     events_per_day : float
         Events, each of which is one or several flagged windows.
+
+    Examples
+    --------
+    >>> six_machines = 6 * AlarmRate(windows_per_day=14.4, events_per_day=0.5).events_per_day
+    >>> six_machines
+    3.0
     """
 
     windows_per_day: float

@@ -43,6 +43,13 @@ class Events(NamedTuple):
         the grid, except for a data frame in long format.
     offset : float
         Windows with a lower score were flagged.
+
+    Examples
+    --------
+    >>> from sklearn.utils import Bunch
+    >>> events = Events(Bunch(start=[3], end=[5], score=[-9.0]), np.full(20, -1.0), offset=-4.0)
+    >>> [(start, end) for start, end in zip(events.table["start"], events.table["end"])]
+    [(3, 5)]
     """
 
     # A data frame of pandas, which is not typed, or a Bunch.

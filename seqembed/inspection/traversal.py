@@ -29,6 +29,15 @@ class Traverse(NamedTuple):
         One for each value, as `inverse_transform` gives them, in the units of the data.
     row : int
         Number of the sequence whose other components they share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMAutoencoder
+    >>> X = np.random.default_rng(0).normal(size=(9, 4, 1))
+    >>> path = traverse(LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X), X, component=0, steps=3)
+    >>> path.values.shape, path.sequences.shape, 0 <= path.row < 9
+    ((3,), (3, 4, 1), True)
     """
 
     values: np.ndarray

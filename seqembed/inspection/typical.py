@@ -39,6 +39,16 @@ class TypicalSequences(NamedTuple):
         These members, as they were given.
     spreads : float64 array of shape (n_clusters,)
         Root mean square distance of the members from their mean, in the embedding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed import LSTMAutoencoder
+    >>> X = np.random.default_rng(0).normal(size=(9, 4, 1))
+    >>> network = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X)
+    >>> typical = typical_sequences(network, X, np.repeat(["calm", "rough"], [4, 5]))
+    >>> typical.labels.tolist(), typical.sizes.tolist(), typical.centers.shape
+    (['calm', 'rough'], [4, 5], (2, 4, 1))
     """
 
     labels: np.ndarray

@@ -29,6 +29,14 @@ class FrameSequences(list[np.ndarray]):
     row_ids, row_times : arrays of shape (n_timesteps in all,)
         Id and time of each row of all sequences, one after the other. `sliding_windows` numbers rows in the same way: a
         window that starts at row k belongs to the id ``row_ids[k]`` and starts at the time ``row_times[k]``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"pump": ["b", "a", "a"], "hour": [0, 1, 0], "flow": [7.0, 6.0, 5.0]})
+    >>> sequences = sequences_from_frame(frame, id="pump", time="hour")
+    >>> sequences.ids.tolist(), sequences.columns, sequences.row_times.tolist(), sequences[0].tolist()
+    (['b', 'a'], ['flow'], [0, 0, 1], [[7.0]])
     """
 
     def __init__(

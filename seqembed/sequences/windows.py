@@ -31,6 +31,12 @@ class Windows(NamedTuple):
         Row at which each window starts. The rows of several recordings are numbered as if they were concatenated.
     y : array of shape (n_windows,) or None
         Label of each window. None if no labels were given.
+
+    Examples
+    --------
+    >>> result = sliding_windows(np.arange(5.0), timesteps=3)
+    >>> result.windows.shape, result.starts.tolist(), result.y
+    ((3, 3, 1), [0, 1, 2], None)
     """
 
     windows: np.ndarray
