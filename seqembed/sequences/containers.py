@@ -161,7 +161,7 @@ def column_labels(X: Any) -> list[Any] | None:
         return None if X.names is None else list(X.names)
     if isinstance(X, list) and hasattr(X, "columns"):
         # A `FrameSequences`, which is made further up.
-        return None if X.columns is None else list(X.columns)
+        return list(X.columns)
     frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
 
