@@ -1,16 +1,19 @@
 import os
 
 import hypothesis
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # The workers of pytest-xdist share the cores: with several threads of BLAS each, they would wait for one another.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import numpy as np
 import pytest
+import threadpoolctl
 
 from seqembed import LSTMAutoencoder
 from seqembed.training.gradient import batch_gradient
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers of pytest-xdist share the cores: with several threads of BLAS each, they would wait for one another.
+    # The variable is for libraries that are loaded later, and for processes that tests start. Plugins of pytest have
+    # loaded NumPy already.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    threadpoolctl.threadpool_limits(1, user_api="blas")
 
 # No deadline: a machine under load takes longer now and then.
 hypothesis.settings.register_profile("default", deadline=None)

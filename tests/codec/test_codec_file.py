@@ -92,6 +92,7 @@ def test_a_codec_and_its_batches_go_through_files_that_give_and_take_little():
     np.testing.assert_array_equal(decoded, [codec.decode(codec.encode(walks(seed))) for seed in (1, 2)])
 
 
+@pytest.mark.slow
 def test_a_codec_with_networks_comes_back_from_its_file():
     random = np.random.default_rng(0)
     sizes = np.where(random.random((40, 5)) < 0.3, 8.0, 0.5).repeat(8, axis=1)

@@ -88,6 +88,7 @@ def test_large_residuals_and_escapes_are_as_the_page_says():
     assert_decoded_alike(codec, X)
 
 
+@pytest.mark.slow
 def test_a_recording_has_a_layout_of_its_own():
     recording = pd.DataFrame(np.random.default_rng(0).normal(size=(700, 2)).cumsum(axis=0), columns=["flow", "heat"])
     codec, file = SequenceCodec(max_relative_error=0.001).fit(recording), io.BytesIO()

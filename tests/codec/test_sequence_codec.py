@@ -159,6 +159,7 @@ def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
         assert_within_bound(x, decoded, codec.bound_)
 
 
+@pytest.mark.slow
 def test_blocks_can_be_read_alone(monkeypatch, codec):
     monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 600)
     X = waves(seed=2)
@@ -168,6 +169,7 @@ def test_blocks_can_be_read_alone(monkeypatch, codec):
         codec.decode_block(data, 9)
 
 
+@pytest.mark.slow
 def test_batches_in_a_file_are_read_one_at_a_time(tmp_path, codec):
     batches = [waves(seed=6), [x[:7] for x in waves(seed=7)]]
     with open(tmp_path / "batches", "wb") as file:
@@ -209,6 +211,7 @@ def test_a_report_says_what_the_bytes_are_worth():
     assert SequenceCodec(max_relative_error=0).fit(noise).report(noise)["share_raw"] == 1
 
 
+@pytest.mark.slow
 def test_a_report_pooled_the_errors_of_features_of_other_units():
     X = waves()
     X[3, 4, 0], X[5] = np.nan, X[4]
@@ -454,6 +457,7 @@ def test_headers_that_no_codec_wrote_are_refused(codec):
         codec.decode(data[:4] + bytes([2]) + data[5:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_features", [1, 4])
 def test_a_bare_recording_was_coded_as_a_thousand_short_sequences_without_a_warning(n_features):
     recording = waves(1, 600)[0][:, [0, 1, 0, 1][:n_features]] + np.float32([1000, 20, 5000, 300][:n_features])

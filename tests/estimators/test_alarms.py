@@ -53,6 +53,7 @@ def test_as_many_alarms_are_raised_on_normal_data_as_expected(contamination, tra
     assert n_events / days == pytest.approx(rate.events_per_day, rel=0.5)
 
 
+@pytest.mark.slow
 def test_the_share_after_the_fit_counts_and_fewer_alarms_can_be_asked_for():
     detector = fitted(contamination=0.02)
     rate = alarm_rate(detector, TIMESTEPS, every="1min")
@@ -100,6 +101,7 @@ def test_a_rate_needs_a_fit():
         alarm_rate(ReconstructionDetector(), TIMESTEPS, every="1min")
 
 
+@pytest.mark.slow
 def test_a_forgotten_training_stride_that_gap_contradicts_is_not_silent():
     detector = fitted(4, gap=(TIMESTEPS - 1) // 4)
     with pytest.warns(

@@ -179,6 +179,7 @@ def test_a_search_over_lists_scores_a_fold_whose_training_part_has_one_length(sm
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_missing_values_are_read_as_means_left_out_of_errors_and_estimated(waves):
     X = waves.copy()
     missing = np.random.default_rng(0).random(X.shape) < 0.2

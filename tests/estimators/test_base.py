@@ -245,6 +245,7 @@ def test_a_batch_that_explodes_leaves_a_stream_as_it_was(waves, small):
     assert autoencoder._stream.random.bit_generator.state == before["_stream"].random.bit_generator.state
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves, small):
     warm = small(warm_start=True, augment=False, epochs=40).fit(waves)
     first = warm.score(waves)

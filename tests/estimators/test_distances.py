@@ -101,6 +101,7 @@ def test_a_feature_that_no_sampled_sequence_has_is_no_reason_to_fail(monkeypatch
     assert (normal.scale > 0).all()
 
 
+@pytest.mark.slow
 def test_a_long_event_of_constant_strength_is_marked_from_its_start_to_its_end():
     random = np.random.default_rng(0)
     training, recording = random.normal(size=(2000, 2)), random.normal(size=(1000, 2))
@@ -139,6 +140,7 @@ def test_large_sets_are_sampled_and_the_sample_is_the_same_each_time(monkeypatch
     assert np.isfinite(heldout).all()
 
 
+@pytest.mark.slow
 def test_a_sensor_that_sticks_is_found_by_its_statistics_and_named():
     random = np.random.default_rng(0)
     normal, X = random.normal(size=(200, 30, 2)), random.normal(size=(40, 30, 2))
@@ -150,6 +152,7 @@ def test_a_sensor_that_sticks_is_found_by_its_statistics_and_named():
     assert np.mean(detector.explain(X).feature.argmax(axis=1) == 0) > 0.9
 
 
+@pytest.mark.slow
 def test_an_event_says_what_found_it():
     random = np.random.default_rng(0)
     recording = random.normal(size=(600, 2))
@@ -179,6 +182,7 @@ def test_sequences_of_other_lengths_are_judged_by_their_reconstruction(detector)
     np.testing.assert_allclose([each.sum() for each in shares.value], -detector.score_samples(short))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distances", [True, False])
 def test_a_saved_detector_scores_the_same(distances):
     detector, buffer = small_detector(distances=distances).fit(waves(40, 0)), io.BytesIO()

@@ -56,6 +56,7 @@ def test_the_events_of_a_stream_are_those_of_the_whole_recording(detector, n_row
     pd.testing.assert_frame_equal(streamed(stream, eventful(), n_rows), whole, **EQUAL)
 
 
+@pytest.mark.slow
 def test_at_any_time_the_events_are_those_of_all_rows_so_far(detector):
     stream, ended, recording = EventStream(detector, TIMESTEPS), [], eventful()
     for n_rows in range(10, 301, 10):

@@ -234,6 +234,7 @@ def test_a_spike_beside_an_outage_is_found_on_its_own_rows(detector, kind):
     assert (event.start, event.end) == (spike, spike)
 
 
+@pytest.mark.slow
 def test_events_begin_and_end_with_rows_that_have_values(detector):
     for first in range(125, 140):
         recording = waves(300, 1)
@@ -417,6 +418,7 @@ def with_absent_rows(random_state=0):
     return grids, {name: grid.dropna() for name, grid in grids.items()}
 
 
+@pytest.mark.slow
 def test_closed_up_rows_are_judged_like_the_grid_that_they_come_from(detector):
     grids, closed = with_absent_rows()
     expected = detect_events(detector, grids, TIMESTEPS)
@@ -436,6 +438,7 @@ def test_closed_up_rows_are_judged_like_the_grid_that_they_come_from(detector):
     assert table.start_time.tolist() == table.start.tolist() == single.start.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_a_long_frame_with_absent_rows_is_judged_on_the_grid_of_its_sequences(detector, library):
     grids, closed = with_absent_rows()

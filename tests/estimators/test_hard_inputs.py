@@ -81,7 +81,7 @@ def test_relu_over_two_hundred_timesteps_comes_back_from_explosions():
 
 @pytest.mark.slow
 def test_series_whose_sizes_differ_by_orders_of_magnitude_are_no_explosion():
-    for seed in range(30):
+    for seed in range(10):
         random = np.random.default_rng(seed)
         sizes, phases = random.lognormal(0, 2.5, (700, 1)), random.uniform(0, 6, (700, 1))
         X = sizes * np.maximum(0, np.sin(np.arange(84) / 9 + phases))

@@ -26,6 +26,7 @@ def padded(sequences, padding, n_timesteps=9):
     return array
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("scale", ["standard", None])
 def test_embeddings_depend_on_neither_padding_nor_neighbours_whatever_the_length(in_patches, ragged, scale):

@@ -318,6 +318,7 @@ def test_weights_in_fortran_order_are_saved_right():
     np.testing.assert_array_equal(load(file.getvalue()).transform(X), expected)
 
 
+@pytest.mark.slow
 def test_a_process_that_loads_and_transforms_imports_no_tensorflow_and_needs_little_memory(tmp_path):
     network().fit(X).save(tmp_path / "model")
     code = (

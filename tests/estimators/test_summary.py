@@ -190,6 +190,7 @@ def test_an_unfitted_one_and_a_pickled_one_come_back():
         load(b"")
 
 
+@pytest.mark.slow
 def test_it_needs_no_tensorflow():
     code = (
         "import sys, numpy as np; sys.modules['tensorflow'] = None; from seqembed import SequenceSummary; "

@@ -69,6 +69,7 @@ def small(X, **parameters):
     return LSTMAutoencoder(4, hidden_units=(5,), epochs=2, random_state=0, **parameters).fit(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch_size", [1, 3])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_encoder_and_decoder_stand_alone(waves, patch_size, activation):
@@ -85,6 +86,7 @@ def test_encoder_and_decoder_stand_alone(waves, patch_size, activation):
         autoencoder.to_keras("middle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_timesteps", [4, 9])
 def test_a_fit_that_went_on_with_another_length_is_exported_with_that(n_timesteps):
     X = np.random.default_rng(0).normal(size=(30, 9, 2)).cumsum(axis=1)

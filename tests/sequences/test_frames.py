@@ -50,6 +50,7 @@ def shuffled_frames(draw):
 
 
 # The first example imports a library, which takes longer than the others.
+@pytest.mark.slow
 @settings(deadline=None)
 @given(shuffled_frames())
 def test_sequences_are_those_of_a_plain_loop_over_the_ids(frame):

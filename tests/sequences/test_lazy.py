@@ -99,6 +99,7 @@ def test_the_model_is_in_the_graph_once_and_the_estimator_is_not(fitted, lazy):
     assert len(holding) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_no_bit(fitted):
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,

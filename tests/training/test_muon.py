@@ -22,6 +22,7 @@ def first_step(network, gradient, pool):
     return Muon(network.weight_shapes, pool).step(parameters, moments, gradient, rate=1.0, update=1)
 
 
+@pytest.mark.slow
 def test_steps_equal_those_of_keras_at_the_same_rates_and_clipping(pool):
     if not hasattr(keras.optimizers, "Muon"):
         pytest.skip("this Keras has no Muon")

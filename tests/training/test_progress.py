@@ -72,6 +72,7 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     assert not captured.out
 
 
+@pytest.mark.slow
 def test_showing_progress_needs_neither_keras_nor_tensorflow():
     code = (
         "import sys, numpy, seqembed; seqembed.LSTMAutoencoder(2, hidden_units=(), epochs=2, verbose=1).fit("

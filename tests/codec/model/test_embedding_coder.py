@@ -51,6 +51,7 @@ def test_a_report_has_no_bound_to_speak_of(fitted, days):
     assert report["codec_bytes"] > 4 * sum(weight.size for weight in fitted.weights_.values())
 
 
+@pytest.mark.slow
 def test_damage_is_noticed(fitted, days):
     codec = SequenceCodec(fitted, bits=24).fit(days[:500])
     data = bytearray(codec.encode(days[500:510]))

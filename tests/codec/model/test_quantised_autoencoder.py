@@ -57,6 +57,7 @@ def test_where_embeddings_do_not_pay_there_are_none(autoencoder):
     assert_within_bound(codec, noise)
 
 
+@pytest.mark.slow
 def test_sequences_that_have_no_embedding_keep_their_bound_too(codec, days):
     with_gap = days[:20].copy()
     with_gap[3, 4:9], with_gap[5, 0, 0] = np.nan, np.inf
