@@ -1,8 +1,9 @@
-"""The tests with other versions of Python and of what seqembed requires: ``pip install nox``, then ``nox``.
+"""The tests with other versions of Python and of what seqembed requires: ``pip install "nox[uv]"``, then ``nox``.
 
 ``nox -s lowest`` has the lower bounds of setup.cfg, ``nox -s newest-3.13`` the newest releases for a Python,
-``nox -s prereleases`` the newest pre-releases that can be installed, and ``nox -s without_tensorflow`` runs what needs
-none. Words after ``--`` go to pytest: ``nox -s lowest -- -m ""`` runs the slow tests too.
+``nox -s prereleases`` the newest pre-releases that can be installed. ``nox -s installed`` builds the distributions and
+runs what they install, and ``nox -s without_tensorflow`` what needs no TensorFlow. Words after ``--`` go to pytest:
+``nox -s lowest -- -m ""`` runs the slow tests too.
 """
 
 import configparser
@@ -12,8 +13,12 @@ from pathlib import Path
 import nox
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-nox.options.sessions = ["lowest", "newest", "without_tensorflow"]
+nox.options.sessions = ["lowest", "newest", "prereleases", "installed", "without_tensorflow"]
 nox.options.reuse_existing_virtualenvs = True
+# uv installs in seconds what takes pip minutes.
+nox.options.default_venv_backend = "uv"
+# Versions of Python that a machine lacks are left out, not downloaded.
+nox.options.download_python = "never"
 
 
 def lower_bounds() -> list[str]:
@@ -48,14 +53,29 @@ def prereleases(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+def build_distributions(session: nox.Session) -> Path:
+    """Build the distributions into an empty folder outside of the clone's own, and return it."""
+    folder = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("build")
+    session.run("python", ".ci/build.py", str(folder), silent=True)
+    return folder
+
+
+@nox.session(python=PYTHONS[0])
+@nox.parametrize("kind", ["*.whl", "*.tar.gz"], ids=["wheel", "source"])
+def installed(session: nox.Session, kind: str) -> None:
+    """Run the doctests of the package that a distribution installs, from a folder where no clone is."""
+    (distribution,) = build_distributions(session).glob(f"seqembed-{kind}")
+    session.install(f"seqembed[test] @ {distribution.as_uri()}")
+    with session.chdir(session.create_tmp()):
+        session.run("pytest", "-q", "-n", "2", "--doctest-modules", "--import-mode=importlib", "--pyargs", "seqembed")
+
+
 @nox.session(python=PYTHONS)
 def without_tensorflow(session: nox.Session) -> None:
     """Run what needs no TensorFlow, with the distribution that does not require it."""
-    folder = session.create_tmp()
-    shutil.rmtree(folder)
-    session.install("build", "pytest")
-    session.run("python", ".ci/build.py", folder, silent=True)
-    (wheel,) = Path(folder).glob("seqembed_core-*.whl")
-    session.install(str(wheel))
-    session.run("pip", "check")
+    (wheel,) = build_distributions(session).glob("seqembed_core-*.whl")
+    session.install(str(wheel), "pytest")
+    session.run("uv", "pip", "check", external=True)
     session.run("python", "tests/without_tensorflow.py")
