@@ -189,13 +189,13 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
         repeats = times[row] == times[row - 1]
         raise ValueError(
             f"Got {given} with times that {'repeat' if repeats else 'run backwards'}: row {row} has {times[row]} after "
-            f"{times[row - 1]}, expected ascending times. {_line_that_orders(time, times, repeats, index_of)}"
+            f"{times[row - 1]}, expected ascending times. {_line_that_mends(time, times, repeats, index_of)}"
         )
     return times
 
 
-def _line_that_orders(time: Any, times: np.ndarray, repeats: bool, index_of: str | None) -> str:
-    """Return the line that makes times ascend, for the message."""
+def _line_that_mends(time: Any, times: np.ndarray, repeats: bool, index_of: str | None) -> str:
+    """Return the line after which times ascend, for the message."""
     if zone_of(time) is None:
         name = "time" if index_of is None else f"{index_of}.index"
         index = "pandas.DatetimeIndex(time)" if index_of is None else name
@@ -211,6 +211,15 @@ def _line_that_orders(time: Any, times: np.ndarray, repeats: bool, index_of: str
     line = f"{index_of}.sort_index()"
     if index_of is None:
         line = "with order = numpy.argsort(time), pass rows[order] and time[order]"
+    is_first = np.append(True, times[1:] <= times[:-1])
+    if is_first.sum() <= len(times) / 2 and (times[is_first] <= times[0]).all():
+        # Time begins anew wherever it does not ascend.
+        frame, pair = ("rows", " and a list of their times") if index_of is None else (index_of, "")
+        return (
+            f"If these are several recordings, one after the other, pass a list of them{pair}, such as "
+            f'[each.drop(columns="machine") for _, each in {frame}.groupby("machine")]. If not, sort the rows by '
+            f"time: {line}."
+        )
     return f"Sort the rows by time first: {line}."
 
 

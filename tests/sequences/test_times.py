@@ -57,6 +57,17 @@ def test_times_that_do_not_ascend_are_refused_with_the_line_that_mends_them(time
         checked_times(times, 3, index_of)
 
 
+def test_recordings_of_several_machines_one_after_the_other_are_not_sorted_into_one_another():
+    times = np.tile(np.arange(4), 3)
+    with pytest.raises(ValueError, match=r'pass a list of them, such as .* for _, each in X.groupby\("machine"\)\]'):
+        checked_times(times, 12, "X")
+    with pytest.raises(ValueError, match=r"pass a list of them and a list of their times, such as"):
+        checked_times(times, 12)
+    # Those that run from the last row to the first are a single recording.
+    with pytest.raises(ValueError, match="Sort the rows by time first"):
+        checked_times(times[4::-1], 5)
+
+
 def local_times(first, zone, n_rows, step):
     """Times on the wall, as a logger without a zone writes them."""
     return pd.date_range(first, periods=n_rows, freq=step, tz=zone).tz_localize(None).to_numpy()
