@@ -45,9 +45,9 @@ def newest(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session(python=PYTHONS[-1])
+@nox.session
 def prereleases(session: nox.Session) -> None:
-    """Run the tests with pre-releases of what computes: TensorFlow, NumPy and scikit-learn."""
+    """Run the tests with pre-releases of what computes: TensorFlow, NumPy and scikit-learn, with the Python of nox."""
     session.install("-e", ".[test]")
     session.install("--pre", "--upgrade", "tensorflow", "numpy", "scikit-learn")
     session.run("pytest", *session.posargs)
