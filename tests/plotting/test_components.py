@@ -12,12 +12,6 @@ from seqembed.plotting import plot_component
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    pyplot.close("all")
-
-
 def test_the_influence_of_several_features_is_a_map_beside_the_traverse(fitted, waves):
     influence = component_influence(fitted, waves)
     left, right = plot_component(fitted, waves, 1)
