@@ -2,6 +2,7 @@ import os
 import signal
 import time
 
+import cloudpickle
 import dask.array as da
 import numpy as np
 import pytest
@@ -67,6 +68,10 @@ def test_score_is_that_of_the_array(fitted, lazy):
 
 
 def test_errors_come_before_anything_is_computed(fitted, lazy):
+    def compute(block):
+        raise AssertionError("a block was computed")
+
+    lazy = lazy.map_blocks(compute, meta=np.empty((0, 0, 0), np.float32))
     with pytest.raises(ValueError, match="X has 5 timesteps of 3 features"):
         fitted.transform(lazy[:, :5])
     with pytest.raises(ValueError, match="got a 1D array"):
@@ -97,6 +102,10 @@ def test_the_model_is_in_the_graph_once_and_the_estimator_is_not(fitted, lazy):
     graph = fitted.transform(lazy).__dask_graph__().to_dict()
     holding = [task for task in graph.values() if getattr(task, "value", None) is fitted.model_]
     assert len(holding) == 1
+    # As the graph travels to the workers.
+    sent = cloudpickle.dumps(graph)
+    assert b"TrainedModel" in sent
+    assert LSTMAutoencoder.__module__.encode() not in sent
 
 
 @pytest.mark.slow
