@@ -119,7 +119,7 @@ def test_the_output_has_names_and_a_frame_of_other_columns_is_refused():
         summary.transform([frame[["heat", "flow"]] for frame in frames])
 
 
-def test_an_iterator_is_not_read_twice():
+def test_an_iterator_cannot_be_fitted_and_transformed_in_one_go():
     with pytest.raises(ValueError, match="can be read only once"):
         SequenceSummary(3).fit_transform(iter([walks()]))
 
