@@ -1,4 +1,5 @@
 import os
+import sys
 
 import hypothesis
 import numpy as np
@@ -39,6 +40,15 @@ def waves():
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
     monkeypatch.setattr(batch_gradient, "is_worth_compiling", lambda *sizes: request.param)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Closes the figures of a test. Matplotlib warns of the twentieth that is open, whichever test draws it."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

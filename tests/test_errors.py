@@ -13,6 +13,6 @@ def test_errors_say_what_was_given_what_was_expected_and_what_to_do(mistake):
     call, remedy = CASES[mistake]
     message = str(answer(call))
     assert remedy in message
-    assert re.search(GIVEN, message), message
-    assert re.search(EXPECTED, message), message
+    assert re.search(rf"\b({GIVEN})\b", message), message
+    assert re.search(rf"\b({EXPECTED})\b", message), message
     assert len(message) < 500

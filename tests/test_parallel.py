@@ -74,7 +74,7 @@ def test_batches_cover_every_row_once_whatever_the_number_of_threads(n_samples, 
 def test_blas_has_one_thread_inside_and_its_own_number_afterwards(two_blas_threads, n_samples):
     inside = []
     run_batches(lambda rows: inside.append(blas_threads()), n_samples, None)
-    assert all(set(threads) == {1} for threads in inside)
+    assert {n_threads for threads in inside for n_threads in threads} == {1}
     assert set(blas_threads()) == {2}
 
 
@@ -129,6 +129,7 @@ def test_a_blas_that_counts_threads_for_each_caller_has_one_in_every_thread_that
 
     monkeypatch.setattr(parallel, "_blas_limited_by_thread", PerThreadBLAS)
     run_batches(lambda rows: computing.add(threading.get_ident()), n_samples, 2)
+    assert computing
     assert computing <= limited
 
 
@@ -145,8 +146,8 @@ def test_the_limit_that_joblib_gives_its_workers_is_kept():
     assert result.stdout.strip() == "1"
 
 
-def test_two_threads_at_once_leave_blas_as_it_was():
-    before, first_is_in, second_is_in = blas_threads(), threading.Event(), threading.Event()
+def test_two_threads_at_once_leave_blas_as_it_was(two_blas_threads):
+    first_is_in, second_is_in = threading.Event(), threading.Event()
 
     def first(rows):
         first_is_in.set()
@@ -161,4 +162,4 @@ def test_two_threads_at_once_leave_blas_as_it_was():
         thread.start()
     for thread in threads:
         thread.join()
-    assert blas_threads() == before
+    assert set(blas_threads()) == {2}

@@ -159,8 +159,12 @@ def test_other_files_are_refused():
         less = {name: value for name, value in description.items() if name != missing}
         with pytest.raises(InvalidFileError, match="holds no codec"):
             SequenceCodec.load(pack(less, arrays))
-    for wrong in ({"n_features": 3}, {"parameters": None}, {"rounds": 5}):
-        with pytest.raises(InvalidFileError):
+    for wrong, message in (
+        ({"n_features": 3}, "Got 3 features, and 2 in the arrays"),
+        ({"parameters": None}, "holds no codec"),
+        ({"rounds": 5}, "holds no codec"),
+    ):
+        with pytest.raises(InvalidFileError, match=message):
             SequenceCodec.load(pack(description | wrong, arrays))
     for missing in ("unit", "0/weights", "0/frequencies"):
         less = {name: value for name, value in arrays.items() if name != missing}

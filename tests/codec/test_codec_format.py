@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from naive_decoder import NaiveDecoder
+from naive_decoder import NaiveDecoder, Residuals
 
 from seqembed import LSTMAutoencoder
 from seqembed.codec import SequenceCodec
@@ -80,12 +80,23 @@ def test_long_sequences_are_cut_as_the_page_says():
     )
 
 
-def test_large_residuals_and_escapes_are_as_the_page_says():
+def test_large_residuals_and_escapes_are_as_the_page_says(monkeypatch):
     random = np.random.default_rng(1)
     X = random.normal(size=(40, 20, 2)).cumsum(axis=1)
     codec = SequenceCodec(max_relative_error=1e-6).fit(X)
     X[::3, 7] *= 50
-    assert_decoded_alike(codec, X)
+    n_escapes, with_escapes = [], Residuals.with_escapes
+
+    def counting(self, symbols, largest):
+        n_before = len(self.escapes)
+        residuals = with_escapes(self, symbols, largest)
+        n_escapes.append(n_before - len(self.escapes))
+        return residuals
+
+    monkeypatch.setattr(Residuals, "with_escapes", counting)
+    (method,) = assert_decoded_alike(codec, X)
+    assert method >= 64
+    assert sum(n_escapes) > 0, "nothing escaped: the test shows nothing"
 
 
 @pytest.mark.slow

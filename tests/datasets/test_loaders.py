@@ -37,25 +37,30 @@ def test_the_rare_event_lies_behind_the_training_part():
     assert recording.train_end < events[0]
 
 
-@pytest.mark.parametrize(
-    "load",
-    [
-        datasets.load_basic_motions,
-        datasets.load_japanese_vowels,
-        datasets.load_italy_power,
-        datasets.load_mitdb,
-        datasets.load_ecg,
-    ],
-)
+LOADERS = [
+    datasets.load_basic_motions,
+    datasets.load_japanese_vowels,
+    datasets.load_italy_power,
+    datasets.load_mitdb,
+    datasets.load_ecg,
+]
+
+
+@pytest.mark.parametrize("load", LOADERS)
 def test_descriptions_give_origin_features_and_the_paper(load):
     for word in (":Origin:", ":Features:", "Cite:"):
         assert word in load().DESCR
 
 
-def test_return_X_y_gives_data_and_labels_alone():
-    X, y = datasets.load_mitdb(return_X_y=True)
-    np.testing.assert_array_equal(X, datasets.load_mitdb().data)
-    np.testing.assert_array_equal(y, datasets.load_mitdb().target)
+# The electrocardiogram has no labels.
+@pytest.mark.parametrize("load", LOADERS[:-1])
+def test_return_X_y_gives_data_and_labels_alone(load):
+    X, y = load(return_X_y=True)
+    whole = load()
+    assert len(X) == len(whole.data)
+    for x, expected in zip(X, whole.data, strict=True):
+        np.testing.assert_array_equal(x, expected)
+    np.testing.assert_array_equal(y, whole.target)
 
 
 def test_an_unknown_split_is_refused():

@@ -64,6 +64,14 @@ def test_the_share_after_the_fit_counts_and_fewer_alarms_can_be_asked_for():
 
 
 def test_labels_and_a_threshold_of_ones_own_have_a_rate_too():
+    labelled = noise(600, 2)
+    labelled[300:310] = 8
+    windows = sliding_windows(labelled, TIMESTEPS).windows
+    of_labels = ReconstructionDetector(Zeros(), distances=False).fit(windows, (windows == 8).any(axis=(1, 2)))
+    # No normal window is below the threshold of the labels, which is not that of `contamination`.
+    assert of_labels.heldout_scores_.min() > of_labels.offset_
+    rate = alarm_rate(of_labels, TIMESTEPS, every="1min")
+    assert 0 < rate.windows_per_day < 24 * 60 / len(of_labels.heldout_scores_)
     detector = fitted(contamination=0.02)
     rate = alarm_rate(detector, TIMESTEPS, every="1min")
     detector.offset_ = detector.offset_ - 1e-9

@@ -23,7 +23,7 @@ EXPECTED_FAILURES = {
     [LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=2, batch_size=32)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
-def test_every_check_of_scikit_learn_passes(estimator, check):
+def test_every_check_of_scikit_learn_passes_but_the_one_that_is_excused(estimator, check):
     check(estimator)
 
 
@@ -89,7 +89,8 @@ def test_set_output_gives_a_data_frame_with_the_index_of_the_input(waves):
 
 def test_a_pipeline_reconstructs_through_its_inverse(waves):
     pipeline = make_pipeline(LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=1), StandardScaler())
-    assert pipeline.fit(waves).inverse_transform(pipeline.transform(waves)).shape == waves.shape
+    inverse = pipeline.fit(waves).inverse_transform(pipeline.transform(waves))
+    np.testing.assert_allclose(inverse, pipeline[0].reconstruct(waves), rtol=1e-4)
 
 
 FIT_AND_PRINT = """
@@ -226,8 +227,10 @@ def test_embeddings_are_decoded_by_batches_as_all_at_once(fitted, waves, loader,
     stored = zarr.create_array(str(tmp_path / "Z"), data=Z, chunks=(7, 3))
     np.testing.assert_allclose(fitted.inverse_transform(stored), expected, rtol=1e-4)
     lengths = np.arange(len(Z)) % 7 + 1
-    for sequence, length in zip(fitted.inverse_transform(stored, lengths), lengths, strict=True):
-        assert len(sequence) == length
+    for sequence, other in zip(
+        fitted.inverse_transform(stored, lengths), fitted.inverse_transform(Z, lengths), strict=True
+    ):
+        np.testing.assert_allclose(sequence, other, rtol=1e-4)
     into = zarr.create_array(str(tmp_path / "X"), shape=expected.shape, dtype="float32")
     fitted.inverse_transform(Z, out=into)
     np.testing.assert_allclose(into[:], expected, rtol=1e-4)

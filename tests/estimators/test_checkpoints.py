@@ -238,7 +238,14 @@ def test_a_checkpoint_that_a_container_mounts_by_itself_is_emptied_when_the_fit_
     ("checkpoint", "message"),
     [(3, "checkpoint= of type int"), ("nowhere/fit", "in a folder that exists"), (".", "in a folder that exists")],
 )
-def test_a_checkpoint_that_could_not_be_written_is_refused_before_training(small, waves, checkpoint, message):
+def test_a_checkpoint_that_could_not_be_written_is_refused_before_training(
+    small, waves, checkpoint, message, monkeypatch
+):
+    def train(*args, **kwargs):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(base, "train", train)
+
     def fit(rank, communicator):
         # The path of worker 0 alone counts.
         file = checkpoint if rank == 0 else "elsewhere/fit"

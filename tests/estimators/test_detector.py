@@ -343,9 +343,10 @@ def test_sequences_in_a_list_may_have_another_length_than_those_of_the_fit():
         detector.score_samples(X[:, :5])
 
 
-def test_nothing_works_before_fit():
+@pytest.mark.parametrize("method", ["predict", "score_samples", "decision_function", "explain"])
+def test_nothing_works_before_fit(method):
     with pytest.raises(NotFittedError):
-        ReconstructionDetector(Zeros()).predict(noise(6))
+        getattr(ReconstructionDetector(Zeros()), method)(noise(6))
 
 
 def test_fit_predict_says_what_to_call_instead():

@@ -76,11 +76,11 @@ CONTEXT = ("attributes", "context_", "Context")
         ((*ATTRIBUTES, "context_"), 3),
         ((*CONTEXT, "summary"), 3),
         ((*CONTEXT, "summary", "Summary", "n_timesteps"), 40),
-        ((*CONTEXT, "scale"), {"array": "weights_/output/bias"}),
-        ((*CONTEXT, "factor"), {"array": "scale_"}),
+        ((*CONTEXT, "factor"), {"list": [1.0]}),
         ((*CONTEXT, "factor"), -1.0),
         ((*CONTEXT, "factor"), {"float": "inf"}),
-        ((*CONTEXT, "noise"), {"array": "scale_"}),
+        ((*CONTEXT, "noise"), {"list": [1.0]}),
+        # Another attribute has this array.
         ((*ATTRIBUTES, "scale_"), {"array": "center_"}),
         ((*ATTRIBUTES, "n_timesteps_"), 2.5),
         ((*ATTRIBUTES, "one_length_"), 1),
@@ -101,25 +101,28 @@ def test_descriptions_that_are_not_of_an_estimator_are_refused(path, value):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("name", "array", "message"),
     [
-        lambda arrays: {"weights_/output/bias": np.zeros(3, np.float32)},
-        lambda arrays: {"weights_/output/bias": np.zeros(2)},
-        lambda arrays: {"weights_/output/bias": np.array([0, np.nan], np.float32)},
-        lambda arrays: {"scale_": np.zeros(2)},
-        lambda arrays: {"context_/scale": np.zeros(2, np.float32)},
-        lambda arrays: {"context_/noise": -np.ones(1, np.float32)},
-        lambda arrays: {"weights_/shortcut/loadings": np.zeros((1, 4, 2), np.float32)},
-        lambda arrays: {"weights_/shortcut/loadings": np.ones((1, 0, 2), np.float32)},
-        lambda arrays: {"weights_/shortcut/loadings": np.ones((4, 2), np.float32)},
-        lambda arrays: {"center_": np.array([0, np.inf])},
-        lambda arrays: {"more": np.zeros(2)},
+        ("weights_/output/bias", np.zeros(3, np.float32), r"shape \(2,\) for output/bias"),
+        ("weights_/output/bias", np.zeros(2), "finite numbers of shape .* for output/bias"),
+        ("weights_/output/bias", np.array([0, np.nan], np.float32), "finite numbers of shape .* for output/bias"),
+        ("scale_", np.zeros(2), "scales above zero"),
+        ("scale_", np.ones(3), r"shape \(2,\) for scale_"),
+        ("context_/scale", np.zeros(2, np.float32), "scales of the context above zero"),
+        ("context_/scale", np.ones(3, np.float32), r"shape \(2,\) for scale of the context"),
+        ("context_/noise", -np.ones(1, np.float32), "noise of at least zero"),
+        ("context_/noise", np.ones(3, np.float32), r"shape \(1,\) for noise of the context"),
+        ("weights_/shortcut/loadings", np.zeros((1, 4, 2), np.float32), "loadings that are not zero"),
+        ("weights_/shortcut/loadings", np.ones((1, 0, 2), np.float32), "loadings of timesteps"),
+        ("weights_/shortcut/loadings", np.ones((4, 2), np.float32), "loadings of timesteps"),
+        ("center_", np.array([0, np.inf]), r"finite numbers of shape \(2,\) for center_"),
+        ("more", np.zeros(2), "an array 'more' that belongs to no attribute"),
     ],
 )
-def test_arrays_of_other_shapes_dtypes_or_values_are_refused(change):
+def test_arrays_of_other_shapes_dtypes_or_values_are_refused(name, array, message):
     description, arrays = describe(network().fit(X))
-    with pytest.raises(InvalidFileError):
-        load(pack(description, arrays | change(arrays)))
+    with pytest.raises(InvalidFileError, match=message):
+        load(pack(description, arrays | {name: array}))
 
 
 @pytest.mark.parametrize("name", ["estimators_", "offset_", "report_", "heldout_scores_", "precision_", "n_timesteps_"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from kernels import ALL_COLUMNS_ARE_EQUAL
+from kernels import assert_same
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
@@ -101,10 +101,7 @@ def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
             .create_dataset("out", expected.shape, "f4", chunks=(4, 7, 2))
         )
     assert fitted.reconstruct(given(waves), out=out) is out
-    if ALL_COLUMNS_ARE_EQUAL:
-        np.testing.assert_array_equal(out[:], expected)
-    else:
-        np.testing.assert_allclose(out[:], expected, rtol=1e-4, atol=1e-4)
+    assert_same(out[:], expected)
 
 
 def test_a_place_for_results_that_has_no_rows_is_refused(fitted, waves):

@@ -72,11 +72,11 @@ def test_two_thousand_timesteps_are_reconstructed_in_patches():
 
 def test_relu_over_two_hundred_timesteps_comes_back_from_explosions():
     X = walks(16, 200)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = LSTMAutoencoder(8, hidden_units=(16,), activation="relu", epochs=30, random_state=0).fit(X)
+    settings = {"hidden_units": (16,), "activation": "relu", "epochs": 30, "random_state": 0}
+    with pytest.warns(ConvergenceWarning, match="The loss exploded"):
+        fitted = LSTMAutoencoder(8, learning_rate=3.0, **settings).fit(X)
     assert all(np.isfinite(weight).all() for weight in fitted.weights_.values())
-    assert fitted.score(X) > 0
+    assert fitted.score(X) > 0.5
 
 
 @pytest.mark.slow

@@ -100,8 +100,7 @@ def test_the_loss_is_a_weighted_mean_where_missing_values_go_with_weights():
     squares = np.nansum(np.square(X), axis=(1, 2))
     expected = (weights * squares).sum() / (weights * np.isfinite(X).sum(axis=(1, 2))).sum()
     assert np.mean(epoch_losses(X, weights)) == pytest.approx(expected, rel=0.2)
-    with pytest.raises(AssertionError):
-        assert np.mean(epoch_losses(X)) == pytest.approx(expected, rel=0.2)
+    assert np.mean(epoch_losses(X)) != pytest.approx(expected, rel=0.2)
 
 
 def test_a_heavy_large_sequence_is_no_explosion(recwarn):
@@ -147,7 +146,7 @@ def test_a_weight_of_zero_leaves_the_sequence_out_of_scaling_too(waves, small):
 
 
 def test_equal_weights_change_no_more_than_rounding(waves, small):
-    weights_are_close(small().fit(waves, sample_weight=np.full(len(waves), 7)), small().fit(waves), tolerance=1e-3)
+    weights_are_close(small().fit(waves, sample_weight=np.full(len(waves), 7)), small().fit(waves), tolerance=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"augment": True}, {"validation_fraction": 0.3, "patience": 2}])

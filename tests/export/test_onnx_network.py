@@ -61,15 +61,17 @@ def test_all_parts_compute_what_the_estimator_computes(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_unequal_lengths_are_an_input_and_padding_does_not_matter(name):
     autoencoder = LSTMAutoencoder(4, epochs=5, random_state=0, **NETWORKS[name]).fit(LIST)
-    padded = np.full((50, 14, 3), np.nan, np.float32)
-    for row, sequence in zip(padded, LIST, strict=True):
-        row[: len(sequence)] = sequence
-    given = {"X": padded, "lengths": LENGTHS}
-    (embedding,) = session(autoencoder).run(["Z"], given)
-    assert_close(embedding, autoencoder.transform(LIST))
-    (reconstruction,) = session(autoencoder, "autoencoder").run(["reconstruction"], given)
-    for values, expected in zip(reconstruction, autoencoder.reconstruct(LIST), strict=True):
-        assert_close(values[: len(expected)], expected, autoencoder.scale_)
+    encoder, whole = session(autoencoder), session(autoencoder, "autoencoder")
+    for padding in (99, np.nan):
+        padded = np.full((50, 14, 3), padding, np.float32)
+        for row, sequence in zip(padded, LIST, strict=True):
+            row[: len(sequence)] = sequence
+        given = {"X": padded, "lengths": LENGTHS}
+        (embedding,) = encoder.run(["Z"], given)
+        assert_close(embedding, autoencoder.transform(LIST))
+        (reconstruction,) = whole.run(["reconstruction"], given)
+        for values, expected in zip(reconstruction, autoencoder.reconstruct(LIST), strict=True):
+            assert_close(values[: len(expected)], expected, autoencoder.scale_)
     (decoded,) = session(autoencoder, "decoder").run(["reconstruction"], {"Z": embedding, "n_timesteps": np.array(14)})
     assert_close(decoded, np.array(autoencoder.inverse_transform(embedding, [14] * 50)), autoencoder.scale_)
 
@@ -91,7 +93,7 @@ def test_no_sequence_gives_no_row():
 
 
 def test_sequences_far_from_zero_go_in_and_out_as_float64():
-    far = RANDOM.normal(1e6, 0.1, (50, 10))
+    far = np.random.default_rng(1).normal(1e6, 0.1, (50, 10))
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=5, random_state=0).fit(far)
     whole = session(autoencoder, "autoencoder")
     assert (whole.get_inputs()[0].type, whole.get_inputs()[0].shape) == ("tensor(double)", ["n_samples", 10])

@@ -57,6 +57,7 @@ def test_a_link_stays_a_link_and_permissions_are_those_of_a_new_file(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "model").read_bytes() == DATA
     assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
 
 

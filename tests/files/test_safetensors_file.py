@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import pickle
@@ -23,7 +24,7 @@ def with_header(header, values=b""):
 
 def safetensors_header(entries, **metadata):
     metadata = {"format": "seqembed", "format_version": "1", "description": "{}", "sha256": "0" * 64} | metadata
-    return json.dumps({"__metadata__": metadata} | entries).encode()
+    return json.dumps({"__metadata__": metadata} | entries, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize(
@@ -187,42 +188,69 @@ def test_random_bytes_are_refused(data):
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
 
+JSON, METADATA = "is no valid JSON", "without the metadata of seqembed"
+KIND, OFFSETS, HOLE = (
+    "of dtype or shape that seqembed does not save",
+    "whose offsets don't match",
+    "overlap or leave a hole",
+)
+
+
 @pytest.mark.parametrize(
-    "header",
+    ("header", "message"),
     [
-        b"[]",
-        b"{}",
-        b"nonsense",
-        b"\xff" * 20,
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b'{"a": NaN}',
-        b'{"a": ' + b"9" * 5000 + b"}",
-        b'{"__metadata__": {}, "__metadata__": {}}',
-        safetensors_header({}, format="other"),
-        safetensors_header({}, format_version="2"),
-        safetensors_header({}, sha256="x"),
-        safetensors_header({}, more="x"),
-        safetensors_header({}, description=3),
-        safetensors_header({"a": 3}),
-        safetensors_header({"a": ENTRY | {"dtype": "C64"}}),
-        safetensors_header({"a": ENTRY | {"dtype": ["F32"]}}),
-        safetensors_header({"a": ENTRY | {"shape": [2.0]}}),
-        safetensors_header({"a": ENTRY | {"shape": [-2]}}),
-        safetensors_header({"a": ENTRY | {"shape": [0, 2**60]}}),
-        safetensors_header({"a": ENTRY | {"shape": [1] * 65}}),
-        safetensors_header({"a": ENTRY | {"data_offsets": [0]}}),
-        safetensors_header({"a": ENTRY | {"data_offsets": [8, 0]}}),
-        safetensors_header({"a": ENTRY | {"data_offsets": [0, 2**62]}}),
-        safetensors_header({"a": ENTRY | {"data_offsets": [8, 16]}}),
-        safetensors_header({"a": ENTRY, "b": ENTRY}),
-        safetensors_header({"a": ENTRY}, description="[" * 1000),
-        safetensors_header({"a": ENTRY}),
+        (b"[]", "no JSON object"),
+        (b"{}", METADATA),
+        (b"nonsense", JSON),
+        (b"\xff" * 20, JSON),
+        (b"[" * 100_000, JSON),
+        (b'{"a":' * 100_000, JSON),
+        (b'{"a": NaN}', "NaN in the header"),
+        (b'{"a": ' + b"9" * 5000 + b"}", JSON),
+        (b'{"__metadata__": {}, "__metadata__": {}}', "a name occurs twice"),
+        (safetensors_header({}, format="other"), "of the format 'other'"),
+        (safetensors_header({}, format_version="2"), "version '2'"),
+        (safetensors_header({}, more="x"), METADATA),
+        (safetensors_header({}, description=3), METADATA),
+        (safetensors_header({"a": 3}), "without dtype, shape and offsets"),
+        (safetensors_header({"a": ENTRY | {"dtype": "C64"}}), KIND),
+        (safetensors_header({"a": ENTRY | {"dtype": ["F32"]}}), KIND),
+        (safetensors_header({"a": ENTRY | {"shape": [2.0]}}), KIND),
+        (safetensors_header({"a": ENTRY | {"shape": [-2]}}), KIND),
+        (safetensors_header({"a": ENTRY | {"shape": [0, 2**60]}}), KIND),
+        (safetensors_header({"a": ENTRY | {"shape": [1] * 65}}), KIND),
+        (safetensors_header({"a": ENTRY | {"data_offsets": [0]}}), OFFSETS),
+        (safetensors_header({"a": ENTRY | {"data_offsets": [8, 0]}}), OFFSETS),
+        (safetensors_header({"a": ENTRY | {"data_offsets": [0, 2**62]}}), KIND),
+        (safetensors_header({"a": ENTRY | {"data_offsets": [8, 16]}}), HOLE),
+        (safetensors_header({"a": ENTRY, "b": ENTRY}), HOLE),
+        (safetensors_header({"a": ENTRY}), "digest does not match"),
+        (safetensors_header({"a": ENTRY}, sha256="x"), "digest does not match"),
     ],
 )
-def test_hostile_headers_are_refused(header):
-    with pytest.raises(InvalidFileError):
+def test_hostile_headers_are_refused_with_the_reason(header, message):
+    with pytest.raises(InvalidFileError, match=message):
         unpack(with_header(header, bytes(8)))
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ("[" * 100_000, JSON),
+        ('{"a":' * 100_000, JSON),
+        ("[]", "no JSON object"),
+        ('{"a": NaN}', "NaN in the header"),
+        ('{"a": 1, "a": 1}', "a name occurs twice"),
+    ],
+)
+def test_hostile_descriptions_are_refused_although_their_digest_is_right(description, message):
+    def with_digest(description):
+        data = with_header(safetensors_header({"a": ENTRY}, description=description), bytes(8))
+        return data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode())
+
+    assert unpack(with_digest("{}"))[0] == {}
+    with pytest.raises(InvalidFileError, match=message):
+        unpack(with_digest(description))
 
 
 @pytest.mark.parametrize("n_bytes", [1_000, 1_000_000, 10_000_000, 100_000_000])

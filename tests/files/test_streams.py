@@ -57,7 +57,9 @@ def test_a_file_that_does_not_block_is_refused_with_the_line_that_mends_it():
 
 
 def test_files_opened_as_text_are_refused_before_anything_is_written():
+    file = io.StringIO()
     with pytest.raises(TypeError, match=r'opened as text, expected open\(path, "wb"\)'):
-        write_all(DATA, io.StringIO())
+        write_all(DATA, file)
+    assert file.getvalue() == ""
     with pytest.raises(TypeError, match=r'opened as text, expected open\(path, "rb"\)'):
         read_up_to(io.StringIO("text"), 3)

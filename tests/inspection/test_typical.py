@@ -66,8 +66,14 @@ def test_labels_may_be_names_and_sequences_may_lack_the_axis_of_features(small, 
 
 
 def test_batches_are_read_once_and_members_outlive_them(fitted, waves):
+    def batches():
+        batch = np.empty_like(waves[:10])
+        for start in (0, 10, 20):
+            batch[:] = waves[start : start + 10]
+            yield batch
+
     expected = typical_sequences(fitted, waves, LABELS)
-    typical = typical_sequences(fitted, iter([waves[:20], waves[20:]]), LABELS)
+    typical = typical_sequences(fitted, batches(), LABELS)
     np.testing.assert_array_equal(typical.nearest, expected.nearest)
     np.testing.assert_allclose(typical.centers, expected.centers, rtol=1e-4)
 

@@ -2,6 +2,7 @@ import sys
 
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor
 
@@ -41,8 +42,7 @@ def test_the_figure_shows_how_many_timesteps_a_cell_reads():
 
 
 def test_a_figure_goes_into_the_axes_given():
-    figure = mpl.figure.Figure()
-    axes = figure.subplots()
+    axes = Figure().subplots()
     assert LSTMAutoencoder().layer_flow(3, 2).plot(axes) is axes
 
 

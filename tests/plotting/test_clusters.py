@@ -9,12 +9,6 @@ from seqembed.plotting import plot_typical_sequences
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    pyplot.close("all")
-
-
 def typical(n_clusters, n_features=1):
     random = np.random.default_rng(0)
     centers, nearest = random.normal(size=(2, n_clusters, 5, n_features))

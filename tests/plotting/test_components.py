@@ -12,12 +12,6 @@ from seqembed.plotting import plot_component
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    pyplot.close("all")
-
-
 def test_the_influence_of_several_features_is_a_map_beside_the_traverse(fitted, waves):
     influence = component_influence(fitted, waves)
     left, right = plot_component(fitted, waves, 1)
@@ -69,7 +63,13 @@ def test_names_that_are_given_come_first_and_one_is_the_label_of_the_axis(small,
     assert right.get_ylabel() == "flow"
 
 
-def test_influence_that_is_given_is_not_computed_again_and_goes_into_the_axes_that_are_given(fitted, waves):
+def test_influence_that_is_given_is_not_computed_again_and_goes_into_the_axes_that_are_given(
+    fitted, waves, monkeypatch
+):
+    def compute(*arguments, **options):
+        raise AssertionError("the influence was computed")
+
+    monkeypatch.setattr("seqembed.plotting.components.component_influence", compute)
     influence = np.arange(3 * 7 * 2.0).reshape(3, 7, 2)
     influence[2, 0, 0] = np.nan
     _, axes = pyplot.subplots(2)

@@ -19,8 +19,10 @@ EVENTS = Events(TABLE, np.linspace(-5, -1, 20), offset=-4.0)
 def test_each_feature_has_a_line_and_each_event_a_span(recording):
     above, below = plot_events(EVENTS, recording)
     assert len(above.lines) == (1 if recording.ndim == 1 else 2)
-    spans = [patch.get_x() for patch in above.patches]
-    assert spans == [3, 9]
+    for panel in (above, below):
+        assert [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in panel.patches] == [(3, 5), (9, 9)]
+        # The edge makes an event of a single row visible.
+        assert all(patch.get_linewidth() > 0 for patch in panel.patches)
     np.testing.assert_array_equal(below.lines[0].get_ydata(), EVENTS.row_scores)
 
 

@@ -97,9 +97,3 @@ def test_what_is_not_trained_in_epochs_is_refused_with_words_and_so_is_an_unfitt
             plot_history(other)
     with pytest.raises(NotFittedError):
         plot_history(autoencoder())
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")

@@ -14,12 +14,6 @@ matplotlib.use("Agg")
 Z = np.random.default_rng(0).normal(size=(30, 5)) * [5, 1, 3, 1, 1]
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    pyplot.close("all")
-
-
 def drawn_points(panel):
     return np.concatenate([collection.get_offsets() for collection in panel.collections])
 

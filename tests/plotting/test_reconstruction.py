@@ -151,7 +151,11 @@ def test_names_of_features_can_be_given_one_for_each():
 def test_batches_are_drawn_as_an_array_is(values):
     network = reconstructor(values)
     batches = (values[start : start + 5] for start in range(0, 20, 5))
-    assert rows_of(plot_reconstruction(network, batches)) == rows_of(plot_reconstruction(network, values))
+    of_batches, of_array = plot_reconstruction(network, batches), plot_reconstruction(network, values)
+    assert rows_of(of_batches) == rows_of(of_array)
+    for panel, expected in zip(of_batches, of_array, strict=True):
+        for line, other in zip(panel.lines, expected.lines, strict=True):
+            np.testing.assert_allclose(line.get_ydata(), other.get_ydata(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_feature_without_values_and_a_constant_one_are_drawn():
@@ -192,9 +196,3 @@ def test_bad_input_is_refused_with_words():
             plot_reconstruction(Zeros(), X, number)
     with pytest.raises(TypeError, match=r"Got estimator= of type Pipeline, expected one with the methods"):
         plot_reconstruction(make_pipeline(LSTMAutoencoder()), X)
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")

@@ -45,6 +45,7 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
         assert isinstance(sequences.values.base, np.memmap) or isinstance(sequences.values, np.memmap)
         assert sequences.values.dtype == np.float64
         assert (sequences.ndim, sequences.complete, sequences.values.shape) == (2, True, (6, 3, 1))
+        assert sequences.values[:, 0, 0].tolist() == [1e9, 1e9, 1e9 + 1, 1e9 + 1, 1e9 + 2, 1e9 + 2]
 
 
 @pytest.mark.parametrize(

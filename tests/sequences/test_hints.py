@@ -132,9 +132,12 @@ def collections():
     yield "noisy classes", np.repeat(random.normal(size=(10, 80)), 60, axis=0) + random.normal(0, 0.3, (600, 80))
 
 
-def test_recordings_passed_as_tables_are_hinted_at_and_collections_are_not():
-    missed = [name for name, X in recordings() if not list(layout_hints(check_sequences(X)))]
-    assert len(missed) <= 4, missed
+def test_nearly_all_recordings_passed_as_tables_are_hinted_at_and_no_collection_is():
+    hinted = {name: [] for name, _ in recordings()}
+    for name, X in recordings():
+        hinted[name].append(bool(list(layout_hints(check_sequences(X)))))
+    missed = [name for name, each in hinted.items() if not all(each)]
+    assert sum(each.count(False) for each in hinted.values()) <= 4, missed
     taken = [name for name, X in collections() if looks_like_recording(check_sequences(X))]
     assert not taken
 
@@ -146,18 +149,20 @@ def test_columns_in_turn_of_a_few_rows_are_no_recording():
         assert not looks_like_recording(check_sequences(X))
 
 
-def test_a_memory_map_is_read_in_a_few_places(tmp_path):
+def test_a_table_is_read_in_a_few_places():
     read = []
 
     class Watched(np.ndarray):
         def __getitem__(self, rows):
-            read.append(rows)
+            # Not of what was read before.
+            if len(self) == 100_000:
+                read.append(rows)
             return super().__getitem__(rows)
 
     sequences = check_sequences(np.random.default_rng(0).normal(size=(100_000, 3)).cumsum(axis=0))
     watched = replace(sequences, values=sequences.values.view(Watched))
     assert looks_like_recording(watched)
-    assert sum(rows.stop - rows.start for rows in read if isinstance(rows, slice)) <= 100
+    assert 0 < sum(rows.stop - rows.start for rows in read) <= 100
 
 
 def test_days_of_hours_with_a_date_each_get_no_hint():

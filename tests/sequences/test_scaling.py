@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from seqembed.sequences import collection
 from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.scaling import Scaling, feature_statistics, scaled, unscaled
 
@@ -44,16 +45,20 @@ def test_values_in_the_users_units_are_float64_where_float32_is_too_coarse():
     np.testing.assert_allclose(far.undo(values), 4.5e6 + 0.05, rtol=1e-12)
 
 
-def test_statistics_in_chunks_are_those_of_the_whole():
+def test_statistics_in_chunks_are_those_of_the_whole(monkeypatch):
+    monkeypatch.setattr(collection, "_CHUNK", 1000)
     X = np.random.default_rng(0).normal(3, 2, (2500, 2, 3)).astype(np.float32)
-    means, scales = feature_statistics(check_sequences(X))
+    sequences = check_sequences(X)
+    assert len(list(sequences.chunks())) > 1
+    means, scales = feature_statistics(sequences)
     np.testing.assert_allclose(means, X.mean(axis=(0, 1), dtype=float))
     np.testing.assert_allclose(scales, X.std(axis=(0, 1), dtype=float))
 
 
-def test_a_feature_may_be_missing_in_all_sequences_that_are_read_at_once():
-    X = np.random.default_rng(0).normal(3, 2, (2500, 300, 2))
-    X[:2000, :, 1] = np.nan
+def test_a_feature_may_be_missing_in_all_sequences_that_are_read_at_once(monkeypatch):
+    monkeypatch.setattr(collection, "_CHUNK", 1000)
+    X = np.random.default_rng(0).normal(3, 2, (500, 10, 2))
+    X[:400, :, 1] = np.nan
     means, scales = feature_statistics(check_sequences(X))
     np.testing.assert_allclose(means, np.nanmean(X, axis=(0, 1)))
     np.testing.assert_allclose(scales, np.nanstd(X, axis=(0, 1)))
@@ -100,7 +105,8 @@ def test_a_feature_that_hardly_ever_moves_stays_within_ten_scaled_units():
     assert scales[0] == pytest.approx(X[..., 0].std())
 
 
-def test_missing_values_do_not_hide_how_far_a_feature_reaches():
+def test_missing_values_do_not_hide_how_far_a_feature_reaches(monkeypatch):
+    monkeypatch.setattr(collection, "_CHUNK", 2048)
     X = np.zeros((2000, 2, 1))
     X[:1024] = np.nan
     X[:1024, 0] = 0

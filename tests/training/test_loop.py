@@ -195,7 +195,7 @@ def test_a_loss_that_is_infinite_from_the_start_is_an_error(X):
         train(lambda rows: np.full_like(X[rows], 1e30))
 
 
-def test_verbose_shows_epochs_loss_and_time_left(X, capsys):
+def test_verbose_shows_epochs_and_loss_and_nothing_is_shown_without_it(X, capsys):
     train(X.__getitem__, verbose=1)
     shown = capsys.readouterr().out
     assert "Epoch 5 of 5" in shown

@@ -22,5 +22,5 @@ def test_blocks_that_claim_more_values_than_they_can_hold_are_refused():
     check_size(bytes(100), 1_000_000)
     with pytest.raises(InvalidStreamError, match="Got 100 bytes for 10000000 values"):
         check_size(bytes(100), 10_000_000)
-    with pytest.raises(InvalidStreamError):
+    with pytest.raises(InvalidStreamError, match="Got 9 bytes for 1099511627776000 values"):
         unpack_lengths(pack_lengths(np.full(1000, 1 << 40)))
