@@ -336,11 +336,11 @@ def check_sequences(
 def _check_sizes(sequences: Sequences) -> None:
     """Refuse sequences without a timestep or a feature."""
     if isinstance(sequences.values, np.ndarray):
-        shape = sequences.values.shape[: sequences.ndim]
-        if 0 in shape:
+        # Of a table, scikit-learn has asked for a column.
+        if 0 in sequences.values.shape:
             raise ValueError(
-                f"Expected at least one timestep and one feature, got shape {shape} "
-                f"(n_samples, n_timesteps{', n_features' if len(shape) == 3 else ''}). Leave empty sequences out."
+                f"Expected at least one timestep and one feature, got shape {sequences.values.shape} (n_samples, "
+                f"n_timesteps, n_features). Leave empty sequences out."
             )
         return
     for position, sequence in enumerate(sequences.values):
