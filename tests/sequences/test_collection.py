@@ -110,9 +110,11 @@ def test_sequences_of_half_a_million_values_are_told_apart_in_errors():
         check_sequences(X)
 
 
-def test_a_number_is_no_collection():
-    with pytest.raises(TypeError, match="Got X= of type int, expected sequences"):
-        read_sequences(5)
+@pytest.mark.parametrize("read", [read_sequences, check_sequences])
+@pytest.mark.parametrize(("X", "kind"), [(5, "int"), (None, "NoneType"), (np.array(5.0), "ndarray"), ({1, 2}, "set")])
+def test_a_number_and_an_object_without_axes_are_no_collection(X, kind, read):
+    with pytest.raises(TypeError, match=f"Got X= of type {kind}, expected sequences: an array of shape"):
+        read(X)
 
 
 def test_a_masked_length_is_refused_and_not_read():
