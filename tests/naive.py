@@ -45,3 +45,62 @@ def orthogonalized(matrix, iterations):
         A = X @ X.T
         X = a * X + (b * A + c * A @ A) @ X
     return X
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, activation):
+    """All hidden states of one layer, by its equations in double precision. The gates stand in Keras's order."""
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    activate = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}[activation]
+    h = c = np.zeros((len(inputs), len(recurrent_kernel)))
+    states = []
+    for t in range(inputs.shape[1]):
+        i, f, g, o = np.split(inputs[:, t] @ kernel + h @ recurrent_kernel + bias, 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * activate(g)
+        h = sigmoid(o) * activate(c)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def encode(network, weights, X, lengths, context=None):
+    """The last state of each sequence, and the components of the shortcut."""
+    states = X.astype(float).reshape(len(X), -1, network.n_values_per_step)
+    for layer in network.encoder:
+        if network.context_size and layer == network.encoder[-1]:
+            repeated = [np.repeat(row[np.newaxis], states.shape[1], axis=0) for row in context]
+            states = np.concatenate([states, repeated], axis=2)
+        states = lstm(states, *layer.weights(weights), network.activation)
+    Z = np.array([x[int(np.ceil(n / network.patch_size)) - 1] for x, n in zip(states, lengths, strict=True)])
+    for component, axis in enumerate(weights["shortcut/loadings"] if network.shortcut_size else []):
+        for x, z in zip(X, Z, strict=True):
+            n = min(len(axis), len(x))
+            score = np.clip(((x[:n] - weights["shortcut/means"]) * axis[:n]).sum() / np.square(axis).sum(), -4, 4)
+            tanh = network.activation == "tanh"
+            z[component] = np.tanh(np.arctanh(z[component]) + score) if tanh else z[component] + score
+    return Z
+
+
+def decode(network, weights, Z, n_timesteps):
+    """The decoder reads the embedding at each step, and the shortcut adds what its components stand for."""
+    n_steps = int(np.ceil(n_timesteps / network.patch_size))
+    Y = _decoded(network, weights, np.repeat(Z[:, np.newaxis], n_steps, axis=1))[:, :n_timesteps]
+    for component, axis in enumerate(weights["shortcut/loadings"] if network.shortcut_size else []):
+        n = min(len(axis), n_timesteps)
+        Y[:, :n] += Z[:, component, np.newaxis, np.newaxis] * axis[:n]
+    return Y
+
+
+def reconstruct_without_bottleneck(network, weights, X):
+    states = X.astype(float).reshape(len(X), -1, network.n_values_per_step)
+    for layer in network.encoder:
+        states = lstm(states, *layer.weights(weights), network.activation)
+    return _decoded(network, weights, states)
+
+
+def _decoded(network, weights, states):
+    states = np.concatenate([states, [network.time_features(states.shape[1])] * len(states)], axis=2)
+    for layer in network.decoder:
+        states = lstm(states, *layer.weights(weights), network.activation)
+    return (states @ weights["output/kernel"] + weights["output/bias"]).reshape(len(states), -1, network.n_features)

@@ -222,6 +222,12 @@ def read_sequences(
     # The conversion of scikit-learn, for other containers, would lose masks.
     if hasattr(given, "__array__") and not is_plain:
         given = as_numbers(given, "X")
+    # Before scikit-learn counts the sequences of a number, which has none.
+    if not isinstance(given, list) and np.ndim(given) == 0:
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected sequences: an array of shape (n_samples, n_timesteps, "
+            f"n_features) or a list of arrays."
+        )
     array: np.ndarray = check_array(
         given,
         dtype="numeric",
@@ -234,11 +240,6 @@ def read_sequences(
         estimator=estimator,
         input_name="X",
     )
-    if array.ndim == 0:
-        raise TypeError(
-            f"Got X= of type {type(X).__name__}, expected sequences: an array of shape (n_samples, n_timesteps, "
-            f"n_features) or a list of arrays."
-        )
     if array.ndim == 1:
         raise ValueError(
             f"Expected sequences of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), "
@@ -336,11 +337,11 @@ def check_sequences(
 def _check_sizes(sequences: Sequences) -> None:
     """Refuse sequences without a timestep or a feature."""
     if isinstance(sequences.values, np.ndarray):
-        shape = sequences.values.shape[: sequences.ndim]
-        if 0 in shape:
+        # Of a table, scikit-learn has asked for a column.
+        if 0 in sequences.values.shape:
             raise ValueError(
-                f"Expected at least one timestep and one feature, got shape {shape} "
-                f"(n_samples, n_timesteps{', n_features' if len(shape) == 3 else ''}). Leave empty sequences out."
+                f"Expected at least one timestep and one feature, got shape {sequences.values.shape} (n_samples, "
+                f"n_timesteps, n_features). Leave empty sequences out."
             )
         return
     for position, sequence in enumerate(sequences.values):

@@ -304,15 +304,48 @@ SameName = type("LSTMAutoencoder", (LSTMAutoencoder,), {})
 
 @pytest.mark.parametrize("kind", [Subclass, SameName])
 def test_subclasses_are_refused_rather_than_lost(kind):
-    with pytest.raises(TypeError, match=r"Save it by joblib\.dump or skops"):
+    why = r"a subclass of LSTMAutoencoder, which a reader .*Save it by joblib\.dump or skops"
+    with pytest.raises(TypeError, match=f"^Got {why}"):
         kind(2, hidden_units=()).save(io.BytesIO())
+    with pytest.raises(TypeError, match=f"^Got estimator= as {why}"):
+        ReconstructionDetector(kind(2)).save(io.BytesIO())
 
 
 def test_attributes_that_would_not_be_read_are_refused_rather_than_lost():
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1).fit(X)
     autoencoder.note = "mine"
-    with pytest.raises(TypeError, match="expected the attributes of a fitted network"):
+    with pytest.raises(TypeError, match=r"expected the attributes of a fitted network.*Save it by joblib"):
         autoencoder.save(io.BytesIO())
+
+
+def test_parameters_that_a_file_would_not_give_back_are_refused_before_anything_is_written():
+    file = io.BytesIO()
+    with pytest.raises(TypeError, match=r"The 'epochs' parameter .*Save it by joblib\.dump or skops"):
+        network(epochs=-1).save(file)
+    assert not file.getvalue()
+
+
+def test_arrays_of_an_estimator_within_another_are_named_after_both():
+    _, arrays = describe(ReconstructionDetector(network(hidden_units=[1.5, 2.5])))
+    assert arrays["estimator/hidden_units"].tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "message"),
+    [
+        ({"class": "Pipeline"}, {}, "expected one of the classes LSTMAutoencoder, "),
+        ({"other": 3}, {}, "expected an estimator of class, parameters, attributes"),
+        ({"parameters": 3}, {}, "^Got a file whose description is not that of an estimator: AttributeError"),
+        ({"parameters": {"epochs": {"array": "a" * 300}}}, {}, r"an estimator: KeyError\('a{190}\.$"),
+        ({}, {"b" * 50: np.zeros(2)}, "^Got an array 'b{40}' that belongs to no attribute"),
+        ({"attributes": {"_sklearn_output_config": {"dict": {"fit": "pandas"}}}}, {}, "the container of set_output"),
+        ({"attributes": {"_sklearn_output_config": {"dict": {"transform": 3}}}}, {}, "the container of set_output"),
+    ],
+)
+def test_a_file_of_no_estimator_is_refused_with_what_was_expected(changes, more, message):
+    description, arrays = describe(network())
+    with pytest.raises(InvalidFileError, match=message):
+        load(pack(description | changes, arrays | more))
 
 
 def test_weights_in_fortran_order_are_saved_right():

@@ -18,9 +18,10 @@ from seqembed.training.gradient import numpy_gradient
 def test_gradient_equals_the_automatic_one_through_stock_keras_layers(network, n_timesteps):
     parameters, sequences, lengths, value_weight = draw_batch(network, n_timesteps)
     lengths[:] = len(sequences)
-    loss, _, gradient = numpy_gradient.loss_and_gradient(
+    loss, readout_loss, gradient = numpy_gradient.loss_and_gradient(
         network, network.weight_shapes, parameters, sequences, lengths, value_weight
     )
+    assert readout_loss == 0
     expected_loss, _, expected = keras_loss_and_gradient(network, parameters, sequences, value_weight)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert largest_relative_error(network.weight_shapes, gradient, expected) < 1e-4
@@ -44,6 +45,16 @@ def test_the_readout_adds_its_error_and_its_gradient(network, n_timesteps):
     expected = keras_loss_and_gradient(network, parameters, sequences, value_weight, readout)
     assert (loss, readout_loss) == pytest.approx(expected[:2], rel=1e-5)
     assert largest_relative_error(shapes, gradient, expected[2]) < 1e-4
+
+
+def test_a_readout_that_has_nothing_to_predict_is_none():
+    network, n_timesteps = NETWORKS[0]
+    batch = draw_batch(network, n_timesteps)
+    nothing = np.empty((2, batch[1].shape[1], 0), np.float32)
+    loss, readout_loss, gradient = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch, *nothing)
+    expected_loss, _, expected = numpy_gradient.loss_and_gradient(network, network.weight_shapes, *batch)
+    assert (loss, readout_loss) == (expected_loss, 0)
+    np.testing.assert_array_equal(gradient, expected)
 
 
 @pytest.mark.parametrize(("network", "n_timesteps"), BESIDE)
