@@ -204,9 +204,10 @@ def _check_weights(weights: Any, network: Network) -> None:
         )
         shapes["shortcut/means"] = (network.n_features,)
         shapes["shortcut/loadings"] = (network.shortcut_size, loadings.shape[1], network.n_features)
+    _check_named_arrays(weights, shapes)
+    if network.shortcut_size:
         # Components are quotients by their squares.
         expect(bool(loadings.any(axis=(1, 2)).all()), "loadings that are not zero")
-    _check_named_arrays(weights, shapes)
 
 
 def _check_context(context: Any, network: Network) -> None:
