@@ -266,6 +266,9 @@ def _check_stream(state: Any, network: Network) -> None:
         expect(isinstance(readout, Readout) and _is_count(readout.n_timesteps, 1), "a readout")
         for name in ("center", "scale"):
             _check_array(getattr(readout, name), (network.n_features,), np.float32, name)
+        n_statistics = count_statistics(readout.n_timesteps, network.n_features)
+        # A readout of labels alone has no statistics.
+        expect(len(readout.means) in (n_statistics, 0), "the statistics of the readout")
         for name in ("means", "deviations"):
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")

@@ -131,6 +131,13 @@ def test_a_signalling_nan_among_the_loadings_is_refused_without_a_warning():
         load(pack(description, arrays | {"weights_/shortcut/loadings": loadings}))
 
 
+def test_a_readout_of_other_statistics_than_its_timesteps_have_is_refused():
+    description, arrays = describe(network().partial_fit(X))
+    path = ("attributes", "_stream", "StreamState", "readout", "Readout", "n_timesteps")
+    with pytest.raises(InvalidFileError, match="the statistics of the readout"):
+        load(pack(replaced(description, path, 40), arrays))
+
+
 @pytest.mark.parametrize("name", ["estimators_", "offset_", "report_", "heldout_scores_", "precision_", "n_timesteps_"])
 @pytest.mark.parametrize("value", ["text", {"list": []}, {"float": "nan"}])
 def test_attributes_of_a_detector_are_checked(name, value):
