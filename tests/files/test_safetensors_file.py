@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import pickle
@@ -223,6 +224,15 @@ ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def test_hostile_headers_are_refused(header):
     with pytest.raises(InvalidFileError):
         unpack(with_header(header, bytes(8)))
+
+
+@pytest.mark.parametrize("shape", [[0, 1 << 47, 1 << 47, 1 << 47], [1 << 40, 0, 1 << 40]])
+def test_an_array_without_numbers_whose_shape_numpy_does_not_have_is_refused(shape):
+    entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+    data = with_header(safetensors_header({"a": entry}).replace(b": ", b":"))
+    data = data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode())
+    with pytest.raises(InvalidFileError, match="dtype or shape that seqembed does not save"):
+        unpack(data)
 
 
 @pytest.mark.parametrize("n_bytes", [1_000, 1_000_000, 10_000_000, 100_000_000])
