@@ -99,9 +99,7 @@ def restored(
             f"Got a codec of version {description.get('codec_version')!r}, expected {_FILE_VERSION} or "
             f"{_FILE_VERSION_WITH_SHORTCUT}: pip install -U seqembed may read it."
         )
-    arrays = {
-        name: array.astype(_ARRAY_DTYPES.get(name.rpartition("/")[2], np.float64)) for name, array in arrays.items()
-    }
+    arrays = {name: _lengthened(name, array) for name, array in arrays.items()}
     try:
         if description["parameters"]["bits"] is not None:
             if trained is None:
@@ -119,6 +117,17 @@ def restored(
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
+
+
+def _lengthened(name: str, array: np.ndarray) -> np.ndarray:
+    """Undo `_shortened`."""
+    dtype = np.dtype(_ARRAY_DTYPES.get(name.rpartition("/")[2], np.float64))
+    with np.errstate(invalid="ignore", over="ignore"):
+        long = array.astype(dtype)
+        is_exact = bool((long == array).all())
+    if not (is_exact and np.isfinite(array).all()):
+        raise InvalidFileError(f"Got an array {name[:40]!r} with numbers that are not finite, or not of dtype {dtype}.")
+    return long
 
 
 def _restored_model(arrays: _Arrays, prefix: str, rounds: bool) -> ResidualModel:

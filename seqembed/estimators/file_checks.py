@@ -204,9 +204,10 @@ def _check_weights(weights: Any, network: Network) -> None:
         )
         shapes["shortcut/means"] = (network.n_features,)
         shapes["shortcut/loadings"] = (network.shortcut_size, loadings.shape[1], network.n_features)
+    _check_named_arrays(weights, shapes)
+    if network.shortcut_size:
         # Components are quotients by their squares.
         expect(bool(loadings.any(axis=(1, 2)).all()), "loadings that are not zero")
-    _check_named_arrays(weights, shapes)
 
 
 def _check_context(context: Any, network: Network) -> None:
@@ -265,6 +266,9 @@ def _check_stream(state: Any, network: Network) -> None:
         expect(isinstance(readout, Readout) and _is_count(readout.n_timesteps, 1), "a readout")
         for name in ("center", "scale"):
             _check_array(getattr(readout, name), (network.n_features,), np.float32, name)
+        n_statistics = count_statistics(readout.n_timesteps, network.n_features)
+        # A readout of labels alone has no statistics.
+        expect(len(readout.means) in (n_statistics, 0), "the statistics of the readout")
         for name in ("means", "deviations"):
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")

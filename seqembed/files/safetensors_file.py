@@ -32,7 +32,7 @@ _LARGEST_HEADER = 1 << 20
 _LENGTH = struct.Struct("<Q")
 _NO_DIGEST = "0" * 64
 _DTYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_MOST_DIMENSIONS = 4
+_MOST_DIMENSIONS, _LARGEST_COUNT = 4, 1 << 48
 
 
 class InvalidFileError(ValueError):
@@ -201,7 +201,7 @@ def _check_header(header: bytes) -> tuple[dict[str, str], int]:
         shape, offsets = entry["shape"], entry["data_offsets"]
         # Not in the dict: a list could not be looked up there.
         is_known = entry["dtype"] in list(_DTYPES)
-        if not (is_known and _are_counts(shape, _MOST_DIMENSIONS) and _are_counts(offsets, 2)):
+        if not (is_known and _is_shape(shape) and _are_counts(offsets, 2)):
             raise InvalidFileError(f"Got an array {name[:40]!r} of dtype or shape that seqembed does not save.")
         if len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * _DTYPES[entry["dtype"]].itemsize:
             raise InvalidFileError(f"Got an array {name[:40]!r} whose offsets don't match its shape.")
@@ -242,8 +242,13 @@ def _are_strings(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
+def _is_shape(values: Any) -> bool:
+    """Tell whether values are a shape that NumPy has. It multiplies the other sizes of an array even if one is 0."""
+    return _are_counts(values, _MOST_DIMENSIONS) and math.prod(filter(None, values)) < _LARGEST_COUNT
+
+
 def _are_counts(values: object, most: int) -> bool:
     """Tell whether values are a list of few integers from 0, small enough for offsets."""
     if not isinstance(values, list) or len(values) > most:
         return False
-    return all(type(value) is int and 0 <= value < 1 << 48 for value in values)
+    return all(type(value) is int and 0 <= value < _LARGEST_COUNT for value in values)

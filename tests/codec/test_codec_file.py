@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import joblib
@@ -176,3 +177,14 @@ def test_a_file_of_changed_numbers_is_refused():
     description, arrays = unpack(saved(SequenceCodec(max_relative_error=0.01).fit(walks())))
     with pytest.raises(InvalidFileError, match="a file that was changed"):
         SequenceCodec.load(pack(description, arrays | {"unit": arrays["unit"] * 2}))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("0/curve", np.nan), ("0/curve", 1e300), ("0/frequencies", 0.5), ("unit", np.inf)]
+)
+def test_an_array_with_a_number_that_its_dtype_does_not_have_is_refused_without_a_warning(name, number):
+    description, arrays = unpack(OLD_FILES[0].with_name("tables.seqembed"))
+    changed = arrays[name].astype(np.float64)
+    changed.flat[0] = number
+    with warnings.catch_warnings(action="error"), pytest.raises(InvalidFileError, match=f"Got an array '{name}'"):
+        SequenceCodec.load(pack(description, arrays | {name: changed}))

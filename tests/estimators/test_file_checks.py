@@ -1,5 +1,6 @@
 import copy
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -123,6 +124,21 @@ def test_arrays_of_other_shapes_dtypes_or_values_are_refused(name, array, messag
     description, arrays = describe(network().fit(X))
     with pytest.raises(InvalidFileError, match=message):
         load(pack(description, arrays | {name: array}))
+
+
+def test_a_signalling_nan_among_the_loadings_is_refused_without_a_warning():
+    description, arrays = describe(network().fit(X))
+    loadings = arrays["weights_/shortcut/loadings"].copy()
+    loadings.view(np.uint32)[0, 0, 0] = 0x7F800001
+    with warnings.catch_warnings(action="error"), pytest.raises(InvalidFileError, match="finite numbers"):
+        load(pack(description, arrays | {"weights_/shortcut/loadings": loadings}))
+
+
+def test_a_readout_of_other_statistics_than_its_timesteps_have_is_refused():
+    description, arrays = describe(network().partial_fit(X))
+    path = ("attributes", "_stream", "StreamState", "readout", "Readout", "n_timesteps")
+    with pytest.raises(InvalidFileError, match="the statistics of the readout"):
+        load(pack(replaced(description, path, 40), arrays))
 
 
 @pytest.mark.parametrize("name", ["estimators_", "offset_", "report_", "heldout_scores_", "precision_", "n_timesteps_"])

@@ -253,6 +253,15 @@ def test_hostile_descriptions_are_refused_although_their_digest_is_right(descrip
         unpack(with_digest(description))
 
 
+@pytest.mark.parametrize("shape", [[0, 1 << 47, 1 << 47, 1 << 47], [1 << 40, 0, 1 << 40]])
+def test_an_array_without_numbers_whose_shape_numpy_does_not_have_is_refused(shape):
+    entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+    data = with_header(safetensors_header({"a": entry}))
+    data = data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode())
+    with pytest.raises(InvalidFileError, match="dtype or shape that seqembed does not save"):
+        unpack(data)
+
+
 @pytest.mark.parametrize("n_bytes", [1_000, 1_000_000, 10_000_000, 100_000_000])
 def test_large_headers_take_neither_memory_nor_time(n_bytes, tmp_path):
     empty = b',"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
