@@ -354,15 +354,15 @@ def test_processes_end_with_the_same_network_as_one(engine, tmp_path):
 
 
 @pytest.mark.slow
-# Seconds within which the other worker has to end; `worker.py` waits for 5 s instead of 45 s.
 @pytest.mark.parametrize(
-    ("engine", "failure", "seconds"),
-    [("tensorflow", "killed", 15), ("tensorflow", "frozen", 15), ("tensorflow", "left", 15), ("mpi", "frozen", 15)],
+    ("engine", "failure"),
+    [("tensorflow", "killed"), ("tensorflow", "frozen"), ("tensorflow", "left"), ("mpi", "frozen")],
 )
-def test_a_worker_that_fails_ends_the_other_with_an_error(engine, failure, seconds, tmp_path):
+def test_a_worker_that_fails_ends_the_other_with_an_error(engine, failure, tmp_path):
     result = run_processes(engine, failure, tmp_path)
     assert "Worker 0 of 2 got no sum from the others" in result["error"]
-    assert result["seconds"] < seconds
+    # `worker.py` waits for 5 s instead of 45 s. What is beyond them is the machine's.
+    assert result["seconds"] < 40
 
 
 @pytest.mark.slow
