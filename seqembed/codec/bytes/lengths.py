@@ -16,8 +16,8 @@ _EACH, _SAME, _COMPRESSED = 0, 1, 2
 _MARGIN = 4
 # No method stores more than 8,000 values in a byte.
 _MOST_VALUES_PER_BYTE = 8000
-# Bytes that are added before this comparison: a block of few bytes may hold many constant values.
-_SPARE_BYTES = 64
+# Besides these, a block of few bytes may hold as many values: of constant sequences, or of few embeddings.
+_SPARE_VALUES = 1 << 21
 
 
 def sequence_lengths(sequences: list[np.ndarray]) -> np.ndarray:
@@ -83,5 +83,16 @@ def check_size(data: bytes, n_values: int) -> None:
     InvalidStreamError
         If its bytes are too few.
     """
-    if n_values > _MOST_VALUES_PER_BYTE * (len(data) + _SPARE_BYTES):
+    if n_values > most_values(data):
         raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
+
+
+def most_values(data: bytes) -> int:
+    """Return the largest number of values that a block of these bytes may hold.
+
+    Examples
+    --------
+    >>> most_values(bytes(1000))
+    10097152
+    """
+    return _MOST_VALUES_PER_BYTE * len(data) + _SPARE_VALUES
