@@ -14,6 +14,9 @@ from seqembed.codec.bytes.xz import compressed, decompressed
 _EACH, _SAME, _COMPRESSED = 0, 1, 2
 # Bytes for the two sizes before compressed lengths.
 _MARGIN = 4
+# A block ends with the sequence that reaches this number of values: enough to amortise what it begins with, few enough
+# for random access.
+VALUES_OF_BLOCK = 1 << 20
 # No method stores more than 8,000 values in a byte.
 _MOST_VALUES_PER_BYTE = 8000
 # Besides these, a block of few bytes may hold as many values: of constant sequences, or of few embeddings.
@@ -96,3 +99,19 @@ def most_values(data: bytes) -> int:
     10097152
     """
     return _MOST_VALUES_PER_BYTE * len(data) + _SPARE_VALUES
+
+
+def check_lengths(lengths: np.ndarray, n_features: int) -> None:
+    """Check that a block ends where the encoder ends it: many short sequences take far more memory than their values.
+
+    Raises
+    ------
+    InvalidStreamError
+        If it goes on.
+    """
+    n_values = int(lengths[:-1].sum()) * n_features
+    if n_values >= VALUES_OF_BLOCK:
+        raise InvalidStreamError(
+            f"Got {n_values} values before the last sequence of a block, expected fewer than {VALUES_OF_BLOCK}: encode "
+            f"did not write it."
+        )

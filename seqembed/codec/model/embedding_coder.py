@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.codec.bytes.damage import DAMAGE, InvalidStreamError
-from seqembed.codec.bytes.lengths import most_values, pack_lengths, sequence_lengths, unpack_lengths
+from seqembed.codec.bytes.lengths import check_lengths, most_values, pack_lengths, sequence_lengths, unpack_lengths
 from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
 from seqembed.codec.bytes.symbols import LARGEST_RESIDUAL, SCALE_UNITS
 from seqembed.codec.model.autoencoder import embed, model_numbers, reconstruct
@@ -119,6 +119,7 @@ class EmbeddingCoder(NamedTuple):
             For other bytes.
         """
         lengths, place = unpack_lengths(data)
+        check_lengths(lengths, self._trained_model().layout.n_features)
         if not len(lengths) or lengths.min() < 1:
             if lengths.any():
                 raise InvalidStreamError("Got a damaged block: it has sequences without timesteps.")
