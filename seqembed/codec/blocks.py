@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.codec.bytes.damage import DAMAGE, InvalidStreamError
-from seqembed.codec.bytes.lengths import check_size, pack_lengths, unpack_lengths
+from seqembed.codec.bytes.lengths import check_lengths, check_size, pack_lengths, unpack_lengths
 from seqembed.codec.methods.block import Block, BlockShape
 from seqembed.codec.methods.method import Method
 from seqembed.codec.methods.table import METHODS, STAGES
@@ -61,6 +61,7 @@ def decode_block(data: bytes, dtype: npt.DTypeLike, lattice: Lattice, prediction
     """
     lengths, place = unpack_lengths(data)
     shape = BlockShape(lengths, np.dtype(dtype), lattice)
+    check_lengths(lengths, shape.n_features)
     check_size(data, shape.n_values)
     if place >= len(data):
         raise InvalidStreamError("Got a damaged block, which ends too soon.")

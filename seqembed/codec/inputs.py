@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from seqembed.codec.bytes.container import Layout, check_dtype
+from seqembed.codec.bytes.lengths import VALUES_OF_BLOCK
 from seqembed.sequences.collection import Sequences, read_sequences
 from seqembed.sequences.containers import as_numbers, column_names, in_memory, is_frame
 
-# Values of a block: enough to amortise what it begins with, few enough for random access.
-_VALUES_OF_BLOCK = 1 << 20
 # Windows that are compared with one another. So many distinct values that they share are no chance.
 _COMPARED, _FEWEST_COMPARED, _FEWEST_DISTINCT = 10, 3, 8
 
@@ -119,7 +118,7 @@ def cut_into_blocks(sequences: Iterable[np.ndarray]) -> Iterator[list[np.ndarray
     for sequence in sequences:
         part.append(sequence)
         n_values += sequence.size
-        if n_values >= _VALUES_OF_BLOCK:
+        if n_values >= VALUES_OF_BLOCK:
             yield part
             part, n_values = [], 0
     if part:

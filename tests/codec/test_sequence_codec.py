@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.codec.bytes.container import locate_blocks, pack, unpack_header
+from seqembed.codec.bytes.lengths import pack_lengths
 from seqembed.codec.model.residual_network import ResidualNetwork
 from seqembed.codec.model.tables import Tables
 from seqembed.datasets import load_ecg, load_italy_power, load_japanese_vowels
@@ -149,7 +150,7 @@ def test_no_sequence_at_all_is_encoded_too(codec, X):
 
 @pytest.mark.slow
 def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
-    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 100)
+    monkeypatch.setattr("seqembed.codec.inputs.VALUES_OF_BLOCK", 100)
     X = [waves(1, length)[0] for length in (400, 3, 40, 140)]
     codec = SequenceCodec(max_relative_error=0.01).fit(X)
     data = codec.encode(X)
@@ -160,7 +161,7 @@ def test_a_sequence_longer_than_a_block_and_many_blocks_come_back(monkeypatch):
 
 @pytest.mark.slow
 def test_blocks_can_be_read_alone(monkeypatch, codec):
-    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 600)
+    monkeypatch.setattr("seqembed.codec.inputs.VALUES_OF_BLOCK", 600)
     X = waves(seed=2)
     data = codec.encode(X)
     np.testing.assert_array_equal(codec.decode_block(data, 1), codec.decode(data)[10:20])
@@ -536,7 +537,7 @@ def test_every_truncation_and_any_flipped_byte_is_noticed(codec):
 
 
 def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
-    monkeypatch.setattr("seqembed.codec.inputs._VALUES_OF_BLOCK", 600)
+    monkeypatch.setattr("seqembed.codec.inputs.VALUES_OF_BLOCK", 600)
     data = bytearray(codec.encode(waves(seed=2)))
     data[locate_blocks(bytes(data))[2].stop - 1] ^= 1
     with pytest.raises(InvalidStreamError, match="Block 2 is damaged"):
@@ -633,3 +634,18 @@ def test_batches_are_decoded_from_a_file_object_and_the_error_says_how_to_make_o
     codec = SequenceCodec(max_error=0.1).fit(np.random.default_rng(0).normal(size=(20, 30)))
     with pytest.raises(TypeError, match=r"Got file= of type .*Pass open\(path, 'rb'\), or io.BytesIO"):
         next(codec.decode_batches(given))
+
+
+@pytest.mark.parametrize("parameters", [{"max_error": 0.1}, {"bits": 8}])
+def test_a_small_block_of_many_short_sequences_is_refused_in_little_memory(parameters):
+    X = np.random.default_rng(0).normal(size=(30, 12, 2)).cumsum(axis=1)
+    autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(X) if "bits" in parameters else None
+    codec = SequenceCodec(autoencoder, **parameters).fit(X)
+    header = unpack_header(codec.encode(list(X)))
+    data = pack(header, [pack_lengths(np.full(1 << 20, 1)) + bytes([64]) + bytes(1000)])
+    tracemalloc.start()
+    with pytest.raises(InvalidStreamError, match="values before the last sequence"):
+        codec.decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6

@@ -14,10 +14,13 @@ from seqembed.codec.bytes.xz import compressed, decompressed
 _EACH, _SAME, _COMPRESSED = 0, 1, 2
 # Bytes for the two sizes before compressed lengths.
 _MARGIN = 4
+# A block ends with the sequence that reaches this number of values: enough to amortise what it begins with, few enough
+# for random access.
+VALUES_OF_BLOCK = 1 << 20
 # No method stores more than 8,000 values in a byte.
 _MOST_VALUES_PER_BYTE = 8000
-# Bytes that are added before this comparison: a block of few bytes may hold many constant values.
-_SPARE_BYTES = 64
+# Besides these, a block of few bytes may hold as many values: of constant sequences, or of few embeddings.
+_SPARE_VALUES = 1 << 21
 
 
 def sequence_lengths(sequences: list[np.ndarray]) -> np.ndarray:
@@ -83,5 +86,32 @@ def check_size(data: bytes, n_values: int) -> None:
     InvalidStreamError
         If its bytes are too few.
     """
-    if n_values > _MOST_VALUES_PER_BYTE * (len(data) + _SPARE_BYTES):
+    if n_values > most_values(data):
         raise InvalidStreamError(f"Got {len(data)} bytes for {n_values} values, which is too few.")
+
+
+def most_values(data: bytes) -> int:
+    """Return the largest number of values that a block of these bytes may hold.
+
+    Examples
+    --------
+    >>> most_values(bytes(1000))
+    10097152
+    """
+    return _MOST_VALUES_PER_BYTE * len(data) + _SPARE_VALUES
+
+
+def check_lengths(lengths: np.ndarray, n_features: int) -> None:
+    """Check that a block ends where the encoder ends it: many short sequences take far more memory than their values.
+
+    Raises
+    ------
+    InvalidStreamError
+        If it goes on.
+    """
+    n_values = int(lengths[:-1].sum()) * n_features
+    if n_values >= VALUES_OF_BLOCK:
+        raise InvalidStreamError(
+            f"Got {n_values} values before the last sequence of a block, expected fewer than {VALUES_OF_BLOCK}: encode "
+            f"did not write it."
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.codec.bytes.damage import DAMAGE, InvalidStreamError
-from seqembed.codec.bytes.lengths import pack_lengths, sequence_lengths, unpack_lengths
+from seqembed.codec.bytes.lengths import check_lengths, most_values, pack_lengths, sequence_lengths, unpack_lengths
 from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
 from seqembed.codec.bytes.symbols import LARGEST_RESIDUAL, SCALE_UNITS
 from seqembed.codec.model.autoencoder import embed, model_numbers, reconstruct
@@ -70,8 +70,17 @@ class EmbeddingCoder(NamedTuple):
 
     def encode(self, sequences: list[np.ndarray]) -> bytes:
         """Encode sequences of one dtype."""
-        start = pack_lengths(sequence_lengths(sequences))
-        return start + self.encode_integers(self.integers(sequences)) if sequences else start
+        lengths = sequence_lengths(sequences)
+        data = pack_lengths(lengths)
+        if sequences:
+            data += self.encode_integers(self.integers(sequences))
+        # A decoder refuses them.
+        if lengths.sum() > most_values(data):
+            raise ValueError(
+                f"Got {lengths.sum()} timesteps for {len(data)} bytes of embeddings, expected at most "
+                f"{most_values(data)}. Cut long sequences into shorter ones, or fit with more bits=."
+            )
+        return data
 
     def integers(self, sequences: list[np.ndarray]) -> np.ndarray:
         """Embed and round sequences, to an int64 array of shape (n_samples, n_components)."""
@@ -110,6 +119,7 @@ class EmbeddingCoder(NamedTuple):
             For other bytes.
         """
         lengths, place = unpack_lengths(data)
+        check_lengths(lengths, self._trained_model().layout.n_features)
         if not len(lengths) or lengths.min() < 1:
             if lengths.any():
                 raise InvalidStreamError("Got a damaged block: it has sequences without timesteps.")

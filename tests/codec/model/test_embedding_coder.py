@@ -75,3 +75,21 @@ def test_damage_is_noticed(fitted, days):
 def test_parameters_that_do_not_go_together_are_refused(days, changes, message):
     with pytest.raises(ValueError, match=message):
         SequenceCodec(**changes).fit(days)
+
+
+@pytest.fixture(scope="module")
+def codec_of_few_bits():
+    X = np.random.default_rng(0).normal(size=(30, 1000, 1)).cumsum(axis=1).astype(np.float32)
+    options = {"hidden_units": (), "epochs": 1, "patch_size": 500, "context_size": 0, "shortcut_size": 0}
+    return SequenceCodec(LSTMAutoencoder(2, **options, random_state=0).fit(X), bits=2).fit(X)
+
+
+@pytest.mark.parametrize("n_timesteps", [20_000, 600_000])
+def test_long_sequences_of_few_bits_were_encoded_but_not_decoded(codec_of_few_bits, n_timesteps):
+    X = [np.zeros((n_timesteps, 1), np.float32)] * (1_200_000 // n_timesteps)
+    assert [len(x) for x in codec_of_few_bits.decode(codec_of_few_bits.encode(X))] == [n_timesteps] * len(X)
+
+
+def test_a_sequence_too_long_for_its_bits_is_refused_before_it_is_lost(codec_of_few_bits):
+    with pytest.raises(ValueError, match=r"Got 3000000 timesteps for .* bytes of embeddings.*Cut"):
+        codec_of_few_bits.encode([np.zeros((3_000_000, 1), np.float32)])
