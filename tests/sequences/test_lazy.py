@@ -67,6 +67,18 @@ def test_score_is_that_of_the_array(fitted, lazy):
     assert fitted.score(lazy, lengths=lengths) == pytest.approx(fitted.score(array, lengths=lengths))
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_results_that_are_lists_and_those_that_go_into_an_array_are_computed_at_once(fitted, lazy):
+    lazy, array, lengths = lazy[:60], X[:60], LENGTHS[:60]
+    listed = fitted.reconstruct(lazy, lengths=lengths)
+    assert isinstance(listed, list)
+    for sequence, expected in zip(listed, fitted.reconstruct(array, lengths=lengths), strict=True):
+        assert_same(sequence, expected)
+    out = np.empty((60, 4), np.float32)
+    assert fitted.transform(lazy, lengths=lengths, out=out) is out
+    assert_same(out, fitted.transform(array, lengths=lengths))
+
+
 def test_errors_come_before_anything_is_computed(fitted, lazy):
     def compute(block):
         raise AssertionError("a block was computed")
