@@ -7,6 +7,7 @@ import pytest
 import threadpoolctl
 
 from seqembed import LSTMAutoencoder
+from seqembed.sequences import collection
 from seqembed.training.gradient import batch_gradient
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -40,6 +41,12 @@ def waves():
 def compiled(request, monkeypatch):
     """Has every fit computed in NumPy, then every fit compiled."""
     monkeypatch.setattr(batch_gradient, "is_worth_compiling", lambda *sizes: request.param)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Has collections read about a hundred values at a time, so that small ones are read as large ones are."""
+    monkeypatch.setattr(collection, "_CHUNK", 100)
 
 
 @pytest.fixture(autouse=True)

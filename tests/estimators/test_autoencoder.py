@@ -215,6 +215,7 @@ def test_inverse_transform_writes_into_the_users_array(waves, fitted):
         fitted.inverse_transform(Z, lengths=[7] * len(Z), out=out)
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_embeddings_are_decoded_by_batches_as_all_at_once(fitted, waves, loader, tmp_path):
     Z = fitted.transform(waves)
     expected = fitted.inverse_transform(Z)

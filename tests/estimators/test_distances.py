@@ -45,6 +45,7 @@ def naive_distances(numbers, references, blocks, n_nearest=3):
     return np.array(means)
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("n_references", [4, 9, 300])
 def test_distances_are_those_of_a_plain_search(n_references):
     random = np.random.default_rng(n_references)
@@ -73,6 +74,7 @@ def test_distances_have_the_same_bits_for_any_number_of_sequences(ragged):
         np.testing.assert_array_equal(distances_of(normal, new, rows), together[:, rows])
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("ragged", [False, True])
 def test_training_sequences_are_compared_as_when_they_were_held_out(ragged):
     lengths = np.random.default_rng(0).integers(9, 31, 60) if ragged else np.full(60, 30)

@@ -86,6 +86,7 @@ def test_results_go_where_the_user_wants_them(fitted, waves, tmp_path, as_batche
         np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("kind", ["zarr", "h5py"])
 @pytest.mark.parametrize("given", [lambda X: X, list, lambda X: iter((X[:4], X[4:]))], ids=["array", "list", "batches"])
 def test_results_go_into_stored_arrays(fitted, waves, tmp_path, kind, given):
@@ -122,13 +123,18 @@ def test_columns_and_lengths_are_checked_whatever_the_results_are_written_to(tmp
     np.testing.assert_array_equal(fitted.transform(shorter, out=out)[:], fitted.transform(shorter))
 
 
-def test_a_stored_array_that_does_not_fit_stays_as_it_is(fitted, waves, tmp_path):
+@pytest.mark.usefixtures("small_chunks")
+def test_a_stored_array_of_another_width_or_kind_stays_as_it_is_and_one_of_too_few_rows_is_refused(
+    fitted, waves, tmp_path
+):
     stored = pytest.importorskip("h5py").File(tmp_path / "out.h5", "w")
     lengths = np.arange(30) % 7 + 1
+    short = stored.create_dataset("short", (29, 3), "f4", chunks=True)
+    with pytest.raises(ValueError, match="Got out= of 29 rows for more sequences"):
+        fitted.transform(waves, out=short)
     for name, shape, dtype, message in (
         ("wide", (30, 5), "f4", r"Got out= of shape \(30, 5\).*expected \(n_samples, 3\)"),
         ("whole", (30, 3), "i4", "dtype int32"),
-        ("short", (29, 3), "f4", "Got out= of 29 rows for more sequences"),
     ):
         out = stored.create_dataset(name, shape, dtype, chunks=True)
         with pytest.raises(ValueError, match=message):

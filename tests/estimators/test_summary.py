@@ -53,6 +53,7 @@ def test_threads_and_other_sequences_change_nothing():
     np.testing.assert_allclose(alone, expected, atol=2e-6)
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_batches_and_stored_arrays_change_nothing(tmp_path):
     X = walks()
     summary = SequenceSummary(4).fit(X)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from seqembed.sequences import collection
 from seqembed.sequences.collection import check_sequences, checked_lengths, chunks, read_sequences
 
 
@@ -115,6 +116,21 @@ def test_sequences_of_half_a_million_values_are_told_apart_in_errors():
 def test_a_number_and_an_object_without_axes_are_no_collection(X, kind, read):
     with pytest.raises(TypeError, match=f"Got X= of type {kind}, expected sequences: an array of shape"):
         read(X)
+
+
+def test_sequences_are_numbered_from_the_first_however_many_are_looked_at_at_once(monkeypatch):
+    monkeypatch.setattr(collection, "_CHUNK", 6)
+    X = np.ones((7, 3, 1))
+    X[[3, 5]] = np.nan
+    with pytest.raises(ValueError, match=r"Every value of sequence 3 is missing.*2 in all: \[3, 5\]"):
+        check_sequences(X)
+    X[5, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity in sequence 5"):
+        check_sequences(X)
+    X[[3, 5]] = 1
+    X[6, 2] = np.nan
+    assert not check_sequences(X).complete
+    assert check_sequences(X[:6]).complete
 
 
 def test_a_masked_length_is_refused_and_not_read():

@@ -60,8 +60,23 @@ def test_selected_rows_of_unknown_number_are_embedded(fitted):
     assert_same(fitted.transform(selected).compute(), fitted.transform(X[chosen]))
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_score_is_that_of_the_array(fitted, lazy):
-    assert fitted.score(lazy) == pytest.approx(fitted.score(X))
+    lazy, array, lengths = lazy[:60], X[:60], LENGTHS[:60]
+    assert fitted.score(lazy) == pytest.approx(fitted.score(array))
+    assert fitted.score(lazy, lengths=lengths) == pytest.approx(fitted.score(array, lengths=lengths))
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_results_that_are_lists_and_those_that_go_into_an_array_are_computed_at_once(fitted, lazy):
+    lazy, array, lengths = lazy[:60], X[:60], LENGTHS[:60]
+    listed = fitted.reconstruct(lazy, lengths=lengths)
+    assert isinstance(listed, list)
+    for sequence, expected in zip(listed, fitted.reconstruct(array, lengths=lengths), strict=True):
+        assert_same(sequence, expected)
+    out = np.empty((60, 4), np.float32)
+    assert fitted.transform(lazy, lengths=lengths, out=out) is out
+    assert_same(out, fitted.transform(array, lengths=lengths))
 
 
 def test_errors_come_before_anything_is_computed(fitted, lazy):
@@ -87,6 +102,7 @@ def test_arrays_padded_further_than_those_of_the_fit_are_embedded_with_lengths(f
     assert_same(fitted.transform(lazy, lengths=LENGTHS).compute(), fitted.transform(X, LENGTHS))
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_set_output_computes_at_once(container, lazy):
     fitted = LSTMAutoencoder(4, hidden_units=(8,), epochs=1, random_state=0).fit(X[:50])
@@ -121,6 +137,7 @@ def test_a_killed_worker_changes_nothing(fitted):
         assert victim not in client.run(os.getpid).values()
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_embeddings_of_a_dask_array_are_decoded_when_the_result_is_asked_for(fitted, lazy):
     Z = fitted.transform(X)
     decoded = fitted.inverse_transform(da.from_array(Z, chunks=(lazy.chunks[0], 2)))
@@ -134,6 +151,7 @@ def test_embeddings_of_a_dask_array_are_decoded_when_the_result_is_asked_for(fit
         fitted.inverse_transform(da.from_array(Z[:, :3], chunks=70))
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_masked_values_of_a_dask_array_are_missing(fitted):
     masked = np.ma.masked_array(X[:20].copy(), X[:20] > 1)
     lazy = da.from_array(masked, chunks=(5, 6, 3))

@@ -28,6 +28,7 @@ def r2(target, components):
     return 1 - np.square(residuals).sum() / np.square(target - target.mean()).sum()
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_components_are_those_of_scikit_learn_from_standardised_clipped_and_weighed_numbers():
     sequences = scaled(walks())
     batch = sequences.read(slice(0, 60))

@@ -16,6 +16,7 @@ def walks(n_samples=60, n_timesteps=30, n_features=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n_samples, n_timesteps, n_features)).cumsum(axis=1)
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_a_context_is_the_summary_of_mean_square_one_and_bounded():
     sequences = scaled(walks())
     context, summary = learn_context(sequences, 6, 30), learn_summary(sequences, 6, 30)
@@ -54,6 +55,7 @@ def noise_share(X, size=8):
     return (context.noise / context.compute(sequences.read(slice(0, len(X)))).std(axis=0)).max()
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_the_noise_is_a_quarter_of_the_distance_of_neighbours():
     X, sequences = walks(), scaled(walks())
     components = learn_context(sequences, 8, 30).summary.compute(sequences.read(slice(0, 60))).astype(np.float64)

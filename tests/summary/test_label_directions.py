@@ -32,6 +32,7 @@ def indicators(classes, known):
     return targets
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_predictions_are_those_of_a_ridge_regression_turned_and_scaled(described):
     sequences, description, numbers, classes = described
     known = np.arange(60) < 24
