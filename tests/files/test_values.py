@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +49,11 @@ def test_any_value_of_known_kinds_comes_back_through_json(value):
 
 def test_records_within_records_come_back_with_their_arrays():
     line, arrays = Line(Point(1.0, np.arange(3.0)), Point(2.0, np.array(["a", "b"], object))), {}
-    description = encoded(line, "line", arrays, KINDS)
+    kinds = {"Point": record(Point), "Line": record(Line)}
+    description = encoded(line, "line", arrays, kinds)
     assert list(arrays) == ["line/start/y"]
-    restored = decoded(description, arrays, KINDS)
+    restored = decoded(description, arrays, kinds)
+    assert (type(restored), restored.start.x) == (Line, 1.0)
     np.testing.assert_array_equal(restored.start.y, line.start.y)
     assert restored.end.y.tolist() == ["a", "b"]
 
@@ -143,14 +146,15 @@ def test_arrays_of_other_dtypes_and_shapes_are_refused(array):
 
 
 def test_arrays_are_named_after_their_places():
-    arrays = {}
-    encoded({"a": [np.ones(1), (np.ones(2),)], "b": [1.5, 2.5], "c": Point(np.ones(3))}, "value", arrays, KINDS)
+    value, arrays = {"a": [np.ones(1), (np.ones(2),)], "b": [1.5, 2.5], "c": Point(np.ones(3))}, {}
+    description = encoded(value, "value", arrays, KINDS)
     assert [(name, len(array)) for name, array in arrays.items()] == [
         ("value/a/0", 1),
         ("value/a/1/0", 2),
         ("value/b", 2),
         ("value/c/x", 3),
     ]
+    assert repr(decoded(description, arrays, KINDS)) == repr(value)
 
 
 @pytest.mark.parametrize("value", [[], [1.5, float("nan")], [1.5, 2], [1, 2], (), (1.5,), {}, {"a": {"b": (None,)}}])
@@ -161,15 +165,18 @@ def test_lists_tuples_and_dicts_come_back_as_what_they_were(value):
     assert not arrays
 
 
-def test_fields_that_a_file_lacks_keep_their_defaults():
-    assert decoded({"Point": {"x": 1.5}}, {}, KINDS) == Point(1.5)
+def test_fields_that_a_file_lacks_keep_their_defaults_and_others_are_refused():
+    kinds = {"Point": record(Point)}
+    assert decoded({"Point": {"x": 1.5}}, {}, kinds) == Point(1.5)
+    with pytest.raises(InvalidFileError, match="expected the fields of Point"):
+        decoded({"Point": {"x": 1.5, "z": 1}}, {}, kinds)
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         ({1: 2}, "^Got value= with keys that are no text"),
-        (object(), "^Got value= of type builtins.object, which such a file can't hold. Use joblib"),
+        (Fraction(1, 2), "^Got value= of type fractions.Fraction, which such a file can't hold. Use joblib"),
         ([np.random.Generator(np.random.MT19937(0))], "^Got value/0= with MT19937, expected np.random.default_rng"),
         ((np.random.RandomState(np.random.PCG64(0)),), "^Got value/0= with another generator than MT19937, expected"),
     ],

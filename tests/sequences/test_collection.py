@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from scipy import sparse
 
 from seqembed.sequences import collection
 from seqembed.sequences.collection import check_sequences, checked_lengths, chunks, read_sequences
+from seqembed.sequences.named_windows import named_windows
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 3)])
@@ -217,6 +219,8 @@ def test_names_of_columns_are_those_of_timesteps_in_a_table_and_of_features_in_a
     assert check_sequences([frame, frame[:1]]).names == ("flow", "heat")
     assert check_sequences(frame, lengths=[2, 1]).names is None
     assert check_sequences(frame.to_numpy()).names is None
+    windows = named_windows(np.ones((2, 3, 2)), ("flow", "heat"))
+    assert check_sequences(windows).names == check_sequences(windows, lengths=[3, 1]).names == ("flow", "heat")
 
 
 def test_a_table_with_a_row_for_each_date_is_recognised():
@@ -224,6 +228,7 @@ def test_a_table_with_a_row_for_each_date_is_recognised():
     assert check_sequences(table).rows_are_dates is True
     assert check_sequences(table.reset_index(drop=True)).rows_are_dates is False
     assert check_sequences(table.to_numpy()).rows_are_dates is False
+    assert check_sequences(pl.DataFrame({"a": [1.0, 2.0]})).rows_are_dates is False
 
 
 def test_no_sequences_can_be_read_though_a_network_refuses_them():

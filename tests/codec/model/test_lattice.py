@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.codec.model.lattice import LARGEST_INTEGER, Lattice, learn_lattice, learn_step
+from seqembed.codec.model.lattice import LARGEST_INTEGER, Lattice, learn_lattice, learn_step, nearest_bins
 
 
 @pytest.mark.parametrize("step", [1, 0.5, 0.005, 0.1, 1e-6, 3e4, 0.00266])
@@ -9,6 +9,23 @@ def test_the_step_of_decimals_in_disguise_is_found(step):
     values = np.random.default_rng(0).integers(-300, 300, 2000) * step
     assert learn_step(values.astype(np.float32)) == pytest.approx(step, rel=1e-7)
     assert learn_step(values) == pytest.approx(step, rel=1e-12)
+
+
+@pytest.mark.parametrize("step", [0.1, 5e-3, 1.23e-6, 1.23456, 1.234567, 3e4])
+def test_the_step_of_rounded_values_is_the_exact_decimal(step):
+    values = np.random.default_rng(0).integers(-300, 300, 2000) * step
+    assert learn_step(values.astype(np.float32)) == step
+
+
+def test_a_step_that_is_no_decimal_stays_what_it_is():
+    step = np.sqrt(2)
+    assert learn_step(np.random.default_rng(0).integers(-300, 300, 2000) * step) == pytest.approx(step, rel=1e-12)
+
+
+@pytest.mark.parametrize(("largest", "step"), [(4000, 0.1), (5000, 0.003)])
+def test_the_step_is_found_among_thousands_of_levels_whose_differences_are_rounded(largest, step):
+    values = np.random.default_rng(0).integers(-largest, largest, 4 * largest) * step
+    assert learn_step(values.astype(np.float32)) == step
 
 
 @pytest.mark.parametrize("values", [np.zeros(100), np.arange(3.0), np.random.default_rng(0).normal(size=5000)])
@@ -77,7 +94,7 @@ def test_floats_beyond_a_dtype_become_infinite_without_a_warning():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("allowed", [1.0, 1e-3, 1e-9])
+@pytest.mark.parametrize("allowed", [1.0, 1e-3, 1e-6, 2e-6, 3e-6, 1e-9])
 def test_without_a_step_a_bin_and_the_rounding_of_the_dtype_fill_the_bound(allowed, dtype):
     values = (100 + np.random.default_rng(0).normal(size=(501, 1))).astype(dtype)
     lattice = learn_lattice(values, np.array([allowed]))
@@ -94,6 +111,7 @@ def test_without_a_step_a_bin_and_the_rounding_of_the_dtype_fill_the_bound(allow
     assert lattice.integers(values)[1].all() == (width > 1)
 
 
+@pytest.mark.filterwarnings("error")
 def test_features_without_values_without_a_bound_and_constant_ones_have_a_lattice_too():
     values = np.column_stack([np.full(40, np.nan), np.random.default_rng(0).normal(size=40), np.full(40, 7.5)])
     lattice = learn_lattice(values, np.array([0.1, 0.0, 0.2]))
@@ -107,11 +125,41 @@ def test_a_step_is_not_used_where_its_multiples_are_too_large():
     values = (2.0**27 + np.random.default_rng(0).integers(0, 50, (400, 1))) * 1.0
     assert learn_lattice(values + 100, np.array([3.0])).unit[0] < 1
     assert learn_lattice(values - 200, np.array([3.0])).unit[0] == 1
+    assert learn_lattice(values - (values.max() - LARGEST_INTEGER), np.array([3.0])).unit[0] == 1
+    assert learn_lattice(values - (values.max() - LARGEST_INTEGER - 1), np.array([3.0])).unit[0] < 1
+
+
+def test_a_large_step_is_used_whatever_the_size_of_its_multiples():
+    values = np.random.default_rng(0).integers(-300, 300, (2000, 1)) * 3e4
+    lattice = learn_lattice(values, np.array([0]))
+    assert (lattice.unit.tolist(), lattice.bin_widths.tolist()) == ([3e4], [1])
+    assert lattice.bound.dtype == np.float64
+
+
+def test_integers_that_are_too_large_share_the_bound_among_the_units_of_a_bin():
+    values = (1 << 30) + np.random.default_rng(0).integers(0, 1000, (500, 1))
+    lattice = learn_lattice(values, np.array([100.0]))
+    assert (lattice.unit.tolist(), lattice.bin_widths.tolist()) == ([200 / 255], [255])
+
+
+def test_values_that_lie_close_together_have_bins_of_few_units_where_the_bound_is_small():
+    values = np.random.default_rng(0).uniform(-0.25, 0.25, (500, 1))
+    assert learn_lattice(values, np.array([1e-9])).bin_widths.tolist() == [1]
+
+
+@pytest.mark.parametrize("bin_width", [1, 3, 7, 255])
+def test_distances_go_to_the_nearest_bin(bin_width):
+    distances = np.arange(-1000, 1001)
+    bins = nearest_bins(distances, np.array([bin_width]))
+    assert bins.dtype == np.int64
+    # The width is odd, so that no distance lies in the middle of two bins.
+    np.testing.assert_array_equal(bins, np.rint(distances / bin_width))
 
 
 def test_a_step_needs_enough_values_of_which_some_repeat():
     steps = np.tile([0.25, 0.5, 1.25], 5)
     assert learn_step(steps) is None
     assert learn_step(np.append(steps, 0.25)) == 0.25
+    assert learn_step(np.tile([0.25, 0.5], 8)) == 0.25
     assert learn_step(np.arange(50) * 0.25) is None
     assert learn_step(np.arange(3, dtype=np.uint8)) == 1.0
