@@ -17,7 +17,10 @@ def test_an_epoch_has_every_row_once_in_batches_that_its_bucket_has_room_for(len
         assert lengths[rows].max() <= buckets[number].n_timesteps
 
 
-def test_the_order_of_batches_changes_from_epoch_to_epoch():
-    random, buckets = np.random.default_rng(0), buckets_by_length(np.arange(10), np.full(10, 3), 4)
-    first, second = ([rows.tolist() for _, rows in shuffled_batches(buckets, random)] for _ in "ab")
-    assert first != second
+def test_the_order_of_batches_and_their_rows_change_from_epoch_to_epoch():
+    random, buckets = np.random.default_rng(0), buckets_by_length(np.arange(40), np.repeat([3, 9], 20), 4)
+    assert len(buckets) == 2
+    first, second = (list(shuffled_batches(buckets, random)) for _ in "ab")
+    assert [number for number, _ in first] != [number for number, _ in second]
+    of_first, of_second = ({frozenset(rows.tolist()) for _, rows in epoch} for epoch in (first, second))
+    assert of_first != of_second
