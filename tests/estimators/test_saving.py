@@ -326,14 +326,17 @@ def test_parameters_that_a_file_would_not_give_back_are_refused_before_anything_
 
 
 def test_arrays_of_an_estimator_within_another_are_named_after_both():
-    _, arrays = describe(ReconstructionDetector(network(hidden_units=[1.5, 2.5])))
+    detector = ReconstructionDetector(network(hidden_units=[1.5, 2.5]))
+    description, arrays = describe(detector)
     assert arrays["estimator/hidden_units"].tolist() == [1.5, 2.5]
+    assert description["parameters"].keys() == detector.get_params(deep=False).keys()
 
 
 @pytest.mark.parametrize(
     ("changes", "more", "message"),
     [
         ({"class": "Pipeline"}, {}, "expected one of the classes LSTMAutoencoder, "),
+        ({"codec_version": 1}, {}, "^Got the file of a codec, expected that of an estimator"),
         ({"other": 3}, {}, "expected an estimator of class, parameters, attributes"),
         ({"parameters": 3}, {}, "^Got a file whose description is not that of an estimator: AttributeError"),
         ({"parameters": {"epochs": {"array": "a" * 300}}}, {}, r"an estimator: KeyError\('a{190}\.$"),
