@@ -108,6 +108,8 @@ def common_dtype(sequences: Sequences) -> np.dtype:
 def cut_into_blocks(sequences: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
     """Cut sequences into groups of about a million values, each of which becomes a block.
 
+    An empty sequence counts as a value.
+
     Examples
     --------
     >>> [len(part) for part in cut_into_blocks([np.zeros((1 << 19, 1))] * 5)]
@@ -117,7 +119,7 @@ def cut_into_blocks(sequences: Iterable[np.ndarray]) -> Iterator[list[np.ndarray
     n_values = 0
     for sequence in sequences:
         part.append(sequence)
-        n_values += sequence.size
+        n_values += max(1, sequence.size)
         if n_values >= VALUES_OF_BLOCK:
             yield part
             part, n_values = [], 0

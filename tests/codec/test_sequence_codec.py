@@ -649,3 +649,10 @@ def test_a_small_block_of_many_short_sequences_is_refused_in_little_memory(param
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40e6
+
+
+@pytest.mark.slow
+def test_millions_of_empty_sequences_were_encoded_but_not_decoded():
+    codec = SequenceCodec(max_error=0).fit([np.arange(9)])
+    decoded = codec.decode(codec.encode([np.empty(0)] * 2_500_000))
+    assert len(decoded) == 2_500_000

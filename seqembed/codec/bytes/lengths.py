@@ -104,12 +104,14 @@ def most_values(data: bytes) -> int:
 def check_lengths(lengths: np.ndarray, n_features: int) -> None:
     """Check that a block ends where the encoder ends it: many short sequences take far more memory than their values.
 
+    An empty sequence counts as a value.
+
     Raises
     ------
     InvalidStreamError
         If it goes on.
     """
-    n_values = int(lengths[:-1].sum()) * n_features
+    n_values = int(np.maximum(1, lengths[:-1] * n_features).sum())
     if n_values >= VALUES_OF_BLOCK:
         raise InvalidStreamError(
             f"Got {n_values} values before the last sequence of a block, expected fewer than {VALUES_OF_BLOCK}: encode "

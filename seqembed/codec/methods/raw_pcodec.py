@@ -37,7 +37,8 @@ def decode(data: bytes, shape: BlockShape) -> np.ndarray:
     for column, end in zip(columns, (start + np.cumsum(sizes)).tolist(), strict=True):
         progress = standalone.simple_decompress_into(data[start:end], column)
         if progress.n_processed != shape.n_timesteps or not progress.finished:
-            raise InvalidStreamError(f"Got {progress.n_processed} values of a feature, expected {shape.n_timesteps}.")
+            count = progress.n_processed if progress.finished else f"more than {progress.n_processed}"
+            raise InvalidStreamError(f"Got {count} values of a feature, expected {shape.n_timesteps}.")
         start = end
     return np.ascontiguousarray(columns.T)
 

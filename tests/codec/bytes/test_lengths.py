@@ -31,3 +31,5 @@ def test_a_block_that_goes_on_after_a_million_values_is_refused():
     check_lengths(np.array([1 << 19, 0, 1 << 30]), n_features=1)
     with pytest.raises(InvalidStreamError, match="Got 1048576 values before the last sequence of a block"):
         check_lengths(np.full((1 << 19) + 1, 1), n_features=2)
+    with pytest.raises(InvalidStreamError, match="Got 1048576 values before the last sequence of a block"):
+        check_lengths(np.zeros((1 << 20) + 1, np.int64), n_features=1)

@@ -120,3 +120,10 @@ def test_content_of_more_values_than_the_block_has_is_refused_in_little_memory(m
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < X[0].nbytes
+
+
+def test_a_feature_of_more_values_than_the_block_has_is_told(coder):
+    content = raw_pcodec.encode(Block([np.zeros((7, 2), np.float32)], coder.lattice))
+    shape = BlockShape(np.array([5]), np.dtype(np.float32), coder.lattice)
+    with pytest.raises(InvalidStreamError, match="Got more than 5 values of a feature, expected 5"):
+        raw_pcodec.decode(content, shape)
