@@ -17,6 +17,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     threadpoolctl.threadpool_limits(1, user_api="blas")
 
+# It needs atheris, which the tests don't.
+collect_ignore = ["fuzz.py"]
+
 # No deadline: a machine under load takes longer now and then.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=10_000)
