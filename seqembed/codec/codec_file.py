@@ -104,11 +104,9 @@ def restored(
         if description["parameters"]["bits"] is not None:
             if trained is None:
                 raise InvalidFileError("Got a codec of embeddings without its estimator: pass load(file, estimator).")
+            _check_features(description["n_features"], trained.layout.n_features)
             return _restored_embedding(description, arrays, trained)
-        if description["n_features"] != len(arrays["unit"]):
-            raise InvalidFileError(
-                f"Got {description['n_features']} features, and {len(arrays['unit'])} in the arrays."
-            )
+        _check_features(description["n_features"], len(arrays["unit"]))
         models = [_restored_model(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
         autoencoder = _restored_autoencoder(description, arrays, trained) if "step" in description else None
         lattice = Lattice(**_array_fields(Lattice._fields, arrays, ""))
@@ -117,6 +115,11 @@ def restored(
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
+
+
+def _check_features(n_features: object, expected: int) -> None:
+    if type(n_features) is not int or n_features != expected:
+        raise InvalidFileError(f"Got {n_features!r:.40} features, and {expected} in the arrays or the estimator.")
 
 
 def _lengthened(name: str, array: np.ndarray) -> np.ndarray:

@@ -273,7 +273,8 @@ def _check_stream(state: Any, network: Network) -> None:
             _check_array(getattr(readout, name), (len(readout.means),), np.float32, name)
         expect(isinstance(readout.weight, (int, float)) and np.isfinite(readout.weight), "a weight of the readout")
         # A readout of labels alone reads no context.
-        expect(readout.context_size in (network.context_size, 0), "a readout of the context")
+        is_known = readout.context_size in (network.context_size, 0)
+        expect(_is_count(readout.context_size, 0) and is_known, "a readout of the context")
         expect(_is_count(readout.n_outputs, 0), "a number of outputs")
         is_weight = isinstance(readout.label_weight, (int, float)) and np.isfinite(readout.label_weight)
         expect(is_weight, "a weight of labels")

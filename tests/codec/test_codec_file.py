@@ -188,3 +188,13 @@ def test_an_array_with_a_number_that_its_dtype_does_not_have_is_refused_without_
     changed.flat[0] = number
     with warnings.catch_warnings(action="error"), pytest.raises(InvalidFileError, match=f"Got an array '{name}'"):
         SequenceCodec.load(pack(description, arrays | {name: changed}))
+
+
+@pytest.mark.parametrize("name", ["tables", "embedding"])
+@pytest.mark.parametrize("n_features", [1.0, True, 2, None])
+def test_a_codec_whose_number_of_features_is_not_that_of_its_arrays_is_refused(name, n_features):
+    file = OLD_FILES[0].with_name(f"{name}.seqembed")
+    description, arrays = unpack(file)
+    estimator = load(file.with_name("autoencoder.seqembed"))
+    with pytest.raises(InvalidFileError, match=f"Got {n_features} features"):
+        SequenceCodec.load(pack(description | {"n_features": n_features}, arrays), estimator)

@@ -141,6 +141,14 @@ def test_a_readout_of_other_statistics_than_its_timesteps_have_is_refused():
         load(pack(replaced(description, path, 40), arrays))
 
 
+@pytest.mark.parametrize("size", [1.0, True, 2])
+def test_a_readout_whose_context_size_is_no_number_of_the_context_is_refused(size):
+    description, arrays = describe(network().partial_fit(X))
+    path = ("attributes", "_stream", "StreamState", "readout", "Readout", "context_size")
+    with pytest.raises(InvalidFileError, match="a readout of the context"):
+        load(pack(replaced(description, path, size), arrays))
+
+
 @pytest.mark.parametrize("name", ["estimators_", "offset_", "report_", "heldout_scores_", "precision_", "n_timesteps_"])
 @pytest.mark.parametrize("value", ["text", {"list": []}, {"float": "nan"}])
 def test_attributes_of_a_detector_are_checked(name, value):
