@@ -180,6 +180,7 @@ def test_every_container_of_the_same_values_gives_the_same_result(sequences, kin
 
 
 @pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 2)
 @given(collections())
 def test_every_container_of_the_same_values_has_the_same_summary(sequences):
     expected = outcome(lambda: SequenceSummary(2).fit_transform(sequences))

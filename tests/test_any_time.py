@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, note
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from seqembed import (
@@ -81,6 +81,7 @@ def naive_sequences(ids, times, values, max_gap, freq):
 
 
 @pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 2)
 @given(recordings(), st.data())
 def test_sequences_of_a_frame_are_those_of_the_same_times_in_utc(recording, data):
     zone, times = recording
@@ -146,6 +147,7 @@ DETECTOR.fit(random.normal(size=(30, 2, 1)))
 
 
 @pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 2)
 @given(recordings(), st.sampled_from([None, 30, 60, 90]), st.integers(0, 99))
 def test_events_are_where_the_same_times_in_utc_put_them(recording, minutes, seed):
     zone, times = recording

@@ -78,8 +78,13 @@ def gap_after(row):
     return pd.Timestamp("2026-03-29", tz="Europe/Berlin") + pd.to_timedelta(minutes, unit="min")
 
 
-@pytest.mark.parametrize("n_rows", [pytest.param(1, marks=pytest.mark.slow), 7, 300])
-@pytest.mark.parametrize("kind", ["index", "time", "numbers"])
+@pytest.mark.parametrize(
+    ("kind", "n_rows"),
+    [
+        pytest.param("index", 1, marks=pytest.mark.slow),
+        *[(kind, n_rows) for kind in ("index", "time", "numbers") for n_rows in (7, 300)],
+    ],
+)
 def test_a_stream_knows_times_and_gaps(detector, kind, n_rows):
     time = gap_after(61)
     options = {"max_gap": 1 if kind == "numbers" else "1min"}
