@@ -54,7 +54,7 @@ def prereleases(session: nox.Session) -> None:
 
 
 def build_distributions(session: nox.Session) -> Path:
-    """Build the distributions into an empty folder outside of the clone's own, and return it."""
+    """Build the distributions into an empty folder of the session, and return it."""
     folder = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     session.install("build")
