@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 
@@ -24,6 +25,20 @@ collect_ignore = ["fuzz.py"]
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("default")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the pages of the manual as slow: together they take as long as a thousand tests."""
+    for item in items:
+        if item.path.suffix == ".md":
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    # Collection imports all libraries. Without this, each search for garbage goes through their millions of objects.
+    gc.collect()
+    gc.freeze()
 
 
 def make_waves():

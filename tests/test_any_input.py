@@ -334,6 +334,7 @@ def calls(draw):
     return arguments[function]()
 
 
+@pytest.mark.slow
 @given(calls())
 def test_any_call_gives_a_result_or_an_error_in_words_that_leaves_the_estimator_as_it_was(call):
     function, positional, named = call

@@ -92,6 +92,7 @@ def test_a_fit_that_ends_at_any_moment_leaves_the_estimator_as_it_was_or_fits_it
         assert is_cut_short or joblib.hash(vars(estimator)) in (joblib.hash(vars(old)), joblib.hash(vars(new)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_a_search_for_events_that_ends_at_any_moment_leaves_the_detector_and_the_recording_as_they_were(error):
     detector, recording = copy.deepcopy(ESTIMATORS["detector"]).fit(FIRST), RECORDING.copy()

@@ -104,7 +104,7 @@ def alarm_rate(
     >>> from seqembed import LSTMAutoencoder, ReconstructionDetector, alarm_rate, sliding_windows
     >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
     >>> windows = sliding_windows(recording, timesteps=10).windows
-    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=3, random_state=0)
     >>> detector = ReconstructionDetector(autoencoder, gap=9, contamination=0.01).fit(windows)
     >>> rate = alarm_rate(detector, timesteps=10, every="1min")
     >>> print(f"{rate.windows_per_day:.1f} flagged windows a day in {rate.events_per_day:.1f} events")

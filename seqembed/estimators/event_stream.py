@@ -54,7 +54,7 @@ class EventStream:
     >>> import numpy as np
     >>> from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, sliding_windows
     >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
-    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=3, random_state=0)
     >>> detector = ReconstructionDetector(autoencoder, contamination=0, gap=9, cv=2)
     >>> stream = EventStream(detector.fit(sliding_windows(recording, timesteps=10).windows), timesteps=10)
     >>> recording[200:203, 1] = 8

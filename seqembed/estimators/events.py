@@ -137,7 +137,7 @@ def detect_events(
     >>> from seqembed import LSTMAutoencoder, ReconstructionDetector, sliding_windows
     >>> recording = np.sin(np.arange(600) / 3).reshape(300, 2) + np.random.default_rng(0).normal(0, 0.1, (300, 2))
     >>> windows = sliding_windows(recording, timesteps=10).windows
-    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    >>> autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=3, random_state=0)
     >>> detector = ReconstructionDetector(autoencoder, gap=9).fit(windows)
     >>> recording[200:203, 1] = 8
     >>> rarest = detect_events(detector, recording, timesteps=10).table.sort_values("score").iloc[0]

@@ -281,6 +281,7 @@ def test_integers_that_float64_cannot_hold_keep_their_bound(dtype, bound):
     assert max(abs(int(x) - int(y)) for x, y in zip(X.ravel(), decoded.ravel(), strict=True)) <= bound
 
 
+@pytest.mark.slow
 def test_a_predictor_that_runs_away_over_a_gap_breaks_no_bound():
     growing = np.cumprod(np.full(60, 1.05))
     X = growing + np.random.default_rng(0).normal(0, 1e-3, (40, 60))

@@ -30,20 +30,20 @@ def noise(n_rows, random_state):
 
 
 @functools.cache
-def fitted_once(stride):
-    return ReconstructionDetector(Zeros()).fit(sliding_windows(noise(5000, 0), TIMESTEPS, stride).windows)
+def fitted_once(stride, n_rows):
+    return ReconstructionDetector(Zeros()).fit(sliding_windows(noise(n_rows, 0), TIMESTEPS, stride).windows)
 
 
-def fitted(stride=1, **changes):
+def fitted(stride=1, n_rows=1000, **changes):
     """A detector of one's own, whose threshold follows its parameters."""
-    return copy.deepcopy(fitted_once(stride)).set_params(**changes)
+    return copy.deepcopy(fitted_once(stride, n_rows)).set_params(**changes)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contamination", [0.01, 0.04])
 @pytest.mark.parametrize(("training_stride", "stride"), [(1, 1), (4, 1), (1, 5)])
 def test_as_many_alarms_are_raised_on_normal_data_as_expected(contamination, training_stride, stride):
-    detector = fitted(training_stride, contamination=contamination)
+    detector = fitted(training_stride, n_rows=5000, contamination=contamination)
     rate = alarm_rate(detector, TIMESTEPS, stride, every="1min", training_stride=training_stride)
     unseen = noise(15_000, 1)
     days = len(unseen) / (24 * 60)
@@ -55,7 +55,7 @@ def test_as_many_alarms_are_raised_on_normal_data_as_expected(contamination, tra
 
 @pytest.mark.slow
 def test_the_share_after_the_fit_counts_and_fewer_alarms_can_be_asked_for():
-    detector = fitted(contamination=0.02)
+    detector = fitted(n_rows=5000, contamination=0.02)
     rate = alarm_rate(detector, TIMESTEPS, every="1min")
     share = 0.02 * 2 / rate.events_per_day
     asked = alarm_rate(detector.set_params(contamination=share), TIMESTEPS, every="1min")

@@ -22,7 +22,7 @@ def small_network(random_state=0):
 
 
 @parametrize_with_checks(
-    [ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(3,), epochs=2, batch_size=32, random_state=0), cv=2)]
+    [ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), epochs=1, batch_size=32, random_state=0), cv=2)]
 )
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)
@@ -454,6 +454,7 @@ def test_networks_a_little_worse_than_the_middle_judge(cv, ranks):
     np.testing.assert_allclose(detector.explain(X).value.sum(axis=(1, 2)), errors[ranks].mean(axis=0))
 
 
+@pytest.mark.slow
 def test_lengths_that_hardly_differ_change_no_score():
     random = np.random.default_rng(0)
     X = [random.normal(size=(length, 1)) for length in random.integers(49, 51, 60)]

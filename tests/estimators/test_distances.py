@@ -34,7 +34,7 @@ def small_detector(epochs=20, **parameters):
 
 @pytest.fixture(scope="module")
 def detector():
-    return small_detector().fit(waves(200, 0))
+    return small_detector(epochs=5).fit(waves(200, 0))
 
 
 def naive_distances(numbers, references, blocks, n_nearest=3):
@@ -84,6 +84,7 @@ def test_training_sequences_are_compared_as_when_they_were_held_out(ragged):
         np.testing.assert_allclose(comparison, heldout, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_repeated_patterns_are_equal_whatever_they_are_scored_beside():
     patterns = [np.sin(np.arange(length) / 3)[:, np.newaxis] for length in (20, 25, 30, 41, 55)]
     detector = small_detector().fit(patterns * 12)

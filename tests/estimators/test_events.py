@@ -22,7 +22,7 @@ def waves(n_rows, random_state):
 @pytest.fixture(scope="module")
 def detector():
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
-    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1)
+    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1, cv=2)
     return detector.fit(sliding_windows(waves(300, 0), TIMESTEPS).windows)
 
 
@@ -111,7 +111,7 @@ def test_a_memory_map_is_judged_like_the_array(detector, tmp_path):
 def test_a_single_feature_may_lack_its_axis():
     rows = waves(300, 0)[:, 0]
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
-    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1)
+    detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1, cv=2)
     detector.fit(sliding_windows(rows, TIMESTEPS).windows[:, :, 0])
     rows = waves(300, 0)[:, 0]
     rows[200] = 8

@@ -298,6 +298,7 @@ def test_scores_with_missing_values_do_not_depend_on_the_batch():
     np.testing.assert_allclose(together, [detector.score_samples(x[np.newaxis])[0] for x in X], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_normal_sequence_that_is_longer_than_all_others_and_begins_with_a_hole_is_normal():
     random = np.random.default_rng(0)
     X = [wave[: random.integers(6, 11)] for wave in waves(random, 60)]

@@ -376,6 +376,7 @@ def test_a_process_that_loads_and_transforms_imports_no_tensorflow_and_needs_lit
     assert int(kilobytes) < 60_000
 
 
+@pytest.mark.slow
 def test_skops_loads_estimators_by_these_names(tmp_path):
     skops_io = pytest.importorskip("skops.io")
     model = [

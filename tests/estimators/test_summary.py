@@ -42,6 +42,7 @@ def test_sequences_of_unequal_lengths_are_told_apart():
     assert pipeline.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) >= 0.93
 
 
+@pytest.mark.slow
 def test_threads_and_other_sequences_change_nothing():
     random = np.random.default_rng(0)
     switching = [np.repeat(random.integers(0, 2, (12, 1)), 5, axis=0)[: random.integers(3, 60)] for _ in range(600)]

@@ -78,6 +78,7 @@ def epoch_losses(X, sample_weight=None, *, augment=False):
     return LSTMAutoencoder(random_state=0, **options).fit(X, sample_weight=sample_weight).history_["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", [False, True])
 def test_weights_that_go_with_the_length_count_by_sequence(augment):
     random = np.random.default_rng(0)
@@ -262,6 +263,7 @@ def test_a_checkpoint_of_other_labels_or_weights_is_refused(waves, small, tmp_pa
     np.testing.assert_array_equal(resumed.weights_["output/kernel"], expected.weights_["output/kernel"])
 
 
+@pytest.mark.slow
 def test_labels_leak_where_the_autoencoder_is_outside_of_the_cross_validation():
     # Labels that have nothing to do with the sequences: an honest estimate is chance.
     random = np.random.default_rng(0)

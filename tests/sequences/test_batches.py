@@ -124,6 +124,7 @@ def test_a_data_frame_with_a_column_called_chunks_is_a_data_frame():
     assert batches_of(pd.DataFrame({"chunks": [1.0, 2.0]})) is None
 
 
+@pytest.mark.slow
 def test_lists_of_one_tensor_of_two_dimensions_are_refused_like_arrays():
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="arrays of 2 dimensions"), collected([torch.ones(3, 4)] for _ in range(2)):

@@ -188,6 +188,7 @@ def test_workers_keep_time_together_or_not_at_all(monkeypatch):
     assert set(chosen) == {"shifted"}
 
 
+@pytest.mark.slow
 def test_an_explosion_sends_all_workers_back(recwarn):
     X = sequences(ragged=False)
     fitted = fit_on_all(shards(X, 30), activation="relu", learning_rate=3.0, epochs=8, batch_size=8)

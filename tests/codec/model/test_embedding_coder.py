@@ -34,6 +34,7 @@ def test_more_bits_come_nearer_to_the_reconstruction(fitted, days):
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
+@pytest.mark.slow
 def test_sequences_of_unequal_lengths_and_one_feature_come_back_in_their_layout(days):
     vowels = load_japanese_vowels(split="train").data
     for X in (vowels, days[:200, :, 0]):

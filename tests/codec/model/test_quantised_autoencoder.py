@@ -107,6 +107,7 @@ def test_embeddings_of_outliers_come_back(activation, days):
     assert np.isfinite(quantised.reconstruct(integers, lengths)).all()
 
 
+@pytest.mark.slow
 def test_damaged_content_is_refused_or_gives_values_whatever_the_checksum(codec, days):
     content, random, n_refused = codec.coder_.encode(list(days[:40])), np.random.default_rng(0), 0
     for _ in range(200):
