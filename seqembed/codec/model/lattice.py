@@ -94,7 +94,8 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
 
     The values of many sensors are multiples of a step, though they are floats: integers, or decimals of few digits. The
     unit of such a feature is its step. An error below a step r is then no error: with a bound e, a bin has
-    2 * floor(e / r) + 1 units. Other features have a unit that follows from the bound: a bin of 255 units is 2 e wide.
+    2 * floor(e / r) + 1 units, or two less if e is a multiple of r and rounding takes values beyond it. Other features
+    have a unit that follows from the bound: a bin of 255 units is 2 e wide.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
         largest = float(np.abs(known).max()) if len(known) else 0.0
         if step is not None and largest / step <= LARGEST_INTEGER:
             unit[feature] = step
-            bin_widths[feature] = 2 * int(min(allowed / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER)) + 1
+            bin_widths[feature] = 2 * _steps_within(allowed, known, step) + 1
         elif allowed > 0 and len(known):
             center[feature] = float(np.median(known))
             # The cast to the dtype of the data adds an error.
@@ -132,6 +133,25 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
             units -= 1 - units % 2
             bin_widths[feature], unit[feature] = units, 2 * remaining / units
     return Lattice(center, unit, bin_widths, np.asarray(bound, np.float64))
+
+
+def _steps_within(bound: float, values: np.ndarray, step: float) -> int:
+    """Count the steps that a decoded value may be away from a value.
+
+    Floats that stand for multiples of 0.1 are rounded. So many that are three steps apart differ by a little more than
+    0.3, and would have to be stored exactly. If that costs more bits than a wide bin saves, it is one step less.
+    """
+    n_steps = int(min(bound / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER))
+    if not n_steps or values.dtype.kind != "f":
+        return n_steps
+    read, multiples = values.astype(np.float64), np.rint(values / step)
+    with np.errstate(over="ignore"):
+        ends = [(step * (multiples + sign * n_steps)).astype(values.dtype).astype(np.float64) for sign in (-1, 1)]
+    errors = np.abs(ends - read)
+    missed = (errors[np.isfinite(errors)] > bound).mean()
+    # Of all places in a bin, two are at its ends. Beside a value, its position is stored.
+    exact_bits = missed * 2 / (2 * n_steps + 1) * 8 * (values.itemsize + 1)
+    return n_steps - int(exact_bits > np.log2((2 * n_steps + 1) / (2 * n_steps - 1)))
 
 
 def learn_step(values: np.ndarray) -> float | None:
@@ -158,14 +178,14 @@ def learn_step(values: np.ndarray) -> float | None:
     multiples = np.rint(values / step)
     if np.abs(multiples).max() > LARGEST_INTEGER:
         return None
-    # Least squares, from small multiples to large ones: an error of the step grows with the multiple.
+    # Least squares, from small multiples to large ones, twice as many each time: an error of the step grows with the
+    # multiple, and the step so far has to tell which multiples the next values are.
     order = np.argsort(np.abs(values))
-    for share in (0.25, 0.5, 1.0):
-        some = values[order[: max(2, int(share * len(values)))]]
+    for doubling in range(((len(values) - 1) // _FEWEST_VALUES_WITH_STEP).bit_length() + 1):
+        some = values[order[: _FEWEST_VALUES_WITH_STEP << doubling]]
         multiples = np.rint(some / step)
-        if not multiples.any():
-            continue
-        step = float((multiples * some).sum() / np.square(multiples).sum())
+        if multiples.any():
+            step = float((multiples * some).sum() / np.square(multiples).sum())
     step = _nearest_decimal(step)
     distance = np.abs(values - np.rint(values / step) * step)
     tolerance = _ROUNDING * np.spacing(np.abs(distinct)).astype(np.float64)

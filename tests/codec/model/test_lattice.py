@@ -22,7 +22,7 @@ def test_a_step_that_is_no_decimal_stays_what_it_is():
     assert learn_step(np.random.default_rng(0).integers(-300, 300, 2000) * step) == pytest.approx(step, rel=1e-12)
 
 
-@pytest.mark.parametrize(("largest", "step"), [(4000, 0.1), (5000, 0.003)])
+@pytest.mark.parametrize(("largest", "step"), [(4000, 0.1), (5000, 0.003), (50_000, 0.7), (32_768, 0.003)])
 def test_the_step_is_found_among_thousands_of_levels_whose_differences_are_rounded(largest, step):
     values = np.random.default_rng(0).integers(-largest, largest, 4 * largest) * step
     assert learn_step(values.astype(np.float32)) == step
@@ -33,10 +33,28 @@ def test_values_without_a_step_have_none(values):
     assert learn_step(values.astype(np.float32)) is None
 
 
-@pytest.mark.parametrize(("bound", "units"), [(0, 1), (0.004, 1), (0.005, 3), (0.0149, 5), (0.015, 7)])
+@pytest.mark.parametrize(("bound", "units"), [(0, 1), (0.124, 1), (0.125, 3), (0.374, 5), (0.375, 7)])
 def test_a_bin_holds_as_many_steps_as_the_bound_allows(bound, units):
-    values = np.random.default_rng(0).integers(0, 99, (999, 1)) * 0.005
+    values = np.random.default_rng(0).integers(0, 99, (999, 1)) * 0.125
     assert learn_lattice(values, np.array([bound])).bin_widths.tolist() == [units]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("bound", "units"), [(0.1, 1), (0.1001, 3), (0.299, 5), (0.3, 5), (0.3001, 7)])
+def test_a_step_that_rounding_takes_beyond_the_bound_is_not_in_the_bin(bound, units, dtype):
+    values = (np.random.default_rng(0).integers(-99, 99, (999, 1)) * 0.1).astype(dtype)
+    assert learn_lattice(values, np.array([bound])).bin_widths.tolist() == [units]
+
+
+def test_a_bin_keeps_a_step_that_few_values_miss():
+    values = (np.random.default_rng(0).integers(-25_000, 25_000, (9999, 1)) * 0.003).astype(np.float32)
+    assert learn_lattice(values, np.array([0.003003])).bin_widths.tolist() == [3]
+    assert learn_lattice(values, np.array([0.003])).bin_widths.tolist() == [1]
+
+
+def test_integers_have_no_rounding():
+    values = np.random.default_rng(0).integers(-(2**62), 2**62, (999, 1))
+    assert learn_lattice(values // 2**40, np.array([3])).bin_widths.tolist() == [7]
 
 
 def test_integers_and_back_within_half_a_unit():
