@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,6 +60,28 @@ def feature_bounds(
     with np.errstate(invalid="ignore", over="ignore"):
         bounds = bound * (highest / 2 - lowest / 2) * 2
     return np.where((highest > lowest) & np.isfinite(bounds), bounds, 0)
+
+
+def in_order_of(names: tuple[str, ...] | None, bound: Any) -> Any:
+    """Put the numbers of a pandas Series in the order of the columns that they are named after.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> in_order_of(("a", "b"), pd.Series({"b": 5.0, "a": 0.1})).tolist(), in_order_of(None, 0.5)
+    ([0.1, 5.0], 0.5)
+    """
+    if names is None or not hasattr(bound, "loc"):
+        return bound
+    labels = list(bound.index)
+    if not all(isinstance(label, str) for label in labels):
+        return bound
+    if sorted(labels) != sorted(names):
+        raise ValueError(
+            f"Got a bound for {labels}, expected one for each of the columns {list(names)}. Pass "
+            f"bound[list(frame.columns)], or a list of numbers in the order of the columns."
+        )
+    return bound.loc[list(names)]
 
 
 def _remedy(arrays: list[np.ndarray], bound: np.ndarray, name: str) -> str:

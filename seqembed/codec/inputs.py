@@ -77,7 +77,7 @@ def check_overlap(sequences: list[np.ndarray]) -> None:
     if len(windows) < _FEWEST_COMPARED or any(window.shape != windows[0].shape for window in windows):
         return
     first, second = windows[:2]
-    if not len(first) or np.array_equal(first, second):
+    if not len(first) or np.array_equal(first, second) or _repeats(first):
         return
     for shift in (1 + np.flatnonzero((first[1:] == second[0]).all(axis=1))).tolist():
         shared = first[shift:]
@@ -88,6 +88,12 @@ def check_overlap(sequences: list[np.ndarray]) -> None:
                 f"Got windows that overlap: each starts at row {shift} of the one before it. Encode the recording that "
                 f"they come from, as [recording], and cut the windows after decoding."
             )
+
+
+def _repeats(window: np.ndarray) -> bool:
+    """Return whether a window has a period that fits twice: whatever follows it looks like a shifted one."""
+    periods = 1 + np.flatnonzero((window[1 : len(window) // 2 + 1] == window[0]).all(axis=1))
+    return any(np.array_equal(window[period:], window[:-period]) for period in periods.tolist())
 
 
 def common_dtype(sequences: Sequences) -> np.dtype:

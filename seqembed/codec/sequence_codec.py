@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.codec.bounded_coder import BoundedCoder, learn_bounded_coder
-from seqembed.codec.bounds import feature_bounds
+from seqembed.codec.bounds import feature_bounds, in_order_of
 from seqembed.codec.bytes.container import (
     Header,
     Layout,
@@ -43,6 +43,9 @@ from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, fit_context
 from seqembed.user_warning import warn_user
 
+# Parameters that a file holds.
+_SAVED_PARAMETERS = ("max_error", "max_relative_error", "bits")
+
 
 class SequenceCodec(BaseEstimator):
     """Compress sequences, so that no value is decoded with a larger error than a bound.
@@ -67,7 +70,8 @@ class SequenceCodec(BaseEstimator):
         bound, and with ``context_size=0, shortcut_size=0`` for `bits`: what an embedding holds beside the
         reconstruction costs bits.
     max_error : float or array-like of shape (n_features,), default=None
-        Largest error of a decoded value, in the units of the data. 0 is lossless, to the bit. If values are multiples
+        Largest error of a decoded value, in the units of the data; a Series with the names of columns is put in their
+        order. 0 is lossless, to the bit. If values are multiples
         of 0.1, pass 0.301 rather than 0.3: floats are rounded, and those three steps apart may differ by a little more.
         One of `max_error`, `max_relative_error` and `bits` is given.
     max_relative_error : float or array-like of shape (n_features,), default=None
@@ -189,9 +193,11 @@ class SequenceCodec(BaseEstimator):
         if self.bits is not None and trained is not None:
             coder = learn_embedding_coder(trained, arrays, float(self.bits))
         else:
-            bound = feature_bounds(arrays, self.max_error, self.max_relative_error)
+            given = (in_order_of(sequences.names, each) for each in (self.max_error, self.max_relative_error))
+            bound = feature_bounds(arrays, *given)
             coder = learn_bounded_coder(arrays, bound, trained)
-        fitted = _fitted_attributes(coder, n_features, sequences.names)
+        parameters = {name: _listed(getattr(self, name)) for name in _SAVED_PARAMETERS}
+        fitted = _fitted_attributes(coder, n_features, sequences.names, parameters)
         replace_attributes(self, fitted, removed=("bound_", "feature_names_in_"))
         return self
 
@@ -201,8 +207,8 @@ class SequenceCodec(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps), or list of arrays
-            Sequences of the fitted features; any number of any lengths, NaN and infinity included. A data frame is one
-            recording.
+            Sequences of the fitted features; any number of any lengths, NaN and infinity included. With `bits`, each
+            has a value, and none is infinite. A data frame is one recording.
 
         Returns
         -------
@@ -212,7 +218,8 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         ValueError
-            For other features, for columns with other names or in another order, and for windows that overlap.
+            For other features, for columns with other names or in another order, for windows that overlap, and, with
+            `bits`, for infinity and for a sequence without any value.
         """
         check_is_fitted(self)
         sequences, layout = read_input(X)
@@ -299,8 +306,11 @@ class SequenceCodec(BaseEstimator):
         check_is_fitted(self)
         header = self._checked_header(data)
         places = locate_blocks(data)
+        if not isinstance(number, int | np.integer):
+            raise TypeError(f"Got number={number!r}, expected that of a block, an integer such as 0.")
         if not 0 <= number < len(places):
-            raise ValueError(f"Got block {number}, expected one from 0 to {len(places) - 1}.")
+            numbers = f"one from 0 to {len(places) - 1}" if places else "none, since no sequence was encoded"
+            raise ValueError(f"Got block {number}, expected {numbers}.")
         return self.coder_.decode(block(data, places[number], number), header.dtype)
 
     def decode_batches(self, file: BinaryIO) -> Iterator[Any]:
@@ -415,11 +425,8 @@ class SequenceCodec(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         description |= {
             "class": type(self).__name__,
-            "parameters": {
-                "max_error": _listed(self.max_error),
-                "max_relative_error": _listed(self.max_relative_error),
-                "bits": _listed(self.bits),
-            },
+            # Not those that were set after the fit.
+            "parameters": self._fitted_parameters,
             "n_features": self.n_features_in_,
             "feature_names": None if names is None else names.tolist(),
             "fingerprint": self._fingerprint.hex(),
@@ -461,10 +468,10 @@ class SequenceCodec(BaseEstimator):
         names, n_features = description["feature_names"], description["n_features"]
         if names is not None and (not isinstance(names, list) or len(names) != n_features):
             raise InvalidFileError("Got a file without a name for each feature.")
-        parameters = {name: description["parameters"].get(name) for name in ("max_error", "max_relative_error", "bits")}
+        parameters = {name: description["parameters"].get(name) for name in _SAVED_PARAMETERS}
         codec = cls(estimator, **parameters)
         coder = restored(description, arrays, codec._copied_model())
-        replace_attributes(codec, _fitted_attributes(coder, n_features, names))
+        replace_attributes(codec, _fitted_attributes(coder, n_features, names, parameters))
         if codec._fingerprint.hex() != description["fingerprint"]:
             raise InvalidFileError("Got another estimator than the codec was fitted with, or a file that was changed.")
         return codec
@@ -499,6 +506,11 @@ class SequenceCodec(BaseEstimator):
         return "Pass sequences of the same features."
 
     def _checked_header(self, data: bytes) -> Header:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"Got data of type {type(data).__name__}, expected the bytes that encode returned. Pass "
+                f"open(path, 'rb').read() for a file."
+            )
         header = unpack_header(data)
         if header.fingerprint != self._fingerprint or header.n_features != self.n_features_in_:
             raise InvalidStreamError("Got bytes of another codec, or of this one before it was fitted again.")
@@ -511,10 +523,18 @@ def _warn_of_recording(sequences: Sequences) -> None:
 
 
 def _fitted_attributes(
-    coder: BoundedCoder | EmbeddingCoder, n_features: int, names: list[str] | tuple[str, ...] | None
+    coder: BoundedCoder | EmbeddingCoder,
+    n_features: int,
+    names: list[str] | tuple[str, ...] | None,
+    parameters: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the attributes of a fitted codec by name."""
-    attributes: dict[str, Any] = {"coder_": coder, "n_features_in_": n_features, "_fingerprint": fingerprint(coder)}
+    attributes: dict[str, Any] = {
+        "coder_": coder,
+        "n_features_in_": n_features,
+        "_fingerprint": fingerprint(coder),
+        "_fitted_parameters": parameters,
+    }
     if isinstance(coder, BoundedCoder):
         attributes["bound_"] = coder.lattice.bound
     if names is not None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -237,9 +238,9 @@ def test_a_report_said_a_few_bytes_less_than_the_file_of_the_codec_has(codec, tm
         assert report["pays_back_after_bytes"] == itemsize * report["pays_back_after"]
 
 
-def test_steps_that_hide_in_floats_make_them_lossless_below_a_step():
+def test_steps_that_hide_in_floats_make_them_lossless_below_half_a_step():
     X = (np.random.default_rng(0).integers(0, 50, (40, 30, 1)) * 0.005).astype(np.float32)
-    codec = SequenceCodec(max_error=0.004).fit(X)
+    codec = SequenceCodec(max_error=0.0025).fit(X)
     np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
 
 
@@ -254,6 +255,10 @@ def test_windows_that_overlap_are_refused_with_the_remedy(codec):
     SequenceCodec(max_relative_error=0.01).fit(sliding_windows(recording, 30, stride=30).windows)
     # Constant sequences and repeated ones do not overlap.
     SequenceCodec(max_relative_error=0.01).fit(np.zeros((5, 30, 2)))
+    # Windows that follow one another in a signal that repeats are shifted ones, too.
+    hours = np.arange(3000) % 24
+    SequenceCodec(max_error=0).fit(hours.reshape(30, 100))
+    SequenceCodec(max_error=0).fit(np.stack([hours, hours % 12], axis=1).reshape(30, 100, 2))
 
 
 @pytest.mark.parametrize(
@@ -657,3 +662,37 @@ def test_more_than_a_million_empty_sequences_were_encoded_but_not_decoded():
     codec = SequenceCodec(max_error=0).fit([np.arange(9)])
     decoded = codec.decode(codec.encode([np.empty(0)] * 1_200_000))
     assert len(decoded) == 1_200_000
+
+
+def test_a_bound_with_names_goes_to_the_columns_of_these_names():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(90, 2)), columns=["a", "b"])
+    bounds = pd.Series({"b": 5.0, "a": 0.01})
+    assert SequenceCodec(max_error=bounds).fit(frame).bound_.tolist() == [0.01, 5]
+    assert SequenceCodec(max_error=bounds).fit(frame.to_numpy()[np.newaxis]).bound_.tolist() == [5, 0.01]
+    with pytest.raises(ValueError, match=r"bound for \['b', 'c'\], expected one for each of the columns \['a', 'b'\]"):
+        SequenceCodec(max_error=pd.Series({"b": 5.0, "c": 0.01})).fit(frame)
+
+
+@pytest.mark.parametrize("changed", [{"max_error": 5.0}, {"max_error": None, "bits": 8.0}, {"max_error": np.nan}])
+def test_a_file_holds_the_parameters_of_the_fit_not_those_that_were_set_later(changed):
+    X = np.random.default_rng(0).normal(size=(20, 10, 1))
+    codec, file = SequenceCodec(max_error=0.1).fit(X), io.BytesIO()
+    data = codec.encode(X)
+    codec.set_params(**changed).save(file)
+    loaded = SequenceCodec.load(file.getvalue())
+    assert loaded.get_params() == {"estimator": None, "max_error": 0.1, "max_relative_error": None, "bits": None}
+    np.testing.assert_array_equal(loaded.decode(data), codec.decode(data))
+
+
+@pytest.mark.parametrize("data", ["x.bin", Path("x.bin"), None, io.BytesIO()])
+def test_what_is_no_bytes_is_refused_with_the_line_that_reads_a_file(codec, data):
+    for decode in (codec.decode, lambda data: codec.decode_block(data, 0)):
+        with pytest.raises(TypeError, match=r"expected the bytes that encode returned. Pass open\(path, 'rb'\)"):
+            decode(data)
+
+
+def test_the_number_of_a_block_is_an_integer_and_there_may_be_none(codec):
+    with pytest.raises(TypeError, match=r"number=0\.0, expected that of a block"):
+        codec.decode_block(codec.encode([]), 0.0)
+    with pytest.raises(ValueError, match="Got block 0, expected none, since no sequence was encoded"):
+        codec.decode_block(codec.encode([]), 0)

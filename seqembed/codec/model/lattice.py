@@ -7,18 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.codec.model.grid import LARGEST_INTEGER, learn_grid
+
 # Width of a bin in units, for values without a step. Predictions then may lie between the centres of bins.
 _BIN_WIDTH = 255
-# Larger integers could not be predicted in float64 exactly, see `seqembed.codec.model.predictors`.
-LARGEST_INTEGER = 1 << 27
 # Values of a feature that are sorted to look for a step: a sample, because long recordings take long to sort.
 _VALUES_SORTED = 1 << 18
-# Units in the last place: values that are multiples of a step lie this close to them.
-_ROUNDING = 4
-# Fewer values may be multiples of a step by chance.
-_FEWEST_VALUES_WITH_STEP = 16
-# Relative distance below which a step is taken for a decimal, and its most digits: a float32 has seven.
-_DECIMAL_TOLERANCE, _MOST_DECIMAL_DIGITS = 1e-7, 7
 # Relative. A bound of 0.3 allows three steps of 0.1, whatever the rounding of their quotient.
 _STEP_TOLERANCE = 1e-9
 
@@ -94,8 +88,8 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
 
     The values of many sensors are multiples of a step, though they are floats: integers, or decimals of few digits. The
     unit of such a feature is its step. An error below a step r is then no error: with a bound e, a bin has
-    2 * floor(e / r) + 1 units, or two less if e is a multiple of r and rounding takes values beyond it. Other features
-    have a unit that follows from the bound: a bin of 255 units is 2 e wide.
+    2 * floor(e / r) + 1 units. Other features have a unit that follows from the bound: a bin of 255 units is 2 e wide.
+    So have those whose bins would be narrower in steps, as with a bound of 0.9 steps.
 
     Parameters
     ----------
@@ -117,17 +111,22 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     for feature, allowed in enumerate(bound):
         known = values[:, feature][np.isfinite(values[:, feature])]
         known = known[:: -(-len(known) // _VALUES_SORTED)] if len(known) else known
-        step = learn_step(known)
-        largest = float(np.abs(known).max()) if len(known) else 0.0
-        if step is not None and largest / step <= LARGEST_INTEGER:
-            unit[feature] = step
-            bin_widths[feature] = 2 * _steps_within(allowed, known, step) + 1
-        elif allowed > 0 and len(known):
+        if not len(known):
+            continue
+        grid = learn_grid(known)
+        if grid is not None:
+            width = 2 * _steps_within(allowed, known, *grid) + 1
+            # Bins of any width are 2 * bound wide. They hold more if the bound is nearly one step more.
+            if width * grid[1] >= 2 * allowed or known.dtype.kind != "f":
+                (center[feature], unit[feature]), bin_widths[feature] = grid, width
+                continue
+        if allowed > 0:
             center[feature] = float(np.median(known))
             # The cast to the dtype of the data adds an error.
-            rounding = float(np.spacing(known.dtype.type(largest))) / 2 if known.dtype.kind == "f" else 0.0
+            rounding = float(np.spacing(np.abs(known).max())) / 2 if known.dtype.kind == "f" else 0.0
             remaining = max(allowed - rounding, allowed / 2)
-            reach = float(np.abs(known - known.dtype.type(center[feature])).max())
+            # A half each, since the whole may exceed the largest float.
+            reach = 2 * float(np.abs(known / 2 - center[feature] / 2).max())
             affordable = LARGEST_INTEGER / 2 * (remaining / reach) if reach > 0 else _BIN_WIDTH
             units = max(1, int(min(_BIN_WIDTH, affordable)))
             units -= 1 - units % 2
@@ -135,70 +134,21 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     return Lattice(center, unit, bin_widths, np.asarray(bound, np.float64))
 
 
-def _steps_within(bound: float, values: np.ndarray, step: float) -> int:
+def _steps_within(bound: float, values: np.ndarray, offset: float, step: float) -> int:
     """Count the steps that a decoded value may be away from a value.
 
     Floats that stand for multiples of 0.1 are rounded. So many that are three steps apart differ by a little more than
     0.3, and would have to be stored exactly. If that costs more bits than a wide bin saves, it is one step less.
     """
-    n_steps = int(min(bound / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER))
+    n_steps = int(min(float(bound) / step * (1 + _STEP_TOLERANCE), LARGEST_INTEGER))
     if not n_steps or values.dtype.kind != "f":
         return n_steps
-    read, multiples = values.astype(np.float64), np.rint(values / step)
+    read = values.astype(np.float64)
+    multiples = np.rint((read - offset) / step)
     with np.errstate(over="ignore"):
-        ends = [(step * (multiples + sign * n_steps)).astype(values.dtype).astype(np.float64) for sign in (-1, 1)]
-    errors = np.abs(ends - read)
+        ends = [(offset + step * (multiples + sign * n_steps)).astype(values.dtype) for sign in (-1, 1)]
+    errors = np.abs(np.asarray(ends, np.float64) - read)
     missed = (errors[np.isfinite(errors)] > bound).mean()
     # Of all places in a bin, two are at its ends. Beside a value, its position is stored.
     exact_bits = missed * 2 / (2 * n_steps + 1) * 8 * (values.itemsize + 1)
     return n_steps - int(exact_bits > np.log2((2 * n_steps + 1) / (2 * n_steps - 1)))
-
-
-def learn_step(values: np.ndarray) -> float | None:
-    """Find the step of which all values are multiples, or None.
-
-    Parameters
-    ----------
-    values : float array of shape (n_values,)
-        Finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> learn_step(np.float32([0.25, 1.0, -2.5, 0.5, 0.75] * 4)), learn_step(np.random.default_rng(0).normal(size=100))
-    (0.25, None)
-    """
-    if values.dtype.kind in "iu":
-        return 1.0
-    distinct = np.unique(values)
-    if len(values) < _FEWEST_VALUES_WITH_STEP or len(distinct) < 2 or len(distinct) == len(values):
-        return None
-    values = distinct.astype(np.float64)
-    step = float(np.diff(values).min())
-    multiples = np.rint(values / step)
-    if np.abs(multiples).max() > LARGEST_INTEGER:
-        return None
-    # Least squares, from small multiples to large ones, twice as many each time: an error of the step grows with the
-    # multiple, and the step so far has to tell which multiples the next values are.
-    order = np.argsort(np.abs(values))
-    for doubling in range(((len(values) - 1) // _FEWEST_VALUES_WITH_STEP).bit_length() + 1):
-        some = values[order[: _FEWEST_VALUES_WITH_STEP << doubling]]
-        multiples = np.rint(some / step)
-        if multiples.any():
-            step = float((multiples * some).sum() / np.square(multiples).sum())
-    step = _nearest_decimal(step)
-    distance = np.abs(values - np.rint(values / step) * step)
-    tolerance = _ROUNDING * np.spacing(np.abs(distinct)).astype(np.float64)
-    return step if (distance <= tolerance).all() else None
-
-
-def _nearest_decimal(step: float) -> float:
-    """Return the decimal of few digits beside a step, or the step if there is none.
-
-    Multiples of the exact decimal round to the same floats as the values of a sensor.
-    """
-    for digits in range(1, _MOST_DECIMAL_DIGITS + 1):
-        rounded = float(f"{step:.{digits}g}")
-        if abs(rounded - step) <= _DECIMAL_TOLERANCE * step:
-            return rounded
-    return step
