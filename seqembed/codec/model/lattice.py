@@ -108,7 +108,7 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     """
     center, unit = np.zeros(values.shape[1]), np.ones(values.shape[1])
     bin_widths = np.ones(values.shape[1], np.int64)
-    for feature, allowed in enumerate(bound):
+    for feature, allowed in enumerate(np.asarray(bound, np.float64).tolist()):
         known = values[:, feature][np.isfinite(values[:, feature])]
         known = known[:: -(-len(known) // _VALUES_SORTED)] if len(known) else known
         if not len(known):
