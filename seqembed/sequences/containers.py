@@ -51,7 +51,7 @@ def listed(X: Any) -> Any:
     X : object
         A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, for a
         pandas or polars series of lists or arrays, and for an Arrow array of lists. Dask's arrays and frames, alone or
-        in a list, are in memory.
+        in a list, are in memory. The sequences of a data frame are returned as they are, with their columns.
 
     Raises
     ------
@@ -72,7 +72,14 @@ def listed(X: Any) -> Any:
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
         )
+    if _is_of_frame(X):
+        return X
     return [in_memory(each) for each in X] if _holds_sequences(X) else X
+
+
+def _is_of_frame(X: Any) -> bool:
+    """Tell whether X is a `seqembed.FrameSequences`, a list with columns, which is made further up."""
+    return isinstance(X, list) and hasattr(X, "columns")
 
 
 def _holds_sequences(X: Any) -> bool:
@@ -159,8 +166,7 @@ def column_labels(X: Any) -> list[Any] | None:
     """
     if isinstance(X, NamedWindows):
         return None if X.names is None else list(X.names)
-    if isinstance(X, list) and hasattr(X, "columns"):
-        # A `FrameSequences`, which is made further up.
+    if _is_of_frame(X):
         return list(X.columns)
     frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
