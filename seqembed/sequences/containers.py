@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from seqembed.sequences.cells import check_cells
 from seqembed.sequences.named_windows import NamedWindows
 from seqembed.sequences.sources import check_is_no_source
 
@@ -318,8 +319,11 @@ def _numbers_of_frame(frame: Any, name: str) -> np.ndarray:
     # pandas can have two columns of one name, and polars has no items.
     columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
     # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.
-    if not len(frame) or all(np.asarray(values[:1]).dtype.kind in "biuf" for _, values in columns):
+    firsts = (np.asarray(values[:1]) for _, values in columns)
+    if not len(frame) or all(first.dtype.kind in "biuf" and first.ndim == 1 for first in firsts):
         return _real(np.asarray(frame), name)
+    for column, values in columns:
+        check_cells(values, column, name, len(columns))
     return np.stack([as_numbers(values, f"column {column!r} of {name}") for column, values in columns], axis=1)
 
 
