@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from seqembed.inference.model import Layout, Model, TrainedModel
 from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
 from seqembed.sequences.columns import check_columns
-from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.containers import as_numbers, column_labels
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -197,8 +197,8 @@ def checked_embeddings(
     Raises
     ------
     ValueError
-        For embeddings that don't have as many finite values as the model has components, and for lengths that are
-        missing or not positive.
+        For embeddings that don't have as many finite values as the model has components, for those whose columns have
+        the names of the model's own in another order, and for lengths that are missing or not positive.
     """
     # What float32 can't hold becomes infinite, which check_array refuses.
     with np.errstate(over="ignore"):
@@ -208,6 +208,14 @@ def checked_embeddings(
         raise ValueError(
             f"Z has {counted(values.shape[1], 'column')}, but {estimator_name} was fitted with "
             f"n_components={n_components}. Pass what transform returned."
+        )
+    names = column_labels(Z)
+    # Those of scikit-learn's transformers. Columns of other names are read in the order in which they are.
+    own_names = [f"{estimator_name.lower()}{number}" for number in range(n_components)]
+    if names is not None and names != own_names and set(names) == set(own_names):
+        raise ValueError(
+            f"Z has the columns of an embedding in another order, {names[:3]} first, expected {own_names[:3]}. Pass "
+            f"Z[list(estimator.get_feature_names_out())]."
         )
     n_features = model.layout.n_features
     if lengths is not None:
