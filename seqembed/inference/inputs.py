@@ -10,9 +10,10 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 
 from seqembed.inference.model import Layout, Model, TrainedModel
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
+from seqembed.sequences.collection import Sequences, check_sequences, chunks
 from seqembed.sequences.columns import check_columns
 from seqembed.sequences.containers import as_numbers, column_labels
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -94,7 +95,11 @@ def checked_block(X: np.ndarray, lengths: np.ndarray | None, model: Model, estim
     estimator_name : str
         Named in errors.
     """
-    sequences = check_sequences(X, lengths, estimator=estimator_name)
+    try:
+        sequences = check_sequences(X, lengths, estimator=estimator_name)
+    except ValueError as error:
+        # Which block it is, dask does not say where the numbers of sequences in the blocks are unknown.
+        raise ValueError(f"{error} Sequences are numbered within a block of rows of the dask array.") from error
     check_layout(sequences, model.layout, estimator_name)
     return sequences
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from seqembed.sequences import collection
-from seqembed.sequences.collection import check_sequences, checked_lengths, chunks, read_sequences
+from seqembed.sequences.collection import check_sequences, chunks, read_sequences
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.named_windows import named_windows
 
 
