@@ -281,7 +281,8 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None, number: 
         if array.shape[1:] != first.shape[1:]:
             raise ValueError(
                 f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence {number} has "
-                f"{first.shape[-1]}: expected the same features in every sequence. Select them with sequence[:, columns]."
+                f"{first.shape[-1]}: expected the same features in every sequence. Select them with "
+                f"sequence[:, columns]."
             )
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays], np.int64)
