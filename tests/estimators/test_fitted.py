@@ -21,6 +21,11 @@ def test_an_unknown_kind_of_error_is_refused(fitted, waves):
         fitted.reconstruction_error(waves, per="step")
 
 
+def test_lengths_in_the_place_of_the_kind_of_error_are_refused_with_their_name(fitted, waves):
+    with pytest.raises(TypeError, match=r"per= of type ndarray.*reconstruction_error\(X, lengths=lengths\)"):
+        fitted.reconstruction_error(waves, np.full(len(waves), 7))
+
+
 @pytest.mark.parametrize("scale", ["standard", None])
 def test_score_is_r2_about_the_training_means(waves, scale, small):
     train, test = waves[:20], waves[20:] + np.float32(0.5)
