@@ -307,8 +307,8 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
         array = as_array(values)
     except ValueError as error:
         raise ValueError(
-            f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of its "
-            f"timesteps equally many numbers."
+            f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): "
+            f"{str(error).rstrip('.')}. Give each of its timesteps equally many numbers."
         ) from error
     except Exception as error:
         raise TypeError(f"Got {name} of type {type(values).__name__}, which is not an array: {error}") from error

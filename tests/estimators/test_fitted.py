@@ -170,6 +170,14 @@ def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
         fitted.transform(waves, out=out)
 
 
+@pytest.mark.parametrize("as_batches", [False, True])
+def test_a_place_for_results_that_cannot_be_written_is_refused_with_what_to_open(fitted, waves, as_batches):
+    out = np.empty((30, 3), np.float32)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match=r"Got out= that is read-only.*mmap_mode='r\+'"):
+        fitted.transform(iter([waves]) if as_batches else waves, out=out)
+
+
 def test_one_value_of_1e20_leaves_the_score_a_number(waves, fitted):
     X = waves.astype(np.float64)
     X[0, 0, 0] = 1e20
