@@ -22,9 +22,9 @@ from seqembed.inference.inputs import Embeddings, checked_embeddings
 from seqembed.inference.quantities import decoding, embedding
 from seqembed.network.architecture import Network
 from seqembed.sequences.batches import batches_of, check_read_twice, row_slices
-from seqembed.sequences.collection import checked_lengths
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sklearn_private import Interval, StrOptions
 from seqembed.training.labels import GivenLabels, LabelCode, read_labels
 from seqembed.training.recipe import Recipe, auto_context_size, auto_shortcut_size

@@ -352,7 +352,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         if go_on and hasattr(self, "model_"):
             sizes = ("patch_size", "context_size", "shortcut_size")
             kept = [name for name in sizes if getattr(self, name, "auto") == "auto"]
-            return continued_model(self.model_, network, layout, kept)
+            return continued_model(self.model_, network, self.scale, layout, kept)
         scaling = learn_scaling(sequences, self.scale, workers.all_gather)
         return new_model(network, sequences, scaling, layout, labels, random, workers)
 

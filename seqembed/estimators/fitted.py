@@ -109,6 +109,8 @@ class FittedNetworkMixin(FittedInputMixin):
         ------
         ValueError
             For sequences of another shape than the fitted ones, or an unknown `per`.
+        TypeError
+            For a `per` that is not text, such as lengths that are not passed by name.
 
         Examples
         --------
@@ -119,6 +121,11 @@ class FittedNetworkMixin(FittedInputMixin):
         >>> [autoencoder.reconstruction_error(X, per=per).shape for per in ("sequence", "timestep", "value")]
         [(8,), (8, 24), (8, 24, 1)]
         """
+        if not isinstance(per, str):
+            raise TypeError(
+                f"Got per= of type {type(per).__name__}, expected one of {', '.join(map(repr, AVERAGED_AXES))}. Pass "
+                f"lengths by name: reconstruction_error(X, lengths=lengths)."
+            )
         if per not in AVERAGED_AXES:
             raise ValueError(f"Got per={per!r}, expected one of {', '.join(map(repr, AVERAGED_AXES))}.")
         inputs = self._read(X, lengths)

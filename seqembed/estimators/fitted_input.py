@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from seqembed.estimators.model_attributes import model_attributes
 from seqembed.inference.inputs import check_fitted_input, checked_block
 from seqembed.inference.model import Model
-from seqembed.sequences.batches import batches_of
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths
+from seqembed.sequences.batches import UncheckedBatch, batches_of
+from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sklearn_private import output_container
 
 
@@ -60,7 +61,14 @@ class FittedInputMixin:
         batches = batches_of(X, lengths, self.model_.layout.ndim)
         if batches is None:
             return self._checked(X, lengths)
-        return (self._checked(batch.values, batch.lengths) for batch in batches)
+        return self._checked_batches(batches)
+
+    def _checked_batches(self, batches: Iterator[UncheckedBatch]) -> Iterator[Sequences]:
+        n_read = 0
+        for batch in batches:
+            sequences = self._checked(batch.values, batch.lengths, n_read)
+            n_read += len(sequences)
+            yield sequences
 
     def _read_to_transform(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences | Iterator[Sequences] | LazyRows:
         """Check the input of `transform`, as `_read` does. Containers of `set_output` hold values, not lazy arrays."""
@@ -80,8 +88,8 @@ class FittedInputMixin:
         def get_params(self, deep: bool = True) -> dict[str, Any]:
             """Return the parameters, as every estimator of scikit-learn does."""
 
-    def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None) -> Sequences:
+    def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None, first: int = 0) -> Sequences:
         """Check that sequences have the columns and the layout that the estimator was fitted on."""
-        sequences = check_sequences(X, lengths, estimator=self)
+        sequences = check_sequences(X, lengths, estimator=self, first=first)
         check_fitted_input(sequences, self.model_.layout, self)
         return sequences

@@ -72,6 +72,6 @@ def count_validation(validation_fraction: float, shape: SetShape) -> list[int]:
             worker_name = f" of worker {rank}" if len(n_validation) > 1 else ""
             raise ValueError(
                 f"Got validation_fraction={validation_fraction} with n_samples={n_samples}{worker_name}, which leaves "
-                f"no sequence to train on. Use validation_fraction=0.0 or more sequences."
+                f"no sequence to train on. Use validation_fraction=0.0 or more sequences. Weights of 0 don't count."
             )
     return n_validation

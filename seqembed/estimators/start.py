@@ -26,6 +26,10 @@ from seqembed.training.workers import SetShape, Workers
 
 # Parameters that may differ between workers.
 _FREE = ("random_state", "n_jobs", "verbose")
+_CANNOT_GO_ON = (
+    "Training can't go on from {} with {}. Call fit with warm_start=False, or use the parameters and features that the "
+    "estimator was fitted with."
+)
 # What worker 0 sends to the others.
 _KINDS: Kinds = {each.__name__: record(each) for each in (Context, Summary, Shares)}
 
@@ -131,7 +135,9 @@ def _learn_beside(
     return context, fixed
 
 
-def continued_model(fitted: TrainedModel, network: Network, layout: Layout, kept: list[str]) -> TrainedModel:
+def continued_model(
+    fitted: TrainedModel, network: Network, scale: str | None, layout: Layout, kept: list[str]
+) -> TrainedModel:
     """Return the fitted model for sequences of a new layout.
 
     Parameters
@@ -140,6 +146,8 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, kept
         The model before.
     network : Network
         The architecture for the new sequences.
+    scale : {"standard"} or None
+        The parameter. The scaling itself stays that of the first fit.
     layout : Layout
         That of the new sequences.
     kept : list of str
@@ -149,7 +157,7 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, kept
     Raises
     ------
     ValueError
-        If the two networks differ in something else than the length of sequences.
+        If the two networks differ in something else than the length of sequences, or one is scaled and the other not.
     """
     before = fitted.network
     if network.encoded_timesteps and before.encoded_timesteps:
@@ -159,10 +167,13 @@ def continued_model(fitted: TrainedModel, network: Network, layout: Layout, kept
         if 0 < getattr(before, name) < getattr(network, name):
             network = replace(network, **{name: getattr(before, name)})
     if network != before:
-        raise ValueError(
-            f"Training can't go on from {before} with {network}. Call fit with warm_start=False, or use the parameters "
-            f"and features that the estimator was fitted with."
-        )
+        raise ValueError(_CANNOT_GO_ON.format(before, network))
+    center, units = fitted.scaling.center, fitted.scaling.scale
+    is_unscaled = not center.any() and bool((units == 1).all())
+    # Means of 0 are a centre of either kind.
+    if (scale is None and not is_unscaled) or (scale is not None and not np.array_equal(center, fitted.scaling.means)):
+        fitted_scale = "standard" if scale is None else None
+        raise ValueError(_CANNOT_GO_ON.format(f"scale={fitted_scale!r}", f"scale={scale!r}"))
     return replace(fitted, layout=layout)
 
 

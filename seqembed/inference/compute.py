@@ -117,7 +117,7 @@ def _read(collection: Collection, rows: slice | np.ndarray, model: Model) -> Bat
     if isinstance(collection, Embeddings):
         return collection.read(rows)
     n_timesteps = model.count_read(collection.lengths[rows].max())
-    return ScaledSequences(collection, model.scaling).read(rows, n_timesteps)
+    return ScaledSequences(collection, model.scaling).read_bounded(rows, n_timesteps)
 
 
 def _are_listed(collection: Collection, model: Model) -> bool:

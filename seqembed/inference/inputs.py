@@ -10,9 +10,10 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 
 from seqembed.inference.model import Layout, Model, TrainedModel
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
+from seqembed.sequences.collection import Sequences, check_sequences, chunks
 from seqembed.sequences.columns import check_columns
-from seqembed.sequences.containers import as_numbers
+from seqembed.sequences.containers import as_numbers, column_labels
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.rows import rows_by_length
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -94,7 +95,11 @@ def checked_block(X: np.ndarray, lengths: np.ndarray | None, model: Model, estim
     estimator_name : str
         Named in errors.
     """
-    sequences = check_sequences(X, lengths, estimator=estimator_name)
+    try:
+        sequences = check_sequences(X, lengths, estimator=estimator_name)
+    except ValueError as error:
+        # Which block it is, dask does not say where the numbers of sequences in the blocks are unknown.
+        raise ValueError(f"{error} Sequences are numbered within a block of rows of the dask array.") from error
     check_layout(sequences, model.layout, estimator_name)
     return sequences
 
@@ -197,8 +202,8 @@ def checked_embeddings(
     Raises
     ------
     ValueError
-        For embeddings that don't have as many finite values as the model has components, and for lengths that are
-        missing or not positive.
+        For embeddings that don't have as many finite values as the model has components, for those whose columns have
+        the names of the model's own in another order, and for lengths that are missing or not positive.
     """
     # What float32 can't hold becomes infinite, which check_array refuses.
     with np.errstate(over="ignore"):
@@ -208,6 +213,14 @@ def checked_embeddings(
         raise ValueError(
             f"Z has {counted(values.shape[1], 'column')}, but {estimator_name} was fitted with "
             f"n_components={n_components}. Pass what transform returned."
+        )
+    names = column_labels(Z)
+    # Those of scikit-learn's transformers. Columns of other names are read in the order in which they are.
+    own_names = [f"{estimator_name.lower()}{number}" for number in range(n_components)]
+    if names is not None and names != own_names and set(names) == set(own_names):
+        raise ValueError(
+            f"Z has the columns of an embedding in another order, {names[:3]} first, expected {own_names[:3]}. Pass "
+            f"Z[list(estimator.get_feature_names_out())]."
         )
     n_features = model.layout.n_features
     if lengths is not None:

@@ -109,6 +109,11 @@ def _checked_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: npt.DTyp
         raise ValueError(
             f"Got out= of {given}, expected np.empty({shape}, np.float32) or another array of floats.{in_file}"
         )
+    if not out.flags.writeable:
+        raise ValueError(
+            "Got out= that is read-only, expected an array that can be written. Open a file for it with "
+            "np.load(path, mmap_mode='r+'), or pass out.copy()."
+        )
     return out
 
 

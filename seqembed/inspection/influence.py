@@ -120,7 +120,7 @@ def component_influence(
 
         def run(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             n_read = model.count_read(sequences.lengths[part].max())
-            return _sum_squares(model, ScaledSequences(sequences, model.scaling).read(part, n_read))
+            return _sum_squares(model, ScaledSequences(sequences, model.scaling).read_bounded(part, n_read))
 
         with one_blas_thread(), thread_pool(estimator.n_jobs) as pool:
             # One group after the other: the results of all parts at once could fill the memory.

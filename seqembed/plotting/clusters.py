@@ -7,6 +7,7 @@ from typing import Any
 
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import TypicalSequences
+from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.wording import counted
 
@@ -37,6 +38,8 @@ def plot_typical_sequences(
     ------
     ValueError
         For another number of axes than clusters, or of names than features.
+    TypeError
+        For something else than the result of `seqembed.inspection.typical_sequences`.
     ImportError
         If matplotlib is not installed. ``pip install "seqembed[plot]"`` installs it.
 
@@ -52,16 +55,19 @@ def plot_typical_sequences(
     ['cluster 0: 5 sequences', 'cluster 1: 1 sequence']
     """
     pyplot = import_extra("matplotlib.pyplot", extra="plot")
+    if not isinstance(typical, TypicalSequences):
+        raise TypeError(
+            f"Got typical= of type {type(typical).__name__}, expected the result of typical_sequences. Pass "
+            f"typical_sequences(estimator, X, labels), of seqembed.inspection."
+        )
     n_clusters = len(typical.labels)
     lines = stacked([*typical.nearest, *typical.centers])
     n_features = lines[0].shape[1]
     names = checked_names(feature_names, n_features)
-    panels, named, counting = (axes, axes, axes) if axes is not None else _new_panels(pyplot, n_clusters, n_features)
-    if len(panels) != n_clusters:
-        raise ValueError(
-            f"Got axes= of {counted(len(panels), 'panel')} for {counted(n_clusters, 'cluster')}, expected one for "
-            f"each. Leave axes= out for a new figure."
-        )
+    if axes is None:
+        panels, named, counting = _new_panels(pyplot, n_clusters, n_features)
+    else:
+        panels = named = counting = checked_panels(axes, n_clusters, "cluster")
     handles = []
     for number, panel in enumerate(panels):
         member, *_ = panel.plot(lines[number], color="0.6", linewidth=2)
@@ -76,14 +82,14 @@ def plot_typical_sequences(
     return panels
 
 
-def _new_panels(pyplot: Any, n_clusters: int, n_features: int) -> tuple[list[Any], list[Any], list[Any]]:
+def _new_panels(pyplot: Any, n_clusters: int, n_features: int) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     """Make a figure; return all of its panels, those of its first column, and the lowest of each column."""
     n_rows, n_columns = -(-n_clusters // _MOST_COLUMNS), min(n_clusters, _MOST_COLUMNS)
     size = (max(5.0, 3.2 * n_columns), n_rows * max(2.8, 0.6 * n_features) + 0.4)
     _, grid = pyplot.subplots(
         n_rows, n_columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    panels = list(grid.flat)
+    panels: Sequence[Any] = list(grid.flat)
     for panel in panels[n_clusters:]:
         panel.remove()
     lowest = panels[max(0, n_clusters - n_columns) : n_clusters]

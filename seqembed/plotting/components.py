@@ -12,6 +12,7 @@ from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.extras import import_extra
 from seqembed.inspection.influence import component_influence
 from seqembed.inspection.traversal import Traverse, traverse
+from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.batches import check_read_twice
 from seqembed.sequences.containers import SequencesLike, column_labels
@@ -86,6 +87,7 @@ def plot_component(
         size = (11, max(4.0, 0.7 * n_features))
         figure, axes = pyplot.subplots(1, 2, figsize=size, width_ratios=(1, 1.2), layout="constrained")
         figure.get_layout_engine().set(wspace=0.06)
+    axes = checked_panels(axes, 2)
     _draw_influence(axes[0], own[component], names)
     axes[0].set_title(f"what moves component {component}")
     _draw_traverse(axes[1], along, component, names)

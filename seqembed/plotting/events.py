@@ -12,6 +12,7 @@ import numpy.typing as npt
 from seqembed.estimators.events import Events
 from seqembed.estimators.recordings import known_times
 from seqembed.extras import import_extra
+from seqembed.plotting.panels import checked_panels
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.times import zone_of
 from seqembed.sequences.wording import counted
@@ -82,6 +83,7 @@ def plot_events(
     times, given_times = known_times(recording, time, len(values), "recording")
     if axes is None:
         _, axes = pyplot.subplots(2, sharex=True, figsize=(11, 6), height_ratios=(2, 1), layout="constrained")
+    axes = checked_panels(axes, 2)
     across: Any = np.arange(len(values)) if times is None else times
     if across.dtype.kind == "m":
         # matplotlib has no axis of durations.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
+from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, levels, stacked
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences
@@ -106,10 +107,8 @@ def plot_reconstruction(
     n_shown = len(chosen.rows)
     if axes is None:
         panels = _new_panels(pyplot, n_shown, len(chosen.features))
-    elif len(axes) != n_shown:
-        raise ValueError(f"Got axes= of {len(axes)}, expected {n_shown}: one for each sequence that is drawn.")
     else:
-        panels = np.array(axes, object)
+        panels = checked_panels(axes, n_shown, "sequence")
     lines = stacked([*chosen.values, *chosen.reconstructions])
     for number, panel in enumerate(panels):
         _draw(panel, lines[number], lines[n_shown + number])

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from seqembed.sequences.collection import Sequences, check_sequences, checked_lengths, chunks
+from seqembed.sequences.collection import Sequences, check_sequences, chunks
 from seqembed.sequences.containers import SequencesLike, listed
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.wording import counted
 
 NO_BATCH = "Got an iterable without a single batch. A generator can be read only once: make a new one."
@@ -277,17 +278,18 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
     8 3
     """
     first: Sequences | None = None
-    lengths, complete = [], True
+    lengths, complete, n_read = [], True, 0
     # A buffer would keep bytes that a full disk refuses, and refuse them again when the file is closed.
     with tempfile.TemporaryFile(buffering=0) as file:
         for number, batch in enumerate(batches):
-            checked = check_sequences(batch.values, batch.lengths, estimator=estimator)
+            checked = check_sequences(batch.values, batch.lengths, estimator=estimator, first=n_read)
             if first is None:
                 first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
             _check_like_first(checked, first, number)
             for rows in checked.chunks():
                 _append(checked.timesteps(rows).astype(dtype, copy=False), file)
             lengths.append(checked.lengths)
+            n_read += len(checked)
             complete = complete and checked.complete
         if first is None:
             raise ValueError(NO_BATCH)

@@ -13,13 +13,13 @@ from sklearn.utils import check_array, gen_batches
 from seqembed.sequences.axes import with_feature_axis
 from seqembed.sequences.containers import (
     SequencesLike,
-    as_array,
     as_numbers,
     check_same_columns,
     column_names,
     is_frame,
     listed,
 )
+from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.rows import row_numbers, rows_by_length
 from seqembed.sequences.wording import counted
 
@@ -173,7 +173,7 @@ def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
 
 
 def read_sequences(
-    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None, least: int = 0
+    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None, least: int = 0, first: int = 0
 ) -> Sequences:
     """Read a collection of sequences from any container, without copying arrays.
 
@@ -187,6 +187,8 @@ def read_sequences(
         The estimator that asks, named in errors.
     least : int, default=0
         Smallest number of sequences, and of columns of a table.
+    first : int, default=0
+        See `check_sequences`.
 
     Returns
     -------
@@ -213,10 +215,10 @@ def read_sequences(
                 "has its own length."
             )
         check_same_columns(given)
-        arrays = [as_numbers(sequence, f"sequence {position}") for position, sequence in enumerate(given)]
+        arrays = [as_numbers(sequence, f"sequence {number}") for number, sequence in enumerate(given, first)]
         # check_array refuses a list of numbers or of objects.
         if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
-            return _from_list(arrays, names)
+            return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
     # The conversion of scikit-learn, for other containers, would lose masks.
@@ -263,9 +265,9 @@ def read_sequences(
     return Sequences(cut, ends, array.ndim, complete=False, names=names, padded_length=array.shape[1])
 
 
-def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Sequences:
+def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None, number: int) -> Sequences:
     first = arrays[0] if arrays else np.empty((0, 1))
-    for position, array in enumerate(arrays):
+    for position, array in enumerate(arrays, number):
         if array.ndim > 2:
             raise ValueError(
                 f"Sequence {position} has {array.ndim} dimensions, shape {array.shape}: expected (n_timesteps, "
@@ -273,13 +275,14 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Seque
             )
         if array.ndim != first.ndim:
             raise ValueError(
-                f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence 0 has {first.ndim}: expected "
-                f"all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
+                f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence {number} has {first.ndim}: "
+                f"expected all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
             )
         if array.shape[1:] != first.shape[1:]:
             raise ValueError(
-                f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence 0 has {first.shape[-1]}: "
-                f"expected the same features in every sequence. Select them with sequence[:, columns]."
+                f"Sequence {position} has {counted(array.shape[-1], 'feature')} and sequence {number} has "
+                f"{first.shape[-1]}: expected the same features in every sequence. Select them with "
+                f"sequence[:, columns]."
             )
     values = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     lengths = np.array([len(array) for array in arrays], np.int64)
@@ -287,7 +290,12 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None) -> Seque
 
 
 def check_sequences(
-    X: SequencesLike, lengths: npt.ArrayLike | None = None, *, estimator: object = None, may_be_missing: bool = False
+    X: SequencesLike,
+    lengths: npt.ArrayLike | None = None,
+    *,
+    estimator: object = None,
+    may_be_missing: bool = False,
+    first: int = 0,
 ) -> Sequences:
     """Check a collection of sequences that a network can read, without copying arrays.
 
@@ -303,6 +311,8 @@ def check_sequences(
         The estimator that asks, named in errors.
     may_be_missing : bool, default=False
         Whether all values of a sequence may be missing.
+    first : int, default=0
+        Number of the first sequence in errors, for a batch of a larger collection.
 
     Returns
     -------
@@ -323,9 +333,9 @@ def check_sequences(
     >>> check_sequences(np.zeros((2, 3, 4)), lengths=[3, 1]).lengths
     array([3, 1])
     """
-    sequences = read_sequences(X, lengths, estimator=estimator, least=1)
-    _check_sizes(sequences)
-    complete, missing = _missing_values(sequences.values)
+    sequences = read_sequences(X, lengths, estimator=estimator, least=1, first=first)
+    _check_sizes(sequences, first)
+    complete, missing = _missing_values(sequences.values, first)
     if missing and not may_be_missing:
         raise ValueError(
             f"Every value of sequence {missing[0]} is missing (NaN), expected at least one. Leave such sequences "
@@ -334,7 +344,7 @@ def check_sequences(
     return replace(sequences, complete=complete)
 
 
-def _check_sizes(sequences: Sequences) -> None:
+def _check_sizes(sequences: Sequences, first: int) -> None:
     """Refuse sequences without a timestep or a feature."""
     if isinstance(sequences.values, np.ndarray):
         # Of a table, scikit-learn has asked for a column.
@@ -344,7 +354,7 @@ def _check_sizes(sequences: Sequences) -> None:
                 f"n_timesteps, n_features). Leave empty sequences out."
             )
         return
-    for position, sequence in enumerate(sequences.values):
+    for position, sequence in enumerate(sequences.values, first):
         if 0 in sequence.shape:
             shape = sequence.shape[: sequences.ndim - 1]
             raise ValueError(
@@ -353,31 +363,8 @@ def _check_sizes(sequences: Sequences) -> None:
             )
 
 
-def checked_lengths(lengths: npt.ArrayLike, n_samples: int, longest: int | None = None) -> np.ndarray:
-    """Check that there is a positive number of timesteps for each sequence, at most `longest`.
-
-    Examples
-    --------
-    >>> checked_lengths([3, 1], n_samples=2)
-    array([3, 1])
-    """
-    ends = as_array(lengths)
-    if ends.shape != (n_samples,) or ends.dtype.kind not in "iu":
-        raise ValueError(
-            f"Got lengths= of shape {ends.shape} and dtype {ends.dtype} for {counted(n_samples, 'sequence')}: expected "
-            f"an integer for each. Pass lengths=[len(sequence) for sequence in sequences]."
-        )
-    if ends.min() < 1 or (longest is not None and ends.max() > longest):
-        expected = "1 or more" if longest is None else f"1 to {longest}, the timesteps of X"
-        raise ValueError(
-            f"Got lengths= from {ends.min()} to {ends.max()}, expected {expected}. Correct them, or leave out "
-            f"the sequences that have no timestep."
-        )
-    return ends.astype(np.int64)
-
-
-def _missing_values(values: np.ndarray | list[np.ndarray]) -> tuple[bool, list[int]]:
-    """Refuse infinite values; return whether no value is missing, and the sequences without any value."""
+def _missing_values(values: np.ndarray | list[np.ndarray], first: int) -> tuple[bool, list[int]]:
+    """Refuse infinite values; return whether no value is missing, and the numbers of sequences without any value."""
     complete, empty = True, []
     if isinstance(values, np.ndarray):
         if values.dtype.kind != "f":
@@ -387,12 +374,12 @@ def _missing_values(values: np.ndarray | list[np.ndarray]) -> tuple[bool, list[i
             if not finite.all():
                 infinite = np.flatnonzero(np.isinf(values[rows]).any(axis=(1, 2)))
                 if len(infinite):
-                    raise ValueError(_INFINITE.format(rows.start + infinite[0]))
+                    raise ValueError(_INFINITE.format(first + rows.start + infinite[0]))
                 complete = False
-                empty += (rows.start + np.flatnonzero(~finite.any(axis=(1, 2)))).tolist()
+                empty += (first + rows.start + np.flatnonzero(~finite.any(axis=(1, 2)))).tolist()
         return complete, empty
     incomplete = [position for position, sequence in enumerate(values) if not np.isfinite(sequence).all()]
     for position in incomplete:
         if np.isinf(values[position]).any():
-            raise ValueError(_INFINITE.format(position))
-    return not incomplete, [position for position in incomplete if np.isnan(values[position]).all()]
+            raise ValueError(_INFINITE.format(first + position))
+    return not incomplete, [first + position for position in incomplete if np.isnan(values[position]).all()]

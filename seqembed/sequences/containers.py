@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from seqembed.sequences.cells import check_cells
 from seqembed.sequences.named_windows import NamedWindows
 from seqembed.sequences.sources import check_is_no_source
 
@@ -51,7 +52,7 @@ def listed(X: Any) -> Any:
     X : object
         A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, for a
         pandas or polars series of lists or arrays, and for an Arrow array of lists. Dask's arrays and frames, alone or
-        in a list, are in memory.
+        in a list, are in memory. The sequences of a data frame are returned as they are, with their columns.
 
     Raises
     ------
@@ -72,7 +73,14 @@ def listed(X: Any) -> Any:
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
         )
+    if _is_of_frame(X):
+        return X
     return [in_memory(each) for each in X] if _holds_sequences(X) else X
+
+
+def _is_of_frame(X: Any) -> bool:
+    """Tell whether X is a `seqembed.FrameSequences`, a list with columns, which is made further up."""
+    return isinstance(X, list) and hasattr(X, "columns")
 
 
 def _holds_sequences(X: Any) -> bool:
@@ -159,8 +167,7 @@ def column_labels(X: Any) -> list[Any] | None:
     """
     if isinstance(X, NamedWindows):
         return None if X.names is None else list(X.names)
-    if isinstance(X, list) and hasattr(X, "columns"):
-        # A `FrameSequences`, which is made further up.
+    if _is_of_frame(X):
         return list(X.columns)
     frames = filter(is_frame, X if isinstance(X, (list, tuple)) else [X])
     return next((list(frame.columns) for frame in frames), None)
@@ -300,8 +307,8 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
         array = as_array(values)
     except ValueError as error:
         raise ValueError(
-            f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): {error}. Give each of its "
-            f"timesteps equally many numbers."
+            f"Got {name} that is not an array of numbers of shape (n_timesteps, n_features): "
+            f"{str(error).rstrip('.')}. Give each of its timesteps equally many numbers."
         ) from error
     except Exception as error:
         raise TypeError(f"Got {name} of type {type(values).__name__}, which is not an array: {error}") from error
@@ -312,8 +319,11 @@ def _numbers_of_frame(frame: Any, name: str) -> np.ndarray:
     # pandas can have two columns of one name, and polars has no items.
     columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
     # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.
-    if not len(frame) or all(np.asarray(values[:1]).dtype.kind in "biuf" for _, values in columns):
+    firsts = (np.asarray(values[:1]) for _, values in columns)
+    if not len(frame) or all(first.dtype.kind in "biuf" and first.ndim == 1 for first in firsts):
         return _real(np.asarray(frame), name)
+    for column, values in columns:
+        check_cells(values, column, name, len(columns))
     return np.stack([as_numbers(values, f"column {column!r} of {name}") for column, values in columns], axis=1)
 
 

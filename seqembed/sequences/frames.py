@@ -67,8 +67,8 @@ def sequences_from_frame(
     Parameters
     ----------
     frame : data frame
-        A data frame in memory, of pandas, polars or another library that narwhals supports. Its rows may be in any
-        order.
+        A data frame in memory, of pandas, polars, pyarrow or another library that narwhals supports. Its rows may be in
+        any order.
     id : str
         Name of the column that holds the id of the sequence of each row.
     time : str
@@ -100,8 +100,8 @@ def sequences_from_frame(
         If the frame is empty, if columns don't exist or hold no numbers, if ids or times are missing, if an id has
         the same time twice, or if times are not whole steps of `freq` apart.
     TypeError
-        If `frame` is not a data frame in memory, if `columns` is a string, or if `max_gap` or `freq` is a number
-        between dates or a duration between numbers.
+        If `frame` is not a data frame in memory, if `id` or `time` is not one name, if `columns` is a string, or if
+        `max_gap` or `freq` is a number between dates or a duration between numbers.
     ImportError
         If narwhals is not installed. ``pip install "seqembed[frames]"`` installs it.
 

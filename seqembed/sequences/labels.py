@@ -12,9 +12,17 @@ from seqembed.sequences.containers import as_array, is_missing
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
+# What becomes of a missing label, and of -1, when labels are converted to text.
+_TEXT_OF_NO_LABEL = frozenset(["nan", "NaN", "NaT", "None", "<NA>", "-1", "-1.0"])
+
 
 def as_labels(labels: npt.ArrayLike) -> np.ndarray:
     """Convert labels to an array, in which a missing one does not become text.
+
+    Warns
+    -----
+    UserWarning
+        For text such as "nan" and "-1", which counts as a class.
 
     Examples
     --------
@@ -23,7 +31,15 @@ def as_labels(labels: npt.ArrayLike) -> np.ndarray:
     """
     # NumPy would make text of all values of a list that holds some.
     is_mixed = isinstance(labels, (list, tuple)) and len({type(label) for label in labels}) > 1
-    return np.array(labels, object) if is_mixed else as_array(labels)
+    array = np.array(labels, object) if is_mixed else as_array(labels)
+    texts = {label for label in array.ravel().tolist() if isinstance(label, str)} if array.dtype.kind in "OU" else set()
+    found = sorted(texts & _TEXT_OF_NO_LABEL)
+    if found:
+        warn_user(
+            f"Got labels that are the text {' and '.join(map(repr, found))}, which is read as a class. If it stands "
+            f"for no label, pass -1 in its place: [-1 if label in {found} else str(label) for label in labels]."
+        )
+    return array
 
 
 def check_one_label_each(

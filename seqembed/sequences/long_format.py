@@ -148,7 +148,8 @@ def _column(frame: Any, name: str) -> Any:
     nw = import_extra("narwhals", extra="frames")
     column = frame.get_column(name)
     native = column.to_native()
-    if native.dtype == object:
+    # An array of Arrow has no dtype.
+    if hasattr(native, "dtype") and native.dtype == object:
         # Python compares dates of one zone by their clock, which shows an hour twice when it is set back.
         dates_in_utc = as_dates(native.to_numpy())
         if dates_in_utc.dtype.kind == "M":
@@ -163,6 +164,13 @@ def _column(frame: Any, name: str) -> Any:
 def _checked_frame(frame: Any) -> Any:
     check_is_no_source(frame, "frame=")
     nw = import_extra("narwhals", extra="frames")
+    # Before narwhals, whose message is for programmers. Only pandas has frames with such columns that can be read.
+    labels: Any = getattr(frame, "columns", None)
+    if hasattr(labels, "duplicated") and labels.has_duplicates:
+        raise ValueError(
+            f"Got frame= with several columns of the name {labels[labels.duplicated()][0]!r}, expected each name once. "
+            f"Rename them, or keep the first of each: frame.loc[:, ~frame.columns.duplicated()]."
+        )
     checked = nw.from_native(frame, pass_through=True)
     if isinstance(checked, nw.LazyFrame):
         raise TypeError(
@@ -183,6 +191,8 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
     if isinstance(columns, str):
         raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
     existing = list(frame.columns)
+    for parameter, name in (("id", id), ("time", time)):
+        _check_is_one_name(name, existing, parameter)
     if id == time:
         raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
     columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
@@ -213,6 +223,25 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
         raise ValueError(f"Got columns={columns}, expected each name once: columns={list(dict.fromkeys(columns))}.")
     _check_numeric(frame, columns)
     return columns
+
+
+def _check_is_one_name(name: Any, existing: list[str], parameter: str) -> None:
+    """Refuse several names, or none, in the place of one, with the column that pandas can make for it."""
+    if name in existing or not (name is None or isinstance(name, (list, tuple))):
+        return
+    if name is None:
+        new, values = ("series", "0") if parameter == "id" else ("row", "range(len(frame))")
+        remedy = f"Add one: frame.assign({new}={values}) in pandas, with {parameter}={new!r}."
+    elif parameter == "id":
+        # Numbers among them would be read as features.
+        names = list(name)
+        remedy = (
+            f"Make one column of them: frame.assign(series=frame[{names}].astype(str).agg(' '.join, axis=1)).drop("
+            f"columns={names}) in pandas, with id='series'."
+        )
+    else:
+        remedy = f"Pass the one by which rows are sorted: {parameter}={next(iter(name), 'time')!r}."
+    raise TypeError(f"Got {parameter}={name!r}, expected the name of one column. {remedy}")
 
 
 def _check_numeric(frame: Any, columns: list[str]) -> None:

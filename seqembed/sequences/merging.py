@@ -28,6 +28,8 @@ def merge_windows(
         How to combine the values of overlapping windows. "center" is a mean in which a window counts more, the nearer
         its centre is to the row. The weight falls to zero beyond the ends of the window, as the square of the distance
         from there. So the rows of an event stand out: windows that have the event in their middle count most.
+        A missing value (NaN) of any window makes the row NaN; "max" takes the largest of the known values, and is NaN
+        where no window has one.
     timesteps : int, default=None
         Rows of a window, for values of whole windows. Each row gets the values of the windows that cover it.
 
@@ -50,6 +52,8 @@ def merge_windows(
     array([ 1.,  2.,  4.,  6.,  7., nan])
     >>> merge_windows([0.1, 0.9], starts=[0, 2], n_rows=6, how="max", timesteps=3)
     array([0.1, 0.1, 0.9, 0.9, 0.9, nan])
+    >>> [merge_windows([[1, np.nan], [5, 6]], [0, 1], n_rows=3, how=how).tolist() for how in ("mean", "max")]
+    [[1.0, nan, 6.0], [1.0, 5.0, 6.0]]
     """
     combinations = {"mean": _means, "center": _centred_means, "median": _medians, "max": _maxima}
     if how not in combinations:

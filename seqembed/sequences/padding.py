@@ -37,6 +37,14 @@ def sequences_from_padded(X: npt.ArrayLike, value: float = np.nan) -> list[np.nd
     >>> sequences_from_padded([[0, 0, 1, 0, 2], [3, 4, 0, 0, 0]], value=0)
     [array([1, 0, 2]), array([3, 4])]
     """
+    items = X if isinstance(X, (list, tuple)) else []
+    lengths = {len(each) for each in items if isinstance(each, (list, tuple))}
+    lengths |= {each.shape[0] for each in items if isinstance(each, np.ndarray) and each.ndim}
+    if len(lengths) > 1:
+        raise ValueError(
+            "Got X= as a list of sequences of unequal lengths, expected sequences that were padded to one length. "
+            "There is no padding to cut off: pass the list itself to fit and transform."
+        )
     X = as_numbers(X, "X")
     if X.ndim not in (2, 3):
         raise ValueError(

@@ -14,6 +14,8 @@ from seqembed.sequences.collection import Sequences
 
 # A value this many scaled units from the mean already saturates the cells that read it.
 _LARGEST_SCALED_VALUE = 10
+# Values of a fitted network are clipped at this many scaled units. Sums of their squares are finite in float32.
+_LARGEST_READ_VALUE = np.float32(1e15)
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
 # A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
@@ -144,6 +146,22 @@ class ScaledSequences:
             squares = np.square(batch.values - self.means, dtype=np.float64)
             sums[rows] = np.stack([squares.sum(axis=(1, 2), where=batch.mask), batch.mask.sum(axis=(1, 2))], axis=1)
         return sums
+
+    def read_bounded(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
+        """Read some sequences as a batch, with values that are clipped at 1e15 scaled units.
+
+        A fitted network reads them: values such as the -3.4e38 that marks missing ones in some files would become
+        infinite, and the difference of two infinite products is NaN. Training reads the values as they are, so that it
+        stops where a loss is infinite.
+
+        Parameters
+        ----------
+        rows, n_timesteps
+            See `read`.
+        """
+        batch = self.read(rows, n_timesteps)
+        np.clip(batch.values, -_LARGEST_READ_VALUE, _LARGEST_READ_VALUE, out=batch.values)
+        return batch
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
         """Read some sequences as a batch.
@@ -314,7 +332,7 @@ def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarr
             [ 1.]]], dtype=float32)
     """
     dtype = np.result_type(batch.dtype, np.float32)
-    # What float32 can't hold becomes infinite, which saturates the cells that read it.
+    # What float32 can't hold becomes infinite. A network reads it by `ScaledSequences.read_bounded`.
     with np.errstate(over="ignore"):
         quotients = np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype)
         values: np.ndarray = quotients.astype(np.float32, copy=False)

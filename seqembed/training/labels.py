@@ -20,6 +20,8 @@ _UNLABELLED = -1
 _LARGEST_NUMBER = 10
 # Squares of larger numbers are not finite. A variance that is a smaller part of the squares is rounding error.
 _LARGEST_LABEL, _LEAST_VARIANCE = 1e150, 1e-14
+# A missing label must not become the text "nan".
+_LINE_TO_TEXT = "np.where(pandas.isna(y), None, y.astype(str))"
 # What files can hold.
 _TYPES = (str, bool, int, float)
 
@@ -178,7 +180,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
         classes = tuple(sorted({value for value, is_known in zip(values, known, strict=True) if is_known}))
     except TypeError as error:
         raise ValueError(
-            f"Got y= with labels of several types, expected one type: {error}. Pass y.astype(str)."
+            f"Got y= with labels of several types, expected one type: {error}. Pass {_LINE_TO_TEXT}."
         ) from error
     return GivenLabels(values, known, classes)
 
@@ -220,7 +222,7 @@ def joint_labels(given: GivenLabels, workers: Workers) -> GivenLabels:
     try:
         return given._replace(classes=tuple(sorted({each for classes in classes_of_all for each in classes})))
     except TypeError as error:
-        message = f"Got y= with labels of several types over all workers: {error}. Pass y.astype(str)."
+        message = f"Got y= with labels of several types over all workers: {error}. Pass {_LINE_TO_TEXT}."
         raise ValueError(message) from error
 
 

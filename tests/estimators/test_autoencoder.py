@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
@@ -71,6 +72,21 @@ def test_inverse_transform_takes_what_the_user_edited(fitted):
 def test_inverse_transform_refuses_what_is_no_embedding(fitted, Z, message):
     with pytest.raises(ValueError, match=message):
         fitted.inverse_transform(Z)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_inverse_transform_refuses_its_own_columns_in_another_order_and_takes_other_names(fitted, waves, make):
+    names, Z = fitted.get_feature_names_out().tolist(), fitted.transform(waves)
+    expected, frame = fitted.inverse_transform(Z), make(dict(zip(names, Z.T, strict=True)))
+    swapped = frame[names[::-1]]
+    with pytest.raises(ValueError, match=r"in another order, .*Pass Z\[list\(estimator.get_feature_names_out\(\)\)\]"):
+        fitted.inverse_transform(swapped)
+    estimator, Z = fitted, swapped
+    np.testing.assert_array_equal(fitted.inverse_transform(Z[list(estimator.get_feature_names_out())]), expected)
+    for others in (["a", "b", "c"], ["lstmautoencoder0", "b", "c"]):
+        np.testing.assert_array_equal(
+            fitted.inverse_transform(make(dict(zip(others, frame.to_numpy().T, strict=True)))), expected
+        )
 
 
 def test_names_of_the_output_follow_scikit_learn(fitted, waves):

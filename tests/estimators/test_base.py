@@ -314,6 +314,16 @@ def test_an_interrupted_fit_keeps_an_estimator_that_works(waves, small, monkeypa
     assert not autoencoder.fit(waves).interrupted_
 
 
+@pytest.mark.parametrize(("before", "after"), [("standard", None), (None, "standard")])
+def test_a_warm_start_that_would_ignore_the_scale_is_refused(waves, small, before, after):
+    autoencoder = small(scale=before, warm_start=True, epochs=1).fit(waves).fit(waves)
+    autoencoder.set_params(scale=after)
+    with pytest.raises(ValueError, match=f"can't go on from scale={before!r} with scale={after!r}.*warm_start=False"):
+        autoencoder.fit(waves)
+    with pytest.raises(ValueError, match="can't go on from scale="):
+        autoencoder.partial_fit(waves)
+
+
 def test_a_warm_start_with_another_network_is_refused(waves, small):
     autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
     with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):

@@ -5,7 +5,7 @@ from kernels import assert_same
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
-from seqembed import LSTMAutoencoder
+from seqembed import LSTMAutoencoder, LSTMReconstructor, SequenceSummary
 
 
 def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted, waves):
@@ -19,6 +19,11 @@ def test_errors_per_value_timestep_and_sequence_are_means_of_one_another(fitted,
 def test_an_unknown_kind_of_error_is_refused(fitted, waves):
     with pytest.raises(ValueError, match="Got per='step', expected one of 'sequence', 'timestep', 'value'"):
         fitted.reconstruction_error(waves, per="step")
+
+
+def test_lengths_in_the_place_of_the_kind_of_error_are_refused_with_their_name(fitted, waves):
+    with pytest.raises(TypeError, match=r"per= of type ndarray.*reconstruction_error\(X, lengths=lengths\)"):
+        fitted.reconstruction_error(waves, np.full(len(waves), 7))
 
 
 @pytest.mark.parametrize("scale", ["standard", None])
@@ -165,6 +170,14 @@ def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
         fitted.transform(waves, out=out)
 
 
+@pytest.mark.parametrize("as_batches", [False, True])
+def test_a_place_for_results_that_cannot_be_written_is_refused_with_what_to_open(fitted, waves, as_batches):
+    out = np.empty((30, 3), np.float32)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match=r"Got out= that is read-only.*mmap_mode='r\+'"):
+        fitted.transform(iter([waves]) if as_batches else waves, out=out)
+
+
 def test_one_value_of_1e20_leaves_the_score_a_number(waves, fitted):
     X = waves.astype(np.float64)
     X[0, 0, 0] = 1e20
@@ -185,3 +198,22 @@ def test_reconstructions_far_from_zero_are_as_good_as_near_it():
     assert r2[1] == pytest.approx(autoencoders[1].score(far), abs=1e-3)
     decoded = autoencoders[1].inverse_transform(autoencoders[1].transform(far))
     np.testing.assert_allclose(decoded, autoencoders[1].reconstruct(far), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["LSTMAutoencoder", "relu", "LSTMReconstructor", "SequenceSummary"])
+@pytest.mark.parametrize("sentinel", [-3.4028235e38, 1.7976e308, -1.7976e308])
+def test_a_sentinel_of_the_size_of_its_dtype_makes_no_result_nan(waves, kind, sentinel):
+    small = {"n_components": 3, "hidden_units": (5,), "epochs": 1, "random_state": 0}
+    kinds = {
+        "LSTMAutoencoder": LSTMAutoencoder(**small),
+        "relu": LSTMAutoencoder(**small, activation="relu"),
+        "LSTMReconstructor": LSTMReconstructor(**small),
+        "SequenceSummary": SequenceSummary(3),
+    }
+    X = np.repeat(waves.astype(np.float64) * 1e-3, 2, axis=2)
+    estimator = kinds[kind].fit(X)
+    X[3, 2, 1], X[4, :2, 0], X[5] = sentinel, (sentinel, -sentinel), sentinel
+    for name in ("transform", "reconstruct", "reconstruction_error", "score"):
+        if hasattr(estimator, name):
+            results = np.asarray(getattr(estimator, name)(X))
+            assert np.isfinite(results).all(), name

@@ -274,3 +274,10 @@ def test_labels_leak_where_the_autoencoder_is_outside_of_the_cross_validation():
     honest = cross_val_score(make_pipeline(autoencoder, LogisticRegression()), X, y, cv=4).mean()
     assert leaked > 0.8
     assert honest < 0.65
+
+
+def test_sequences_of_weight_zero_cannot_be_held_back(waves, small):
+    weights = np.zeros(len(waves))
+    weights[3] = 1
+    with pytest.raises(ValueError, match=r"n_samples=1, which leaves no sequence.*Weights of 0 don't count"):
+        small(validation_fraction=0.1).fit(waves, sample_weight=weights)

@@ -186,7 +186,7 @@ def test_the_figure_says_in_which_units_errors_are():
 def test_given_axes_are_used_one_for_each_sequence():
     _, axes = plt.subplots(1, 2)
     assert list(plot_reconstruction(Zeros(), X, 2, axes=axes)) == list(axes)
-    with pytest.raises(ValueError, match=r"Got axes= of 2, expected 4: one for each"):
+    with pytest.raises(ValueError, match="Got axes= of 2 panels for 4 sequences, expected one for each"):
         plot_reconstruction(Zeros(), X, 4, axes=axes)
 
 

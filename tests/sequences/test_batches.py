@@ -1,6 +1,7 @@
 import errno
 import tempfile
 
+import dask.array
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import FullDisk
 
+from seqembed import LSTMAutoencoder
 from seqembed.sequences import collection
 from seqembed.sequences.batches import UncheckedBatch, batches_of, collected, spooled
 
@@ -58,7 +60,7 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
             "^Batch 1 holds sequences of 2 features.*batch 0 holds 1 feature in 3",
         ),
         ([np.ones((2, 3, 1)), np.ones((2, 3))], "^Batch 1 holds sequences of 1 feature in 2 dimensions"),
-        ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 0"),
+        ([np.ones((2, 3, 1)), np.full((2, 3, 1), np.inf)], "infinity in sequence 2"),
     ],
 )
 def test_batches_that_do_not_fit_one_another_are_refused(batches, message):
@@ -169,3 +171,31 @@ def test_an_error_of_the_batches_themselves_stays_as_it_is():
 
     with pytest.raises(OSError, match=r"the user's own$"), spooled(batches()):
         pass
+
+
+@pytest.mark.parametrize("make", [np.array, list])
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [(np.inf, "infinity in sequence 5,"), (np.nan, r"Every value of sequence 5 is missing .* 1 in all: \[5\]")],
+)
+def test_sequences_of_batches_are_numbered_from_the_first_one_of_all(waves, fitted, make, bad, message):
+    X = waves[:8].copy()
+    X[5] = bad
+    batches = [make(X[:3]), make(X[3:])]
+    for read in (fitted.transform, LSTMAutoencoder(2, epochs=1).fit):
+        with pytest.raises(ValueError, match=message):
+            read(iter(batches))
+
+
+def test_the_features_of_sequences_in_a_later_batch_are_numbered_too(waves, fitted):
+    X = list(waves[:6])
+    X[5] = X[5][:, :1]
+    with pytest.raises(ValueError, match="Sequence 5 has 1 feature and sequence 3 has 2"):
+        fitted.transform(iter([X[:3], X[3:]]))
+
+
+def test_an_error_in_a_block_of_dask_says_that_its_number_is_of_the_block(waves, fitted):
+    X = waves[:8].astype(np.float64)
+    X[5] = np.inf
+    with pytest.raises(ValueError, match=r"infinity in sequence 2, .* numbered within a block of rows of the dask"):
+        fitted.transform(dask.array.from_array(X, chunks=(3, -1, -1))).compute()

@@ -4,7 +4,15 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
+from seqembed import (
+    LSTMAutoencoder,
+    LSTMReconstructor,
+    ReconstructionDetector,
+    SequenceSummary,
+    detect_events,
+    sequences_from_frame,
+    sliding_windows,
+)
 from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.columns import check_columns, column_attributes
 
@@ -79,3 +87,23 @@ def test_a_fit_on_a_dask_frame_knows_its_columns():
     assert fitted.feature_names_in_.tolist() == list("abcd")
     with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
         fitted.transform(dd.from_pandas(frame[list("dcba")], npartitions=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [LSTMAutoencoder(**SMALL), LSTMReconstructor(**SMALL), SequenceSummary(2)])
+def test_a_fit_on_sequences_of_a_frame_knows_the_columns_and_refuses_swapped_ones(estimator):
+    table = ROWS.assign(pump=np.repeat(np.arange(8), 5), hour=np.tile(np.arange(5), 8))
+    fitted = estimator.fit(sequences_from_frame(table, "pump", "hour"))
+    assert fitted.feature_names_in_.tolist() == ["flow", "heat"]
+    swapped = sequences_from_frame(table, "pump", "hour", ["heat", "flow"])
+    for read in {getattr(fitted, name, None) for name in ("transform", "reconstruct")} - {None}:
+        for X in (swapped, iter([swapped])):
+            with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+                read(X)
+
+
+def test_sequences_of_a_frame_know_the_names_of_their_features():
+    table = ROWS.assign(pump=np.repeat(np.arange(8), 5), hour=np.tile(np.arange(5), 8))
+    assert check_sequences(sequences_from_frame(table, "pump", "hour")).names == ("flow", "heat")
+    numbered = table.rename(columns={"flow": 0, "heat": 1})
+    assert check_sequences(sequences_from_frame(numbered, "pump", "hour")).names is None

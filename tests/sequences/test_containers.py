@@ -1,5 +1,6 @@
 """Containers of sequences, and the one-liners that README gives for those of other libraries, on their own data."""
 
+import re
 from datetime import datetime
 
 import dask.array as da
@@ -44,6 +45,35 @@ def test_an_sktime_panel_of_unequal_lengths_is_taken_out_of_its_nested_frame():
     sequences = check_sequences([np.stack(list(row), axis=1) for row in X.to_numpy()])
     for theirs, ours in zip(sequences.values, load_japanese_vowels(split="train").data, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-6)
+
+
+PANEL = np.random.default_rng(0).normal(size=(8, 5, 2))
+NESTED = {f"dim_{feature}": [pd.Series(x[:, feature]) for x in PANEL] for feature in (0, 1)}
+CELLS = {
+    "pandas": (pd.DataFrame({"s": list(PANEL[:, :, 0])}), "list(X['s'])"),
+    "pandas lists": (pd.DataFrame({"s": [None, [1, 2], [3]]}), "list(X['s'])"),
+    "polars lists": (pl.DataFrame({"s": PANEL[:, :, 0].tolist()}), "list(X['s'])"),
+    "polars arrays": (
+        pl.DataFrame({"s": pl.Series(PANEL[:, :, 0].tolist(), dtype=pl.Array(float, 5))}),
+        "list(X['s'])",
+    ),
+    "sktime": (pd.DataFrame(NESTED), "[np.stack(list(row), axis=1) for row in X.to_numpy()]"),
+    "a frame in a list": ([pd.DataFrame({"s": list(PANEL[0])})], "np.stack(list(frame['s']))"),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_arrays_in_the_cells_of_a_frame_are_refused_with_the_line_that_takes_them_out(name):
+    X, line = CELLS[name]
+    with pytest.raises(ValueError, match=rf"whose column '\w+' holds arrays.*{re.escape(line)}"):
+        check_sequences(X)
+
+
+def test_the_lines_for_arrays_in_cells_make_the_sequences_of_the_panel():
+    X = pd.DataFrame(NESTED)
+    np.testing.assert_array_equal(check_sequences([np.stack(list(row), axis=1) for row in X.to_numpy()]).values, PANEL)
+    for frame in (CELLS["pandas"][0], CELLS["polars lists"][0], CELLS["polars arrays"][0]):
+        np.testing.assert_array_equal(check_sequences(list(frame["s"])).values, PANEL[:, :, :1])
 
 
 NAN = np.nan

@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -519,3 +520,52 @@ def test_windows_of_the_sequences_of_a_frame_know_its_columns():
     assert windows.names == ("heat", "flow")
     of_frames = [group.sort_values("hour")[["heat", "flow"]] for _, group in frame.groupby("pump", sort=False)]
     np.testing.assert_array_equal(windows, sliding_windows(of_frames, 2).windows)
+
+
+def test_several_names_of_ids_are_refused_and_the_line_makes_one_column_of_them():
+    frame = pumps(sensor=["x", "x", "y", "x", "y"], number=range(5))
+    names = ["pump", "sensor"]
+    with pytest.raises(TypeError, match=r"expected the name of one column\. Make one column of them") as raised:
+        sequences_from_frame(frame, names, "hour")
+    line = str(raised.value).partition("of them: ")[2].partition(" in pandas")[0]
+    sequences = sequences_from_frame(eval(line, {"frame": frame}), "series", "hour")
+    assert (sequences.ids.tolist(), sequences.columns) == (["b x", "a x", "b y"], ["flow", "number"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"id": None, "time": "hour"}, r"id=None.*frame.assign\(series=0\) in pandas, with id='series'"),
+        ({"id": "pump", "time": None}, r"time=None.*frame.assign\(row=range\(len\(frame\)\)\)"),
+        ({"id": "pump", "time": ["hour", "pump"]}, "Pass the one by which rows are sorted: time='hour'"),
+    ],
+)
+def test_no_name_or_several_names_of_a_key_are_refused_with_what_to_pass(keys, message):
+    with pytest.raises(TypeError, match=message):
+        sequences_from_frame(pumps(), **keys)
+
+
+@pytest.mark.parametrize("name", ["flow", "hour"])
+def test_columns_of_one_name_are_refused_with_the_line_that_keeps_the_first(name):
+    frame = pumps()
+    twice = pd.concat([frame, frame[[name]]], axis=1)
+    with pytest.raises(ValueError, match=rf"several columns of the name '{name}'.*~frame.columns.duplicated") as raised:
+        sequences_from_frame(twice, **KEYS)
+    line = str(raised.value).partition("first of each: ")[2].rstrip(".")
+    for sequence, plain in zip(
+        sequences_from_frame(eval(line, {"frame": twice}), **KEYS), sequences_from_frame(frame, **KEYS), strict=True
+    ):
+        np.testing.assert_array_equal(sequence, plain)
+
+
+@pytest.mark.parametrize("times", [[3, 1, 1, 2, 2], pd.date_range("2026-03-07", periods=5, tz="America/New_York")])
+def test_a_table_of_arrow_gives_the_sequences_of_the_frame_of_pandas(times):
+    frame = pumps(hour=times)
+    table = pa.Table.from_pandas(frame)
+    sequences, expected = (sequences_from_frame(each, **KEYS) for each in (table, frame))
+    for sequence, plain in zip(sequences, expected, strict=True):
+        np.testing.assert_array_equal(sequence, plain)
+    np.testing.assert_array_equal(sequences.row_times, expected.row_times)
+    assert sequences.ids.tolist() == expected.ids.tolist()
+    back = frame_from_sequences([each + 1 for each in sequences], table, **KEYS)
+    assert back["flow"].to_pylist() == [7, 2, 5, 3, 6]

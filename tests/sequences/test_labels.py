@@ -1,7 +1,17 @@
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from seqembed.sequences.labels import check_one_label_each, checked_rare_label, rare_and_unlabelled, rare_label
+from seqembed.sequences.labels import (
+    as_labels,
+    check_one_label_each,
+    checked_rare_label,
+    rare_and_unlabelled,
+    rare_label,
+)
+from seqembed.training.labels import read_labels
 
 
 @pytest.mark.parametrize(
@@ -29,6 +39,25 @@ def test_one_rule_says_which_label_is_rare_for_sequences_and_for_rows(labels, ra
     else:
         assert checked_rare_label([labels[:1], labels[1:]]) == rare
         np.testing.assert_array_equal(rare_and_unlabelled(labels, len(labels), None)[0], np.equal(labels, rare))
+
+
+@pytest.mark.parametrize("text", ["nan", "None", "<NA>", "-1"])
+@pytest.mark.parametrize("make", [list, np.array, lambda labels: pd.Series(labels, dtype=object)])
+def test_text_that_was_made_of_no_label_is_a_class_with_a_warning_and_the_line_mends_it(text, make):
+    labels = make(["walk", text, "run"])
+    with pytest.warns(UserWarning, match=rf"the text '{text}', which is read as a class") as caught:
+        assert as_labels(labels).tolist() == ["walk", text, "run"]
+    line = str(caught[0].message).partition("in its place: ")[2].rstrip(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_labels(eval(line, {"labels": labels}), 3).classes == ("run", "walk")
+
+
+def test_missing_labels_and_other_text_need_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for labels in (["a", None], np.array(["a", np.nan], object), [1, -1], ["nano", "none"], [np.nan, 0.5]):
+            as_labels(labels)
 
 
 def test_a_masked_label_is_a_missing_label():

@@ -49,3 +49,9 @@ def test_masked_ends_of_a_dask_array_are_padding():
 def test_errors_of_padded_input_say_what_to_do(X, message):
     with pytest.raises(ValueError, match=message):
         sequences_from_padded(X, value=0)
+
+
+@pytest.mark.parametrize("X", [[[1, 2], [3]], [[[1], [2]], [[3]]], (np.ones((2, 3)), np.ones((1, 3)))])
+def test_sequences_of_unequal_lengths_have_no_padding_and_can_be_passed_as_they_are(X):
+    with pytest.raises(ValueError, match=r"list of sequences of unequal lengths.*pass the list itself to fit"):
+        sequences_from_padded(X)

@@ -1,0 +1,60 @@
+"""Cells of data frames that hold arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Cells that are looked at in a column. The first ones may be missing.
+_LOOKED_AT = 100
+
+
+def check_cells(values: Any, column: Any, name: str, n_columns: int) -> None:
+    """Refuse a column of a data frame whose cells are arrays.
+
+    NumPy would stack them, with the columns of the frame in the place of timesteps.
+
+    Parameters
+    ----------
+    values : series
+        The column.
+    column : object
+        Its label.
+    name : str
+        What the frame is called in errors: "X" if its rows are sequences, or a description such as "sequence 3".
+    n_columns : int
+        Columns of the frame.
+
+    Raises
+    ------
+    ValueError
+        For such a column, with the line that takes the sequences out of the frame.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_cells(pd.Series([1.0, 2.0]), "flow", "X", n_columns=1)
+    >>> check_cells(pd.Series([[1.0], [2.0, 3.0]]), "flow", "X", n_columns=1)
+    Traceback (most recent call last):
+    ValueError: X is a data frame whose column 'flow' holds arrays, such as one of length 1, expected numbers. ...
+    """
+    first = np.asarray(values[:1])
+    if first.ndim == 1 and first.dtype.kind in "biuf":
+        return
+    cell = next((each for each in values[:_LOOKED_AT] if isinstance(each, (list, tuple)) or np.ndim(each)), None)
+    if cell is None:
+        return
+    if name != "X":
+        remedy = f"Give each of their numbers a column of its own: np.stack(list(frame[{column!r}]))."
+    elif n_columns == 1:
+        remedy = f"Pass its cells, if each is a sequence: list(X[{column!r}])."
+    else:
+        remedy = (
+            "If each row is a sequence, and each column a feature, pass [np.stack(list(row), axis=1) for row in "
+            "X.to_numpy()]."
+        )
+    raise ValueError(
+        f"{name[0].upper()}{name[1:]} is a data frame whose column {column!r} holds arrays, such as one of length "
+        f"{len(cell)}, expected numbers. {remedy}"
+    )
