@@ -53,7 +53,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     4. The error and both distances become numbers of one kind: among how many held-out normal sequences there is one
        such error. The score is minus their geometric mean, in which the error counts as much as both distances.
     5. The threshold is the score that a share of `contamination` of held-out normal sequences is below or, with labels,
-       the threshold of the best F1 score.
+       the threshold of the best F1 score, halfway between the logarithms of a normal and of a rare score.
     6. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
        the networks are trained too little or too much. The error is that of rank n / 2 + 1 of the n networks, the
        smallest error first. Between two ranks, it is the mean: for five networks, that of the 3rd and the 4th smallest
