@@ -45,7 +45,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     1. The normal training sequences are divided into `cv` contiguous blocks. For each block, a clone of the estimator
        is fitted on the other blocks. The blocks are contiguous because windows of one recording overlap.
     2. Each network reconstructs the block that it was not fitted on, because errors on fitted sequences are too small
-       for a threshold. These residuals give the weights of the features.
+       for a threshold. These residuals give the weights of the features. A feature that never varies, such as the flag
+       of an alarm, is compared with its only value: any other one is a rare event.
     3. A network reconstructs some rare sequences well, such as those of a sensor that sticks. So sequences are also
        compared with normal ones in a description: by statistics, and by the shares of timesteps at which fixed
        convolutions exceed thresholds, as `SequenceSummary` computes them. Each distance is the mean of those to the
@@ -114,7 +115,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         With labels of rare events: "precision" and "recall", on sequences that were used neither to fit the networks
         nor to choose the threshold, see `seqembed.estimators.thresholds.held_out_quality`. Empty without labels.
     feature_scales_ : float array of shape (n_features,)
-        Typical residual of each feature, in its units. Ones if `weighting` is None.
+        Typical residual of each feature, in its units. Ones if `weighting` is None. .0001 for features of `constants_`,
+        whose residuals are relative deviations from the constant.
+    constants_ : float array of shape (n_features,) or None
+        The value of each feature that has only one in the normal sequences, such as the flag of an alarm. Any other
+        value is a rare event. NaN for the others. None if there is no such feature, or if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
         Matrix of the quadratic form that squares the residuals, which are first divided by `feature_scales_`. With
         "mahalanobis" it is their inverse covariance, else the identity.
@@ -265,9 +270,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             verbose=self.verbose,
         )
         normal_lengths = sequences.lengths[normal]
-        weights = learn_weights(
-            residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
-        )
+        values = sequences.padded(normal, sequences.n_timesteps)
+        weights = learn_weights(residuals, values, normal_lengths, self.weighting)
+        residuals = weights.compared(residuals, values)
+        del values
         errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))[:, np.newaxis]
         descriptions: NormalDescriptions | None = None
         distances: Distances = no_distances
@@ -298,6 +304,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             "missing_patterns_": patterns,
             "normal_descriptions_": descriptions,
             "n_timesteps_": weights.n_timesteps,
+            "constants_": weights.constants,
             "input_ndim_": sequences.ndim,
         }
         replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
@@ -591,7 +598,12 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
 
 def _scoring(detector: ReconstructionDetector) -> Scoring:
     weights = ResidualWeights(
-        detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
+        detector.feature_scales_,
+        detector.precision_,
+        detector.length_exponent_,
+        detector.n_timesteps_,
+        # Detectors of earlier versions have none.
+        getattr(detector, "constants_", None),
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
     return Scoring(detector.estimators_, weights, *parts)

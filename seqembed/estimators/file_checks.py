@@ -124,7 +124,9 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     needed = {"estimators_", "offset_", "heldout_scores_", "heldout_errors_", "report_", "feature_scales_"}
     needed |= {"precision_", "length_exponent_", "missing_patterns_", "normal_descriptions_"}
     needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
-    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted detector")
+    # Files of earlier versions hold no constants.
+    optional = {"feature_names_in_", "constants_"}
+    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
     expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
@@ -137,6 +139,10 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
         isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"
     )
     _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
+    constants = attributes.get("constants_")
+    if constants is not None:
+        expect(isinstance(constants, np.ndarray), "an array of constants")
+        _check_array(np.nan_to_num(constants, nan=0.0), (n_features,), np.float64, "constants_")
     _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
     _check_shape_attributes(attributes | {"n_features_": n_features})
     scores, errors = attributes["heldout_scores_"], attributes["heldout_errors_"]

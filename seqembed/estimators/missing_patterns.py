@@ -207,7 +207,9 @@ def learn_missing_patterns(
         for some in chunks(len(of_block), n_timesteps * n_features):
             hidden = [_with_holes(sequences.values[row], random, takes_missing) for row in rows[of_block[some]]]
             part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
-            with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
+            every = np.arange(len(part))
+            with_holes = reconstruction_residuals(estimator, part, every, weights.n_timesteps)
+            with_holes = weights.compared(with_holes, part.padded(every, part.n_timesteps))
             reconstruction_errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
             excess = _logarithms(np.column_stack([reconstruction_errors, distances(part, block)]))
             known = ~np.isnan(with_holes)

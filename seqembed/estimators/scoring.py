@@ -112,7 +112,11 @@ class Scoring(NamedTuple):
 
     def _judged(self, sequences: Sequences, rows: np.ndarray) -> _Judged:
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
-        residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in self.estimators]
+        values = sequences.padded(rows, sequences.n_timesteps)
+        residuals = [
+            self.weights.compared(reconstruction_residuals(each, sequences, rows, n_timesteps), values)
+            for each in self.estimators
+        ]
         joint = joint_contributions(np.stack([self.weights.contributions(each, lengths) for each in residuals]))
         known, numbers = ~np.isnan(residuals[0]), np.empty((len(rows), 0), np.float32)
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]

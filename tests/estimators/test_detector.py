@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.cross_fitting import default_estimator
+from seqembed.estimators.severity import severity
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.training.batches import TrainingBatches
 
@@ -398,6 +399,58 @@ def test_constant_sensors_raise_no_false_alarms_and_their_changes_are_found():
         moved = X[300:310].copy()
         moved[:, :, feature] += max(1.0, abs(constant))
         assert (detector.predict(moved) == -1).all()
+
+
+@pytest.mark.parametrize(("constant", "changed"), [(0, 1), (0, 1e-6), (0.005, 0.010), (-3e6, -3.1e6)])
+@pytest.mark.parametrize("distances", [True, False])
+def test_a_sensor_that_moves_for_the_first_time_is_the_clearest_event(constant, changed, distances):
+    X = noise(60, n_features=3)
+    X[..., 2] = constant
+    # Mean reconstructs constants but for rounding.
+    detector = ReconstructionDetector(Mean(), distances=distances).fit(X)
+    np.testing.assert_array_equal(detector.constants_, [np.nan, np.nan, constant])
+    moved, far = X[:1].copy(), X[:1].copy()
+    moved[0, 3, 2] = changed
+    far[0, 3, 0] = 8
+    assert detector.predict(moved) == -1
+    assert detector.score_samples(moved) < detector.score_samples(far)
+    shares = detector.explain(moved)
+    assert shares.feature[0, 2] > 0.8 * shares.feature[0].sum()
+    assert shares.timestep[0].argmax() == 3
+    # Events of others are not its fault, nor is rounding.
+    assert detector.explain(far).feature[0, 2] == 0
+    rounded = X.astype(np.float32).astype(float)
+    np.testing.assert_array_equal(detector.predict(rounded), detector.predict(X))
+
+
+def test_detectors_without_a_constant_sensor_and_without_weights_have_no_constants():
+    X = noise(30)
+    assert ReconstructionDetector(Zeros()).fit(X).constants_ is None
+    X[..., 1] = 5
+    assert ReconstructionDetector(Zeros(), weighting=None).fit(X).constants_ is None
+
+
+def test_sensors_that_all_stand_still_have_events_of_finite_severity():
+    X = np.full((30, 6, 2), 3.0)
+    for distances in (True, False):
+        detector = ReconstructionDetector(Zeros(), distances=distances).fit(X)
+        assert (detector.predict(X) == 1).all()
+        moved = X[:1] * [1, 1.01]
+        assert detector.predict(moved) == -1
+        assert np.isfinite(severity(detector, detector.score_samples(moved)))
+
+
+def test_a_saved_detector_keeps_its_constants():
+    X = noise(40)
+    X[..., 1] = 5
+    detector = ReconstructionDetector(small_network()).fit(X)
+    file = io.BytesIO()
+    detector.save(file)
+    X[3, 2, 1] = 6
+    np.testing.assert_array_equal(load(file.getvalue()).score_samples(X), detector.score_samples(X))
+    # Files of earlier versions have none.
+    del detector.constants_
+    assert np.isfinite(detector.score_samples(X)).all()
 
 
 def test_truth_values_can_be_sequences():
