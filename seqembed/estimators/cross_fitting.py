@@ -51,6 +51,7 @@ def cross_fit(
     *,
     n_blocks: int,
     gap: int = 0,
+    means: np.ndarray | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> tuple[list[Any], list[np.ndarray], np.ndarray]:
@@ -69,6 +70,8 @@ def cross_fit(
         Number of contiguous blocks, at most `n_rows`.
     gap : int, default=0
         Sequences on either side of a block that its network is not fitted on.
+    means : float array of shape (n_features,), default=None
+        Means of the features, for estimators that take no missing values.
     random_state : int, RandomState instance or None, default=None
         Source of the `random_state` of the clones, if the estimator has none of its own.
     verbose : int, default=0
@@ -112,7 +115,7 @@ def cross_fit(
             # The network kept its best weights. The others would still be fitted, for as long as before.
             raise KeyboardInterrupt
         estimators.append(fitted)
-        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps)
+        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps, means)
         if progress is not None:
             progress.update(number, {}, ended=number == n_blocks)
     return estimators, [block for block, _ in blocks], residuals

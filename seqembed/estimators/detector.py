@@ -21,6 +21,7 @@ from seqembed.estimators.distances import (
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
 from seqembed.estimators.rarity import heldout_rarity
+from seqembed.estimators.reconstruction import feature_means
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
@@ -117,6 +118,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     feature_scales_ : float array of shape (n_features,)
         Typical residual of each feature, in its units. Ones if `weighting` is None. .0001 for features of `constants_`,
         whose residuals are relative deviations from the constant.
+    feature_means_ : float array of shape (n_features,)
+        Means of the normal sequences. An estimator that takes no missing values gets them for a feature that has no
+        value in a sequence.
     constants_ : float array of shape (n_features,) or None
         The value of each feature that has only one in the normal sequences, such as the flag of an alarm. Any other
         value is a rare event. NaN for the others. None if there is no such feature, or if `weighting` is None.
@@ -260,12 +264,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
             )
         estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
+        means = feature_means(sequences, normal)
         estimators, blocks, residuals = cross_fit(
             estimator,
             sequences,
             normal,
             n_blocks=self.cv,
             gap=self.gap,
+            means=means,
             random_state=self.random_state,
             verbose=self.verbose,
         )
@@ -280,11 +286,13 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         if self.distances:
             descriptions, heldout, distances = learn_normal_descriptions(sequences, normal, blocks, self.gap)
             errors = np.column_stack([errors, heldout])
-        patterns = learn_missing_patterns(estimators, blocks, sequences, normal, residuals, errors, weights, distances)
+        patterns = learn_missing_patterns(
+            estimators, blocks, sequences, normal, residuals, errors, weights, distances, means
+        )
         errors = patterns.comparable(errors, ~np.isnan(residuals), normal_lengths)
         totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
-            scoring = Scoring(estimators, weights, patterns, descriptions, errors)
+            scoring = Scoring(estimators, weights, patterns, descriptions, errors, means)
             rare_rows = np.flatnonzero(rare)
             parts = scored_at_once(len(rare_rows), sequences.n_timesteps * sequences.n_features)
             rare_totals = np.concatenate([scoring.errors(sequences, rare_rows[part]) for part in parts])
@@ -305,6 +313,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             "normal_descriptions_": descriptions,
             "n_timesteps_": weights.n_timesteps,
             "constants_": weights.constants,
+            "feature_means_": means,
             "input_ndim_": sequences.ndim,
         }
         replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
@@ -606,4 +615,4 @@ def _scoring(detector: ReconstructionDetector) -> Scoring:
         getattr(detector, "constants_", None),
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
-    return Scoring(detector.estimators_, weights, *parts)
+    return Scoring(detector.estimators_, weights, *parts, getattr(detector, "feature_means_", None))

@@ -124,8 +124,8 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     needed = {"estimators_", "offset_", "heldout_scores_", "heldout_errors_", "report_", "feature_scales_"}
     needed |= {"precision_", "length_exponent_", "missing_patterns_", "normal_descriptions_"}
     needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
-    # Files of earlier versions hold no constants.
-    optional = {"feature_names_in_", "constants_"}
+    # Files of earlier versions hold no constants and no means.
+    optional = {"feature_names_in_", "constants_", "feature_means_"}
     expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
@@ -139,6 +139,8 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
         isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"
     )
     _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
+    if "feature_means_" in attributes:
+        _check_array(attributes["feature_means_"], (n_features,), np.float64, "feature_means_")
     constants = attributes.get("constants_")
     if constants is not None:
         expect(isinstance(constants, np.ndarray), "an array of constants")

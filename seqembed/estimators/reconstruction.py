@@ -9,19 +9,21 @@ import numpy as np
 
 from seqembed.estimators.residuals import padded_residuals
 from seqembed.sequences.axes import without_feature_axis
-from seqembed.sequences.collection import Sequences
+from seqembed.sequences.collection import Sequences, chunks
 
 # Missing values are replaced by their reconstructions so many times. Two times bring the errors of the known values
 # near those of complete sequences, more times hardly nearer.
 _N_REFINEMENTS = 2
 
 
-def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
+def reconstruction_residuals(
+    estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int, means: np.ndarray | None = None
+) -> np.ndarray:
     """Reconstruct some sequences, and subtract them from their reconstructions.
 
     A network reads missing values as something, and reconstructs the known values around them worse. So missing values
     are first interpolated in time, and then replaced by their reconstructions, twice. A feature without any value is
-    left to the estimator at first.
+    left to the estimator at first if it takes missing values, as its tags of scikit-learn say, and else is its mean.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         Which sequences.
     n_timesteps : int
         Timesteps of the longest sequence that the estimator was fitted on.
+    means : float array of shape (n_features,), default=None
+        Means of the features in normal sequences. None leaves features without any value to every estimator.
 
     Returns
     -------
@@ -55,6 +59,8 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
         return padded_residuals(values, reconstructions, sequences.n_timesteps)
     filled = interpolated(values)
+    if means is not None and not _takes_missing(estimator):
+        filled = [np.where(np.isnan(each), means, each).astype(each.dtype, copy=False) for each in filled]
     reconstructions = list(estimator.reconstruct(laid_out(filled, sequences, n_timesteps)))
     for _ in range(_N_REFINEMENTS):
         refined = []
@@ -67,6 +73,42 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         for place, reconstruction in zip(missing, refinements, strict=True):
             reconstructions[place] = reconstruction
     return padded_residuals(values, reconstructions, sequences.n_timesteps)
+
+
+def _takes_missing(estimator: Any) -> bool:
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    return tags is not None and bool(tags().input_tags.allow_nan)
+
+
+def feature_means(sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Compute the means of the features of some sequences; 0 for a feature without any value.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences.
+
+    Returns
+    -------
+    means : float64 array of shape (n_features,)
+        Missing values are left out.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> feature_means(check_sequences([[1.0, 2.0], [np.nan, 9.0]]), np.arange(2))
+    array([4.])
+    """
+    sums, counts = np.zeros((2, sequences.n_features))
+    for part in chunks(len(rows), sequences.n_timesteps * sequences.n_features):
+        values = sequences.padded(rows[part])
+        known = ~np.isnan(values)
+        sums += values.sum(axis=(0, 1), dtype=np.float64, where=known)
+        counts += known.sum(axis=(0, 1))
+    means: np.ndarray = sums / np.maximum(counts, 1)
+    return means
 
 
 def interpolated(sequences: Sequence[np.ndarray]) -> list[np.ndarray]:

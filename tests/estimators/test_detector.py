@@ -443,7 +443,7 @@ def test_sensors_that_all_stand_still_have_events_of_finite_severity():
 def test_a_saved_detector_keeps_its_constants():
     X = noise(40)
     X[..., 1] = 5
-    detector = ReconstructionDetector(small_network()).fit(X)
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2).fit(X)
     file = io.BytesIO()
     detector.save(file)
     X[3, 2, 1] = 6
