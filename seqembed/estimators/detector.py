@@ -332,7 +332,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     @offset_.setter
     def offset_(self, offset: float) -> None:
-        self._chosen_offset = (offset, self.contamination)
+        given = np.asarray(offset)
+        if given.ndim or given.dtype.kind not in "iuf":
+            raise TypeError(f"Got offset_={offset!r}, expected a score, a single number: offset_ = -5.0.")
+        if not -np.inf < given <= 0:
+            raise ValueError(
+                f"Got offset_={offset!r}, expected a finite number of at most 0: scores are negative, and lower for "
+                f"rare sequences. Set offset_ = {-float(given) if 0 < given < np.inf else -5.0}, or another score."
+            )
+        self._chosen_offset = (float(given), self.contamination)
 
     @property
     def fit_predict(self) -> NoReturn:
@@ -501,15 +509,17 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         if current is not attributes:
             self.distances = False
         check_detector_attributes(current)
-        for name, value in current.items():
-            setattr(self, name, value)
+        # What the file holds as `offset_`.
+        self._chosen_offset = (current["offset_"], self.contamination)
+        for name in current.keys() - {"offset_"}:
+            setattr(self, name, current[name])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Parameters that are newer than a pickle.
         super().__setstate__({"distances": False, "unlabelled": None} | state)
         # Pickles of versions whose threshold did not follow `contamination`.
         if "offset_" in self.__dict__:
-            self.offset_ = self.__dict__.pop("offset_")
+            self._chosen_offset = (self.__dict__.pop("offset_"), self.contamination)
         if "heldout_scores_" in self.__dict__:
             self.__dict__ = _current_attributes(self.__dict__)
 

@@ -124,6 +124,35 @@ def test_a_threshold_of_ones_own_holds_until_the_share_changes():
     assert detector.set_params(contamination=0.1).offset_ != -0.5
 
 
+@pytest.mark.parametrize("offset", [-5, np.array(-5.0), np.float32(-5), np.int8(-5)])
+def test_a_threshold_of_any_type_of_number_is_a_float_that_can_be_saved(offset):
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2).fit(noise(9))
+    detector.offset_ = offset
+    file = io.BytesIO()
+    detector.save(file)
+    assert [type(each.offset_) for each in (detector, load(file.getvalue()))] == [float, float]
+    assert load(file.getvalue()).offset_ == -5
+
+
+@pytest.mark.parametrize(
+    ("offset", "message"),
+    [
+        (np.nan, "Got offset_=nan, expected a finite number of at most 0"),
+        (-np.inf, "Got offset_=-inf, expected a finite number"),
+        (5, r"Got offset_=5, .*scores are negative.* Set offset_ = -5\.0"),
+        ("a", "Got offset_='a', expected a score, a single number"),
+        (None, "Got offset_=None"),
+        ([-5.0], r"Got offset_=\[-5\.0\]"),
+    ],
+)
+def test_a_threshold_that_is_no_score_is_refused_and_the_old_one_stays(offset, message):
+    detector = ReconstructionDetector(Zeros()).fit(noise(9))
+    chosen = detector.offset_
+    with pytest.raises((TypeError, ValueError), match=message):
+        detector.offset_ = offset
+    assert detector.offset_ == chosen
+
+
 def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit():
     X = noise(40)
     detector = ReconstructionDetector(small_network()).fit(X).set_params(contamination=0.2)
