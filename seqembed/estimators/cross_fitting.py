@@ -90,6 +90,8 @@ def cross_fit(
     ------
     ValueError
         If `gap` leaves no sequence to fit on.
+    TypeError
+        If the method `fit` of the estimator does not return it.
     KeyboardInterrupt
         If Ctrl-C ended the fit of a clone, also of one that keeps its best weights then.
 
@@ -111,6 +113,11 @@ def cross_fit(
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
     for number, (block, others) in enumerate(blocks, 1):
         fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+        if not hasattr(fitted, "reconstruct"):
+            raise TypeError(
+                f"Got {type(fitted).__name__} from {type(unfitted).__name__}.fit, expected the fitted estimator. End "
+                f"the method with: return self."
+            )
         if getattr(fitted, "interrupted_", False):
             # The network kept its best weights. The others would still be fitted, for as long as before.
             raise KeyboardInterrupt

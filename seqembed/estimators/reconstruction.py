@@ -10,6 +10,7 @@ import numpy as np
 from seqembed.estimators.residuals import padded_residuals
 from seqembed.sequences.axes import without_feature_axis
 from seqembed.sequences.collection import Sequences, chunks
+from seqembed.sequences.wording import counted
 
 # Missing values are replaced by their reconstructions so many times. Two times bring the errors of the known values
 # near those of complete sequences, more times hardly nearer.
@@ -43,6 +44,13 @@ def reconstruction_residuals(
     residuals : float64 array of shape (n_rows, longest of `sequences`, n_features)
         See `padded_residuals`.
 
+    Raises
+    ------
+    TypeError
+        If `reconstruct` returns no sequences.
+    ValueError
+        If it returns another number of them, or sequences of another shape.
+
     Examples
     --------
     >>> import numpy as np
@@ -56,12 +64,12 @@ def reconstruction_residuals(
     values = [sequences.values[row] for row in rows]
     missing = [] if sequences.complete else [place for place, each in enumerate(values) if np.isnan(each).any()]
     if not missing:
-        reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
+        reconstructions = _reconstructed(estimator, chosen_sequences(sequences, rows, n_timesteps), values)
         return padded_residuals(values, reconstructions, sequences.n_timesteps)
     filled = interpolated(values)
     if means is not None and not _takes_missing(estimator):
         filled = [np.where(np.isnan(each), means, each).astype(each.dtype, copy=False) for each in filled]
-    reconstructions = list(estimator.reconstruct(laid_out(filled, sequences, n_timesteps)))
+    reconstructions = list(_reconstructed(estimator, laid_out(filled, sequences, n_timesteps), values))
     for _ in range(_N_REFINEMENTS):
         refined = []
         for place in missing:
@@ -69,10 +77,36 @@ def reconstruction_residuals(
             # A network that overflowed is no source of values.
             is_better = np.isnan(values[place]) & np.isfinite(reconstruction)
             refined.append(np.where(is_better, reconstruction, filled[place]))
-        refinements = estimator.reconstruct(laid_out(refined, sequences, n_timesteps))
+        given = [values[place] for place in missing]
+        refinements = _reconstructed(estimator, laid_out(refined, sequences, n_timesteps), given)
         for place, reconstruction in zip(missing, refinements, strict=True):
             reconstructions[place] = reconstruction
     return padded_residuals(values, reconstructions, sequences.n_timesteps)
+
+
+def _reconstructed(estimator: Any, given: np.ndarray | list[np.ndarray], values: list[np.ndarray]) -> Any:
+    """Reconstruct sequences, and check that the reconstructions have the shapes of their values."""
+    reconstructions, call = estimator.reconstruct(given), f"{type(estimator).__name__}.reconstruct"
+    if isinstance(given, np.ndarray) and getattr(reconstructions, "shape", None) == given.shape:
+        return reconstructions
+    if not hasattr(reconstructions, "__len__"):
+        raise TypeError(
+            f"Got {type(reconstructions).__name__} from {call}, expected an array of the shape of its X. Return the "
+            f"reconstructions: return reconstructed."
+        )
+    if len(reconstructions) != len(values):
+        raise ValueError(
+            f"Got {counted(len(reconstructions), 'sequence')} from {call} for {counted(len(values), 'sequence')}, "
+            f"expected a reconstruction of each. Return as many as X has: return reconstructed.reshape(X.shape)."
+        )
+    for reconstruction, each, value in zip(reconstructions, given, values, strict=True):
+        # The axis of a single feature may be left out.
+        if np.size(reconstruction) != value.size or np.shape(reconstruction)[:1] != value.shape[:1]:
+            raise ValueError(
+                f"Got a sequence of shape {np.shape(reconstruction)} from {call} for one of shape {each.shape}, "
+                f"expected the same shape. Return the shape of X: return reconstructed.reshape(X.shape)."
+            )
+    return reconstructions
 
 
 def _takes_missing(estimator: Any) -> bool:

@@ -325,6 +325,53 @@ def test_an_estimator_that_reconstructs_nothing_is_refused():
         ReconstructionDetector(BaseEstimator()).fit(noise(6))
 
 
+class Wrong(Zeros):
+    def __init__(self, returned=None):
+        self.returned = returned
+
+    def reconstruct(self, X):
+        return self.returned(np.zeros_like(X))
+
+
+class WithoutSelf(Zeros):
+    def fit(self, X, y=None):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda X: None, r"Got NoneType from Wrong\.reconstruct, expected an array of the shape of its X"),
+        (
+            lambda X: X[:-1],
+            r"Got 1 sequence from Wrong\.reconstruct for 2 sequences, expected a reconstruction of each",
+        ),
+        (lambda X: X[:, :, 0], r"Got a sequence of shape \(6,\) from Wrong\.reconstruct for one of shape \(6, 2\)"),
+        (lambda X: X.transpose(0, 2, 1), r"Got a sequence of shape \(2, 6\) from Wrong"),
+        (lambda X: X[:, :4], r"Got a sequence of shape \(4, 2\) from Wrong"),
+    ],
+)
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_a_reconstruction_of_a_wrong_shape_is_told_by_the_name_of_the_estimator(returned, message, has_holes):
+    X = noise(10)
+    if has_holes:
+        X[:, 2, 1] = np.nan
+    with pytest.raises((TypeError, ValueError), match=message):
+        ReconstructionDetector(Wrong(returned)).fit(X)
+
+
+def test_a_fit_that_returns_nothing_is_told_so():
+    with pytest.raises(TypeError, match=r"Got NoneType from WithoutSelf\.fit, .* End the method with: return self"):
+        ReconstructionDetector(WithoutSelf()).fit(noise(9))
+
+
+@pytest.mark.parametrize("squeezed", [False, True])
+def test_the_axis_of_a_single_feature_may_be_left_out(squeezed):
+    X = noise(20, n_features=1)
+    alike = ReconstructionDetector(Wrong(lambda X: X[:, :, 0] if squeezed else X)).fit(X)
+    np.testing.assert_array_equal(alike.score_samples(X), ReconstructionDetector(Zeros()).fit(X).score_samples(X))
+
+
 def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
     X = sines(40, random_state=0)
     detector = ReconstructionDetector(small_network()).fit(X[:, :, None])
