@@ -259,9 +259,16 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         rare, ignored = rare_and_unlabelled(y, len(sequences), self.unlabelled)
         normal = np.flatnonzero(~rare & ~ignored)
         if len(normal) < self.cv:
+            remedy = "Pass more sequences or a smaller cv=."
+            if len(normal) < 2 and rare.any():
+                # No cv= is small enough.
+                remedy = (
+                    f"The labels call {rare.sum()} rare: pass normal ones too, with the label 1 if rare "
+                    f"ones have -1, or 0 if they have 1."
+                )
             raise ValueError(
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
-                f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
+                f"cv={self.cv}, one for each block. {remedy}"
             )
         estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
         means = feature_means(sequences, normal)

@@ -314,6 +314,13 @@ def test_a_feature_without_residual_does_not_divide_by_zero():
 def test_too_few_normal_sequences_are_refused():
     with pytest.raises(ValueError, match=r"Got 2 normal sequences \(n_samples = 5\), expected at least cv=5"):
         ReconstructionDetector(Zeros()).fit(noise(5), [-1, -1, -1, 1, 1])
+    with pytest.raises(ValueError, match=r"Got 1 normal sequence .* Pass more sequences or a smaller cv=\.$"):
+        ReconstructionDetector(Zeros()).fit(noise(1))
+    for labels in ([-1] * 5, [True] * 5, [1, 1, 1, 1, 0]):
+        with pytest.raises(
+            ValueError, match=r"expected at least cv=5, .*\. The labels call [45] rare: pass normal ones"
+        ):
+            ReconstructionDetector(Zeros()).fit(noise(5), labels)
     with pytest.raises(ValueError, match="Got gap=9 and cv=5 for 6 normal sequences"):
         ReconstructionDetector(Zeros(), gap=9).fit(noise(6))
     with pytest.raises(ValueError, match=r"y= of shape \(2,\) for 6 sequences"):
