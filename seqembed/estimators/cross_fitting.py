@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.reconstruction import chosen_sequences, reconstruction_residuals
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.hints import layout_was_judged
 from seqembed.sequences.wording import counted
 from seqembed.training.progress import Progress
 
@@ -63,7 +64,7 @@ def cross_fit(
         Cloned for each block. Where its parameters are "auto", the clones do not vary their training sequences, have
         no context and no shortcut, and make fewer epochs the more of them there are.
     sequences : Sequences
-        Checked sequences.
+        Checked sequences. Hints about their layout are left to the caller: there would be one from each clone.
     rows : int array of shape (n_rows,)
         Which sequences to fit on.
     n_blocks : int
@@ -112,7 +113,8 @@ def cross_fit(
     progress = Progress(n_blocks, "network") if verbose else None
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
     for number, (block, others) in enumerate(blocks, 1):
-        fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+        with layout_was_judged():
+            fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
         if not hasattr(fitted, "reconstruct"):
             raise TypeError(
                 f"Got {type(fitted).__name__} from {type(unfitted).__name__}.fit, expected the fitted estimator. End "

@@ -32,6 +32,7 @@ from seqembed.inference.model import Layout
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, column_attributes
 from seqembed.sequences.containers import SequencesLike, is_frame
+from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.labels import rare_and_unlabelled
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
@@ -271,6 +272,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"cv={self.cv}, one for each block. {remedy}"
             )
         estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
+        for hint in layout_hints(sequences):
+            warn_user(hint)
         means = feature_means(sequences, normal)
         estimators, blocks, residuals = cross_fit(
             estimator,

@@ -385,6 +385,15 @@ def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
     np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X[:, :, None]))
 
 
+def test_a_recording_given_by_mistake_is_warned_of_once_with_all_its_rows(recwarn):
+    recording = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 2)).cumsum(axis=0), columns=["flow", "heat"])
+    recording.index = pd.date_range("2026", periods=100, freq="1min")
+    ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=3).fit(recording)
+    (warning,) = [each for each in recwarn if "read as" in str(each.message)]
+    assert "X is read as 100 sequences of 2 timesteps" in str(warning.message)
+    assert warning.filename == __file__
+
+
 def test_a_frame_with_column_names_of_mixed_types_is_refused_before_training():
     class Untrained(Zeros):
         def fit(self, X, y=None):
