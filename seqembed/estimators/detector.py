@@ -510,9 +510,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return sequences
 
     def _attributes_to_save(self) -> dict[str, Any]:
-        others = {*self.get_params(deep=False), "_chosen_offset"}
-        attributes = {name: each for name, each in vars(self).items() if name not in others}
-        return attributes | {"offset_": self.offset_} if "_chosen_offset" in vars(self) else attributes
+        parameters = self.get_params(deep=False)
+        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
+        if "_chosen_offset" not in vars(self):
+            return attributes
+        offset, contamination = attributes.pop("_chosen_offset")
+        attributes["offset_"] = self.offset_
+        # The threshold that `fit` chose holds again if its share is set again.
+        moved = contamination != self.contamination
+        return attributes | ({"_chosen_offset": (offset, float(contamination))} if moved else {})
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         current = _current_attributes(attributes)
@@ -521,6 +527,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         check_detector_attributes(current)
         # What the file holds as `offset_`.
         self._chosen_offset = (current["offset_"], self.contamination)
+        # `_chosen_offset` is among the others if `contamination` had changed since `fit`.
         for name in current.keys() - {"offset_"}:
             setattr(self, name, current[name])
 

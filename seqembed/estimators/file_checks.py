@@ -124,8 +124,8 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     needed = {"estimators_", "offset_", "heldout_scores_", "heldout_errors_", "report_", "feature_scales_"}
     needed |= {"precision_", "length_exponent_", "missing_patterns_", "normal_descriptions_"}
     needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
-    # Files of earlier versions hold no constants and no means.
-    optional = {"feature_names_in_", "constants_", "feature_means_"}
+    # Files of earlier versions hold no constants, no means, and no threshold of another share.
+    optional = {"feature_names_in_", "constants_", "feature_means_", "_chosen_offset"}
     expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
@@ -134,6 +134,10 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     expect(all(each.n_features_ == n_features for each in networks), "networks of the same features")
     for name in ("offset_", "length_exponent_"):
         expect(type(attributes[name]) is float and not np.isnan(attributes[name]), f"a number for {name}")
+    if "_chosen_offset" in attributes:
+        chosen = attributes["_chosen_offset"]
+        is_pair = isinstance(chosen, tuple) and len(chosen) == 2 and are_all(float, chosen)
+        expect(is_pair and not np.isnan(chosen).any(), "a threshold and its share")
     report = attributes["report_"]
     expect(
         isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"

@@ -163,6 +163,21 @@ def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit(
         assert copy.set_params(contamination=0.1).offset_ == -exceeded_by_share(-detector.heldout_scores_, 0.1)
 
 
+def test_a_saved_detector_keeps_the_threshold_that_fit_chose_for_another_share():
+    X = noise(20)
+    X[0] *= 5
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2)
+    chosen = detector.fit(X, [-1, *[1] * 19]).offset_
+    for share in (0.2, 0.01):
+        moved = detector.set_params(contamination=share).offset_
+        file = io.BytesIO()
+        detector.save(file)
+        loaded = load(file.getvalue())
+        assert loaded.offset_ == moved
+        assert loaded.set_params(contamination=0.01).offset_ == chosen
+        assert loaded.set_params(contamination=0.3).offset_ == detector.set_params(contamination=0.3).offset_
+
+
 def test_a_pickle_whose_threshold_was_stored_follows_the_share_too():
     X = noise(40)
     detector = ReconstructionDetector(Zeros(), contamination=0.2).fit(X)
