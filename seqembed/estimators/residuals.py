@@ -183,7 +183,7 @@ def learn_weights(
         lowest, highest = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
         constant = lowest == highest
         if constant.any():
-            weights = weights._replace(constants=np.where(constant, lowest, np.nan))
+            weights = weights._replace(constants=np.where(constant, lowest, np.nan).astype(np.float64))
             residuals = weights.compared(residuals, values)
         scales = _typical_residuals(residuals.reshape(-1, n_features))
         weights = weights._replace(feature_scales=np.where(constant, _CONSTANT_SCALE, scales))

@@ -547,8 +547,9 @@ def test_sensors_that_all_stand_still_have_events_of_finite_severity():
         assert np.isfinite(severity(detector, detector.score_samples(moved)))
 
 
-def test_a_saved_detector_keeps_its_constants():
-    X = noise(40)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+def test_a_saved_detector_keeps_its_constants(dtype):
+    X = (9 * noise(20)).astype(dtype)
     X[..., 1] = 5
     detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2).fit(X)
     file = io.BytesIO()
