@@ -187,9 +187,11 @@ def learn_weights(
             residuals = weights.compared(residuals, values)
         scales = _typical_residuals(residuals.reshape(-1, n_features))
         weights = weights._replace(feature_scales=np.where(constant, _CONSTANT_SCALE, scales))
-    if weighting == "mahalanobis":
-        scaled = residuals.reshape(-1, n_features) / weights.feature_scales
-        weights = weights._replace(precision=_inverse_covariance(scaled))
+    if weighting == "mahalanobis" and not constant.all():
+        # Constants have no covariance. They keep the rows of the identity.
+        scaled, precision = residuals.reshape(-1, n_features) / weights.feature_scales, np.eye(n_features)
+        precision[np.ix_(~constant, ~constant)] = _inverse_covariance(np.compress(~constant, scaled, axis=1))
+        weights = weights._replace(precision=precision)
     errors = weights.contributions(residuals, lengths).sum(axis=(1, 2))
     return weights._replace(length_exponent=learn_length_exponent(errors, lengths))
 

@@ -509,12 +509,12 @@ def test_constant_sensors_raise_no_false_alarms_and_their_changes_are_found():
 
 
 @pytest.mark.parametrize(("constant", "changed"), [(0, 1), (0, 1e-6), (0.005, 0.010), (-3e6, -3.1e6)])
-@pytest.mark.parametrize("distances", [True, False])
-def test_a_sensor_that_moves_for_the_first_time_is_the_clearest_event(constant, changed, distances):
+@pytest.mark.parametrize(("distances", "weighting"), [(True, "robust"), (False, "robust"), (False, "mahalanobis")])
+def test_a_sensor_that_moves_for_the_first_time_is_the_clearest_event(constant, changed, distances, weighting):
     X = noise(60, n_features=3)
     X[..., 2] = constant
     # Mean reconstructs constants but for rounding.
-    detector = ReconstructionDetector(Mean(), distances=distances).fit(X)
+    detector = ReconstructionDetector(Mean(), distances=distances, weighting=weighting).fit(X)
     np.testing.assert_array_equal(detector.constants_, [np.nan, np.nan, constant])
     moved, far = X[:1].copy(), X[:1].copy()
     moved[0, 3, 2] = changed
@@ -539,8 +539,8 @@ def test_detectors_without_a_constant_sensor_and_without_weights_have_no_constan
 
 def test_sensors_that_all_stand_still_have_events_of_finite_severity():
     X = np.full((30, 6, 2), 3.0)
-    for distances in (True, False):
-        detector = ReconstructionDetector(Zeros(), distances=distances).fit(X)
+    for distances, weighting in ((True, "robust"), (False, "robust"), (False, "mahalanobis")):
+        detector = ReconstructionDetector(Zeros(), distances=distances, weighting=weighting).fit(X)
         assert (detector.predict(X) == 1).all()
         moved = X[:1] * [1, 1.01]
         assert detector.predict(moved) == -1
