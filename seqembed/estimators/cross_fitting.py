@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.estimators.reconstruction import chosen_sequences, reconstruction_residuals
 from seqembed.sequences.collection import Sequences
+from seqembed.sequences.hints import layout_was_judged
 from seqembed.sequences.wording import counted
 from seqembed.training.progress import Progress
 
@@ -51,6 +52,7 @@ def cross_fit(
     *,
     n_blocks: int,
     gap: int = 0,
+    means: np.ndarray | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> tuple[list[Any], list[np.ndarray], np.ndarray]:
@@ -62,13 +64,15 @@ def cross_fit(
         Cloned for each block. Where its parameters are "auto", the clones do not vary their training sequences, have
         no context and no shortcut, and make fewer epochs the more of them there are.
     sequences : Sequences
-        Checked sequences.
+        Checked sequences. Hints about their layout are left to the caller: there would be one from each clone.
     rows : int array of shape (n_rows,)
         Which sequences to fit on.
     n_blocks : int
         Number of contiguous blocks, at most `n_rows`.
     gap : int, default=0
         Sequences on either side of a block that its network is not fitted on.
+    means : float array of shape (n_features,), default=None
+        Means of the features, for estimators that take no missing values.
     random_state : int, RandomState instance or None, default=None
         Source of the `random_state` of the clones, if the estimator has none of its own.
     verbose : int, default=0
@@ -87,6 +91,8 @@ def cross_fit(
     ------
     ValueError
         If `gap` leaves no sequence to fit on.
+    TypeError
+        If the method `fit` of the estimator does not return it.
     KeyboardInterrupt
         If Ctrl-C ended the fit of a clone, also of one that keeps its best weights then.
 
@@ -107,12 +113,18 @@ def cross_fit(
     progress = Progress(n_blocks, "network") if verbose else None
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
     for number, (block, others) in enumerate(blocks, 1):
-        fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+        with layout_was_judged():
+            fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+        if not hasattr(fitted, "reconstruct"):
+            raise TypeError(
+                f"Got {type(fitted).__name__} from {type(unfitted).__name__}.fit, expected the fitted estimator. End "
+                f"the method with: return self."
+            )
         if getattr(fitted, "interrupted_", False):
             # The network kept its best weights. The others would still be fitted, for as long as before.
             raise KeyboardInterrupt
         estimators.append(fitted)
-        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps)
+        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps, means)
         if progress is not None:
             progress.update(number, {}, ended=number == n_blocks)
     return estimators, [block for block, _ in blocks], residuals

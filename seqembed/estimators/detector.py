@@ -21,6 +21,7 @@ from seqembed.estimators.distances import (
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
 from seqembed.estimators.rarity import heldout_rarity
+from seqembed.estimators.reconstruction import feature_means
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
@@ -31,6 +32,7 @@ from seqembed.inference.model import Layout
 from seqembed.sequences.collection import Sequences, check_sequences
 from seqembed.sequences.columns import check_columns, column_attributes
 from seqembed.sequences.containers import SequencesLike, is_frame
+from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.labels import rare_and_unlabelled
 from seqembed.sequences.wording import counted
 from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, fit_context
@@ -45,7 +47,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     1. The normal training sequences are divided into `cv` contiguous blocks. For each block, a clone of the estimator
        is fitted on the other blocks. The blocks are contiguous because windows of one recording overlap.
     2. Each network reconstructs the block that it was not fitted on, because errors on fitted sequences are too small
-       for a threshold. These residuals give the weights of the features.
+       for a threshold. These residuals give the weights of the features. A feature that never varies, such as the flag
+       of an alarm, is compared with its only value: any other one is a rare event.
     3. A network reconstructs some rare sequences well, such as those of a sensor that sticks. So sequences are also
        compared with normal ones in a description: by statistics, and by the shares of timesteps at which fixed
        convolutions exceed thresholds, as `SequenceSummary` computes them. Each distance is the mean of those to the
@@ -53,7 +56,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     4. The error and both distances become numbers of one kind: among how many held-out normal sequences there is one
        such error. The score is minus their geometric mean, in which the error counts as much as both distances.
     5. The threshold is the score that a share of `contamination` of held-out normal sequences is below or, with labels,
-       the threshold of the best F1 score.
+       the threshold of the best F1 score, halfway between the logarithms of a normal and of a rare score.
     6. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
        the networks are trained too little or too much. The error is that of rank n / 2 + 1 of the n networks, the
        smallest error first. Between two ranks, it is the mean: for five networks, that of the 3rd and the 4th smallest
@@ -114,7 +117,14 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         With labels of rare events: "precision" and "recall", on sequences that were used neither to fit the networks
         nor to choose the threshold, see `seqembed.estimators.thresholds.held_out_quality`. Empty without labels.
     feature_scales_ : float array of shape (n_features,)
-        Typical residual of each feature, in its units. Ones if `weighting` is None.
+        Typical residual of each feature, in its units. Ones if `weighting` is None. .0001 for features of `constants_`,
+        whose residuals are relative deviations from the constant.
+    feature_means_ : float array of shape (n_features,)
+        Means of the normal sequences. An estimator that takes no missing values gets them for a feature that has no
+        value in a sequence.
+    constants_ : float array of shape (n_features,) or None
+        The value of each feature that has only one in the normal sequences, such as the flag of an alarm. Any other
+        value is a rare event. NaN for the others. None if there is no such feature, or if `weighting` is None.
     precision_ : float array of shape (n_features, n_features)
         Matrix of the quadratic form that squares the residuals, which are first divided by `feature_scales_`. With
         "mahalanobis" it is their inverse covariance, else the identity.
@@ -250,35 +260,49 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         rare, ignored = rare_and_unlabelled(y, len(sequences), self.unlabelled)
         normal = np.flatnonzero(~rare & ~ignored)
         if len(normal) < self.cv:
+            remedy = "Pass more sequences or a smaller cv=."
+            if len(normal) < 2 and rare.any():
+                # No cv= is small enough.
+                remedy = (
+                    f"The labels call {rare.sum()} rare: pass normal ones too, with the label 1 if rare "
+                    f"ones have -1, or 0 if they have 1."
+                )
             raise ValueError(
                 f"Got {counted(len(normal), 'normal sequence')} (n_samples = {len(sequences)}), expected at least "
-                f"cv={self.cv}, one for each block. Pass more sequences or a smaller cv=."
+                f"cv={self.cv}, one for each block. {remedy}"
             )
         estimator = default_estimator(sequences.n_features) if self.estimator is None else self.estimator
+        for hint in layout_hints(sequences):
+            warn_user(hint)
+        means = feature_means(sequences, normal)
         estimators, blocks, residuals = cross_fit(
             estimator,
             sequences,
             normal,
             n_blocks=self.cv,
             gap=self.gap,
+            means=means,
             random_state=self.random_state,
             verbose=self.verbose,
         )
         normal_lengths = sequences.lengths[normal]
-        weights = learn_weights(
-            residuals, sequences.padded(normal, sequences.n_timesteps), normal_lengths, self.weighting
-        )
+        values = sequences.padded(normal, sequences.n_timesteps)
+        weights = learn_weights(residuals, values, normal_lengths, self.weighting)
+        residuals = weights.compared(residuals, values)
+        del values
         errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))[:, np.newaxis]
         descriptions: NormalDescriptions | None = None
         distances: Distances = no_distances
         if self.distances:
             descriptions, heldout, distances = learn_normal_descriptions(sequences, normal, blocks, self.gap)
             errors = np.column_stack([errors, heldout])
-        patterns = learn_missing_patterns(estimators, blocks, sequences, normal, residuals, errors, weights, distances)
+        patterns = learn_missing_patterns(
+            estimators, blocks, sequences, normal, residuals, errors, weights, distances, means
+        )
         errors = patterns.comparable(errors, ~np.isnan(residuals), normal_lengths)
         totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
-            scoring = Scoring(estimators, weights, patterns, descriptions, errors)
+            scoring = Scoring(estimators, weights, patterns, descriptions, errors, means)
             rare_rows = np.flatnonzero(rare)
             parts = scored_at_once(len(rare_rows), sequences.n_timesteps * sequences.n_features)
             rare_totals = np.concatenate([scoring.errors(sequences, rare_rows[part]) for part in parts])
@@ -298,6 +322,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             "missing_patterns_": patterns,
             "normal_descriptions_": descriptions,
             "n_timesteps_": weights.n_timesteps,
+            "constants_": weights.constants,
+            "feature_means_": means,
             "input_ndim_": sequences.ndim,
         }
         replace_attributes(self, fitted | column_attributes(sequences), removed=("feature_names_in_",))
@@ -316,7 +342,15 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
 
     @offset_.setter
     def offset_(self, offset: float) -> None:
-        self._chosen_offset = (offset, self.contamination)
+        given = np.asarray(offset)
+        if given.ndim or given.dtype.kind not in "iuf":
+            raise TypeError(f"Got offset_={offset!r}, expected a score, a single number: offset_ = -5.0.")
+        if not -np.inf < given <= 0:
+            raise ValueError(
+                f"Got offset_={offset!r}, expected a finite number of at most 0: scores are negative, and lower for "
+                f"rare sequences. Set offset_ = {-float(given) if 0 < given < np.inf else -5.0}, or another score."
+            )
+        self._chosen_offset = (float(given), self.contamination)
 
     @property
     def fit_predict(self) -> NoReturn:
@@ -476,24 +510,33 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         return sequences
 
     def _attributes_to_save(self) -> dict[str, Any]:
-        others = {*self.get_params(deep=False), "_chosen_offset"}
-        attributes = {name: each for name, each in vars(self).items() if name not in others}
-        return attributes | {"offset_": self.offset_} if "_chosen_offset" in vars(self) else attributes
+        parameters = self.get_params(deep=False)
+        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
+        if "_chosen_offset" not in vars(self):
+            return attributes
+        offset, contamination = attributes.pop("_chosen_offset")
+        attributes["offset_"] = self.offset_
+        # The threshold that `fit` chose holds again if its share is set again.
+        moved = contamination != self.contamination
+        return attributes | ({"_chosen_offset": (offset, float(contamination))} if moved else {})
 
     def _restore(self, attributes: dict[str, Any]) -> None:
         current = _current_attributes(attributes)
         if current is not attributes:
             self.distances = False
         check_detector_attributes(current)
-        for name, value in current.items():
-            setattr(self, name, value)
+        # What the file holds as `offset_`.
+        self._chosen_offset = (current["offset_"], self.contamination)
+        # `_chosen_offset` is among the others if `contamination` had changed since `fit`.
+        for name in current.keys() - {"offset_"}:
+            setattr(self, name, current[name])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Parameters that are newer than a pickle.
         super().__setstate__({"distances": False, "unlabelled": None} | state)
         # Pickles of versions whose threshold did not follow `contamination`.
         if "offset_" in self.__dict__:
-            self.offset_ = self.__dict__.pop("offset_")
+            self._chosen_offset = (self.__dict__.pop("offset_"), self.contamination)
         if "heldout_scores_" in self.__dict__:
             self.__dict__ = _current_attributes(self.__dict__)
 
@@ -591,7 +634,12 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
 
 def _scoring(detector: ReconstructionDetector) -> Scoring:
     weights = ResidualWeights(
-        detector.feature_scales_, detector.precision_, detector.length_exponent_, detector.n_timesteps_
+        detector.feature_scales_,
+        detector.precision_,
+        detector.length_exponent_,
+        detector.n_timesteps_,
+        # Detectors of earlier versions have none.
+        getattr(detector, "constants_", None),
     )
     parts = (detector.missing_patterns_, detector.normal_descriptions_, detector.heldout_errors_)
-    return Scoring(detector.estimators_, weights, *parts)
+    return Scoring(detector.estimators_, weights, *parts, getattr(detector, "feature_means_", None))

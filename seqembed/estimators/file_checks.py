@@ -124,7 +124,9 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     needed = {"estimators_", "offset_", "heldout_scores_", "heldout_errors_", "report_", "feature_scales_"}
     needed |= {"precision_", "length_exponent_", "missing_patterns_", "normal_descriptions_"}
     needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
-    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted detector")
+    # Files of earlier versions hold no constants, no means, and no threshold of another share.
+    optional = {"feature_names_in_", "constants_", "feature_means_", "_chosen_offset"}
+    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
     expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
@@ -132,11 +134,21 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     expect(all(each.n_features_ == n_features for each in networks), "networks of the same features")
     for name in ("offset_", "length_exponent_"):
         expect(type(attributes[name]) is float and not np.isnan(attributes[name]), f"a number for {name}")
+    if "_chosen_offset" in attributes:
+        chosen = attributes["_chosen_offset"]
+        is_pair = isinstance(chosen, tuple) and len(chosen) == 2 and are_all(float, chosen)
+        expect(is_pair and not np.isnan(chosen).any(), "a threshold and its share")
     report = attributes["report_"]
     expect(
         isinstance(report, dict) and set(report) <= {"precision", "recall"} and are_all(float, report.values()), "rates"
     )
     _check_array(attributes["feature_scales_"], (n_features,), np.float64, "feature_scales_")
+    if "feature_means_" in attributes:
+        _check_array(attributes["feature_means_"], (n_features,), np.float64, "feature_means_")
+    constants = attributes.get("constants_")
+    if constants is not None:
+        expect(isinstance(constants, np.ndarray), "an array of constants")
+        _check_array(np.nan_to_num(constants, nan=0.0), (n_features,), np.float64, "constants_")
     _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
     _check_shape_attributes(attributes | {"n_features_": n_features})
     scores, errors = attributes["heldout_scores_"], attributes["heldout_errors_"]

@@ -138,6 +138,7 @@ def learn_missing_patterns(
     errors: np.ndarray,
     weights: ResidualWeights,
     distances: Distances,
+    means: np.ndarray | None = None,
 ) -> MissingPatterns:
     """Learn from held-out sequences what missing values change.
 
@@ -160,6 +161,8 @@ def learn_missing_patterns(
     distances : callable
         Takes sequences and the block that they come from. Returns their errors of further kinds, a float array of shape
         (n_samples, n_kinds - 1).
+    means : float array of shape (n_features,), default=None
+        Means of the features, for estimators that take no missing values.
 
     Returns
     -------
@@ -202,12 +205,12 @@ def learn_missing_patterns(
     descriptions, excesses = [], []
     for estimator, block in zip(estimators, blocks, strict=True):
         of_block = drawn[np.isin(drawn, block)]
-        tags = getattr(estimator, "__sklearn_tags__", None)
-        takes_missing = tags is not None and tags().input_tags.allow_nan
         for some in chunks(len(of_block), n_timesteps * n_features):
-            hidden = [_with_holes(sequences.values[row], random, takes_missing) for row in rows[of_block[some]]]
+            hidden = [_with_holes(sequences.values[row], random) for row in rows[of_block[some]]]
             part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
-            with_holes = reconstruction_residuals(estimator, part, np.arange(len(part)), weights.n_timesteps)
+            every = np.arange(len(part))
+            with_holes = reconstruction_residuals(estimator, part, every, weights.n_timesteps, means)
+            with_holes = weights.compared(with_holes, part.padded(every, part.n_timesteps))
             reconstruction_errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
             excess = _logarithms(np.column_stack([reconstruction_errors, distances(part, block)]))
             known = ~np.isnan(with_holes)
@@ -230,12 +233,10 @@ def _mean_errors(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return means
 
 
-def _with_holes(values: np.ndarray, random: np.random.RandomState, takes_missing: bool) -> np.ndarray:
-    """Remove values of a sequence, but no whole feature for estimators that take no missing values."""
+def _with_holes(values: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """Remove values of a sequence, but not all of them."""
     known = ~np.isnan(values)
     mask = known & _drawn_pattern(len(values), values.shape[1], random)
-    if not takes_missing:
-        mask |= known & ~mask.any(axis=0)
     if not mask.any():
         mask = known
     return np.where(mask, values, np.nan).astype(np.result_type(values.dtype, np.float32), copy=False)

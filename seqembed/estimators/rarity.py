@@ -106,8 +106,8 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     windows = np.where(errors > largest + _ROUNDING * abs(largest), n_known + 1, windows)
     n_tail = min(n_known, max(_LEAST_TAIL, int(_TAIL_SHARE * n_known)))
     start = known[-n_tail]
-    # Errors that are all alike tell no scale.
-    scale = (1 - SHAPE) * float(np.mean(known[-n_tail:] - start)) or max(abs(float(largest)), np.finfo(float).tiny)
+    # Errors that are all alike tell no scale. Those of sensors that all stand still are 0.
+    scale = (1 - SHAPE) * float(np.mean(known[-n_tail:] - start)) or abs(float(largest)) or 1.0
     # From the largest held-out error on, the tail is continued: it is relative to the tail at that error.
     steps = (scale + SHAPE * (np.maximum(errors, largest) - start)) / (scale + SHAPE * (largest - start))
     logarithms: np.ndarray = np.log(windows) + np.log(steps) / SHAPE

@@ -9,19 +9,22 @@ import numpy as np
 
 from seqembed.estimators.residuals import padded_residuals
 from seqembed.sequences.axes import without_feature_axis
-from seqembed.sequences.collection import Sequences
+from seqembed.sequences.collection import Sequences, chunks
+from seqembed.sequences.wording import counted
 
 # Missing values are replaced by their reconstructions so many times. Two times bring the errors of the known values
 # near those of complete sequences, more times hardly nearer.
 _N_REFINEMENTS = 2
 
 
-def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int) -> np.ndarray:
+def reconstruction_residuals(
+    estimator: Any, sequences: Sequences, rows: np.ndarray, n_timesteps: int, means: np.ndarray | None = None
+) -> np.ndarray:
     """Reconstruct some sequences, and subtract them from their reconstructions.
 
     A network reads missing values as something, and reconstructs the known values around them worse. So missing values
     are first interpolated in time, and then replaced by their reconstructions, twice. A feature without any value is
-    left to the estimator at first.
+    left to the estimator at first if it takes missing values, as its tags of scikit-learn say, and else is its mean.
 
     Parameters
     ----------
@@ -33,11 +36,20 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
         Which sequences.
     n_timesteps : int
         Timesteps of the longest sequence that the estimator was fitted on.
+    means : float array of shape (n_features,), default=None
+        Means of the features in normal sequences. None leaves features without any value to every estimator.
 
     Returns
     -------
     residuals : float64 array of shape (n_rows, longest of `sequences`, n_features)
         See `padded_residuals`.
+
+    Raises
+    ------
+    TypeError
+        If `reconstruct` returns no sequences.
+    ValueError
+        If it returns another number of them, or sequences of another shape.
 
     Examples
     --------
@@ -52,10 +64,12 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
     values = [sequences.values[row] for row in rows]
     missing = [] if sequences.complete else [place for place, each in enumerate(values) if np.isnan(each).any()]
     if not missing:
-        reconstructions = estimator.reconstruct(chosen_sequences(sequences, rows, n_timesteps))
+        reconstructions = _reconstructed(estimator, chosen_sequences(sequences, rows, n_timesteps), values)
         return padded_residuals(values, reconstructions, sequences.n_timesteps)
     filled = interpolated(values)
-    reconstructions = list(estimator.reconstruct(laid_out(filled, sequences, n_timesteps)))
+    if means is not None and not _takes_missing(estimator):
+        filled = [np.where(np.isnan(each), means, each).astype(each.dtype, copy=False) for each in filled]
+    reconstructions = list(_reconstructed(estimator, laid_out(filled, sequences, n_timesteps), values))
     for _ in range(_N_REFINEMENTS):
         refined = []
         for place in missing:
@@ -63,10 +77,72 @@ def reconstruction_residuals(estimator: Any, sequences: Sequences, rows: np.ndar
             # A network that overflowed is no source of values.
             is_better = np.isnan(values[place]) & np.isfinite(reconstruction)
             refined.append(np.where(is_better, reconstruction, filled[place]))
-        refinements = estimator.reconstruct(laid_out(refined, sequences, n_timesteps))
+        given = [values[place] for place in missing]
+        refinements = _reconstructed(estimator, laid_out(refined, sequences, n_timesteps), given)
         for place, reconstruction in zip(missing, refinements, strict=True):
             reconstructions[place] = reconstruction
     return padded_residuals(values, reconstructions, sequences.n_timesteps)
+
+
+def _reconstructed(estimator: Any, given: np.ndarray | list[np.ndarray], values: list[np.ndarray]) -> Any:
+    """Reconstruct sequences, and check that the reconstructions have the shapes of their values."""
+    reconstructions, call = estimator.reconstruct(given), f"{type(estimator).__name__}.reconstruct"
+    if isinstance(given, np.ndarray) and getattr(reconstructions, "shape", None) == given.shape:
+        return reconstructions
+    if not hasattr(reconstructions, "__len__"):
+        raise TypeError(
+            f"Got {type(reconstructions).__name__} from {call}, expected an array of the shape of its X. Return the "
+            f"reconstructions: return reconstructed."
+        )
+    if len(reconstructions) != len(values):
+        raise ValueError(
+            f"Got {counted(len(reconstructions), 'sequence')} from {call} for {counted(len(values), 'sequence')}, "
+            f"expected a reconstruction of each. Return as many as X has: return reconstructed.reshape(X.shape)."
+        )
+    for reconstruction, each, value in zip(reconstructions, given, values, strict=True):
+        # The axis of a single feature may be left out.
+        if np.size(reconstruction) != value.size or np.shape(reconstruction)[:1] != value.shape[:1]:
+            raise ValueError(
+                f"Got a sequence of shape {np.shape(reconstruction)} from {call} for one of shape {each.shape}, "
+                f"expected the same shape. Return the shape of X: return reconstructed.reshape(X.shape)."
+            )
+    return reconstructions
+
+
+def _takes_missing(estimator: Any) -> bool:
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    return tags is not None and bool(tags().input_tags.allow_nan)
+
+
+def feature_means(sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    """Compute the means of the features of some sequences; 0 for a feature without any value.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Checked sequences.
+    rows : int array of shape (n_rows,)
+        Which sequences.
+
+    Returns
+    -------
+    means : float64 array of shape (n_features,)
+        Missing values are left out.
+
+    Examples
+    --------
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> feature_means(check_sequences([[1.0, 2.0], [np.nan, 9.0]]), np.arange(2))
+    array([4.])
+    """
+    sums, counts = np.zeros((2, sequences.n_features))
+    for part in chunks(len(rows), sequences.n_timesteps * sequences.n_features):
+        values = sequences.padded(rows[part])
+        known = ~np.isnan(values)
+        sums += values.sum(axis=(0, 1), dtype=np.float64, where=known)
+        counts += known.sum(axis=(0, 1))
+    means: np.ndarray = sums / np.maximum(counts, 1)
+    return means
 
 
 def interpolated(sequences: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import linregress, median_abs_deviation
 
-# The residuals of a feature that never varies are tiny, and differ from one fitted network to the next. The largest of
-# them, times this margin, counts as typical. A real change of the feature is far larger.
-_CONSTANT_MARGIN = 10
+# A feature that never varied has no typical residual. So large a deviation from the constant, relative to the larger of
+# both, counts as typical: a change by a thousandth is ten times as large. A flag that becomes 1 instead of 0 is the
+# clearest event there is, in any unit.
+_CONSTANT_SCALE = 1e-4
+# Relative to the constant: float32 rounds by 6e-8. Smaller deviations are none.
+_ROUNDING = 1e-6
 # In typical residuals: the square of a larger one could exceed the range of float64.
 _LARGEST_SCALED_RESIDUAL = 1e100
 # The exponent of the length counts as real if it is more standard errors away from 0.
@@ -32,12 +35,54 @@ class ResidualWeights(NamedTuple):
         Errors grow as this power of the number of timesteps.
     n_timesteps : int
         Length of a sequence whose error is not changed by `length_exponent`.
+    constants : float64 array of shape (n_features,) or None
+        The value of each feature that has only one in normal sequences. NaN for the others. None if there is no such
+        feature.
     """
 
     feature_scales: np.ndarray
     precision: np.ndarray
     length_exponent: float
     n_timesteps: int
+    constants: np.ndarray | None = None
+
+    def compared(self, residuals: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Replace the residuals of constant features by relative deviations from the constants.
+
+        A network reconstructs a constant with some error, and with a larger one beside an event in other features. No
+        network is needed to know what a constant should be.
+
+        Parameters
+        ----------
+        residuals : float array of shape (n_samples, n_timesteps, n_features)
+            NaN for missing values and after the end of a sequence.
+        values : array of the same shape
+            The sequences, with NaN in the same places.
+
+        Returns
+        -------
+        residuals : float array of the same shape
+            From -2 to 2 for constant features. The array itself if there is none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> constants = np.array([np.nan, 4.0])
+        >>> weights = ResidualWeights(np.ones(2), np.eye(2), length_exponent=0.0, n_timesteps=2, constants=constants)
+        >>> weights.compared(np.full((1, 2, 2), 0.1), np.array([[[7.0, 4.0], [7.0, 5.0]]]))
+        array([[[ 0.1,  0. ],
+                [ 0.1, -0.2]]])
+        """
+        if self.constants is None:
+            return residuals
+        constant = ~np.isnan(self.constants)
+        expected, found = self.constants[constant], values[..., constant].astype(np.float64)
+        sizes = np.maximum(np.maximum(np.abs(found), np.abs(expected)), np.finfo(float).tiny)
+        # Quotients first: a difference could exceed the range of float64.
+        relative = expected / sizes - found / sizes
+        compared = residuals.copy()
+        compared[..., constant] = np.where(np.abs(relative) < _ROUNDING, 0, relative)
+        return compared
 
     def contributions(self, residuals: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Compute the share of each value in the weighted mean squared residual of its sequence.
@@ -133,18 +178,25 @@ def learn_weights(
     array([ 0.74, 74.13])
     """
     n_timesteps, n_features = residuals.shape[1:]
-    scales, precision = np.ones(n_features), np.eye(n_features)
+    weights = ResidualWeights(np.ones(n_features), np.eye(n_features), 0.0, n_timesteps)
     if weighting is not None:
-        constant = np.nanmax(values, axis=(0, 1)) == np.nanmin(values, axis=(0, 1))
-        scales = _typical_residuals(residuals.reshape(-1, n_features), constant)
-    if weighting == "mahalanobis":
-        precision = _inverse_covariance(residuals.reshape(-1, n_features) / scales)
-    weights = ResidualWeights(scales, precision, 0.0, n_timesteps)
+        lowest, highest = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
+        constant = lowest == highest
+        if constant.any():
+            weights = weights._replace(constants=np.where(constant, lowest, np.nan).astype(np.float64))
+            residuals = weights.compared(residuals, values)
+        scales = _typical_residuals(residuals.reshape(-1, n_features))
+        weights = weights._replace(feature_scales=np.where(constant, _CONSTANT_SCALE, scales))
+    if weighting == "mahalanobis" and not constant.all():
+        # Constants have no covariance. They keep the rows of the identity.
+        scaled, precision = residuals.reshape(-1, n_features) / weights.feature_scales, np.eye(n_features)
+        precision[np.ix_(~constant, ~constant)] = _inverse_covariance(np.compress(~constant, scaled, axis=1))
+        weights = weights._replace(precision=precision)
     errors = weights.contributions(residuals, lengths).sum(axis=(1, 2))
     return weights._replace(length_exponent=learn_length_exponent(errors, lengths))
 
 
-def _typical_residuals(residuals: np.ndarray, constant: np.ndarray) -> np.ndarray:
+def _typical_residuals(residuals: np.ndarray) -> np.ndarray:
     """Compute a scale for each column, as robust as the data allow."""
     # Residuals are deviations already: their centre is 0, not their median.
     scales = median_abs_deviation(
@@ -152,7 +204,6 @@ def _typical_residuals(residuals: np.ndarray, constant: np.ndarray) -> np.ndarra
     )
     # The median of a feature can be zero, if most of it is reconstructed without error.
     scales = np.where(scales > 0, scales, np.nanstd(residuals, axis=0))
-    scales = np.where(constant, _CONSTANT_MARGIN * np.nanmax(np.abs(residuals), axis=0), scales)
     return np.where(scales > 0, scales, 1)
 
 

@@ -65,6 +65,9 @@ class Scoring(NamedTuple):
         What distances are computed from. None if the reconstruction error decides alone.
     heldout_errors : float array of shape (n_normal, n_kinds)
         Errors of held-out normal sequences: reconstruction errors, and the distances if there are descriptions.
+    means : float array of shape (n_features,) or None
+        Means of the features in normal sequences, for estimators that take no missing values. None in detectors of
+        earlier files, whose networks take them.
     """
 
     estimators: Sequence[Any]
@@ -72,6 +75,7 @@ class Scoring(NamedTuple):
     patterns: MissingPatterns | None
     descriptions: NormalDescriptions | None
     heldout_errors: np.ndarray
+    means: np.ndarray | None = None
 
     def errors(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
         """Compute the errors of some sequences, whose logarithms decide who is rare: minus their scores.
@@ -112,7 +116,11 @@ class Scoring(NamedTuple):
 
     def _judged(self, sequences: Sequences, rows: np.ndarray) -> _Judged:
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
-        residuals = [reconstruction_residuals(each, sequences, rows, n_timesteps) for each in self.estimators]
+        values = sequences.padded(rows, sequences.n_timesteps)
+        residuals = [
+            self.weights.compared(reconstruction_residuals(each, sequences, rows, n_timesteps, self.means), values)
+            for each in self.estimators
+        ]
         joint = joint_contributions(np.stack([self.weights.contributions(each, lengths) for each in residuals]))
         known, numbers = ~np.isnan(residuals[0]), np.empty((len(rows), 0), np.float32)
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]

@@ -82,13 +82,14 @@ def best_f1(normal: np.ndarray, rare: np.ndarray) -> float:
     Returns
     -------
     threshold : float
-        Halfway between two neighbouring errors. A sequence whose error exceeds it counts as rare.
+        Halfway between the logarithms of two neighbouring errors: their geometric mean. A sequence whose error exceeds
+        it counts as rare.
 
     Examples
     --------
     >>> import numpy as np
-    >>> best_f1(np.array([1.0, 2.0, 3.0]), np.array([5.0, 7.0]))
-    4.0
+    >>> best_f1(np.array([1.0, 2.0, 4.0]), np.array([9.0, 50.0]))
+    6.0
     """
     # Imported here, because only labels need it: it would slow the start of a process that loads and predicts.
     from sklearn.metrics import precision_recall_curve
@@ -98,8 +99,19 @@ def best_f1(normal: np.ndarray, rare: np.ndarray) -> float:
     precision, recall, thresholds = precision_recall_curve(is_rare, errors)
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     lowest_flagged = thresholds[f1[:-1].argmax()]
+    just_below = np.nextafter(lowest_flagged, -np.inf)
     below = errors[errors < lowest_flagged]
-    return float((lowest_flagged + below.max()) / 2 if len(below) else np.nextafter(lowest_flagged, -np.inf))
+    return float(min(_halfway(below.max(), lowest_flagged), just_below) if len(below) else just_below)
+
+
+def _halfway(low: float, high: float) -> float:
+    """Return the geometric mean, or the arithmetic one where an error is not positive.
+
+    Errors of normal and of extreme sequences differ by powers of ten. Halfway between them as they are would be half of
+    the extreme one: what is clearly rare, but less than the labelled sequences, would count as normal.
+    """
+    # Roots first: a product of large errors could exceed the range of float64.
+    return float(np.sqrt(low) * np.sqrt(high)) if low > 0 else (low + high) / 2
 
 
 def held_out_quality(normal: np.ndarray, rare: np.ndarray) -> dict[str, float]:

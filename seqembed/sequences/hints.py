@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from seqembed.sequences.scaling import ScaledSequences
 from seqembed.sequences.wording import counted
 
 _SAMPLE = 100
+# Whether the hints about a layout were given already, see `layout_was_judged`.
+_was_judged = ContextVar("_was_judged", default=False)
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
 _LEAST_PADDED_SHARE = 0.2
 _LEAST_DISTINCT_RUNS = 3
@@ -42,7 +46,7 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
     Yields
     ------
     hint : str
-        The layout that the sequences seem to have, and the line of code for it.
+        The layout that the sequences seem to have, and the line of code for it. None inside `layout_was_judged`.
 
     Examples
     --------
@@ -52,6 +56,8 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
     >>> [hint[-30:] for hint in layout_hints(check_sequences(waves))]
     ['so, pass X.transpose(0, 2, 1).']
     """
+    if _was_judged.get():
+        return
     if looks_transposed(sequences):
         yield (
             f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
@@ -65,6 +71,27 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
             f"padding, but is read as {'missing values' if np.isnan(value) else 'values'}. If it is padding, pass "
             f"sequences_from_padded(X, value={'np.nan' if np.isnan(value) else '0'})."
         )
+
+
+@contextmanager
+def layout_was_judged() -> Iterator[None]:
+    """Give no hints about the layout inside the block, where parts of sequences are fitted: those of all were given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> recording = check_sequences(np.zeros((20, 1)))
+    >>> with layout_was_judged():
+    ...     inside = list(layout_hints(recording))
+    >>> len(inside), len(list(layout_hints(recording)))
+    (0, 1)
+    """
+    token = _was_judged.set(True)
+    try:
+        yield
+    finally:
+        _was_judged.reset(token)
 
 
 def recording_hints(sequences: Sequences, remedy: str) -> Iterator[str]:

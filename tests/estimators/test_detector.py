@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.cross_fitting import default_estimator
+from seqembed.estimators.severity import severity
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.training.batches import TrainingBatches
 
@@ -123,6 +124,35 @@ def test_a_threshold_of_ones_own_holds_until_the_share_changes():
     assert detector.set_params(contamination=0.1).offset_ != -0.5
 
 
+@pytest.mark.parametrize("offset", [-5, np.array(-5.0), np.float32(-5), np.int8(-5)])
+def test_a_threshold_of_any_type_of_number_is_a_float_that_can_be_saved(offset):
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2).fit(noise(9))
+    detector.offset_ = offset
+    file = io.BytesIO()
+    detector.save(file)
+    assert [type(each.offset_) for each in (detector, load(file.getvalue()))] == [float, float]
+    assert load(file.getvalue()).offset_ == -5
+
+
+@pytest.mark.parametrize(
+    ("offset", "message"),
+    [
+        (np.nan, "Got offset_=nan, expected a finite number of at most 0"),
+        (-np.inf, "Got offset_=-inf, expected a finite number"),
+        (5, r"Got offset_=5, .*scores are negative.* Set offset_ = -5\.0"),
+        ("a", "Got offset_='a', expected a score, a single number"),
+        (None, "Got offset_=None"),
+        ([-5.0], r"Got offset_=\[-5\.0\]"),
+    ],
+)
+def test_a_threshold_that_is_no_score_is_refused_and_the_old_one_stays(offset, message):
+    detector = ReconstructionDetector(Zeros()).fit(noise(9))
+    chosen = detector.offset_
+    with pytest.raises((TypeError, ValueError), match=message):
+        detector.offset_ = offset
+    assert detector.offset_ == chosen
+
+
 def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit():
     X = noise(40)
     detector = ReconstructionDetector(small_network()).fit(X).set_params(contamination=0.2)
@@ -131,6 +161,21 @@ def test_a_saved_or_pickled_detector_keeps_the_share_that_was_set_after_the_fit(
     for copy in (load(file.getvalue()), pickle.loads(pickle.dumps(detector))):
         assert copy.offset_ == detector.offset_
         assert copy.set_params(contamination=0.1).offset_ == -exceeded_by_share(-detector.heldout_scores_, 0.1)
+
+
+def test_a_saved_detector_keeps_the_threshold_that_fit_chose_for_another_share():
+    X = noise(20)
+    X[0] *= 5
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2)
+    chosen = detector.fit(X, [-1, *[1] * 19]).offset_
+    for share in (0.2, 0.01):
+        moved = detector.set_params(contamination=share).offset_
+        file = io.BytesIO()
+        detector.save(file)
+        loaded = load(file.getvalue())
+        assert loaded.offset_ == moved
+        assert loaded.set_params(contamination=0.01).offset_ == chosen
+        assert loaded.set_params(contamination=0.3).offset_ == detector.set_params(contamination=0.3).offset_
 
 
 def test_a_pickle_whose_threshold_was_stored_follows_the_share_too():
@@ -284,6 +329,13 @@ def test_a_feature_without_residual_does_not_divide_by_zero():
 def test_too_few_normal_sequences_are_refused():
     with pytest.raises(ValueError, match=r"Got 2 normal sequences \(n_samples = 5\), expected at least cv=5"):
         ReconstructionDetector(Zeros()).fit(noise(5), [-1, -1, -1, 1, 1])
+    with pytest.raises(ValueError, match=r"Got 1 normal sequence .* Pass more sequences or a smaller cv=\.$"):
+        ReconstructionDetector(Zeros()).fit(noise(1))
+    for labels in ([-1] * 5, [True] * 5, [1, 1, 1, 1, 0]):
+        with pytest.raises(
+            ValueError, match=r"expected at least cv=5, .*\. The labels call [45] rare: pass normal ones"
+        ):
+            ReconstructionDetector(Zeros()).fit(noise(5), labels)
     with pytest.raises(ValueError, match="Got gap=9 and cv=5 for 6 normal sequences"):
         ReconstructionDetector(Zeros(), gap=9).fit(noise(6))
     with pytest.raises(ValueError, match=r"y= of shape \(2,\) for 6 sequences"):
@@ -295,10 +347,66 @@ def test_an_estimator_that_reconstructs_nothing_is_refused():
         ReconstructionDetector(BaseEstimator()).fit(noise(6))
 
 
+class Wrong(Zeros):
+    def __init__(self, returned=None):
+        self.returned = returned
+
+    def reconstruct(self, X):
+        return self.returned(np.zeros_like(X))
+
+
+class WithoutSelf(Zeros):
+    def fit(self, X, y=None):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda X: None, r"Got NoneType from Wrong\.reconstruct, expected an array of the shape of its X"),
+        (
+            lambda X: X[:-1],
+            r"Got 1 sequence from Wrong\.reconstruct for 2 sequences, expected a reconstruction of each",
+        ),
+        (lambda X: X[:, :, 0], r"Got a sequence of shape \(6,\) from Wrong\.reconstruct for one of shape \(6, 2\)"),
+        (lambda X: X.transpose(0, 2, 1), r"Got a sequence of shape \(2, 6\) from Wrong"),
+        (lambda X: X[:, :4], r"Got a sequence of shape \(4, 2\) from Wrong"),
+    ],
+)
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_a_reconstruction_of_a_wrong_shape_is_told_by_the_name_of_the_estimator(returned, message, has_holes):
+    X = noise(10)
+    if has_holes:
+        X[:, 2, 1] = np.nan
+    with pytest.raises((TypeError, ValueError), match=message):
+        ReconstructionDetector(Wrong(returned)).fit(X)
+
+
+def test_a_fit_that_returns_nothing_is_told_so():
+    with pytest.raises(TypeError, match=r"Got NoneType from WithoutSelf\.fit, .* End the method with: return self"):
+        ReconstructionDetector(WithoutSelf()).fit(noise(9))
+
+
+@pytest.mark.parametrize("squeezed", [False, True])
+def test_the_axis_of_a_single_feature_may_be_left_out(squeezed):
+    X = noise(20, n_features=1)
+    alike = ReconstructionDetector(Wrong(lambda X: X[:, :, 0] if squeezed else X)).fit(X)
+    np.testing.assert_array_equal(alike.score_samples(X), ReconstructionDetector(Zeros()).fit(X).score_samples(X))
+
+
 def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
     X = sines(40, random_state=0)
     detector = ReconstructionDetector(small_network()).fit(X[:, :, None])
     np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(X[:, :, None]))
+
+
+def test_a_recording_given_by_mistake_is_warned_of_once_with_all_its_rows(recwarn):
+    recording = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 2)).cumsum(axis=0), columns=["flow", "heat"])
+    recording.index = pd.date_range("2026", periods=100, freq="1min")
+    ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=3).fit(recording)
+    (warning,) = [each for each in recwarn if "read as" in str(each.message)]
+    assert "X is read as 100 sequences of 2 timesteps" in str(warning.message)
+    assert warning.filename == __file__
 
 
 def test_a_frame_with_column_names_of_mixed_types_is_refused_before_training():
@@ -398,6 +506,59 @@ def test_constant_sensors_raise_no_false_alarms_and_their_changes_are_found():
         moved = X[300:310].copy()
         moved[:, :, feature] += max(1.0, abs(constant))
         assert (detector.predict(moved) == -1).all()
+
+
+@pytest.mark.parametrize(("constant", "changed"), [(0, 1), (0, 1e-6), (0.005, 0.010), (-3e6, -3.1e6)])
+@pytest.mark.parametrize(("distances", "weighting"), [(True, "robust"), (False, "robust"), (False, "mahalanobis")])
+def test_a_sensor_that_moves_for_the_first_time_is_the_clearest_event(constant, changed, distances, weighting):
+    X = noise(60, n_features=3)
+    X[..., 2] = constant
+    # Mean reconstructs constants but for rounding.
+    detector = ReconstructionDetector(Mean(), distances=distances, weighting=weighting).fit(X)
+    np.testing.assert_array_equal(detector.constants_, [np.nan, np.nan, constant])
+    moved, far = X[:1].copy(), X[:1].copy()
+    moved[0, 3, 2] = changed
+    far[0, 3, 0] = 8
+    assert detector.predict(moved) == -1
+    assert detector.score_samples(moved) < detector.score_samples(far)
+    shares = detector.explain(moved)
+    assert shares.feature[0, 2] > 0.8 * shares.feature[0].sum()
+    assert shares.timestep[0].argmax() == 3
+    # Events of others are not its fault, nor is rounding.
+    assert detector.explain(far).feature[0, 2] == 0
+    rounded = X.astype(np.float32).astype(float)
+    np.testing.assert_array_equal(detector.predict(rounded), detector.predict(X))
+
+
+def test_detectors_without_a_constant_sensor_and_without_weights_have_no_constants():
+    X = noise(30)
+    assert ReconstructionDetector(Zeros()).fit(X).constants_ is None
+    X[..., 1] = 5
+    assert ReconstructionDetector(Zeros(), weighting=None).fit(X).constants_ is None
+
+
+def test_sensors_that_all_stand_still_have_events_of_finite_severity():
+    X = np.full((30, 6, 2), 3.0)
+    for distances, weighting in ((True, "robust"), (False, "robust"), (False, "mahalanobis")):
+        detector = ReconstructionDetector(Zeros(), distances=distances, weighting=weighting).fit(X)
+        assert (detector.predict(X) == 1).all()
+        moved = X[:1] * [1, 1.01]
+        assert detector.predict(moved) == -1
+        assert np.isfinite(severity(detector, detector.score_samples(moved)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+def test_a_saved_detector_keeps_its_constants(dtype):
+    X = (9 * noise(20)).astype(dtype)
+    X[..., 1] = 5
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1), cv=2).fit(X)
+    file = io.BytesIO()
+    detector.save(file)
+    X[3, 2, 1] = 6
+    np.testing.assert_array_equal(load(file.getvalue()).score_samples(X), detector.score_samples(X))
+    # Files of earlier versions have none.
+    del detector.constants_
+    assert np.isfinite(detector.score_samples(X)).all()
 
 
 def test_truth_values_can_be_sequences():

@@ -10,7 +10,8 @@ from sklearn.decomposition import PCA
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns, _described
-from seqembed.estimators.reconstruction import interpolated
+from seqembed.estimators.reconstruction import feature_means, interpolated
+from seqembed.sequences.collection import check_sequences
 
 
 def waves(random, n_samples, n_timesteps=20):
@@ -272,6 +273,26 @@ def test_an_estimator_that_takes_no_missing_values_is_fitted_on_complete_sequenc
     X = with_holes(waves(random, 20), "outage", random).astype(np.float32)
     assert np.isfinite(detector.score_samples(X)).all()
     assert detector.estimators_[0].dtypes_ == {np.dtype(np.float32)}
+
+
+def test_a_sensor_without_any_value_is_judged_by_an_estimator_that_takes_no_missing_values():
+    random, level = np.random.default_rng(0), [1e4, 0]
+    detector = ReconstructionDetector(Principal(), cv=2, contamination=0.05).fit(waves(random, 60) + level)
+    np.testing.assert_allclose(detector.feature_means_, level, atol=0.2)
+    X = waves(random, 100) + level
+    X[:, :, 0] = np.nan
+    assert np.mean(detector.predict(X) == -1) < 0.15
+    X[7, 5, 1] += 9
+    shares = detector.explain(X)
+    assert detector.predict(X)[7] == -1
+    assert (shares.feature[:, 0] == 0).all()
+    np.testing.assert_allclose(shares.feature.sum(axis=1), -detector.score_samples(X))
+
+
+def test_means_are_those_of_the_known_values_of_sequences_of_any_length():
+    sequences = check_sequences([np.array([[1.0, np.nan], [5.0, np.nan]]), np.array([[np.nan, 4.0]]), np.ones((3, 2))])
+    np.testing.assert_array_equal(feature_means(sequences, np.arange(1)), [3, 0])
+    np.testing.assert_array_equal(feature_means(sequences, np.arange(3)), [9 / 5, 7 / 4])
 
 
 class Overflowing(Principal):

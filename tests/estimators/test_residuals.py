@@ -47,7 +47,16 @@ def test_a_scale_is_the_median_size_or_what_is_left_where_that_is_zero():
     values = np.random.default_rng(0).normal(size=residuals.shape)
     values[..., 2] = 7
     scales = learn_weights(residuals, values, np.full(4, 5), "robust").feature_scales
-    np.testing.assert_allclose(scales, [1.5 / 0.6744897501960817, residuals[..., 1].std(), 1e-8, 1])
+    np.testing.assert_allclose(scales, [1.5 / 0.6744897501960817, residuals[..., 1].std(), 1e-4, 1])
+
+
+def test_residuals_of_constants_are_relative_deviations_in_any_unit():
+    values = np.array([[[7.0, 0.0, 4], [7.0, 1e-9, np.nan], [8.0, -1e9, 4 + 1e-7], [np.nan, np.nan, -4]]])
+    weights = ResidualWeights(np.ones(3), np.eye(3), 0.0, 4, constants=np.array([np.nan, 0.0, 4.0]))
+    residuals = np.where(np.isnan(values), np.nan, 0.3)
+    expected = [[[0.3, 0, 0], [0.3, -1, np.nan], [0.3, 1, 0], [np.nan, np.nan, 2]]]
+    np.testing.assert_array_equal(weights.compared(residuals, values), expected)
+    assert weights._replace(constants=None).compared(residuals, values) is residuals
 
 
 @pytest.mark.parametrize("n_networks", [2, 3, 4, 5, 8])

@@ -74,8 +74,25 @@ def test_a_tail_without_spread_is_as_long_as_its_mean():
 
 def test_overlapping_errors_have_the_best_f1_threshold():
     normal, rare = np.array([1.0, 2.0, 6.0]), np.array([5.0, 7.0, 8.0])
-    assert best_f1(normal, rare) == 3.5
+    assert best_f1(normal, rare) == pytest.approx(np.sqrt(2 * 5))
     assert best_f1(np.array([1.0]), np.array([1.0])) < 1
+
+
+def test_one_extreme_rare_error_does_not_hide_those_that_are_less_extreme():
+    normal, rare = np.array([1.0, 20.0, 69.0]), np.array([1.4e15, 3e20])
+    threshold = best_f1(normal, rare)
+    assert np.log(threshold) == pytest.approx(np.log([69, 1.4e15]).mean())
+    # The result is the same at every power and in every unit of the errors.
+    assert best_f1(normal**0.15, rare**0.15) == pytest.approx(threshold**0.15)
+    assert best_f1(1e-9 * normal, 1e-9 * rare) == pytest.approx(1e-9 * threshold)
+    assert best_f1(normal, np.array([1e300])) < 1e300
+
+
+def test_neighbouring_numbers_and_errors_of_zero_are_separated():
+    for low in (1.0, 0.0, 1e-320, 3.0, 1e130):
+        high = np.nextafter(low, np.inf)
+        assert low <= best_f1(np.array([low]), np.array([high])) < high
+    assert best_f1(np.array([0.0]), np.array([5.0])) == 2.5
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20), st.lists(st.integers(0, 30), min_size=1, max_size=20))
