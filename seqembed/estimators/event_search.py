@@ -114,7 +114,7 @@ class EventSearch:
         self._flagged: list[_FlaggedWindow] = []
 
     def add(self, rows: np.ndarray) -> None:
-        """Score the windows that end in further rows.
+        """Score the windows that end in further rows. After an error, the search is what it was before.
 
         Parameters
         ----------
@@ -124,14 +124,16 @@ class EventSearch:
         first = self._n_rows - len(self._waiting)
         # A recording that is passed at once, such as a memory map, is not copied.
         rows_left = np.concatenate([self._waiting, rows]) if len(self._waiting) else rows
-        self._n_rows += len(rows)
-        self._sums = np.concatenate([self._sums, np.zeros((6, len(rows)))], axis=1)
-        usable = rows_left[self._next_start - first :]
+        sums = np.concatenate([self._sums, np.zeros((6, len(rows)))], axis=1)
+        next_start, flagged = self._next_start, list(self._flagged)
+        usable = rows_left[next_start - first :]
         if len(usable) >= self._timesteps:
             windows, starts, _ = sliding_windows(usable, self._timesteps, self._stride)
-            self._score(windows, starts + self._next_start)
-            self._next_start += len(starts) * self._stride
-        self._waiting = np.array(rows_left[self._next_start - first :])
+            flagged += self._score(windows, starts + next_start, sums)
+            next_start += len(starts) * self._stride
+        waiting = np.array(rows_left[next_start - first :])
+        self._n_rows += len(rows)
+        self._sums, self._next_start, self._flagged, self._waiting = sums, next_start, flagged, waiting
 
     def row_scores(self) -> np.ndarray:
         """Compute the score of each row that is kept.
@@ -186,7 +188,9 @@ class EventSearch:
         self.first_row = first_row
         return len(ended)
 
-    def _score(self, windows: np.ndarray, starts: np.ndarray) -> None:
+    def _score(self, windows: np.ndarray, starts: np.ndarray, sums: np.ndarray) -> list[_FlaggedWindow]:
+        """Add the errors of windows to the sums of rows, and return the windows that are flagged."""
+        flagged = []
         for batch in scored_at_once(len(windows), windows.shape[1] * windows.shape[2]):
             known = ~np.isnan(windows[batch])
             chosen = np.flatnonzero(known.any(axis=(1, 2)))
@@ -196,14 +200,14 @@ class EventSearch:
             errors, batch_starts = values.sum(axis=2), starts[batch.start + chosen]
             window_errors = self._filled(errors.sum(axis=1), known[chosen])
             _add_errors(
-                self._sums,
+                sums,
                 batch_starts - self.first_row,
                 np.stack([window_errors, error_scale(window_errors, self._detector)]),
                 errors,
                 known[chosen].sum(axis=2),
             )
             scores = -errors.sum(axis=1)
-            self._flagged += [
+            flagged += [
                 _FlaggedWindow(
                     int(batch_starts[window]),
                     float(scores[window]),
@@ -212,6 +216,7 @@ class EventSearch:
                 )
                 for window in np.flatnonzero(scores < self._offset)
             ]
+        return flagged
 
     def _filled(self, window_errors: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return the errors that windows would have if their missing values had typical errors.
