@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.recordings import check_timesteps
 from seqembed.estimators.severity import normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
-from seqembed.sequences.steps import TimeStep, checked_step, parsed_step
+from seqembed.sequences.steps import TimeStep, checked_step, equal_step
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -84,7 +85,8 @@ def alarm_rate(
     Raises
     ------
     ValueError
-        For a step that is not positive, and if `timesteps`, `stride` or `training_stride` is smaller than 1.
+        For steps that are not positive or not equally long, such as months, if `timesteps`, `stride` or
+        `training_stride` is smaller than 1, and for other `timesteps` than those of the fitted windows.
     TypeError
         For a number as the step, and if `timesteps`, `stride` or `training_stride` is not an integer.
 
@@ -123,6 +125,7 @@ def alarm_rate(
     strides = {"timesteps": timesteps, "stride": stride, "training_stride": training_stride}
     for name, value in strides.items():
         check_count(name, value, least=1)
+    check_timesteps(detector, timesteps)
     # Windows that are one row apart share rows with more neighbours than `gap` leaves out.
     if not is_given and (timesteps - 1) // training_stride > _LARGEST_RATIO_OF_GAPS * detector.gap > 0:
         warn_user(
@@ -140,12 +143,13 @@ def alarm_rate(
 
 
 def _checked_step(every: Any) -> np.timedelta64:
-    if isinstance(every, Real) and not isinstance(every, (timedelta, np.timedelta64)):
+    step = equal_step(every, "every")
+    if not isinstance(step, (timedelta, np.timedelta64)):
+        example = f"{every}s" if isinstance(every, Real) else "1min"
         raise TypeError(
             f"Got every={every!r}, expected the time from one row to the next as a duration. Pass text with its unit, "
-            f"such as every='{every}s'."
+            f"such as every='{example}'."
         )
-    step = parsed_step(every, "every") if isinstance(every, str) else every
     step = np.timedelta64(checked_step(step, np.dtype("m8[ns]"), "every", every))
     if not step > np.timedelta64(0, "ns"):
         raise ValueError(f"Got every={every!r}, expected a positive step from one row to the next, such as '1min'.")

@@ -83,6 +83,8 @@ class EventSearch:
     ----------
     first_row : int
         Number of the first row that is still kept, of all rows that were added.
+    n_without_values : int
+        Number of windows without any value, which have no score.
 
     Examples
     --------
@@ -102,7 +104,7 @@ class EventSearch:
     """
 
     def __init__(self, detector: ReconstructionDetector, timesteps: int, stride: int, offset: float) -> None:
-        self.first_row = 0
+        self.first_row = self.n_without_values = 0
         self._detector, self._timesteps, self._stride = detector, timesteps, stride
         self._offset = offset
         self._row_weight = _ROW_WEIGHT if detector.normal_descriptions_ is None else _ROW_WEIGHT_WITH_DISTANCES
@@ -114,7 +116,7 @@ class EventSearch:
         self._flagged: list[_FlaggedWindow] = []
 
     def add(self, rows: np.ndarray) -> None:
-        """Score the windows that end in further rows.
+        """Score the windows that end in further rows. After an error, the search is what it was before.
 
         Parameters
         ----------
@@ -124,14 +126,18 @@ class EventSearch:
         first = self._n_rows - len(self._waiting)
         # A recording that is passed at once, such as a memory map, is not copied.
         rows_left = np.concatenate([self._waiting, rows]) if len(self._waiting) else rows
-        self._n_rows += len(rows)
-        self._sums = np.concatenate([self._sums, np.zeros((6, len(rows)))], axis=1)
-        usable = rows_left[self._next_start - first :]
+        sums = np.concatenate([self._sums, np.zeros((6, len(rows)))], axis=1)
+        next_start, flagged, n_without_values = self._next_start, list(self._flagged), self.n_without_values
+        usable = rows_left[next_start - first :]
         if len(usable) >= self._timesteps:
             windows, starts, _ = sliding_windows(usable, self._timesteps, self._stride)
-            self._score(windows, starts + self._next_start)
-            self._next_start += len(starts) * self._stride
-        self._waiting = np.array(rows_left[self._next_start - first :])
+            further, n_unknown = self._score(windows, starts + next_start, sums)
+            flagged, n_without_values = flagged + further, n_without_values + n_unknown
+            next_start += len(starts) * self._stride
+        waiting = np.array(rows_left[next_start - first :])
+        self._n_rows += len(rows)
+        self.n_without_values = n_without_values
+        self._sums, self._next_start, self._flagged, self._waiting = sums, next_start, flagged, waiting
 
     def row_scores(self) -> np.ndarray:
         """Compute the score of each row that is kept.
@@ -186,24 +192,28 @@ class EventSearch:
         self.first_row = first_row
         return len(ended)
 
-    def _score(self, windows: np.ndarray, starts: np.ndarray) -> None:
+    def _score(self, windows: np.ndarray, starts: np.ndarray, sums: np.ndarray) -> tuple[list[_FlaggedWindow], int]:
+        """Add errors of windows to the sums of rows. Return flagged windows, and the number of those without values."""
+        flagged: list[_FlaggedWindow] = []
+        n_without_values = 0
         for batch in scored_at_once(len(windows), windows.shape[1] * windows.shape[2]):
             known = ~np.isnan(windows[batch])
             chosen = np.flatnonzero(known.any(axis=(1, 2)))
+            n_without_values += len(known) - len(chosen)
             if not len(chosen):
                 continue
             values, rarities = _scored_windows(self._detector, windows[batch.start + chosen])
             errors, batch_starts = values.sum(axis=2), starts[batch.start + chosen]
             window_errors = self._filled(errors.sum(axis=1), known[chosen])
             _add_errors(
-                self._sums,
+                sums,
                 batch_starts - self.first_row,
                 np.stack([window_errors, error_scale(window_errors, self._detector)]),
                 errors,
                 known[chosen].sum(axis=2),
             )
             scores = -errors.sum(axis=1)
-            self._flagged += [
+            flagged += [
                 _FlaggedWindow(
                     int(batch_starts[window]),
                     float(scores[window]),
@@ -212,6 +222,7 @@ class EventSearch:
                 )
                 for window in np.flatnonzero(scores < self._offset)
             ]
+        return flagged, n_without_values
 
     def _filled(self, window_errors: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return the errors that windows would have if their missing values had typical errors.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 from typing import Any, NoReturn
 
@@ -9,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.windows import check_count
+from seqembed.sequences.wording import counted
 
 
 class EventStream:
@@ -84,8 +86,10 @@ class EventStream:
         self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
+        self._n_features = _n_features(detector)
         self._n_rows = 0
-        self._begin_piece(0)
+        # The search in the present piece without gaps, and its first row.
+        self._search, self._first_row = self._new_search(), 0
         # Times of the last rows, from `_first_time` on, as the user gave them, and the last one as NumPy's own.
         self._times: Any = None
         self._first_time = 0
@@ -112,7 +116,9 @@ class EventStream:
         ------
         ValueError
             For rows and times that `detect_events` refuses, for times that are not later than the former ones, and for
-            times after rows without times, or the reverse. The stream then stays as it was.
+            times after rows without times, or the reverse. Also if the detector was fitted again in the meantime, on
+            windows of another shape. After these and any other errors, such as one of the detector's estimator, the
+            stream stays as it was, and the same rows may be passed again.
 
         Examples
         --------
@@ -124,24 +130,35 @@ class EventStream:
         >>> list(stream.update(np.zeros((3, 2))))
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
+        self._check_detector()
         values, names = checked_rows(self._detector, rows, "rows")
         times, given_times = known_times(
             rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
         )
         pieces = self._checked_pieces(times, len(values))
-        self._remember_times(times, given_times)
+        # Scoring may fail. So what changes are copies, which become the stream at the end. The search keeps its arrays
+        # as they are and makes new ones.
+        search, first_row = copy(self._search), self._first_row
         ended: list[Event] = []
         for piece in pieces[:-1]:
-            self._search.add(values[piece])
-            ended += self._events()
-            self._begin_piece(self._n_rows + piece.stop)
-        self._search.add(values[pieces[-1]])
-        self._n_rows += len(values)
-        events = ended + self._events()
-        n_ended = len(ended) + self._search.forget_ended()
-        table = event_table(events, names, partial(severity, self._detector), self._times, self._first_time)
+            search.add(values[piece])
+            ended += _events_of(search, first_row)
+            search, first_row = self._new_search(), self._n_rows + piece.stop
+        search.add(values[pieces[-1]])
+        events = ended + _events_of(search, first_row)
+        n_ended = len(ended) + search.forget_ended()
+        known = self._times
+        if times is not None and len(times):
+            known = taken_times(given_times) if known is None else joined_times(known, taken_times(given_times))
+        table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
-        self._forget_times()
+        self._search, self._first_row = search, first_row
+        self._n_rows += len(values)
+        if known is not None:
+            first_time = first_row + search.first_row
+            self._times, self._first_time = known[first_time - self._first_time :], first_time
+        if times is not None and len(times):
+            self._last_time = times[-1:]
         return table
 
     @property
@@ -152,12 +169,20 @@ class EventStream:
             "where it was. A new EventStream of the saved detector begins anew, in row 0."
         )
 
-    def _begin_piece(self, first_row: int) -> None:
-        self._search = EventSearch(self._detector, self._timesteps, self._stride, self._offset)
-        self._first_row = first_row
+    def _new_search(self) -> EventSearch:
+        return EventSearch(self._detector, self._timesteps, self._stride, self._offset)
 
-    def _events(self) -> list[Event]:
-        return [event.later(self._first_row) for event in self._search.events()]
+    def _check_detector(self) -> None:
+        """Refuse a detector that was fitted on other windows in the meantime."""
+        n_features, timesteps = _n_features(self._detector), fitted_timesteps(self._detector)
+        if n_features != self._n_features or timesteps not in (None, self._timesteps):
+            of_rows = "" if timesteps is None else f" of {counted(timesteps, 'row')}"
+            raise ValueError(
+                f"Got rows= for a detector that was fitted again since the stream began, on windows{of_rows} with "
+                f"{counted(n_features, 'feature')}, expected {counted(self._timesteps, 'row')} with "
+                f"{counted(self._n_features, 'feature')} as before. Begin a stream of the new detector, "
+                f"EventStream(detector, timesteps), and fit sklearn.base.clone(detector) while a stream goes on."
+            )
 
     def _checked_pieces(self, times: np.ndarray | None, n_rows: int) -> list[slice]:
         """Return rows of each piece without gaps. The first piece, which may be empty, goes on from the rows before."""
@@ -183,14 +208,11 @@ class EventStream:
         pieces = pieces_without_gaps(np.concatenate([last, times]), self._max_gap)
         return [slice(max(piece.start - 1, 0), piece.stop - 1) for piece in pieces]
 
-    def _remember_times(self, times: np.ndarray | None, given: Any) -> None:
-        if times is None or not len(times):
-            return
-        self._last_time = times[-1:]
-        self._times = taken_times(given) if self._times is None else joined_times(self._times, taken_times(given))
 
-    def _forget_times(self) -> None:
-        if self._times is not None:
-            first_time = self._first_row + self._search.first_row
-            self._times = self._times[first_time - self._first_time :]
-            self._first_time = first_time
+def _n_features(detector: ReconstructionDetector) -> int:
+    return 1 if detector.input_ndim_ == 2 else int(detector.n_features_in_)
+
+
+def _events_of(search: EventSearch, first_row: int) -> list[Event]:
+    """Return the events of a piece that begins in a row of the stream."""
+    return [event.later(first_row) for event in search.events()]

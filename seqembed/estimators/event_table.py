@@ -142,10 +142,12 @@ def joined_tables(tables: Sequence[Any], names: Sequence[Any], column: str) -> A
     lengths = [len(table["start"]) for table in tables]
     # Tables without events would change the dtypes of others, such as time zones.
     filled = [table for table, length in zip(tables, lengths, strict=True) if length] or tables[:1]
-    labels = [name for name, length in zip(names, lengths, strict=True) for _ in range(length)]
+    positions = np.repeat(np.arange(len(lengths)), lengths)
     if isinstance(filled[0], Bunch):
         columns = {name: np.concatenate([table[name] for table in filled]) for name in filled[0]}
-        return Bunch(**{column: np.asarray(labels)}, **columns)
-    table = import_extra("pandas", extra="frames").concat(filled, ignore_index=True)
-    table.insert(0, column, labels)
+        return Bunch(**{column: np.asarray(names)[positions]}, **columns)
+    pandas = import_extra("pandas", extra="frames")
+    table = pandas.concat(filled, ignore_index=True)
+    # Also of no event, the names keep their dtype.
+    table.insert(0, column, pandas.Series(list(names)).array.take(positions))
     return table

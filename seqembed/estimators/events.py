@@ -20,6 +20,7 @@ from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 
 class Events(NamedTuple):
@@ -126,10 +127,16 @@ def detect_events(
         For other `timesteps` than those of the fitted windows; for a recording that is shorter than a window, that has
         other features than the detector was fitted on, or that holds infinity; for a number of times that is not the
         number of rows; and for times that are missing, run backwards, repeat or are not whole steps of `freq` apart.
-        Windows without any value are left out.
+        Also if no recording has `timesteps` rows in succession, with `max_gap`.
     TypeError
         If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and
         `recording` is no data frame.
+
+    Warns
+    -----
+    UserWarning
+        For windows without any value, which have no score and are not flagged, and for each of several recordings that
+        has no `timesteps` rows in succession.
 
     Examples
     --------
@@ -176,13 +183,18 @@ def detect_events(
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
         only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
-        return Events(*_search(detector, timesteps, stride, only), detector.offset_)
+        _check_succession([only], ["recording"], timesteps)
+        return Events(*_search(detector, timesteps, stride, only, "recording"), detector.offset_)
     # All recordings are checked before the first one is scored.
     checked = [
         _checked(detector, rows, times, timesteps, max_gap, freq, source)
         for rows, times, source in zip(several.recordings, several.times, several.sources, strict=True)
     ]
-    found = [_search(detector, timesteps, stride, each) for each in checked]
+    _check_succession(checked, several.sources, timesteps)
+    found = [
+        _search(detector, timesteps, stride, each, source)
+        for each, source in zip(checked, several.sources, strict=True)
+    ]
     table = joined_tables([table for table, _ in found], several.names, several.column)
     row_scores: Any = [scores for _, scores in found]
     if several.positions is not None:
@@ -232,6 +244,24 @@ def _checked(
     return checked
 
 
+def _check_succession(recordings: list[_Checked], sources: list[str], timesteps: int) -> None:
+    """Refuse recordings that are cut into pieces shorter than a window, or warn of some of several."""
+    without = [
+        source
+        for recording, source in zip(recordings, sources, strict=True)
+        if all(piece.stop - piece.start < timesteps for piece in recording.pieces)
+    ]
+    if not without:
+        return
+    message = f"Got {', '.join(without[:10])} without {counted(timesteps, 'row')} in succession for {timesteps=}, "
+    if len(without) == len(recordings):
+        raise ValueError(f"{message}expected at least one window. Use a larger max_gap=, or a freq= for absent rows.")
+    warn_user(
+        f"{message}so that no row there is judged: scores are NaN, and there is no event. Use a larger max_gap=, or "
+        f"leave them out."
+    )
+
+
 def _with_absent_rows(recording: _Checked, times: np.ndarray, freq: TimeStep | str) -> _Checked:
     """Put each piece of a recording on a grid of times. Absent rows have missing values."""
     firsts = np.array([piece.start for piece in recording.pieces])
@@ -247,13 +277,20 @@ def _with_absent_rows(recording: _Checked, times: np.ndarray, freq: TimeStep | s
 
 
 def _search(
-    detector: ReconstructionDetector, timesteps: int, stride: int, recording: _Checked
+    detector: ReconstructionDetector, timesteps: int, stride: int, recording: _Checked, source: str
 ) -> tuple[Any, np.ndarray]:
     """Return the table of events of a single recording, and the scores of its rows."""
     row_scores, events = np.full(len(recording.rows), np.nan), []
+    n_without_values = 0
     for piece in recording.pieces:
         search = EventSearch(detector, timesteps, stride, detector.offset_)
         search.add(recording.rows[piece])
         row_scores[piece] = search.row_scores()
         events += [event.later(piece.start) for event in search.events()]
+        n_without_values += search.n_without_values
+    if n_without_values:
+        warn_user(
+            f"Got {source}= with {counted(n_without_values, 'window')} without any value, which can't be judged: none "
+            f"is flagged, and rows in no other window have the score NaN."
+        )
     return event_table(events, recording.names, partial(severity, detector), recording.times), row_scores

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.steps import TimeStep, calendar_offset, checked_step, parsed_step
+from seqembed.sequences.steps import TimeStep, calendar_offset, checked_step, parsed_step, text_of_offset
 from seqembed.sequences.wording import counted
 
 # A time may differ from the grid by this part of a step: float64 rounds sums of steps.
@@ -59,7 +59,8 @@ def on_grid(
     array(['2026-01-01', '2026-02-01', '2026-03-01'], dtype='datetime64[D]')
     """
     starts = np.flatnonzero(is_start)
-    step: Any = freq
+    step: Any = text_of_offset(freq)
+    freq = step
     if isinstance(freq, str):
         offset = calendar_offset(freq, zone)
         if offset is not None:

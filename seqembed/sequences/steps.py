@@ -35,7 +35,7 @@ def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep | str) -> list[slic
     TypeError
         If `max_gap` is a number between dates or a duration between numbers.
     ValueError
-        If `max_gap` is missing, or text that is no duration.
+        If `max_gap` is missing or not positive, or text that is no duration.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def exceeds(steps: np.ndarray, max_gap: TimeStep | str) -> np.ndarray:
     TypeError
         For a number where the steps are durations, and for a duration where they are numbers.
     ValueError
-        For a gap that is missing (NaN, NaT), and for text that is no duration.
+        For a gap that is missing (NaN, NaT) or not positive, and for text that is no duration.
 
     Examples
     --------
@@ -74,22 +74,89 @@ def exceeds(steps: np.ndarray, max_gap: TimeStep | str) -> np.ndarray:
     >>> exceeds(np.array([1, 5, 2]), max_gap=2)
     array([False,  True, False])
     """
-    longest = checked_step(_duration(max_gap), steps.dtype, "max_gap", max_gap)
-    if longest != longest:
-        raise ValueError(f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows.")
-    longer: np.ndarray = steps > longest
+    longer: np.ndarray = steps > checked_step(checked_gap(max_gap), steps.dtype, "max_gap", max_gap)
     return longer
 
 
-def _duration(max_gap: TimeStep | str) -> Any:
-    if not isinstance(max_gap, str):
-        return max_gap
-    if calendar_offset(max_gap) is not None:
-        raise ValueError(
-            f"Got max_gap={max_gap!r}, whose steps are not all equally long, expected a duration. Pass the longest one "
-            f"in days, such as max_gap='31D'."
+def checked_gap(max_gap: TimeStep | str) -> Any:
+    """Return the longest step between neighbouring rows as a number or a duration.
+
+    Parameters
+    ----------
+    max_gap : number, timedelta or str
+        The longest step allowed.
+
+    Raises
+    ------
+    TypeError
+        For what is no step.
+    ValueError
+        For a gap that is missing (NaN, NaT) or not positive, and for text that is no duration.
+
+    Examples
+    --------
+    >>> checked_gap("10min"), checked_gap(2)
+    (Timedelta('0 days 00:10:00'), 2)
+    """
+    longest = equal_step(max_gap, "max_gap")
+    is_step = isinstance(longest, (Real, timedelta, np.timedelta64)) and not isinstance(longest, bool)
+    if not is_step:
+        raise TypeError(
+            f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows: a number between numbers, "
+            f"and pandas.Timedelta, datetime.timedelta or text such as '10min' between dates."
         )
-    return parsed_step(max_gap, "max_gap")
+    # Neither NaN nor NaT is larger than anything. A product with 0 is of the unit of the step.
+    if not longest > 0 * longest:
+        raise ValueError(
+            f"Got max_gap={max_gap!r}, expected the longest step between neighbouring rows, which is positive. Pass at "
+            f"least the usual step from row to row, or leave it out: then rows count and time does not."
+        )
+    return longest
+
+
+def equal_step(step: Any, name: str) -> Any:
+    """Read text and offsets of pandas as durations, and return other steps as they are.
+
+    Parameters
+    ----------
+    step : object
+        The step, such as ``"10min"`` or ``pandas.offsets.Minute(10)``.
+    name : str
+        Name of the parameter, for the message.
+
+    Raises
+    ------
+    ValueError
+        For text that is no duration, and for steps that are not all equally long, such as months.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> equal_step(pd.offsets.Minute(10), "every")
+    Timedelta('0 days 00:10:00')
+    """
+    text = text_of_offset(step)
+    if not isinstance(text, str):
+        return step
+    if calendar_offset(text) is not None:
+        raise ValueError(
+            f"Got {name}={text!r}, whose steps are not all equally long, expected a duration. Pass the longest one "
+            f"in days, such as {name}='31D'."
+        )
+    return parsed_step(text, name)
+
+
+def text_of_offset(step: Any) -> Any:
+    """Return an offset of pandas, such as the ``freq`` of an index, as its text, and other steps as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> text_of_offset(pd.date_range("2026-01-01", periods=3, freq="MS").freq), text_of_offset(2)
+    ('MS', 2)
+    """
+    # An index has a text of its freq too, but is no step.
+    return step.freqstr if hasattr(step, "rule_code") else step
 
 
 def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:

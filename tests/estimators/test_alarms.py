@@ -81,11 +81,12 @@ def test_labels_and_a_threshold_of_ones_own_have_a_rate_too():
     assert alarm_rate(detector.set_params(contamination=0), TIMESTEPS, every="1min").windows_per_day > 0
 
 
+STEPS = "90s", timedelta(seconds=90), pd.Timedelta("90s"), pd.offsets.Second(90)
+
+
 def test_the_step_is_text_or_a_duration():
     detector = fitted()
-    rates = {
-        alarm_rate(detector, TIMESTEPS, every=every) for every in ("90s", timedelta(seconds=90), pd.Timedelta("90s"))
-    }
+    rates = {alarm_rate(detector, TIMESTEPS, every=every) for every in STEPS}
     assert len(rates) == 1
 
 
@@ -93,6 +94,8 @@ def test_the_step_is_text_or_a_duration():
     ("options", "error", "message"),
     [
         ({"every": 60}, TypeError, "Got every=60, expected the time from one row to the next.*every='60s'"),
+        ({"every": None}, TypeError, "Got every=None, expected the time .* as a duration.*every='1min'"),
+        ({"every": "MS"}, ValueError, "Got every='MS', whose steps are not all equally long"),
         ({"every": "0s"}, ValueError, "Got every='0s', expected a positive step"),
         ({"every": "soon"}, ValueError, "Got every='soon', expected a step such as '5min'"),
         ({"every": "1min", "stride": 0}, ValueError, "Got stride=0"),
@@ -102,6 +105,14 @@ def test_the_step_is_text_or_a_duration():
 def test_steps_that_are_none_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         alarm_rate(fitted(), TIMESTEPS, **options)
+
+
+def test_windows_of_another_length_than_the_fitted_ones_have_no_rate():
+    detector = fitted()
+    for network in detector.estimators_:
+        network.one_length_, network.n_timesteps_ = True, TIMESTEPS
+    with pytest.raises(ValueError, match="Got timesteps=200, expected 10"):
+        alarm_rate(detector, 200, every="1min")
 
 
 def test_a_rate_needs_a_fit():

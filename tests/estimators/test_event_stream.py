@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import numpy as np
@@ -156,6 +157,43 @@ def test_a_refused_update_leaves_the_stream_as_it_was(detector):
     assert len(table) > 2
     same = expected[-len(table) :].reset_index(drop=True)
     pd.testing.assert_frame_equal(table.drop(columns="ended"), same, **EQUAL)
+
+
+@pytest.mark.parametrize("max_gap", [None, 1])
+def test_an_update_whose_scoring_fails_may_be_repeated(detector, monkeypatch, max_gap):
+    # A gap is in the middle of an update, so that rows before it are scored first.
+    recording, time = eventful(), np.arange(300) + 10 * (np.arange(300) >= 80)
+    network, n_left = detector.estimators_[1], [0]
+    reconstruct = network.reconstruct
+
+    def fails_once(X):
+        n_left[0] -= 1
+        if n_left[0] == 0:
+            raise MemoryError("now")
+        return reconstruct(X)
+
+    stream, tables = EventStream(detector, TIMESTEPS, max_gap=max_gap), []
+    monkeypatch.setattr(network, "reconstruct", fails_once)
+    for first in range(0, 300, 50):
+        part = slice(first, first + 50)
+        for n_left[0] in (2, 1) if first == 50 and max_gap else (1,):
+            with pytest.raises(MemoryError):
+                stream.update(recording[part], time[part])
+        table = stream.update(recording[part], time[part])
+        tables.append(table if first == 250 else table[table.ended])
+    whole = detect_events(detector, recording, TIMESTEPS, time=time, max_gap=max_gap).table
+    together = pd.concat([table for table in tables if len(table)], ignore_index=True).drop(columns="ended")
+    pd.testing.assert_frame_equal(together, whole, **EQUAL)
+
+
+@pytest.mark.parametrize(("n_features", "timesteps"), [(1, TIMESTEPS), (2, TIMESTEPS - 1)])
+def test_a_detector_that_was_fitted_on_other_windows_in_the_meantime_is_refused(detector, n_features, timesteps):
+    other = copy.deepcopy(detector)
+    stream = EventStream(other, TIMESTEPS)
+    stream.update(waves(30, 0))
+    other.fit(sliding_windows(waves(60, 0)[:, :n_features], timesteps).windows)
+    with pytest.raises(ValueError, match=r"fitted again since the stream began.*EventStream\("):
+        stream.update(waves(30, 0))
 
 
 def test_a_stream_needs_a_fitted_detector_and_counts(detector):

@@ -133,6 +133,27 @@ def test_mistakes_are_refused(detector):
         detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
 
 
+def test_a_gap_that_cuts_every_row_from_the_next_is_refused(detector):
+    minutes = pd.date_range("2026-01-01", periods=50, freq="min")
+    for gap, message in [("30s", "Got recording without 10 rows in succession.*larger max_gap="), ("0min", "positive")]:
+        with pytest.raises(ValueError, match=message):
+            detect_events(detector, waves(50, 0), TIMESTEPS, time=minutes, max_gap=gap)
+
+
+def test_one_of_several_recordings_that_cannot_be_judged_is_named(detector):
+    recordings, time = {"a": waves(50, 0), "b": waves(50, 0)}, {"a": np.arange(50), "b": 2 * np.arange(50)}
+    with pytest.warns(UserWarning, match=r"Got recording\['b'\] without 10 rows in succession") as caught:
+        events = detect_events(detector, recordings, TIMESTEPS, time=time, max_gap=1)
+    assert len(caught) == 1
+    assert np.isnan(events.row_scores["b"]).all()
+    assert np.isfinite(events.row_scores["a"]).all()
+
+
+def test_windows_without_any_value_are_counted(detector):
+    with pytest.warns(UserWarning, match=r"Got recording\[1\]= with 41 windows without any value"):
+        detect_events(detector, [waves(50, 0), np.full((50, 2), np.nan)], TIMESTEPS)
+
+
 def test_a_gap_without_times_is_refused(detector):
     with pytest.raises(ValueError, match="Got max_gap= without the times of 50 rows"):
         detect_events(detector, waves(50, 0), TIMESTEPS, max_gap=1)
@@ -284,6 +305,12 @@ def test_a_mapping_of_machines_gives_one_table_with_their_names(detector):
     arrays = {name: frame.to_numpy() for name, frame in recordings.items()}
     given = detect_events(detector, arrays, TIMESTEPS, time=times).table
     assert given.start_time.tolist() == events.table.start_time.tolist()
+
+
+def test_names_of_recordings_without_events_keep_their_dtype(detector):
+    names = detect_events(detector, {"a": waves(300, 0), "b": waves(300, 0)}, TIMESTEPS).table.recording
+    assert len(names) == 0
+    assert names.dtype == pd.Series(["a"]).dtype
 
 
 def test_a_list_of_recordings_gives_one_table_with_their_positions(detector):

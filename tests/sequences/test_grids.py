@@ -12,7 +12,10 @@ MINUTES = np.datetime64("2026-01-01", "s") + np.array([0, 60, 240]) * np.timedel
 FIRST = np.array([True, False, False])
 
 
-@pytest.mark.parametrize("freq", ["1min", "min", pd.Timedelta("1min"), timedelta(minutes=1), np.timedelta64(60, "s")])
+@pytest.mark.parametrize(
+    "freq",
+    ["1min", "min", pd.Timedelta("1min"), timedelta(minutes=1), np.timedelta64(60, "s"), pd.offsets.Minute(1)],
+)
 def test_absent_minutes_get_rows(freq):
     rows, grid = on_grid(MINUTES, FIRST, freq)
     np.testing.assert_array_equal(rows, [0, 1, 4])
@@ -128,6 +131,12 @@ def test_months_and_business_days_are_steps(freq, first, zone):
     rows, grid = on_grid(times[[0, 3, 6, 2]], is_start, freq, zone)
     assert rows.tolist() == [0, 3, 6, 7]
     np.testing.assert_array_equal(grid, times[[*range(7), 2]])
+
+
+def test_the_freq_of_an_index_is_a_step():
+    days = pd.date_range("2026-01-01", periods=3, freq="MS")
+    rows, _ = on_grid(days.to_numpy()[[0, 2]], np.array([True, False]), freq=days.freq)
+    assert rows.tolist() == [0, 2]
 
 
 def test_weeks_without_a_weekday_begin_with_the_first_row():

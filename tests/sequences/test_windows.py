@@ -207,6 +207,7 @@ MINUTES = np.array([0, 1, 2, 3, 200, 201, 202, 500])
         (pd.Timestamp("2026-01-01") + pd.to_timedelta(MINUTES, unit="m"), "90s"),
         (MINUTES.astype("M8[m]"), "min"),
         (MINUTES.astype("m8[m]"), "1min"),
+        (MINUTES.astype("M8[m]"), pd.offsets.Minute(1)),
     ],
 )
 def test_no_window_spans_a_gap_in_time(time, max_gap):
@@ -236,6 +237,14 @@ def test_the_index_of_a_data_frame_is_its_time():
         ({"time": [0, 1, 2, 3], "max_gap": "5min"}, TypeError, "a number for numbers"),
         ({"time": np.arange(4).astype("M8[s]"), "max_gap": "soon"}, ValueError, "Got max_gap='soon'.*'5min'"),
         ({"time": np.arange(4).astype("M8[s]"), "max_gap": "MS"}, ValueError, "max_gap='31D'"),
+        ({"time": np.arange(4).astype("M8[s]"), "max_gap": pd.offsets.MonthBegin()}, ValueError, "max_gap='31D'"),
+        ({"time": np.arange(4), "max_gap": 0}, ValueError, "Got max_gap=0, expected .* positive"),
+        (
+            {"time": np.arange(4).astype("M8[s]"), "max_gap": "-5min"},
+            ValueError,
+            "max_gap='-5min', expected .* positive",
+        ),
+        ({"time": np.arange(4), "max_gap": [1]}, TypeError, r"Got max_gap=\[1\]"),
         ({"time": [0, 1, 2, 3]}, ValueError, "Got time= without max_gap="),
         ({"time": [0, 10, 20, 30], "max_gap": 1}, ValueError, "or a larger max_gap="),
         ({"too_short": "skip"}, ValueError, "expected 'error' or 'drop'"),
