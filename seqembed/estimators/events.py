@@ -135,8 +135,8 @@ def detect_events(
     Warns
     -----
     UserWarning
-        For windows without any value, which have no score and are not flagged, and for each of several recordings that
-        has no `timesteps` rows in succession.
+        For a recording of which no window has a value, and for each of several recordings that has no `timesteps` rows
+        in succession.
 
     Examples
     --------
@@ -288,9 +288,10 @@ def _search(
         row_scores[piece] = search.row_scores()
         events += [event.later(piece.start) for event in search.events()]
         n_without_values += search.n_without_values
-    if n_without_values:
+    # Outages are common, and their rows have the score NaN. A recording of nothing else is a mistake.
+    if n_without_values and np.isnan(row_scores).all():
         warn_user(
-            f"Got {source}= with {counted(n_without_values, 'window')} without any value, which can't be judged: none "
-            f"is flagged, and rows in no other window have the score NaN."
+            f"Got {source}= with {counted(n_without_values, 'window')} without any value, and no other: nothing can be "
+            f"judged, and none is flagged."
         )
     return event_table(events, recording.names, partial(severity, detector), recording.times), row_scores
