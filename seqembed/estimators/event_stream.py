@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from datetime import timezone
 from functools import partial
 from typing import Any, NoReturn
 
@@ -15,9 +16,11 @@ from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
-from seqembed.sequences.steps import TimeStep, pieces_without_gaps
+from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
+from seqembed.sequences.times import zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 
 class EventStream:
@@ -45,7 +48,8 @@ class EventStream:
     sklearn.exceptions.NotFittedError
         If the detector is not fitted.
     ValueError, TypeError
-        If `timesteps` or `stride` is not an integer of at least 1, or if `timesteps` is not that of the fitted windows.
+        If `timesteps` or `stride` is not an integer of at least 1, if `timesteps` is not that of the fitted windows, or
+        if `max_gap` is no positive step.
 
     See Also
     --------
@@ -83,17 +87,20 @@ class EventStream:
         for name, value in (("timesteps", timesteps), ("stride", stride)):
             check_count(name, value, least=1)
         check_timesteps(detector, timesteps)
+        if max_gap is not None:
+            checked_gap(max_gap)
         self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
         self._n_features = _n_features(detector)
-        self._n_rows = 0
+        self._n_rows, self._n_pieces = 0, 1
         # The search in the present piece without gaps, and its first row.
         self._search, self._first_row = self._new_search(), 0
         # Times of the last rows, from `_first_time` on, as the user gave them, and the last one as NumPy's own.
         self._times: Any = None
         self._first_time = 0
         self._last_time: np.ndarray | None = None
+        self._zone: str | None = None
 
     def update(self, rows: npt.ArrayLike, time: npt.ArrayLike | None = None) -> Any:
         """Read further rows, and return the events that they begin, change or end.
@@ -118,7 +125,13 @@ class EventStream:
             For rows and times that `detect_events` refuses, for times that are not later than the former ones, and for
             times after rows without times, or the reverse. Also if the detector was fitted again in the meantime, on
             windows of another shape. After these and any other errors, such as one of the detector's estimator, the
-            stream stays as it was, and the same rows may be passed again.
+            stream stays as it was, and the same rows may be passed again. All times of a stream are of one zone, or
+            have none.
+
+        Warns
+        -----
+        UserWarning
+            Once, if each row until then is farther from the one before than `max_gap`: then nothing is judged.
 
         Examples
         --------
@@ -135,7 +148,15 @@ class EventStream:
         times, given_times = known_times(
             rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
         )
-        pieces = self._checked_pieces(times, len(values))
+        pieces = self._checked_pieces(times, given_times, len(values))
+        zone = self._zone if given_times is None or not len(values) else _zone_name(given_times)
+        n_rows, n_pieces = self._n_rows + len(values), self._n_pieces + len(pieces) - 1
+        if n_pieces == n_rows and self._n_rows < self._timesteps <= n_rows and self._timesteps > 1:
+            warn_user(
+                f"Got {counted(n_rows, 'row')}, each farther from the one before than max_gap={self._max_gap!r}, so "
+                f"that no window is complete and nothing is judged. Use a larger max_gap=, at least the usual step from "
+                f"row to row."
+            )
         # Scoring may fail. So what changes are copies, which become the stream at the end. The search keeps its arrays
         # as they are and makes new ones.
         search, first_row = copy(self._search), self._first_row
@@ -153,7 +174,7 @@ class EventStream:
         table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
         self._search, self._first_row = search, first_row
-        self._n_rows += len(values)
+        self._n_rows, self._n_pieces, self._zone = n_rows, n_pieces, zone
         if known is not None:
             first_time = first_row + search.first_row
             self._times, self._first_time = known[first_time - self._first_time :], first_time
@@ -184,7 +205,20 @@ class EventStream:
                 f"EventStream(detector, timesteps), and fit sklearn.base.clone(detector) while a stream goes on."
             )
 
-    def _checked_pieces(self, times: np.ndarray | None, n_rows: int) -> list[slice]:
+    def _check_zone(self, time: Any) -> None:
+        """Refuse dates of another zone than those before."""
+        zone = _zone_name(time)
+        if zone != self._zone:
+            now, before = (f"in {each}" if each else "without a zone" for each in (zone, self._zone))
+            line = f'tz_localize("{self._zone}")' if zone is None else f'tz_convert("{self._zone}")'
+            if self._zone is None:
+                line = 'tz_convert("UTC").tz_localize(None), with the zone of the times before in place of UTC'
+            raise ValueError(
+                f"Got time= {now} after times {before}, expected one zone for all times of a stream. Pass "
+                f"time=pandas.DatetimeIndex(time).{line}."
+            )
+
+    def _checked_pieces(self, times: np.ndarray | None, given_times: Any, n_rows: int) -> list[slice]:
         """Return rows of each piece without gaps. The first piece, which may be empty, goes on from the rows before."""
         last = self._last_time
         if self._n_rows and n_rows and (times is None) != (last is None):
@@ -198,6 +232,8 @@ class EventStream:
         if last is None:
             return [slice(0, n_rows)] if self._max_gap is None else pieces_without_gaps(times, self._max_gap)
         kinds = {last.dtype.kind, times.dtype.kind}
+        if kinds == {"M"}:
+            self._check_zone(given_times)
         if (len(kinds) > 1 and kinds & {"m", "M"}) or times[0] <= last[0]:
             raise ValueError(
                 f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. Pass only rows "
@@ -207,6 +243,17 @@ class EventStream:
             return [slice(0, n_rows)]
         pieces = pieces_without_gaps(np.concatenate([last, times]), self._max_gap)
         return [slice(max(piece.start - 1, 0), piece.stop - 1) for piece in pieces]
+
+
+def _zone_name(time: Any) -> str | None:
+    """Return the name of the zone of times, also of a list of Python's dates."""
+    zone = zone_of(time)
+    if zone is None:
+        first = next(iter(time))
+        zone = getattr(first, "tzinfo", None)
+        # Of text with offsets, each time has its own: +01:00 in winter and +02:00 in summer.
+        return "offsets from UTC" if isinstance(zone, timezone) else zone and str(zone)
+    return str(zone)
 
 
 def _n_features(detector: ReconstructionDetector) -> int:

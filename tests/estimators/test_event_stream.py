@@ -207,6 +207,52 @@ def test_a_stream_needs_a_fitted_detector_and_counts(detector):
         EventStream(detector, 2.5)
 
 
+@pytest.mark.parametrize("max_gap", ["abc", "0min", [1], "MS"])
+def test_a_gap_that_is_none_is_refused_before_the_first_row(detector, max_gap):
+    with pytest.raises((TypeError, ValueError), match="Got max_gap="):
+        EventStream(detector, TIMESTEPS, max_gap=max_gap)
+
+
+def test_a_stream_in_which_every_row_follows_a_gap_warns_once(detector, recwarn):
+    time = pd.date_range("2026-01-01", periods=60, freq="min")
+    stream = EventStream(detector, TIMESTEPS, max_gap="30s")
+    for first in range(0, 15, 5):
+        stream.update(waves(5, 0), time[first : first + 5])
+    with pytest.warns(UserWarning, match="Got 20 rows, each farther from the one before than max_gap='30s'"):
+        stream.update(waves(5, 0), time[15:20])
+    stream.update(waves(40, 0), time[20:])
+    assert not recwarn.list
+
+
+def test_a_stream_with_a_gap_after_a_while_is_silent(detector, recwarn):
+    streamed(EventStream(detector, TIMESTEPS, max_gap="1min"), waves(60, 0), 1, gap_after(9)[:60])
+    assert not recwarn.list
+
+
+NAIVE = pd.date_range("2026-01-01", periods=40, freq="min")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (NAIVE, NAIVE.tz_localize("Asia/Tokyo"), "Got time= in Asia/Tokyo after times without a zone"),
+        (NAIVE.tz_localize("Asia/Tokyo"), NAIVE, "Got time= without a zone after times in Asia/Tokyo"),
+        (
+            NAIVE.tz_localize("Asia/Tokyo"),
+            NAIVE.tz_localize("UTC"),
+            r'in UTC after times in Asia/Tokyo.*tz_convert\("Asia/Tokyo"\)',
+        ),
+        (list(NAIVE.to_pydatetime()), list(NAIVE.tz_localize("UTC").to_pydatetime()), "after times without a zone"),
+    ],
+)
+def test_times_of_a_stream_are_of_one_zone(detector, first, second, message):
+    stream = EventStream(detector, TIMESTEPS, max_gap="1min")
+    stream.update(waves(20, 0), first[:20])
+    with pytest.raises(ValueError, match=message):
+        stream.update(waves(20, 0), second[20:])
+    stream.update(waves(20, 0), first[20:])
+
+
 def test_a_stream_goes_on_after_pickling(detector):
     stream, recording = EventStream(detector, TIMESTEPS), eventful()
     stream.update(recording[:70])
