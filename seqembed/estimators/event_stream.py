@@ -154,8 +154,8 @@ class EventStream:
         if n_pieces == n_rows and self._n_rows < self._timesteps <= n_rows and self._timesteps > 1:
             warn_user(
                 f"Got {counted(n_rows, 'row')}, each farther from the one before than max_gap={self._max_gap!r}, so "
-                f"that no window is complete and nothing is judged. Use a larger max_gap=, at least the usual step from "
-                f"row to row."
+                f"that no window is complete and nothing is judged. Use a larger max_gap=, at least the usual step "
+                f"from row to row."
             )
         # Scoring may fail. So what changes are copies, which become the stream at the end. The search keeps its arrays
         # as they are and makes new ones.
