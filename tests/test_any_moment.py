@@ -154,6 +154,7 @@ def results_of_two_threads(*calls):
         return list(pool.map(run, calls))
 
 
+@pytest.mark.slow
 def test_threads_that_use_one_estimator_get_what_one_thread_gets():
     random = np.random.default_rng(1)
     halves = random.normal(size=(2, 300, 6, 2))

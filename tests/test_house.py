@@ -165,7 +165,7 @@ def circle(code_of_files):
     return []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def code():
     return {file: (PACKAGE / file).read_text(encoding="utf-8") for file in FILES}
 

@@ -24,7 +24,7 @@ def walks(seed=0):
     return np.random.default_rng(seed).normal(size=(30, 12, 2)).cumsum(axis=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def autoencoder():
     return LSTMAutoencoder(3, hidden_units=(), epochs=1, random_state=0).fit(walks())
 

@@ -51,12 +51,12 @@ def bursts(n_samples=60, n_timesteps=40, *, seed=0):
     return (random.normal(size=(n_samples, n_timesteps, 2)) * size[:, :, np.newaxis]).cumsum(axis=1).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bursts_codec():
     return SequenceCodec(max_relative_error=0.02).fit(bursts())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codec():
     return SequenceCodec(max_relative_error=0.01).fit(waves())
 

@@ -63,6 +63,7 @@ def test_the_share_after_the_fit_counts_and_fewer_alarms_can_be_asked_for():
     assert asked.windows_per_day == pytest.approx(share * 24 * 60)
 
 
+@pytest.mark.slow
 def test_labels_and_a_threshold_of_ones_own_have_a_rate_too():
     labelled = noise(600, 2)
     labelled[300:310] = 8

@@ -221,6 +221,7 @@ def test_lengths_beside_batches_are_refused(waves, small):
         small().fit(iter([waves]), lengths=[7] * 30)
 
 
+@pytest.mark.slow
 def test_a_stream_is_learned_pass_by_pass(waves, small):
     autoencoder = small(augment=False)
     for _ in range(60):

@@ -102,6 +102,7 @@ def test_a_fit_without_a_seed_goes_on_from_its_own_draws(small, waves, tmp_path,
     assert_equal_fits(first, second)
 
 
+@pytest.mark.slow
 def test_workers_go_on_together_from_the_file_of_the_first(small, waves, tmp_path, killed_after):
     settings = {"epochs": 6, "batch_size": 8, "validation_fraction": 0.1}
 

@@ -255,6 +255,7 @@ def test_truth_values_among_objects_are_truth_values():
         ReconstructionDetector(Zeros()).fit(noise(9), y)
 
 
+@pytest.mark.slow
 def test_a_noisy_feature_does_not_drown_the_others():
     X = noise(200) * [1, 100]
     event = X[:1].copy()
@@ -701,7 +702,7 @@ def test_verbose_shows_how_many_networks_are_fitted(capsys):
     assert "Network 5 of 5" in capsys.readouterr().out
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def detector_of_windows():
     windows = np.random.default_rng(0).normal(size=(12, 6, 2))
     return ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(windows)

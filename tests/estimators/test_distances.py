@@ -32,7 +32,7 @@ def small_detector(epochs=20, **parameters):
     return ReconstructionDetector(network, **{"contamination": 0.02, "cv": 3, **parameters})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def detector():
     return small_detector(epochs=5).fit(waves(200, 0))
 

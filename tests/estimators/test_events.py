@@ -19,7 +19,7 @@ def waves(n_rows, random_state):
     return np.sin(np.arange(2 * n_rows) / 3).reshape(n_rows, 2) + noise
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def detector():
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
     detector = ReconstructionDetector(autoencoder, contamination=0, gap=TIMESTEPS - 1, cv=2)

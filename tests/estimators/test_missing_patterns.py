@@ -59,7 +59,7 @@ def detector_for_counts(seed):
     return detector.fit(waves(np.random.default_rng(seed), 300))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def detector():
     """A detector whose networks have learned little: do not fit it again."""
     return ReconstructionDetector(network().set_params(epochs=2), cv=2).fit(waves(np.random.default_rng(0), 60))

@@ -5,7 +5,7 @@ from seqembed import LSTMReconstructor, ReconstructionDetector
 from seqembed.estimators.severity import error_scale, normal_windows, severity
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def detector():
     X = np.random.default_rng(0).normal(size=(40, 5, 2))
     return ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1), random_state=0).fit(X)

@@ -158,6 +158,7 @@ def test_a_layer_that_was_given_another_name_is_not_left_out_without_a_word(wave
         autoencoder.set_keras_weights(renamed)
 
 
+@pytest.mark.slow
 def test_a_script_from_keras_was_refused_by_a_default_estimator_without_the_cause(waves):
     script = keras.Sequential(
         [

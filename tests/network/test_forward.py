@@ -53,6 +53,7 @@ def test_encode_and_decode_equal_stock_keras_layers(network, n_timesteps):
         )
 
 
+@pytest.mark.slow
 def test_biases_and_saturated_gates_count_as_in_keras():
     network = Network(n_features=2, n_components=3, hidden_units=(4,))
     random = np.random.default_rng(0)

@@ -17,7 +17,7 @@ X = np.random.default_rng(0).normal(size=(500, 6, 3)).astype(np.float32)
 LENGTHS = np.random.default_rng(1).integers(1, 7, len(X))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted():
     return LSTMAutoencoder(4, hidden_units=(8,), epochs=1, random_state=0).fit(X[:50])
 

@@ -13,7 +13,7 @@ from seqembed.summary.label_directions import learn_label_directions
 CLIP = 6
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def described():
     """Sequences in three classes of different frequency, with the standardised numbers that describe them."""
     random = np.random.default_rng(0)

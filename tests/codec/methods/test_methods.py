@@ -19,7 +19,7 @@ def walks(dtype=np.float32):
     return [x[: 1 + row % 20] for row, x in enumerate(X.astype(dtype))]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def coder():
     return learn_bounded_coder(walks(), np.array([0.5, 0.5]))
 
@@ -109,6 +109,7 @@ def test_damaged_content_gives_an_error_of_damage_or_values_of_the_shape(method,
         assert (decoded.shape, decoded.dtype) == (block.values.shape, block.values.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.number))
 def test_content_of_more_values_than_the_block_has_is_refused_in_little_memory(method, coder):
     X = [np.zeros((2_000_000, 2), np.float32)]

@@ -20,7 +20,7 @@ def network_inputs(integers, lengths, bin_widths):
     return seen
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def walks():
     return np.random.default_rng(0).integers(-30, 31, (9, 20, 4)).cumsum(axis=1)
 

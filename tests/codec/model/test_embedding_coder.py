@@ -6,12 +6,12 @@ from seqembed.codec import InvalidStreamError, SequenceCodec
 from seqembed.datasets import load_italy_power, load_japanese_vowels
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def days():
     return load_italy_power().data
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted(days):
     return LSTMAutoencoder(8, hidden_units=(16,), epochs=20, random_state=0).fit(days[:500])
 
@@ -78,7 +78,7 @@ def test_parameters_that_do_not_go_together_are_refused(days, changes, message):
         SequenceCodec(**changes).fit(days)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codec_of_few_bits():
     X = np.random.default_rng(0).normal(size=(30, 1000, 1)).cumsum(axis=1).astype(np.float32)
     options = {"hidden_units": (), "epochs": 1, "patch_size": 500, "context_size": 0, "shortcut_size": 0}

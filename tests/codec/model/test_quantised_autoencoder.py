@@ -17,17 +17,17 @@ from seqembed.datasets import load_italy_power
 FILES = Path(__file__).parents[1] / "files" / "version_1"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def autoencoder():
     return load(FILES / "autoencoder.seqembed")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def days():
     return load_italy_power(split="test").data
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codec(autoencoder):
     return SequenceCodec(autoencoder, max_relative_error=0.1).fit(load_italy_power(split="train").data)
 

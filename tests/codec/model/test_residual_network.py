@@ -16,7 +16,7 @@ def random_residuals(n_values=3000, *, n_inputs=N_INPUTS, largest=9, seed=0):
     return inputs, random.integers(0, 3, n_values), np.clip(residuals, -largest, largest)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def network():
     return learn_residual_network(*random_residuals())
 
