@@ -12,7 +12,7 @@ from seqembed.estimators.event_table import taken_times
 from seqembed.sequences.containers import as_numbers, column_labels, is_frame
 from seqembed.sequences.long_format import read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
-from seqembed.sequences.times import plain_times, times_of_rows
+from seqembed.sequences.times import check_levels, plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
 from seqembed.sequences.wording import counted
 
@@ -213,6 +213,7 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
     fitted = getattr(detector, "feature_names_in_", None)
     # The names of a table are those of timesteps.
     fitted = None if detector.input_ndim_ == 2 else fitted
+    check_levels(recording, name)
     try:
         rows = as_numbers(recording, name)
     except ValueError as error:
@@ -229,9 +230,11 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         )
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.shape[1] != n_features:
+        columns = "detector.feature_names_in_" if fitted is not None and is_frame(recording) else ":, columns"
+        row = f"{name}.to_frame().T" if hasattr(recording, "to_frame") else f"{name}[numpy.newaxis]"
         raise ValueError(
             f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
-            f"on. Select them: {name}[:, columns]. A single row is {name}[numpy.newaxis]."
+            f"on. Select them: {name}[{columns}]. A single row is {row}."
         )
     infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
     if len(infinite):
@@ -240,9 +243,14 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         )
     names = column_labels([recording])
     if names is not None and fitted is not None and names != list(fitted):
+        line = f"{name}[detector.feature_names_in_]"
+        missing = [each for each in fitted if each not in names]
+        if missing:
+            other = next(each for each in names if each not in fitted)
+            line = f"{name}.rename(columns={{{other!r}: {missing[0]!r}}}), if these are the same"
         raise ValueError(
             f"Got {name}= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
-            f"on. Pass {name}[detector.feature_names_in_]."
+            f"on. Pass {line}."
         )
     if names is None:
         names = list(range(n_features)) if fitted is None else list(fitted)

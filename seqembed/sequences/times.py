@@ -91,6 +91,24 @@ def zone_of(time: Any) -> Any:
     return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
 
 
+def check_levels(recording: Any, name: str) -> None:
+    """Refuse a table whose index names several recordings, by levels such as machine and time.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_levels(pd.DataFrame({"flow": [1.0, 2.0]}), "recording")
+    """
+    index: Any = getattr(recording, "index", None)
+    # A group of such a table keeps all levels.
+    if getattr(index, "nlevels", 1) > 1 and index.droplevel(-1).nunique() > 1:
+        raise ValueError(
+            f"Got {name}= with an index of {index.nlevels} levels, {list(index.names)}, expected a single recording. "
+            f"Pass the recordings one by one: seqembed.sequences_from_frame({name}.reset_index(), id, time), with the "
+            f"names of two of its columns."
+        )
+
+
 def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for: str = "max_gap") -> np.ndarray:
     """Return the time of each row of a recording, by default the index of a data frame.
 
@@ -171,7 +189,8 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
             f"time for each row."
         )
     if times.dtype.kind not in "iufmM":
-        line = "time.to_timestamp()" if hasattr(time, "to_timestamp") else "pandas.to_datetime(time)"
+        source = "time" if index_of is None else f"{index_of}.index"
+        line = f"{source}.to_timestamp()" if hasattr(time, "to_timestamp") else f"pandas.to_datetime({source})"
         raise ValueError(
             f"Got {given} of dtype {times.dtype}, expected numbers or dates as times. Convert them with {line}."
         )

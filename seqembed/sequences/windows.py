@@ -14,7 +14,7 @@ from seqembed.sequences.containers import as_array, as_numbers, check_same_colum
 from seqembed.sequences.labels import check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import times_of_rows
+from seqembed.sequences.times import check_levels, times_of_rows
 from seqembed.sequences.wording import counted
 
 
@@ -248,6 +248,7 @@ def holds_recordings(X: Any, name: str) -> bool:
 
 
 def _checked_recording(recording: Any, position: int) -> np.ndarray:
+    check_levels(recording, "X")
     values = as_numbers(recording, f"recording {position}")
     if values.ndim not in (1, 2):
         raise ValueError(

@@ -596,3 +596,20 @@ def test_sensors_have_their_names_in_the_table_from_a_long_frame_to_events():
         ]
     for table in tables:
         assert next(iter(table.features.iloc[-1])) == "heat"
+
+
+def test_lines_that_mend_columns_and_rows_work_for_frames(detector):
+    names = ["flow", "heat"]
+    named = copy.copy(detector)
+    named.feature_names_in_ = np.array(names, object)
+    frame = pd.DataFrame(waves(30, 0), columns=names)
+    for recording, message in [
+        (frame.assign(other=1.0), r"Select them: recording\[detector\.feature_names_in_\]"),
+        (frame.iloc[0], r"A single row is recording\.to_frame\(\)\.T"),
+        (frame[names[::-1]], r"Pass recording\[detector\.feature_names_in_\]"),
+        (frame.rename(columns={"flow": "FLOW"}), r"Pass recording\.rename\(columns={'FLOW': 'flow'}\)"),
+        (pd.concat({"a": frame, "b": frame}), "index of 2 levels"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            detect_events(named, recording, TIMESTEPS)
+    assert frame.iloc[0].to_frame().T.shape == (1, 2)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqembed import merge_windows, sliding_windows, temporalize
+from seqembed import merge_windows, sequences_from_frame, sliding_windows, temporalize
 
 SIZES = {"n_rows": st.integers(1, 30), "timesteps": st.integers(1, 8), "stride": st.integers(1, 9)}
 
@@ -317,3 +317,15 @@ def test_pythons_own_dates_and_durations_are_times():
     durations = pd.to_timedelta([0, 1, 9, 10], unit="D")
     for time in (days, durations, list(durations)):
         assert sliding_windows(np.arange(4.0), 2, time=time, max_gap=timedelta(days=1)).starts.tolist() == [0, 2]
+
+
+def test_a_table_of_several_machines_is_not_one_recording():
+    rows = pd.DataFrame({"flow": np.arange(20.0)})
+    both = pd.concat({"a": rows, "b": rows}, names=["machine", "row"])
+    with pytest.raises(
+        ValueError, match=r"index of 2 levels, \['machine', 'row'\].*sequences_from_frame\(X.reset_index"
+    ):
+        sliding_windows(both, 5)
+    assert len(sliding_windows(sequences_from_frame(both.reset_index(), "machine", "row"), 5).windows) == 32
+    groups = [group for _, group in both.groupby(level="machine")]
+    assert len(sliding_windows(groups, 5).windows) == 32
