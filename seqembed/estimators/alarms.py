@@ -97,6 +97,10 @@ def alarm_rate(
 
     Notes
     -----
+    An event counts as at least `training_stride` flagged windows of a stride of 1, since training windows show no
+    shorter one. Where events are shorter, there may be several times as many as `events_per_day`, but never more than
+    `windows_per_day`.
+
     With few held-out windows, it is a rough estimate: three flagged ones of 300 may be one event or three. Below
     1 / (n + 1), for n held-out windows, the threshold itself is an estimate, see `ReconstructionDetector`.
 
