@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,21 @@ class FrameSequences(list[np.ndarray]):
     ) -> None:
         super().__init__(sequences)
         self.ids, self.row_ids, self.row_times, self.columns = ids, row_ids, row_times, columns
+
+    @overload
+    def __getitem__(self, position: SupportsIndex) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> FrameSequences: ...
+
+    def __getitem__(self, position: Any) -> Any:
+        """Return a sequence, or some with their ids, times and columns."""
+        chosen = super().__getitem__(position)
+        if not isinstance(position, slice):
+            return chosen
+        starts = np.cumsum([0, *map(len, self)])
+        rows = np.concatenate([np.arange(0), *(np.arange(*starts[k : k + 2]) for k in range(len(self))[position])])
+        return FrameSequences(chosen, self.ids[position], self.row_ids[rows], self.row_times[rows], self.columns)
 
 
 def sequences_from_frame(

@@ -569,3 +569,16 @@ def test_a_table_of_arrow_gives_the_sequences_of_the_frame_of_pandas(times):
     assert sequences.ids.tolist() == expected.ids.tolist()
     back = frame_from_sequences([each + 1 for each in sequences], table, **KEYS)
     assert back["flow"].to_pylist() == [7, 2, 5, 3, 6]
+
+
+@pytest.mark.parametrize("part", [slice(1, None), slice(None, None, -1), slice(0, 0), slice(None, None, 2)])
+def test_some_sequences_keep_their_ids_times_and_columns(part):
+    sequences = sequences_from_frame(pumps(heat=range(5)), **KEYS)
+    some = sequences[part]
+    assert some.ids.tolist() == sequences.ids.tolist()[part]
+    assert some.columns == ["flow", "heat"]
+    assert [each.tolist() for each in some] == [each.tolist() for each in list(sequences)[part]]
+    by_id = {"a": [1, 2], "b": [1, 2, 3]}
+    assert some.row_ids.tolist() == [name for name in some.ids for _ in by_id[name]]
+    assert some.row_times.tolist() == [time for name in some.ids for time in by_id[name]]
+    assert sequences[1].tolist() == [[1, 1], [2, 3]]
