@@ -235,8 +235,8 @@ class FittedNetworkMixin(FittedInputMixin):
         Raises
         ------
         ValueError
-            If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another
-            shape or is not finite. The estimator stays as it was.
+            If the layers are not those of the network, of its encoder or of its decoder, if a weight has another shape
+            or is not finite, and if the model scales sequences in another way. The estimator stays as it was.
         TypeError
             For a path: pass what ``keras.models.load_model`` returns.
 
@@ -256,7 +256,7 @@ class FittedNetworkMixin(FittedInputMixin):
         check_is_fitted(self)
         with tensorflow_needed():
             from seqembed.export.keras_model import read_keras_weights
-        weights = read_keras_weights(model, self.network_, self.weights_)
+        weights = read_keras_weights(model, self.model_)
         # Moments of the gradient belong to the weights before.
         replace_attributes(self, {"model_": replace(self.model_, weights=weights)}, removed=("_stream",))
         return self

@@ -76,17 +76,15 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
     return built
 
 
-def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, np.ndarray]:
     """Read the weights of a model that `build_keras_model` has built, whatever has trained them since.
 
     Parameters
     ----------
     model : keras.Model
         The whole network, its encoder or its decoder.
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        Those of the layers that the model does not have.
+    trained : TrainedModel
+        Its network and scaling, and the weights of the layers that the model does not have.
 
     Returns
     -------
@@ -96,8 +94,8 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
     Raises
     ------
     ValueError
-        If the layers are not those of the network, of its encoder or of its decoder, and if a weight has another shape
-        or is not finite.
+        If the layers are not those of the network, of its encoder or of its decoder, if a weight has another shape or
+        is not finite, and if sequences are scaled in another way.
     TypeError
         For a path, or another object that is no model.
     """
@@ -107,6 +105,7 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
             f"Got {'a path' if is_path else f'model= of type {type(model).__name__}'}, expected a Keras model: pass "
             f"keras.models.load_model({'path' if is_path else '...'})."
         )
+    network = trained.network
     present = {layer.name: layer for layer in model.layers}
     expected = _weight_names(network)
     whole, found = set(expected), set(expected) & set(present)
@@ -117,7 +116,7 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
             f"Got a Keras model with the layers {', '.join(present)[:200]}, expected those of to_keras, all of the "
             f"network, of its encoder or of its decoder: {', '.join(expected)}.{_plain_settings(network)}"
         )
-    read = dict(weights)
+    read = dict(trained.weights)
     for layer in expected:
         if layer not in present:
             continue
@@ -131,6 +130,17 @@ def read_keras_weights(model: keras.Model, network: Network, weights: dict[str, 
         if not all(np.isfinite(array).all() for array in arrays):
             raise ValueError(f"Got weights of the layer {layer!r} that are not finite. Train with a lower rate.")
         read |= {name: np.array(array, np.float32) for name, array in zip(names, arrays, strict=True)}
+    before, after = _rescaling(trained.scaling)
+    for own in (*before, *after):
+        theirs = present.get(own.name)
+        if isinstance(theirs, keras.layers.Rescaling) and not (
+            np.allclose(theirs.scale, own.scale, rtol=1e-5) and np.allclose(theirs.offset, own.offset, rtol=1e-5)
+        ):
+            raise ValueError(
+                f"Got a Keras model that scales sequences in another way: its layer {own.name!r} is not that of this "
+                f"estimator, since it comes from another fit. Call set_keras_weights of the estimator whose to_keras "
+                f"has built the model."
+            )
     return read
 
 

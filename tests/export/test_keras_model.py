@@ -214,3 +214,13 @@ def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
     with pytest.raises(ValueError, match="Got weights of the layer 'output' that are not finite"):
         autoencoder.set_keras_weights(broken)
     assert autoencoder.weights_ is before
+
+
+def test_a_model_of_another_fit_is_refused_since_its_scaling_is_not_taken_over(small, waves):
+    autoencoder, other = small().fit(waves), small().fit(3 * waves + 1).to_keras()
+    before = autoencoder.transform(waves)
+    with pytest.raises(
+        ValueError, match=r"scales sequences in another way: its layer 'center'.*comes from another fit"
+    ):
+        autoencoder.set_keras_weights(other)
+    np.testing.assert_array_equal(autoencoder.transform(waves), before)
