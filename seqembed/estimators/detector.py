@@ -528,8 +528,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         # What the file holds as `offset_`.
         self._chosen_offset = (current["offset_"], self.contamination)
         # `_chosen_offset` is among the others if `contamination` had changed since `fit`.
-        for name in current.keys() - {"offset_"}:
-            setattr(self, name, current[name])
+        for name, each in current.items():
+            if name != "offset_":
+                setattr(self, name, each)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Parameters that are newer than a pickle.
