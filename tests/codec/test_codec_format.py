@@ -80,6 +80,7 @@ def test_long_sequences_are_cut_as_the_page_says():
     )
 
 
+@pytest.mark.slow
 def test_large_residuals_and_escapes_are_as_the_page_says(monkeypatch):
     random = np.random.default_rng(1)
     X = random.normal(size=(40, 20, 2)).cumsum(axis=1)

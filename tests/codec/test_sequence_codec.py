@@ -71,6 +71,7 @@ def test_every_value_keeps_its_bound(max_error, dtype):
     assert_within_bound(unseen, codec.decode(codec.encode(unseen)), codec.bound_)
 
 
+@pytest.mark.slow
 def test_a_bound_in_units_of_the_data_and_one_for_each_feature():
     X = waves()
     codec = SequenceCodec(max_error=[0.3, 0.0]).fit(X)

@@ -29,6 +29,7 @@ from seqembed.training.gradient import batch_gradient, numpy_gradient
 from seqembed.training.loop import train
 
 
+@pytest.mark.slow
 def test_a_constant_feature_stays_finite_and_comes_back(waves, small):
     X = waves.copy()
     X[..., 1] = 42

@@ -395,6 +395,7 @@ def test_the_axis_of_a_single_feature_may_be_left_out(squeezed):
     np.testing.assert_array_equal(alike.score_samples(X), ReconstructionDetector(Zeros()).fit(X).score_samples(X))
 
 
+@pytest.mark.slow
 def test_univariate_sequences_score_alike_in_two_dimensions_and_three():
     X = sines(40, random_state=0)
     detector = ReconstructionDetector(small_network()).fit(X[:, :, None])
@@ -482,6 +483,7 @@ def test_rare_events_are_found_at_every_level_and_in_every_unit(level, unit):
     assert roc_auc_score(is_rare, scores) > 0.95
 
 
+@pytest.mark.slow
 def test_truth_values_are_never_the_convention_of_minus_one():
     X, rare = far(0.0)
     y = np.repeat([False, True], [100, 20])

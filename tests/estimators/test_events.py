@@ -100,6 +100,7 @@ def test_without_pandas_the_table_is_a_bunch(detector):
     assert next(iter(table.features[0])) == 1
 
 
+@pytest.mark.slow
 def test_a_memory_map_is_judged_like_the_array(detector, tmp_path):
     recording = with_spikes(3000, 700)
     np.save(tmp_path / "recording.npy", recording)

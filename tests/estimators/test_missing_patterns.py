@@ -310,6 +310,7 @@ def test_a_network_that_overflows_flags_a_sequence_with_a_hole_too():
     np.testing.assert_array_equal(detector.predict(X), [-1, 1, 1])
 
 
+@pytest.mark.slow
 def test_scores_with_missing_values_do_not_depend_on_the_batch():
     random = np.random.default_rng(0)
     X = random.normal(size=(60, 12, 8)).cumsum(axis=1)

@@ -23,6 +23,7 @@ def converted(pipeline, *shape, options=None):
     )
 
 
+@pytest.mark.slow
 def test_a_pipeline_in_one_file_predicts_the_classes_of_basic_motions():
     X, y = load_basic_motions(split="train", return_X_y=True)
     unseen = load_basic_motions(split="test").data

@@ -240,6 +240,7 @@ while True:
 
 
 # For more kills: SEQEMBED_KILLS=50 python -m pytest tests/files/test_atomic.py -k killed
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_a_whole_file(tmp_path):
     random, path = np.random.default_rng(0), tmp_path / "model"
     for _ in range(int(os.environ.get("SEQEMBED_KILLS", "8"))):

@@ -7,6 +7,7 @@ from seqembed.codec.bytes.range_coder import ResidualDecoder, ResidualEncoder
 from seqembed.codec.model.tables import learn_tables
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 1000),
     size=st.sampled_from([0.1, 3, 100, 1e5]),
