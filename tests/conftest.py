@@ -39,6 +39,8 @@ def pytest_collection_finish():
     # Collection imports all libraries. Without this, each search for garbage goes through their millions of objects.
     gc.collect()
     gc.freeze()
+    # Tests make many small objects, and hardly any circles of them.
+    gc.set_threshold(20_000, 20, 50)
 
 
 def make_waves():
