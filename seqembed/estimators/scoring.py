@@ -116,11 +116,12 @@ class Scoring(NamedTuple):
 
     def _judged(self, sequences: Sequences, rows: np.ndarray) -> _Judged:
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps
-        values = sequences.padded(rows, sequences.n_timesteps)
         residuals = [
-            self.weights.compared(reconstruction_residuals(each, sequences, rows, n_timesteps, self.means), values)
-            for each in self.estimators
+            reconstruction_residuals(each, sequences, rows, n_timesteps, self.means) for each in self.estimators
         ]
+        if self.weights.constants is not None:
+            values = sequences.padded(rows, sequences.n_timesteps)
+            residuals = [self.weights.compared(each, values) for each in residuals]
         joint = joint_contributions(np.stack([self.weights.contributions(each, lengths) for each in residuals]))
         known, numbers = ~np.isnan(residuals[0]), np.empty((len(rows), 0), np.float32)
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]

@@ -101,8 +101,9 @@ def _grid_of_decimals(distinct: np.ndarray) -> tuple[float, float] | None:
         integers = np.rint(distinct.astype(np.float64) * 10.0**digits)
         if ((integers / 10.0**digits).astype(distinct.dtype) == distinct).all():
             # Other values may have another distance than a few, but hardly a finer step than that of their multiples.
-            few = len(distinct) < _FEWEST_VALUES
-            grid = _grid_of_integers(np.unique(np.append(integers, 0 if few else integers)).astype(np.int64))
+            if len(distinct) < _FEWEST_VALUES:
+                integers = np.unique(np.append(integers, 0))
+            grid = _grid_of_integers(integers.astype(np.int64))
             return None if grid is None else (grid[0] / 10.0**digits, grid[1] / 10.0**digits)
     return None
 
@@ -117,19 +118,21 @@ def _step_of_distances(values: np.ndarray, step: float) -> float:
     distances = np.sort(np.abs(values - middle))
     n_read = _FEWEST_VALUES // 4
     while True:
-        some = distances[:n_read]
-        multiples = np.rint(some / step)
-        if multiples.any():
-            step = float((multiples * some).sum() / np.square(multiples).sum())
+        step = _fitted_step(distances[:n_read], step)
         if n_read >= len(distances):
             return step
         n_read *= 2
 
 
+def _fitted_step(values: np.ndarray, step: float) -> float:
+    """Return the step, near another one, of which values are multiples by least squares."""
+    multiples = np.rint(values / step)
+    return float((multiples * values).sum() / np.square(multiples).sum()) if multiples.any() else step
+
+
 def _grids_near(values: np.ndarray, step: float) -> Iterator[tuple[float, float]]:
     """Yield offsets and steps near a step, first those without an offset."""
-    multiples = np.rint(values / step)
-    through_zero = float((multiples * values).sum() / np.square(multiples).sum()) if multiples.any() else step
+    through_zero = _fitted_step(values, step)
     for near in (_nearest_decimal(through_zero), through_zero):
         yield 0.0, near
     for near in (_nearest_decimal(step), step):
