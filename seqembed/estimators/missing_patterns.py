@@ -210,7 +210,8 @@ def learn_missing_patterns(
             part = check_sequences(laid_out(hidden, sequences, n_timesteps), estimator=estimator)
             every = np.arange(len(part))
             with_holes = reconstruction_residuals(estimator, part, every, weights.n_timesteps, means)
-            with_holes = weights.compared(with_holes, part.padded(every, part.n_timesteps))
+            if weights.constants is not None:
+                with_holes = weights.compared(with_holes, part.padded(every, part.n_timesteps))
             reconstruction_errors = weights.contributions(with_holes, part.lengths).sum(axis=(1, 2))
             excess = _logarithms(np.column_stack([reconstruction_errors, distances(part, block)]))
             known = ~np.isnan(with_holes)
