@@ -130,6 +130,7 @@ def test_a_forgotten_training_stride_that_gap_contradicts_is_not_silent():
         alarm_rate(detector, TIMESTEPS, every="1min")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("training_stride", "gap"), [(4, 0), (1, TIMESTEPS - 1), (1, TIMESTEPS // 2)])
 def test_a_training_stride_that_agrees_with_gap_is_silent(training_stride, gap, recwarn):
     alarm_rate(fitted(training_stride, gap=gap), TIMESTEPS, every="1min")

@@ -100,6 +100,7 @@ def test_a_stream_knows_times_and_gaps(detector, kind, n_rows):
     pd.testing.assert_frame_equal(streamed(stream, recording, n_rows, time), whole, **EQUAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, int])
 def test_rows_of_any_dtype_are_judged_like_the_whole(detector, dtype):
     recording = np.nan_to_num(eventful()).astype(dtype)
@@ -107,6 +108,7 @@ def test_rows_of_any_dtype_are_judged_like_the_whole(detector, dtype):
     pd.testing.assert_frame_equal(streamed(EventStream(detector, TIMESTEPS), recording, 9), whole, **EQUAL)
 
 
+@pytest.mark.slow
 def test_each_window_is_scored_once_and_few_rows_are_kept(detector, monkeypatch):
     network, scored = detector.estimators_[0], []
     reconstruct = network.reconstruct

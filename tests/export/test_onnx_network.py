@@ -43,6 +43,7 @@ def assert_close(values, expected, scale=1):
     np.testing.assert_allclose(values / scale, expected / scale, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_parts_compute_what_the_estimator_computes(name):
     autoencoder = LSTMAutoencoder(4, epochs=5, random_state=0, **NETWORKS[name]).fit(X[:100])

@@ -103,6 +103,7 @@ def test_arrays_padded_further_than_those_of_the_fit_are_embedded_with_lengths(f
     assert_same(fitted.transform(lazy, lengths=LENGTHS).compute(), fitted.transform(X, LENGTHS))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_set_output_computes_at_once(container, fitted, lazy):

@@ -78,6 +78,7 @@ def test_bits_are_close_to_the_entropy():
     assert entropy < counted < 1.1 * entropy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("largest", [1, 60])
 def test_residuals_come_back_those_beyond_the_symbols_too(largest):
     inputs, features, residuals = random_residuals(largest=largest)
