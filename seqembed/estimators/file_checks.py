@@ -16,7 +16,7 @@ from seqembed.network.architecture import Network
 from seqembed.summary.components import Summary
 from seqembed.summary.context import Context
 from seqembed.summary.description import Description
-from seqembed.summary.shares import N_KERNELS, Shares, count_scales
+from seqembed.summary.shares import FEW_KERNELS, MANY_KERNELS, Shares, count_scales
 from seqembed.summary.statistics import count_statistics
 from seqembed.training.labels import LabelCode
 from seqembed.training.one_pass import StreamState
@@ -96,12 +96,13 @@ def _check_numbers(described: Summary | Description, n_features: int) -> None:
     expect(isinstance(described.shares, Shares), "shares")
     shares = described.shares
     expect(isinstance(shares.thresholds, np.ndarray) and shares.thresholds.ndim == 3, "thresholds of three axes")
-    n_scales, n_thresholds, _ = shares.thresholds.shape
+    n_scales, n_thresholds, n_kernels = shares.thresholds.shape
     expect(n_thresholds >= 1, "thresholds")
+    expect(n_kernels in (FEW_KERNELS, MANY_KERNELS), "thresholds of 28 or 84 kernels")
     expect(n_scales == count_scales(described.n_timesteps), "the scales of the length")
-    _check_array(shares.channels, (n_scales, n_features, N_KERNELS), np.float32, "channels")
+    _check_array(shares.channels, (n_scales, n_features, n_kernels), np.float32, "channels")
     expect(set(np.unique(shares.channels)) <= {0, 1}, "channels of zeros and ones")
-    _check_array(shares.thresholds, (n_scales, n_thresholds, N_KERNELS), np.float32, "thresholds")
+    _check_array(shares.thresholds, (n_scales, n_thresholds, n_kernels), np.float32, "thresholds")
     n_numbers = count_statistics(described.n_timesteps, n_features) + shares.thresholds.size
     for name in ("means", "factors"):
         _check_array(getattr(described, name), (n_numbers,), np.float32, name)

@@ -82,7 +82,7 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
             values = keras.layers.ZeroPadding1D((0, 1), name=f"context_padding_{number + 1}")(values)
             values = keras.layers.AveragePooling1D(2, name=f"context_means_{number + 1}")(values)
         # (n_taps, n_features, n_kernels), once for each threshold.
-        kernels = kernel_weights()[:, np.newaxis] * channels
+        kernels = kernel_weights(channels.shape[1])[:, np.newaxis] * channels
         convolution = keras.layers.Conv1D(
             thresholds.size,
             len(kernels),

@@ -140,7 +140,7 @@ class SummaryGraph(Graph):
             counted = self.cast(self.add("Unsqueeze", inside, self.integers(1)), np.float32)
             sizes = self._column(self.cast(own, np.float32))
             # (n_kernels, n_features, n_taps)
-            kernels = channels.T[:, :, np.newaxis] * kernel_weights().T[:, np.newaxis]
+            kernels = channels.T[:, :, np.newaxis] * kernel_weights(channels.shape[1]).T[:, np.newaxis]
             dilation = min(2, number + 1)
             reach = dilation * (kernels.shape[2] // 2)
             convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=[reach, reach])

@@ -17,10 +17,13 @@ from sklearn.utils import check_random_state
 
 from seqembed.sequences.scaling import Batch
 
-# Dempster et al. (2021): all kernels of nine taps of which three have the weight 2. Their weights sum to zero.
+# Dempster et al. (2021): kernels of nine taps of which three have the weight 2. Their weights sum to zero.
 _N_TAPS = 9
 _TRIPLES = np.array(list(itertools.combinations(range(_N_TAPS), 3)))
-N_KERNELS = len(_TRIPLES)
+# Those whose middle tap has the weight 2 are a third of them. With three times as many thresholds, they predict classes
+# as well. But where each kernel reads few of many features, more kernels read more of these.
+_MIDDLE_TRIPLES = _TRIPLES[(_TRIPLES == _N_TAPS // 2).any(axis=1)]
+FEW_KERNELS, MANY_KERNELS = len(_MIDDLE_TRIPLES), len(_TRIPLES)
 # About this many shares, of all kernels, scales and thresholds together: more of them predict classes no better.
 _N_SHARES = 500
 # A kernel reads at most this many features. Dempster et al. draw as many.
@@ -37,9 +40,9 @@ _OFF_TIES = 1e-5
 # The features of kernels are the same for all users: no random state of theirs is drawn from.
 _SEED = 0
 # Convolutions that are computed at once, so that they stay in the cache.
-_CONVOLUTIONS_AT_ONCE = 1 << 17
-# Timesteps that are convolved at once: their count fits into a byte.
-_MEANS_AT_ONCE = 255
+_CONVOLUTIONS_AT_ONCE = 1 << 18
+# Means that are convolved at once. Their count fits into a byte. With few of them, many sequences stay side by side.
+_MOST_MEANS_AT_ONCE, _FEWEST_MEANS_AT_ONCE = 255, 64
 
 
 class Shares(NamedTuple):
@@ -79,25 +82,25 @@ class Shares(NamedTuple):
         shares : float32 array of shape (n_samples, n_scales * n_thresholds * n_kernels)
             From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone.
         """
-        counts = np.zeros((len(batch.values), *self.thresholds.shape), np.float32)
-        sizes = np.empty((len(batch.values), len(self.thresholds)), np.float32)
+        # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
+        counts = np.zeros((*self.thresholds.shape, len(batch.values)), np.float32)
         for number, (scale, channels) in enumerate(zip(_scales(batch, len(self.channels)), self.channels, strict=True)):
-            sizes[:, number] = scale.sizes
+            thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
             for rows, exists, convolved in _convolutions(scale, channels):
-                for row, thresholds in enumerate(self.thresholds[number]):
-                    exceeds = convolved > thresholds
-                    if exists is not None:
-                        exceeds &= exists[:, :, np.newaxis]
-                    # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
-                    counts[rows, number, row] += np.add.reduce(exceeds.view(np.uint8), axis=1, dtype=np.uint8)
-        return (counts / sizes[:, :, np.newaxis, np.newaxis]).reshape(len(counts), -1)
+                if exists is not None:
+                    convolved += np.where(exists, np.float32(0), np.float32(-np.inf))
+                # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
+                exceeds = (convolved > thresholds).view(np.uint8)
+                counts[number, :, :, rows] += np.add.reduce(exceeds, axis=2, dtype=np.uint8)
+            counts[number] /= scale.sizes
+        return np.ascontiguousarray(counts.reshape(-1, len(batch.values)).T)
 
 
 def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
     """Choose scales for a length, and learn thresholds from training sequences.
 
     There are about 500 shares: the longer the sequences, the more scales and the fewer thresholds, but at least one
-    threshold for each of the 84 kernels at each scale.
+    threshold for each kernel at each scale. There are 28 kernels, or 84 if there are more features than a kernel reads.
 
     Parameters
     ----------
@@ -117,15 +120,16 @@ def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
     >>> batch = Batch(values, np.ones(values.shape, bool), np.full(20, 50))
     >>> shares = learn_shares(batch, n_timesteps=50)
     >>> shares.thresholds.shape, shares.compute(batch).shape
-    ((3, 2, 84), (20, 504))
+    ((3, 6, 28), (20, 504))
     """
     random = check_random_state(_SEED)
     n_scales = count_scales(n_timesteps)
-    n_thresholds = max(1, round(_N_SHARES / (N_KERNELS * n_scales)))
-    quantiles = _spread_quantiles(n_scales, n_thresholds)
+    n_kernels = FEW_KERNELS if batch.values.shape[2] <= _MOST_CHANNELS else MANY_KERNELS
+    n_thresholds = max(1, round(_N_SHARES / (n_kernels * n_scales)))
+    quantiles = _spread_quantiles(n_scales, n_thresholds, n_kernels)
     channels, thresholds = [], []
     for scale, levels in zip(_scales(batch, n_scales), quantiles, strict=True):
-        channels.append(_draw_channels(batch.values.shape[2], random))
+        channels.append(_draw_channels(batch.values.shape[2], n_kernels, random))
         convolved = _sample_convolutions(scale, channels[-1])
         thresholds.append(_quantiles_by_kernel(convolved, levels) + _OFF_TIES * channels[-1].sum(axis=0))
     return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32))
@@ -145,7 +149,7 @@ def count_scales(n_timesteps: int) -> int:
 class _Scale(NamedTuple):
     """Sequences as the convolutions of one scale read them.
 
-    Fields: values, float32 of shape (n_features, n_samples, n_means), 0 where they are missing and after the end of a
+    Fields: values, float32 of shape (n_features, n_means, n_samples), 0 where they are missing and after the end of a
     sequence; sizes, how many means each sequence has; dilation, how many means neighbouring taps are apart.
     """
 
@@ -156,7 +160,7 @@ class _Scale(NamedTuple):
 
 def _scales(batch: Batch, n_scales: int) -> Iterator[_Scale]:
     """Yield sequences at each scale."""
-    values = np.ascontiguousarray(np.where(batch.mask, batch.values, np.float32(0)).transpose(2, 0, 1))
+    values = np.ascontiguousarray(np.where(batch.mask, batch.values, np.float32(0)).transpose(2, 1, 0))
     lengths, dilation = batch.lengths, 1
     for number in range(n_scales):
         # A sequence that is too short for a mean has one of what there is.
@@ -168,27 +172,27 @@ def _scales(batch: Batch, n_scales: int) -> Iterator[_Scale]:
 
 def _means_of_pairs(values: np.ndarray) -> np.ndarray:
     """Return the means of timesteps 0 and 1, 2 and 3, ...: of an odd number of them, the last is paired with a zero."""
-    means = values[:, :, ::2].copy()
-    means[:, :, : values.shape[2] // 2] += values[:, :, 1::2]
+    means = values[:, ::2].copy()
+    means[:, : values.shape[1] // 2] += values[:, 1::2]
     means /= 2
     return means
 
 
-def _spread_quantiles(n_scales: int, n_thresholds: int) -> np.ndarray:
+def _spread_quantiles(n_scales: int, n_thresholds: int, n_kernels: int) -> np.ndarray:
     """Return levels from 0 to 1 for all thresholds, of shape (n_scales, n_thresholds, n_kernels).
 
     Multiples of the golden ratio fill the interval from 0 to 1 evenly, however many there are (Dempster et al.). So
     neighbouring kernels have quantiles that are far apart.
     """
-    numbers = np.arange(1, n_scales * n_thresholds * N_KERNELS + 1)
+    numbers = np.arange(1, n_scales * n_thresholds * n_kernels + 1)
     quantiles = np.clip(numbers * _GOLDEN_RATIO % 1, _OUTERMOST_QUANTILE, 1 - _OUTERMOST_QUANTILE)
-    spread: np.ndarray = quantiles.reshape(n_scales, n_thresholds, N_KERNELS)
+    spread: np.ndarray = quantiles.reshape(n_scales, n_thresholds, n_kernels)
     return spread
 
 
 def _quantiles_by_kernel(convolved: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Return quantiles of each column, of shape (n_thresholds, n_kernels), at levels of its own."""
-    ordered = np.sort(convolved, axis=0)
+    """Return quantiles of each row, of shape (n_thresholds, n_kernels), at levels of its own."""
+    ordered = np.sort(convolved, axis=1).T
     below = (levels * (len(ordered) - 1)).astype(np.intp)
     above = np.minimum(below + 1, len(ordered) - 1)
     # Between two convolutions, so that rounding does not decide for one of them.
@@ -196,11 +200,11 @@ def _quantiles_by_kernel(convolved: np.ndarray, levels: np.ndarray) -> np.ndarra
     return between
 
 
-def _draw_channels(n_features: int, random: np.random.RandomState) -> np.ndarray:
+def _draw_channels(n_features: int, n_kernels: int, random: np.random.RandomState) -> np.ndarray:
     """Draw the features that each kernel reads: a number of them that is uniform on a logarithmic scale."""
-    channels = np.zeros((n_features, N_KERNELS), np.float32)
+    channels = np.zeros((n_features, n_kernels), np.float32)
     most = min(n_features, _MOST_CHANNELS)
-    for kernel in range(N_KERNELS):
+    for kernel in range(n_kernels):
         n_channels = min(most, int(2 ** random.uniform(0, np.log2(most + 1))))
         channels[random.choice(n_features, n_channels, replace=False), kernel] = 1
     return channels
@@ -211,7 +215,7 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
 
     Parameters
     ----------
-    padded : float32 array of shape (n_features, n_samples, n_timesteps + 8 * dilation)
+    padded : float32 array of shape (n_features, n_timesteps + 8 * dilation, n_samples)
         Sequences, with four dilations more at each end.
     dilation : int
         Timesteps between neighbouring taps.
@@ -220,43 +224,45 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
 
     Returns
     -------
-    convolved : float32 array of shape (n_samples, n_timesteps, n_kernels)
+    convolved : float32 array of shape (n_kernels, n_timesteps, n_samples)
         The sums over taps and features.
 
     Examples
     --------
-    >>> convolve(np.ones((1, 1, 10), np.float32), 1, np.ones((1, 84), np.float32))[0, :, :3]
+    >>> convolve(np.ones((1, 10, 3), np.float32), 1, np.ones((1, 28), np.float32))[0]
     array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    n_features, n_samples, n_padded = padded.shape
+    (n_features, n_padded, n_samples), n_kernels = padded.shape, channels.shape[1]
     n_timesteps = n_padded - (_N_TAPS - 1) * dilation
     taps = [slice(tap * dilation, tap * dilation + n_timesteps) for tap in range(_N_TAPS)]
+    weights = kernel_weights(n_kernels)
     if n_features <= _MOST_CHANNELS:
-        kernels = (kernel_weights()[:, np.newaxis] * channels).reshape(-1, N_KERNELS)
+        kernels = (weights[:, np.newaxis] * channels).reshape(-1, n_kernels)
         # Whole sequences are copied for each tap, not a few features of each timestep, which takes far longer.
-        read = np.stack([padded[:, :, tap] for tap in taps]).reshape(len(kernels), -1)
-        convolved: np.ndarray = (read.T @ kernels).reshape(n_samples, n_timesteps, N_KERNELS)
+        read = np.stack([padded[:, tap] for tap in taps]).reshape(len(kernels), -1)
+        convolved: np.ndarray = (kernels.T @ read).reshape(n_kernels, n_timesteps, n_samples)
         return convolved
     # The features of each kernel are added first: the cost of its taps does not depend on their number.
-    mixed = (padded.reshape(n_features, -1).T @ channels).reshape(n_samples, n_padded, N_KERNELS)
-    convolved = np.zeros((n_samples, n_timesteps, N_KERNELS), np.float32)
-    for tap, weights in zip(taps, kernel_weights(), strict=True):
-        convolved += mixed[:, tap] * weights
+    mixed = (channels.T @ padded.reshape(n_features, -1)).reshape(n_kernels, n_padded, n_samples)
+    convolved = np.zeros((n_kernels, n_timesteps, n_samples), np.float32)
+    for tap, weight in zip(taps, weights, strict=True):
+        convolved += mixed[:, tap] * weight[:, np.newaxis, np.newaxis]
     return convolved
 
 
 @functools.cache
-def kernel_weights() -> np.ndarray:
-    """Return the weights of all kernels, float32 of shape (9, n_kernels). The array can't be written to.
+def kernel_weights(n_kernels: int) -> np.ndarray:
+    """Return the weights of 28 or 84 kernels, float32 of shape (9, n_kernels). The array can't be written to.
 
     Examples
     --------
-    >>> kernel_weights()[:, 0]
-    array([ 2.,  2.,  2., -1., -1., -1., -1., -1., -1.], dtype=float32)
+    >>> kernel_weights(28)[:, 0]
+    array([ 2.,  2., -1., -1.,  2., -1., -1., -1., -1.], dtype=float32)
     """
-    weights = np.full((_N_TAPS, N_KERNELS), -1, np.float32)
-    weights[_TRIPLES.T, np.arange(N_KERNELS)] = 2
+    triples = _MIDDLE_TRIPLES if n_kernels == FEW_KERNELS else _TRIPLES
+    weights = np.full((_N_TAPS, n_kernels), -1, np.float32)
+    weights[triples.T, np.arange(n_kernels)] = 2
     weights.flags.writeable = False
     return weights
 
@@ -266,21 +272,25 @@ def _convolutions(scale: _Scale, channels: np.ndarray) -> Iterator[tuple[slice, 
 
     With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all.
     """
-    (n_features, n_samples, n_means), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
+    (n_features, n_means, n_samples), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
+    n_kernels = channels.shape[1]
+    most = min(
+        max(_CONVOLUTIONS_AT_ONCE // (n_kernels * max(1, n_samples)), _FEWEST_MEANS_AT_ONCE), _MOST_MEANS_AT_ONCE
+    )
     # Equally many each time: a short rest would take as many calls.
-    n_at_once = -(-n_means // -(-n_means // _MEANS_AT_ONCE))
-    n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * max(N_KERNELS, n_features)))
+    n_at_once = -(-n_means // -(-n_means // most))
+    n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * max(n_kernels, n_features)))
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
         # Not np.pad, which takes as long as the convolutions of a single sequence.
-        padded = np.zeros((n_features, rows.stop - rows.start, n_means + 2 * reach), np.float32)
-        padded[:, :, reach : reach + n_means] = scale.values[:, rows]
+        padded = np.zeros((n_features, n_means + 2 * reach, rows.stop - rows.start), np.float32)
+        padded[:, reach : reach + n_means] = scale.values[:, :, rows]
         for start in range(0, n_means, n_at_once):
             stop = min(start + n_at_once, n_means)
             exists = None
             if (scale.sizes[rows] < stop).any():
-                exists = np.arange(start, stop) < scale.sizes[rows, np.newaxis]
-            yield rows, exists, convolve(padded[:, :, start : stop + 2 * reach], scale.dilation, channels)
+                exists = np.arange(start, stop)[:, np.newaxis] < scale.sizes[rows]
+            yield rows, exists, convolve(padded[:, start : stop + 2 * reach], scale.dilation, channels)
 
 
 def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:
@@ -288,7 +298,7 @@ def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:
     stride = -(-int(scale.sizes.sum()) // _MOST_CONVOLUTIONS)
     samples, offset = [], 0
     for _, exists, convolved in _convolutions(scale, channels):
-        own = convolved.reshape(-1, N_KERNELS) if exists is None else convolved[exists]
-        samples.append(own[-offset % stride :: stride])
-        offset += len(own)
-    return np.concatenate(samples)
+        own = convolved.reshape(len(convolved), -1) if exists is None else convolved[:, exists]
+        samples.append(own[:, -offset % stride :: stride])
+        offset += own.shape[1]
+    return np.concatenate(samples, axis=1)

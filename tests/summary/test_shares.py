@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from seqembed.sequences.scaling import Batch
-from seqembed.summary.shares import N_KERNELS, convolve, learn_shares
+from seqembed.summary.shares import convolve, learn_shares
 
-TRIPLES = list(itertools.combinations(range(9), 3))
+ALL_TRIPLES = list(itertools.combinations(range(9), 3))
+TRIPLES = {84: ALL_TRIPLES, 28: [each for each in ALL_TRIPLES if 4 in each]}
 
 
 def draw(seed, n_samples, n_timesteps, n_features, missing=0.0):
@@ -40,14 +41,14 @@ def scales_of(known, length, n_scales, n_features):
     return read[:n_scales]
 
 
-def naive_convolution(known, length, kernel, dilation, channels):
+def naive_convolution(known, length, triple, dilation, channels):
     """The convolution of one sequence at each of its timesteps."""
     convolved = []
     for timestep in range(length):
         total = 0.0
         for tap in range(9):
             place = timestep + (tap - 4) * dilation
-            weight = 2 if tap in TRIPLES[kernel] else -1
+            weight = 2 if tap in triple else -1
             total += sum(weight * known.get((place, feature), 0.0) for feature in channels)
         convolved.append(total)
     return convolved
@@ -57,9 +58,9 @@ def naive_shares(shares, known, length):
     result = []
     for number, scale in enumerate(scales_of(known, length, *shares.channels.shape[:2])):
         for thresholds in shares.thresholds[number]:
-            for kernel in range(N_KERNELS):
+            for kernel, triple in enumerate(TRIPLES[shares.thresholds.shape[2]]):
                 channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
-                convolved = naive_convolution(*scale[:2], kernel, scale[2], channels)
+                convolved = naive_convolution(*scale[:2], triple, scale[2], channels)
                 result.append(sum(each > thresholds[kernel] for each in convolved) / scale[1])
     return result
 
@@ -70,14 +71,14 @@ def naive_thresholds(batch, shares):
     read = [scales_of(known, length, *shares.channels.shape[:2]) for known, length in sequences_of(batch)]
     for number in range(len(shares.channels)):
         for row in range(len(shares.thresholds[number])):
-            for kernel in range(N_KERNELS):
+            for kernel, triple in enumerate(TRIPLES[shares.thresholds.shape[2]]):
                 count += 1
                 level = min(0.98, max(0.02, count * (math.sqrt(5) - 1) / 2 % 1))
                 channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
                 convolved = []
                 for scales in read:
                     known, length, dilation = scales[number]
-                    convolved += naive_convolution(known, length, kernel, dilation, channels)
+                    convolved += naive_convolution(known, length, triple, dilation, channels)
                 convolved.sort()
                 below = int(level * (len(convolved) - 1))
                 above = min(below + 1, len(convolved) - 1)
@@ -115,8 +116,8 @@ def test_a_kernel_is_at_most_as_long_as_the_longest_sequence_and_has_a_threshold
     n_scales, n_thresholds, n_kernels = shares.thresholds.shape
     assert n_scales == 1 or 8 * 2 ** (n_scales - 1) < n_timesteps
     assert 8 * 2**n_scales >= n_timesteps
-    assert n_kernels == 84
-    assert n_thresholds == max(1, round(500 / 84 / n_scales))
+    assert n_kernels == 28
+    assert n_thresholds == max(1, round(500 / 28 / n_scales))
     assert shares.compute(batch).shape == (2, shares.thresholds.size)
 
 
@@ -129,8 +130,8 @@ def test_thresholds_of_a_sample_are_nearly_those_of_all(monkeypatch):
 
 @pytest.mark.parametrize("dilation", [1, 3])
 def test_many_features_are_convolved_like_few(dilation):
-    values = draw(1, 3, 30, 9).values.transpose(2, 0, 1)
-    channels = np.random.default_rng(0).integers(0, 2, (9, N_KERNELS)).astype(np.float32)
+    values = draw(1, 3, 30, 9).values.transpose(2, 1, 0)
+    channels = np.random.default_rng(0).integers(0, 2, (9, 28)).astype(np.float32)
     wider, unread = np.concatenate([values, values]), np.zeros_like(channels)
     expected = convolve(values, dilation, channels)
     np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread])), expected)
@@ -149,9 +150,9 @@ def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
     padded = Batch(*(np.pad(each, ((0, 0), (0, 9), (0, 0))) for each in batch[:2]), batch.lengths)
     expected = shares.compute(batch)
     np.testing.assert_array_equal(shares.compute(padded), expected)
-    monkeypatch.setattr("seqembed.summary.shares._CONVOLUTIONS_AT_ONCE", 84 * 7)
+    monkeypatch.setattr("seqembed.summary.shares._CONVOLUTIONS_AT_ONCE", 28 * 7)
     np.testing.assert_array_equal(shares.compute(batch), expected)
-    monkeypatch.setattr("seqembed.summary.shares._MEANS_AT_ONCE", 7)
+    monkeypatch.setattr("seqembed.summary.shares._MOST_MEANS_AT_ONCE", 7)
     np.testing.assert_array_equal(shares.compute(batch), expected)
 
 
