@@ -352,6 +352,7 @@ class NaiveDecoder:
             dtype = {"F32": "<f4", "F64": "<f8"}[entry["dtype"]]
             self.arrays[name] = np.frombuffer(file[start + first : start + last], dtype).reshape(entry["shape"])
         self.center, self.unit = (self.arrays[name].astype(np.float64) for name in ("center", "unit"))
+        self.denominator = self.arrays.get("denominator", np.ones(1)).astype(np.float64)
         self.units = self.arrays["bin_widths"].astype(np.int64)
 
     def decode(self, data):
@@ -399,7 +400,7 @@ class NaiveDecoder:
             if len(predictor["reconstruction_weights"]):
                 reconstruction = self.reconstruction(reader.part(), lengths)
             integers = predictor.decode(reader.part(), lengths, reconstruction)
-        values = np.ascontiguousarray(self.center + self.unit * integers)
+        values = np.ascontiguousarray((self.center + self.unit * integers) / self.denominator)
         if dtype.kind != "f":
             values = np.clip(np.rint(values), np.iinfo(dtype).min, np.iinfo(dtype).max)
         values = values.astype(dtype)
@@ -418,7 +419,7 @@ class NaiveDecoder:
             reconstructed(self.description, self.arrays, integers, length)
             for integers, length in zip(embeddings.reshape(len(lengths), -1), lengths, strict=True)
         ]
-        integers = np.rint((np.concatenate(sequences) - self.center) / self.unit)
+        integers = np.rint((np.concatenate(sequences) * self.denominator - self.center) / self.unit)
         return np.where(np.abs(integers) <= 1 << 27, integers, 0).astype(np.int64)
 
     def lengths(self, reader):

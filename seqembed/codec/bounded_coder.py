@@ -62,7 +62,11 @@ class BoundedCoder(NamedTuple):
     def numbers(self) -> list[np.ndarray]:
         """Return all numbers that decoding depends on."""
         model_numbers = [numbers for model in self.models for numbers in model.numbers()]
-        return [*self.lattice, *model_numbers, *(self.autoencoder.numbers() if self.autoencoder else [])]
+        return [
+            *self.lattice.arrays().values(),
+            *model_numbers,
+            *(self.autoencoder.numbers() if self.autoencoder else []),
+        ]
 
     def encode(self, sequences: list[np.ndarray]) -> bytes:
         """Encode sequences of one dtype."""

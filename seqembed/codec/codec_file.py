@@ -20,8 +20,9 @@ from seqembed.codec.model.tables import Tables
 from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.inference.model import TrainedModel
 
-# Versions of the file: that without a shortcut, and that with one. Later versions of seqembed read all versions.
-_FILE_VERSION, _FILE_VERSION_WITH_SHORTCUT = 1, 2
+# Versions of the file: the first one, that with a shortcut, and that with denominators. Later versions of seqembed read
+# all versions.
+_FILE_VERSION, _FILE_VERSION_WITH_SHORTCUT, _FILE_VERSION_WITH_DENOMINATORS = _FILE_VERSIONS = 1, 2, 3
 # Dtypes of arrays that are not float64, by the last part of their names.
 _ARRAY_DTYPES: dict[str, type[np.generic]] = {
     **dict.fromkeys(("means", "factors"), np.float32),
@@ -49,11 +50,13 @@ def describe(coder: BoundedCoder | EmbeddingCoder) -> tuple[dict[str, Any], _Arr
     else:
         description, arrays = _described_bounded(coder)
     version = _FILE_VERSION_WITH_SHORTCUT if "decoder/loadings" in arrays else _FILE_VERSION
+    if "denominator" in arrays:
+        version = _FILE_VERSION_WITH_DENOMINATORS
     return {"codec_version": version, **description}, {name: _shortened(array) for name, array in arrays.items()}
 
 
 def _described_bounded(coder: BoundedCoder) -> tuple[dict[str, Any], _Arrays]:
-    arrays: _Arrays = coder.lattice._asdict()
+    arrays: _Arrays = coder.lattice.arrays()
     rounds = [model.predictor.rounds for model in coder.models]
     description: dict[str, Any] = {"tries_bins": coder.tries_bins, "rounds": rounds}
     for number, model in enumerate(coder.models):
@@ -94,10 +97,10 @@ def restored(
     InvalidFileError
         For another description, and for other arrays.
     """
-    if description.get("codec_version") not in (_FILE_VERSION, _FILE_VERSION_WITH_SHORTCUT):
+    if description.get("codec_version") not in _FILE_VERSIONS:
         raise InvalidFileError(
-            f"Got a codec of version {description.get('codec_version')!r}, expected {_FILE_VERSION} or "
-            f"{_FILE_VERSION_WITH_SHORTCUT}: pip install -U seqembed may read it."
+            f"Got a codec of version {description.get('codec_version')!r}, expected one of "
+            f"{', '.join(map(str, _FILE_VERSIONS))}: pip install -U seqembed may read it."
         )
     arrays = {name: _lengthened(name, array) for name, array in arrays.items()}
     try:
@@ -109,7 +112,7 @@ def restored(
         _check_features(description["n_features"], len(arrays["unit"]))
         models = [_restored_model(arrays, f"{number}/", rounds) for number, rounds in enumerate(description["rounds"])]
         autoencoder = _restored_autoencoder(description, arrays, trained) if "step" in description else None
-        lattice = Lattice(**_array_fields(Lattice._fields, arrays, ""))
+        lattice = Lattice(**_array_fields(Lattice._fields, {"denominator": np.ones(len(arrays["unit"]))} | arrays, ""))
         return BoundedCoder(lattice, models, bool(description["tries_bins"]), autoencoder)
     except InvalidFileError:
         raise

@@ -49,7 +49,7 @@ def test_files_of_every_version_decode_as_they_did(path):
 
 
 def test_there_is_a_file_of_every_way_of_coding_in_every_version():
-    names = {"network", "tables", "bins", "xz", "pcodec", "reconstruction", "embedding"}
+    names = {"network", "tables", "bins", "xz", "pcodec", "reconstruction", "embedding", "decimals"}
     for version in range(1, VERSION + 1):
         assert {path.stem for path in OLD_FILES if path.parent.name == f"version_{version}"} >= names
 
@@ -154,8 +154,8 @@ def test_the_file_of_a_codec_and_that_of_an_estimator_are_refused_with_the_funct
 def test_other_files_are_refused():
     file = saved(SequenceCodec(max_relative_error=0.01).fit(walks()))
     description, arrays = unpack(file)
-    with pytest.raises(InvalidFileError, match="Got a codec of version 3, expected 1 or 2"):
-        SequenceCodec.load(pack(description | {"codec_version": 3}, arrays))
+    with pytest.raises(InvalidFileError, match="Got a codec of version 4, expected one of 1, 2, 3"):
+        SequenceCodec.load(pack(description | {"codec_version": 4}, arrays))
     for missing in ("fingerprint", "rounds", "parameters", "tries_bins"):
         less = {name: value for name, value in description.items() if name != missing}
         with pytest.raises(InvalidFileError, match="holds no codec"):

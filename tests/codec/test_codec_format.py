@@ -46,6 +46,7 @@ def test_old_files_are_decoded_by_what_the_page_says(path):
         (number,) = (method - 64 for method in methods)
         assert (f"{number}/kernel" in decoder.arrays) == (path.stem == "network")
         assert (len(decoder.arrays[f"{number}/reconstruction_weights"]) > 0) == (path.stem == "reconstruction")
+        assert ("denominator" in decoder.arrays) == (path.stem == "decimals")
 
 
 @pytest.mark.slow

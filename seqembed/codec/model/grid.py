@@ -59,6 +59,37 @@ def learn_grid(values: np.ndarray) -> tuple[float, float] | None:
         return _grid_of_decimals(distinct) or _grid_of_floats(distinct)
 
 
+def as_ratios(values: np.ndarray, offset: float, step: float) -> tuple[float, float, float]:
+    """Give a grid whole numbers and a denominator, if decimals are not exactly its multiples.
+
+    Parameters
+    ----------
+    values : array of shape (n_values,)
+        Finite values on the grid.
+    offset, step : float
+        The grid.
+
+    Returns
+    -------
+    offset, step, denominator : float
+        Values are the offset and a multiple of the step, divided by the denominator: a power of ten, or 1 for the same
+        offset and step.
+
+    Examples
+    --------
+    >>> tenths = np.arange(100) / 10
+    >>> as_ratios(tenths, 0.0, 0.1), as_ratios(0.1 * np.arange(100), 0.0, 0.1)
+    ((0.0, 1.0, 10.0), (0.0, 0.1, 1.0))
+    """
+    multiples = np.rint((values.astype(np.float64) - offset) / step)
+    powers = [10.0**digits for digits in range(1, _MOST_DECIMAL_DIGITS + 1)]
+    ratios = [(float(np.rint(offset * power)), float(np.rint(step * power)), power) for power in powers]
+    for numerator, numerators, denominator in ((offset, step, 1.0), *ratios):
+        if (((numerator + numerators * multiples) / denominator).astype(values.dtype) == values).all():
+            return numerator, numerators, denominator
+    return offset, step, 1.0
+
+
 def _grid_of_floats(distinct: np.ndarray) -> tuple[float, float] | None:
     """Return the grid of floats in ascending order, by least squares from their smallest distance."""
     exact, tolerance = distinct.astype(np.float64), _ROUNDING * np.spacing(np.abs(distinct)).astype(np.float64)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.codec.model.grid import LARGEST_INTEGER, learn_grid
+from seqembed.codec.model.grid import LARGEST_INTEGER, as_ratios, learn_grid
 
 # Width of a bin in units, for values without a step. Predictions then may lie between the centres of bins.
 _BIN_WIDTH = 255
@@ -23,19 +23,32 @@ class Lattice(NamedTuple):
     Parameters
     ----------
     center : float64 array of shape (n_features,)
-        The value of the integer 0, in the units of the data.
+        The value of the integer 0, in the units of the data, times the denominator.
     unit : float64 array of shape (n_features,)
-        Distance of neighbouring integers, in the units of the data.
+        Distance of neighbouring integers, in the units of the data, times the denominator.
     bin_widths : int64 array of shape (n_features,)
         Width of a bin in units; odd. A value is decoded to a number at most (bin_widths - 1) / 2 units away.
     bound : float64 array of shape (n_features,)
         Largest error that is allowed, in the units of the data.
+    denominator : float64 array of shape (n_features,)
+        What values are divided by at last. A power of ten for decimals of which no float is the step, and 1 for others.
     """
 
     center: np.ndarray
     unit: np.ndarray
     bin_widths: np.ndarray
     bound: np.ndarray
+    denominator: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name that distinguish the lattice from others.
+
+        Denominators that are all 1 have no part in it: codecs of version 1 have none.
+        """
+        arrays: dict[str, np.ndarray] = self._asdict()
+        if (self.denominator == 1).all():
+            del arrays["denominator"]
+        return arrays
 
     def integers(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Round values to integers.
@@ -53,13 +66,13 @@ class Lattice(NamedTuple):
             False for these values.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            scaled = np.rint((np.asarray(values, np.float64) - self.center) / self.unit)
+            scaled = np.rint((np.asarray(values, np.float64) * self.denominator - self.center) / self.unit)
             fits = np.abs(scaled) <= LARGEST_INTEGER
         return np.where(fits, scaled, 0).astype(np.int64), fits
 
     def values(self, integers: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
         """Return the values of integers of shape (..., n_features)."""
-        values, dtype = self.center + self.unit * integers, np.dtype(dtype)
+        values, dtype = (self.center + self.unit * integers) / self.denominator, np.dtype(dtype)
         if dtype.kind != "f":
             # The cast of a value out of range depends on the processor.
             limits = np.iinfo(dtype)
@@ -91,6 +104,9 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     2 * floor(e / r) + 1 units. Other features have a unit that follows from the bound: a bin of 255 units is 2 e wide.
     So have those whose bins would be narrower in steps, as with a bound of 0.9 steps.
 
+    The float64 nearest to 0.3 is three tenths of it, but not three times the one nearest to 0.1. So decimals of float64
+    are whole numbers that are divided by a power of ten.
+
     Parameters
     ----------
     values : float array of shape (n_values, n_features)
@@ -106,7 +122,7 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
     >>> lattice.unit.round(6), lattice.bin_widths
     (array([0.005]), array([5]))
     """
-    center, unit = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    center, unit, denominator = np.zeros(values.shape[1]), np.ones(values.shape[1]), np.ones(values.shape[1])
     bin_widths = np.ones(values.shape[1], np.int64)
     for feature, allowed in enumerate(np.asarray(bound, np.float64).tolist()):
         known = values[:, feature][np.isfinite(values[:, feature])]
@@ -118,7 +134,8 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
             width = 2 * _steps_within(allowed, known, *grid) + 1
             # Bins of any width are 2 * bound wide. They hold more if the bound is nearly one step more.
             if width * grid[1] >= 2 * allowed or known.dtype.kind != "f":
-                (center[feature], unit[feature]), bin_widths[feature] = grid, width
+                center[feature], unit[feature], denominator[feature] = as_ratios(known, *grid)
+                bin_widths[feature] = width
                 continue
         if allowed > 0:
             center[feature] = float(np.median(known))
@@ -131,7 +148,7 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
             units = max(1, int(min(_BIN_WIDTH, affordable)))
             units -= 1 - units % 2
             bin_widths[feature], unit[feature] = units, 2 * remaining / units
-    return Lattice(center, unit, bin_widths, np.asarray(bound, np.float64))
+    return Lattice(center, unit, bin_widths, np.asarray(bound, np.float64), denominator)
 
 
 def _steps_within(bound: float, values: np.ndarray, offset: float, step: float) -> int:

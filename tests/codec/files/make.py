@@ -40,6 +40,7 @@ def main() -> None:
         "pcodec": (SequenceCodec(max_relative_error=0).fit(walks), walks),
         "reconstruction": (SequenceCodec(autoencoder, max_relative_error=0.1).fit(days), others[:300]),
         "embedding": (SequenceCodec(autoencoder, bits=16).fit(days), others[:50]),
+        "decimals": (SequenceCodec(max_relative_error=0).fit(np.round(walks, 2)), np.round(walks[::-1], 2)),
     }
     for name, (codec, X) in cases.items():
         codec.save(FOLDER / f"{name}.seqembed")

@@ -47,7 +47,7 @@ def test_what_is_not_finite_or_too_far_has_no_integer():
 
 def whole_numbers(bin_width=1):
     """A lattice of whole numbers around 10."""
-    return Lattice(np.array([10.0]), np.array([1.0]), np.array([bin_width]), np.array([0.0]))
+    return Lattice(np.array([10.0]), np.array([1.0]), np.array([bin_width]), np.array([0.0]), np.ones(1))
 
 
 @pytest.mark.filterwarnings("error")
@@ -57,12 +57,12 @@ def test_the_largest_integer_has_a_place_and_the_next_has_none():
     assert integers.ravel().tolist() == [LARGEST_INTEGER, -LARGEST_INTEGER, 0, 0, 0]
     assert integers.dtype == np.int64
     assert fits.ravel().tolist() == [True, True, False, False, False]
-    small = Lattice(np.zeros(1), np.array([1e-300]), np.array([1]), np.array([0.0]))
+    small = Lattice(np.zeros(1), np.array([1e-300]), np.array([1]), np.array([0.0]), np.ones(1))
     assert not small.integers(np.array([[1e300], [np.nan]]))[1].any()
 
 
 def test_values_of_any_dtype_are_read_in_float64():
-    lattice = Lattice(np.array([0.1]), np.array([0.1]), np.array([1]), np.array([0.0]))
+    lattice = Lattice(np.array([0.1]), np.array([0.1]), np.array([1]), np.array([0.0]), np.ones(1))
     values = np.array([["0.3"], ["1.1"]])
     assert lattice.integers(values)[0].ravel().tolist() == [2, 10]
 
@@ -70,7 +70,7 @@ def test_values_of_any_dtype_are_read_in_float64():
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64])
 def test_integers_beyond_a_dtype_become_its_ends(dtype):
     limits = np.iinfo(dtype)
-    lattice = Lattice(np.array([0.4]), np.array([2.0**40]), np.array([1]), np.array([0.0]))
+    lattice = Lattice(np.array([0.4]), np.array([2.0**40]), np.array([1]), np.array([0.0]), np.ones(1))
     values = lattice.values(np.array([[-(1 << 26)], [0], [1 << 26]]), dtype)
     assert values.dtype == dtype
     highest = limits.max if limits.bits <= 32 else int(np.nextafter(float(limits.max), 0))
@@ -79,7 +79,7 @@ def test_integers_beyond_a_dtype_become_its_ends(dtype):
 
 @pytest.mark.filterwarnings("error")
 def test_floats_beyond_a_dtype_become_infinite_without_a_warning():
-    lattice = Lattice(np.array([0.0]), np.array([1e5]), np.array([1]), np.array([0.0]))
+    lattice = Lattice(np.array([0.0]), np.array([1e5]), np.array([1]), np.array([0.0]), np.ones(1))
     assert lattice.values(np.array([[1]]), np.float16).tolist() == [[np.inf]]
     assert lattice.values(np.array([[3]]), "float64").dtype == np.float64
 
@@ -154,3 +154,23 @@ def test_distances_go_to_the_nearest_bin(bin_width):
     assert bins.dtype == np.int64
     # The width is odd, so that no distance lies in the middle of two bins.
     np.testing.assert_array_equal(bins, np.rint(distances / bin_width))
+
+
+@pytest.mark.parametrize(
+    ("step", "offset", "digits"), [(0.1, 0, 1), (0.05, 0, 2), (0.1, 273.15, 2), (3, 0, 0), (0.25, 0, 0)]
+)
+def test_decimals_of_float64_come_back_without_an_exact_value(step, offset, digits):
+    random = np.random.default_rng(0)
+    values = np.round(offset + step * random.integers(-9999, 9999, (2000, 1)), digits or 9)
+    lattice = learn_lattice(values, np.array([0.0]))
+    integers, fits = lattice.integers(values)
+    assert fits.all()
+    np.testing.assert_array_equal(lattice.values(integers, np.float64), values)
+    assert lattice.denominator.tolist() == [10.0**digits]
+
+
+def test_floats_that_are_multiples_need_no_denominator():
+    random = np.random.default_rng(0)
+    multiples = random.integers(-99, 99, (999, 1)) * 0.1
+    for values in (multiples, multiples.astype(np.float32), random.integers(0, 4096, (999, 1)) * (16 / 4095) + 4):
+        assert learn_lattice(values, np.array([0.0])).denominator.tolist() == [1]
