@@ -91,7 +91,7 @@ def read_long_format(
     if times.dtype == object and not (max_gap is None and freq is None):
         times = as_dates(times)
     if max_gap is not None:
-        is_start[1:] |= exceeds(np.diff(times), max_gap)
+        is_start[1:] |= exceeds(times, max_gap)
     rows, grid = np.arange(len(times)), times
     if freq is not None:
         given = frame.get_column(time)

@@ -219,6 +219,14 @@ def test_no_window_spans_a_gap_in_time(time, max_gap):
     np.testing.assert_array_equal(merge_windows(windows[:, :, 0], starts, 8), [0, 1, 2, 3, 4, 5, 6, np.nan])
 
 
+@pytest.mark.parametrize(("dtype", "first"), [(np.int8, -100), (np.int16, -32700)])
+def test_a_gap_between_narrow_integers_is_a_gap_though_their_difference_has_no_place_in_their_dtype(dtype, first):
+    time = np.array([first, first + 1, 100, 101], dtype)
+    assert sliding_windows(np.arange(4.0), 2, time=time, max_gap=5).starts.tolist() == [0, 2]
+    frame = pd.DataFrame({"pump": "a", "hour": time, "flow": 1.0})
+    assert len(sequences_from_frame(frame, "pump", "hour", max_gap=5)) == 2
+
+
 def test_the_index_of_a_data_frame_is_its_time():
     frame = pd.DataFrame(
         {"x": np.arange(8.0)}, index=pd.Timestamp("2026-01-01", tz="Europe/Oslo") + pd.to_timedelta(MINUTES, unit="m")
