@@ -66,6 +66,11 @@ def test_any_answers_in_the_convention_of_the_labels(y, expected):
     assert labels.dtype == np.asarray(expected).dtype
 
 
+def test_labels_of_dask_are_read_by_any_as_by_the_other_rules():
+    y = da.from_array(np.array([0, 0, 0, 1]))
+    assert sliding_windows(np.arange(4.0), 3, y=y, label="any").y.tolist() == [False, True]
+
+
 def test_any_takes_its_convention_from_all_recordings():
     windows = sliding_windows([np.arange(3.0)] * 2, 3, y=[[1, 1, 1], [1, -1, 1]], label="any")
     np.testing.assert_array_equal(windows.y, [1, -1])
