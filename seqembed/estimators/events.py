@@ -83,7 +83,7 @@ def detect_events(
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
        threshold either. `lowest` is the lowest score of these rows, and `typical` the median of the detector's
        `heldout_scores_`. With distances, all of them are on a scale of errors, see
-       `seqembed.estimators.detector.error_scale`. It begins and ends with rows that have values.
+       `seqembed.estimators.severity.error_scale`. It begins and ends with rows that have values.
 
     Parameters
     ----------
