@@ -80,6 +80,12 @@ class Sequences:
         return int(self.values[0].shape[1]) if self.values else 0
 
     @property
+    def dtype(self) -> np.dtype:
+        """Dtype that holds the values of all sequences, at least float32."""
+        arrays = [self.values] if isinstance(self.values, np.ndarray) else self.values
+        return np.result_type(np.float32, *{each.dtype for each in arrays})
+
+    @property
     def n_timesteps(self) -> int:
         """Timesteps of the longest sequence."""
         return int(self.lengths.max())
