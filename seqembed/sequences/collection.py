@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 
 from seqembed.sequences.axes import with_feature_axis
 from seqembed.sequences.containers import (
@@ -174,8 +174,9 @@ def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
     >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
     [2, 4, 5]
     """
-    slices: Iterator[slice] = gen_batches(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
-    return slices
+    n_rows = max(1, _CHUNK // max(1, values_per_sample))
+    # Not scikit-learn's gen_batches: its checks of two integers take a twentieth of the time of embedding a sequence.
+    return (slice(start, min(start + n_rows, n_samples)) for start in range(0, n_samples, n_rows))
 
 
 def read_sequences(
