@@ -139,15 +139,15 @@ def run_batches(
     >>> squares[[0, 1, 999]]
     array([0.00000e+00, 1.00000e+00, 9.98001e+05])
     """
+    if n_samples < _SMALLEST_SHARED_COLLECTION:
+        with one_blas_thread():
+            compute(slice(0, n_samples) if order is None else order)
+        return
     # With an even number of batches, two cores finish at about the same time.
-    n_batches = 2 * -(-n_samples // (2 * _LARGEST_BATCH)) if n_samples >= _SMALLEST_SHARED_COLLECTION else 1
+    n_batches = 2 * -(-n_samples // (2 * _LARGEST_BATCH))
     batches = list(gen_batches(n_samples, -(-n_samples // n_batches)))
     if order is not None:
         batches = [order[rows] for rows in batches]
-    if n_batches == 1:
-        with one_blas_thread():
-            compute(batches[0])
-        return
     with one_blas_thread(), thread_pool(n_jobs) as pool:
         for _ in pool.map(compute, batches):
             pass

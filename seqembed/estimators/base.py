@@ -33,6 +33,7 @@ from seqembed.sequences.columns import column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
+from seqembed.sequences.windows import check_count
 from seqembed.sklearn_private import fit_context
 from seqembed.training.ending import ending_message, level_message
 from seqembed.training.labels import GivenLabels, LabelCode, Labels, joint_labels, learn_label_code
@@ -399,6 +400,11 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         epochs : int
             `epochs`, or what "auto" stands for if the data give a shortcut of any size, where one is wanted.
 
+        Raises
+        ------
+        TypeError, ValueError
+            For a number that is not an integer of at least 1.
+
         Examples
         --------
         >>> from seqembed import LSTMAutoencoder
@@ -406,6 +412,8 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         50
         """
         self._validate_params()
+        check_count("n_samples", n_samples, 1)
+        check_count("n_timesteps", n_timesteps, 1)
         # Features do not matter here.
         return self._count_epochs(n_samples, self._network(1, n_timesteps))
 
@@ -434,7 +442,9 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         Raises
         ------
         ValueError
-            Before `fit`, if one of the two is missing.
+            Before `fit`, if one of the two is missing, and for one below 1.
+        TypeError
+            For one that is not an integer.
 
         Examples
         --------
@@ -461,6 +471,8 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
                 f"This {type(self).__name__} is not fitted, so the shape of its sequences is unknown: call "
                 f"layer_flow(n_timesteps=..., n_features=...)."
             )
+        check_count("n_timesteps", n_timesteps, 1)
+        check_count("n_features", n_features, 1)
         return LayerFlow(self._network(n_features, n_timesteps), n_timesteps)
 
     def _network(self, n_features: int, n_timesteps: int) -> Network:

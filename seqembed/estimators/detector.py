@@ -478,7 +478,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         rows = _with_values(sequences, np.arange(len(sequences)))
         _warn_of_unknown(np.setdiff1d(np.arange(len(sequences)), rows), len(sequences))
         values = np.zeros((len(sequences), sequences.n_timesteps, sequences.n_features))
-        for part in scored_at_once(len(rows), sequences.n_timesteps * sequences.n_features) if len(rows) else ():
+        for part in scored_at_once(len(rows), sequences.n_timesteps * sequences.n_features):
             values[rows[part]] = scored(self, sequences, rows[part]).contributions
         timesteps, features = values.sum(axis=2), values.sum(axis=1)
         if sequences.one_length:

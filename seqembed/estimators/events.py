@@ -17,7 +17,7 @@ from seqembed.estimators.recordings import check_timesteps, checked_rows, known_
 from seqembed.estimators.severity import severity
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import zone_of
+from seqembed.sequences.times import calendar_zone
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -83,7 +83,7 @@ def detect_events(
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
        threshold either. `lowest` is the lowest score of these rows, and `typical` the median of the detector's
        `heldout_scores_`. With distances, all of them are on a scale of errors, see
-       `seqembed.estimators.detector.error_scale`. It begins and ends with rows that have values.
+       `seqembed.estimators.severity.error_scale`. It begins and ends with rows that have values.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def _with_absent_rows(recording: _Checked, times: np.ndarray, freq: TimeStep | s
     """Put each piece of a recording on a grid of times. Absent rows have missing values."""
     firsts = np.array([piece.start for piece in recording.pieces])
     is_start = np.isin(np.arange(len(times)), firsts)
-    given, grid = on_grid(times, is_start, freq, zone_of(recording.times))
+    given, grid = on_grid(times, is_start, freq, calendar_zone(recording.times))
     stops = np.append(given[firsts[1:]], len(grid))
     pieces = [slice(int(start), int(stop)) for start, stop in zip(given[firsts], stops, strict=True)]
     rows = np.full((len(grid), len(recording.names)), np.nan, np.result_type(recording.rows.dtype, np.float32))

@@ -62,16 +62,17 @@ def encode(
     """
     steps = network.patches(sequences)
     n_samples, n_steps, _ = steps.shape
+    layers = network.encoder
     cells = [
         _LSTMCell(
             layer,
             weights,
             n_samples,
             network.activation,
-            input_factor=1 if layer == network.encoder[0] else 0.5,
-            repeated_input=context if layer == network.encoder[-1] else None,
+            input_factor=1 if layer is layers[0] else 0.5,
+            repeated_input=context if layer is layers[-1] else None,
         )
-        for layer in network.encoder
+        for layer in layers
     ]
     embedding = np.empty((n_samples, network.n_components), np.float32)
     last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)

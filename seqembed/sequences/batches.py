@@ -284,7 +284,7 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
         for number, batch in enumerate(batches):
             checked = check_sequences(batch.values, batch.lengths, estimator=estimator, first=n_read)
             if first is None:
-                first, dtype = checked, np.result_type(checked.padded(slice(0, 1)).dtype, np.float32)
+                first, dtype = checked, checked.dtype
             _check_like_first(checked, first, number)
             for rows in checked.chunks():
                 _append(checked.timesteps(rows).astype(dtype, copy=False), file)

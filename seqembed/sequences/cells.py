@@ -39,10 +39,11 @@ def check_cells(values: Any, column: Any, name: str, n_columns: int) -> None:
     Traceback (most recent call last):
     ValueError: X is a data frame whose column 'flow' holds arrays, such as one of length 1, expected numbers. ...
     """
-    first = np.asarray(values[:1])
+    # Not a slice: in an index of floats, pandas 2 reads its ends as labels.
+    first = np.asarray(values.head(1))
     if first.ndim == 1 and first.dtype.kind in "biuf":
         return
-    cell = next((each for each in values[:_LOOKED_AT] if isinstance(each, (list, tuple)) or np.ndim(each)), None)
+    cell = next((each for each in values.head(_LOOKED_AT) if isinstance(each, (list, tuple)) or np.ndim(each)), None)
     if cell is None:
         return
     if name != "X":

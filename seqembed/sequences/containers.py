@@ -319,7 +319,7 @@ def _numbers_of_frame(frame: Any, name: str) -> np.ndarray:
     # pandas can have two columns of one name, and polars has no items.
     columns = list(frame.items() if hasattr(frame, "items") else zip(frame.columns, frame, strict=True))
     # Dates beside numbers become numbers in the array of a polars frame, so each column is asked for its kind.
-    firsts = (np.asarray(values[:1]) for _, values in columns)
+    firsts = (np.asarray(values.head(1)) for _, values in columns)
     if not len(frame) or all(first.dtype.kind in "biuf" and first.ndim == 1 for first in firsts):
         return _real(np.asarray(frame), name)
     for column, values in columns:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqembed.extras import import_extra
-from seqembed.sequences.steps import TimeStep, calendar_offset, checked_step, parsed_step, text_of_offset
+from seqembed.sequences.steps import TimeStep, calendar_offset, checked_step, parsed_step, text_of_offset, wide
 from seqembed.sequences.wording import counted
 
 # A time may differ from the grid by this part of a step: float64 rounds sums of steps.
@@ -66,8 +66,7 @@ def on_grid(
         if offset is not None:
             return _on_calendar(times, starts, freq, offset, zone)
         step = parsed_step(freq, "freq")
-    # Differences of small integers could exceed their range.
-    times = times.astype(np.int64) if times.dtype.kind in "bi" else times
+    times = wide(times)
     step = checked_step(step, np.diff(times[:1]).dtype, "freq", freq)
     if not step > 0 * step:
         raise ValueError(f"Got freq={freq!r}, expected a positive step from one row to the next.")

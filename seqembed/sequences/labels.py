@@ -191,7 +191,7 @@ def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:
     """
     labels: set[Any] = set()
     for each in y:
-        labels.update(np.ravel(each).tolist())
+        labels.update(as_array(each).ravel().tolist())
     rare = rare_label(labels)
     if rare is None:
         raise ValueError(

@@ -11,7 +11,14 @@ from seqembed.extras import import_extra
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.sources import check_is_no_source
 from seqembed.sequences.steps import TimeStep, exceeds
-from seqembed.sequences.times import an_hour_comes_twice, as_dates, clock_is_set_back, line_for_clock_change, zone_of
+from seqembed.sequences.times import (
+    an_hour_comes_twice,
+    as_dates,
+    calendar_zone,
+    clock_is_set_back,
+    line_for_clock_change,
+    zone_of,
+)
 from seqembed.sequences.wording import counted
 
 
@@ -91,11 +98,11 @@ def read_long_format(
     if times.dtype == object and not (max_gap is None and freq is None):
         times = as_dates(times)
     if max_gap is not None:
-        is_start[1:] |= exceeds(np.diff(times), max_gap)
+        is_start[1:] |= exceeds(times, max_gap)
     rows, grid = np.arange(len(times)), times
     if freq is not None:
         given = frame.get_column(time)
-        rows, grid = on_grid(times, is_start, freq, zone_of(given.to_native()) or zone_of(given))
+        rows, grid = on_grid(times, is_start, freq, calendar_zone(given.to_native()) or zone_of(given))
     return LongFormat(frame, columns, order, rows, rows[is_start], grid)
 
 

@@ -43,7 +43,7 @@ def merge_windows(
     ValueError
         If `values` and `starts` don't match, if a window lies outside of the rows, or if `how` is unknown.
     TypeError
-        If `values` are not real numbers, or if `starts` or `timesteps` are not integers.
+        If `values` are not real numbers, or if `starts`, `n_rows` or `timesteps` are not integers.
 
     Examples
     --------
@@ -65,6 +65,7 @@ def merge_windows(
             f"Got values= of dtype {values.dtype} and starts= of dtype {starts.dtype}, expected real numbers and "
             f"integers. Merge .real and .imag separately, and pass starts= as sliding_windows returned it."
         )
+    check_count("n_rows", n_rows, 0)
     if timesteps is not None and values.ndim:
         check_count("timesteps", timesteps, 1)
         values = np.broadcast_to(values[:, np.newaxis], (len(values), timesteps, *values.shape[1:]))
@@ -84,7 +85,9 @@ def merge_windows(
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
     if not len(starts):
         return np.full((n_rows, *values.shape[2:]), np.nan, dtype)
-    return combinations[how](values, starts.astype(np.intp), n_rows).astype(dtype, copy=False)
+    # Infinities of both signs make NaN.
+    with np.errstate(invalid="ignore"):
+        return combinations[how](values, starts.astype(np.intp), n_rows).astype(dtype, copy=False)
 
 
 def _means(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
@@ -97,8 +100,7 @@ def _means(values: np.ndarray, starts: np.ndarray, n_rows: int) -> np.ndarray:
         first[:] = 0
     sums, counts = np.zeros(first.shape), np.zeros(n_rows)
     for step in range(values.shape[1]):
-        with np.errstate(invalid="ignore"):
-            np.add.at(sums, starts + step, values[:, step] - first[starts + step])
+        np.add.at(sums, starts + step, values[:, step] - first[starts + step])
         np.add.at(counts, starts + step, 1)
     counts = counts.reshape(-1, *[1] * (values.ndim - 2))
     if infinite.any():

@@ -334,7 +334,8 @@ def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarr
     dtype = np.result_type(batch.dtype, np.float32)
     # What float32 can't hold becomes infinite. A network reads it by `ScaledSequences.read_bounded`.
     with np.errstate(over="ignore"):
-        quotients = np.divide(np.subtract(batch, center, dtype=dtype), scale, dtype=dtype)
+        deviations = np.subtract(batch, center, dtype=dtype)
+        quotients = np.divide(deviations, scale, dtype=dtype, out=deviations)
         values: np.ndarray = quotients.astype(np.float32, copy=False)
     return values
 

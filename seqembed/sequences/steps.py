@@ -42,40 +42,54 @@ def pieces_without_gaps(times: np.ndarray, max_gap: TimeStep | str) -> list[slic
     >>> pieces_without_gaps(np.array([0, 1, 5, 6]), max_gap=2)
     [slice(0, 2, None), slice(2, 4, None)]
     """
-    gaps = np.flatnonzero(exceeds(np.diff(times), max_gap)) + 1
+    gaps = np.flatnonzero(exceeds(times, max_gap)) + 1
     return [slice(int(start), int(stop)) for start, stop in zip([0, *gaps], [*gaps, len(times)], strict=True)]
 
 
-def exceeds(steps: np.ndarray, max_gap: TimeStep | str) -> np.ndarray:
-    """Find the steps in time that are longer than the longest one allowed.
+def exceeds(times: np.ndarray, max_gap: TimeStep | str) -> np.ndarray:
+    """Find the steps from one time to the next that are longer than the longest one allowed.
 
     Parameters
     ----------
-    steps : array of numbers or of durations
-        From each time to the next.
+    times : array of numbers, dates or durations of shape (n_rows,)
+        Time of each row.
     max_gap : number, timedelta or str
         The longest step allowed. Text, such as ``"10min"``, is read by pandas.
 
     Returns
     -------
-    longer : bool array of the shape of `steps`
+    longer : bool array of shape (n_rows - 1,)
         True for longer steps.
 
     Raises
     ------
     TypeError
-        For a number where the steps are durations, and for a duration where they are numbers.
+        For a number where the times are dates, and for a duration where they are numbers.
     ValueError
         For a gap that is missing (NaN, NaT) or not positive, and for text that is no duration.
 
     Examples
     --------
     >>> import numpy as np
-    >>> exceeds(np.array([1, 5, 2]), max_gap=2)
+    >>> exceeds(np.array([1, 2, 7, 9]), max_gap=2)
     array([False,  True, False])
     """
+    steps = np.diff(wide(times))
     longer: np.ndarray = steps > checked_step(checked_gap(max_gap), steps.dtype, "max_gap", max_gap)
     return longer
+
+
+def wide(times: np.ndarray) -> np.ndarray:
+    """Return times of narrow integers or truth values as int64, and others as they are.
+
+    Differences of narrow integers could exceed their range, and those of truth values are none.
+
+    Examples
+    --------
+    >>> np.diff(wide(np.array([-100, 100], np.int8)))
+    array([200])
+    """
+    return times.astype(np.int64, copy=False) if times.dtype.kind in "biu" else times
 
 
 def checked_gap(max_gap: TimeStep | str) -> Any:

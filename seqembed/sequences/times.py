@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,32 @@ def zone_of(time: Any) -> Any:
     """
     dtype = getattr(time, "dtype", None)
     return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
+
+
+def calendar_zone(time: Any) -> Any:
+    """Return the time zone in whose calendar the days of times are counted, and None without one.
+
+    Parameters
+    ----------
+    time : array-like of shape (n_rows,)
+        Of any kind. Python's own dates have a zone each; that of the first one counts.
+
+    Returns
+    -------
+    zone : str, tzinfo or None
+        None for Python's dates with an offset from UTC: that of another date of the same clock may differ.
+
+    Examples
+    --------
+    >>> import datetime, zoneinfo
+    >>> str(calendar_zone([datetime.datetime(2026, 10, 20, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))]))
+    'Europe/Berlin'
+    """
+    zone = zone_of(time)
+    if zone is not None:
+        return zone
+    own = getattr(next(iter(time), None), "tzinfo", None)
+    return None if isinstance(own, timezone) else own
 
 
 def check_levels(recording: Any, name: str) -> None:

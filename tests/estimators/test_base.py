@@ -29,6 +29,15 @@ from seqembed.training.gradient import batch_gradient, numpy_gradient
 from seqembed.training.loop import train
 
 
+@pytest.mark.parametrize(("size", "error"), [(0, ValueError), (24.0, TypeError)])
+def test_sizes_of_data_that_are_none_are_refused_by_their_names(size, error):
+    autoencoder = LSTMAutoencoder()
+    with pytest.raises(error, match=f"Got n_samples={size}, expected an integer of at least 1"):
+        autoencoder.count_epochs(size, 24)
+    with pytest.raises(error, match=f"Got n_timesteps={size}, expected an integer of at least 1"):
+        autoencoder.layer_flow(size, 2)
+
+
 @pytest.mark.slow
 def test_a_constant_feature_stays_finite_and_comes_back(waves, small):
     X = waves.copy()

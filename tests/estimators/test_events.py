@@ -411,6 +411,14 @@ def test_times_of_events_keep_their_zone(detector, zone, rows):
     assert detect_events(detector, frame, TIMESTEPS).table.equals(table)
 
 
+@pytest.mark.parametrize("as_given", [list, pd.DatetimeIndex])
+def test_days_of_a_list_of_local_midnights_are_those_of_its_calendar(detector, as_given):
+    days = pd.date_range("2026-10-15", periods=40, tz="Europe/Berlin")
+    given = days.delete(20)
+    events = detect_events(detector, with_spikes(39), TIMESTEPS, time=as_given(given), freq="1D")
+    assert events.row_scores.shape == (40,)
+
+
 @pytest.mark.parametrize("rows", [(), (200,)])
 def test_times_of_polars_keep_their_zone_in_the_table(detector, rows):
     minutes = pd.date_range("2026-10-24 22:00", periods=300, freq="min", tz="Europe/Berlin")

@@ -26,6 +26,14 @@ def test_each_feature_has_a_line_and_each_event_a_span(recording):
     np.testing.assert_array_equal(below.lines[0].get_ydata(), EVENTS.row_scores)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_recording_with_a_sensor_that_never_spoke_is_drawn_without_a_warning():
+    recording = np.column_stack([np.arange(20.0), np.full(20, np.nan)])
+    above, _ = plot_events(EVENTS, recording)
+    assert np.isnan(above.lines[1].get_ydata()).all()
+    assert np.isfinite(above.lines[0].get_ydata()).all()
+
+
 def test_a_data_frame_names_its_lines_and_times_are_shown():
     frame = pd.DataFrame(np.arange(40.0).reshape(20, 2), columns=["flow", "heat"])
     above, _ = plot_events(EVENTS, frame, time=np.arange(20) / 2)

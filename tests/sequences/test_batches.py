@@ -51,6 +51,12 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
         assert sequences.values[:, 0, 0].tolist() == [1e9, 1e9, 1e9 + 1, 1e9 + 1, 1e9 + 2, 1e9 + 2]
 
 
+def test_a_batch_whose_first_sequence_is_coarser_than_the_others_keeps_their_digits():
+    batch = [np.float32([1, 2]), 4_500_000 + np.array([0.1, 0.2, 0.3])]
+    with spooled([UncheckedBatch(batch)]) as sequences:
+        np.testing.assert_array_equal(sequences.values[1][:, 0], batch[1])
+
+
 @pytest.mark.parametrize(
     ("batches", "message"),
     [

@@ -69,6 +69,17 @@ def test_arrays_in_the_cells_of_a_frame_are_refused_with_the_line_that_takes_the
         check_sequences(X)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_frame_whose_index_is_seconds_is_read_like_any_other():
+    # pandas 2 reads the ends of a slice as labels here, and warns.
+    seconds = [1000.0, 1000.5]
+    mixed = pd.DataFrame({"flow": [1.0, 2.0], "pumps": pd.array([3, None], "Int64")}, index=seconds)
+    np.testing.assert_array_equal(check_sequences([mixed]).values[0], [[1, 3], [2, np.nan]])
+    panel = pd.DataFrame({name: [np.zeros(2), np.ones(2)] for name in ("flow", "heat")}, index=seconds)
+    with pytest.raises(ValueError, match="whose column 'flow' holds arrays"):
+        check_sequences(panel)
+
+
 def test_the_lines_for_arrays_in_cells_make_the_sequences_of_the_panel():
     X = pd.DataFrame(NESTED)
     np.testing.assert_array_equal(check_sequences([np.stack(list(row), axis=1) for row in X.to_numpy()]).values, PANEL)

@@ -453,6 +453,14 @@ def test_a_frame_of_local_midnights_is_regular_in_days(zone):
     np.testing.assert_array_equal(sequences_from_frame(in_polars, **KEYS, freq="1D")[0], sequence)
 
 
+def test_local_midnights_as_pythons_own_dates_are_regular_in_days():
+    # The clock is set back on 25 October, so that this day has 25 hours.
+    midnights = [datetime(2026, 10, day, tzinfo=ZoneInfo("Europe/Berlin")) for day in (20, 24, 26)]
+    frame = pd.DataFrame({"pump": "a", "hour": pd.Series(midnights, dtype=object), "flow": [1.0, 2.0, 3.0]})
+    (sequence,) = sequences_from_frame(frame, **KEYS, freq="1D")
+    assert np.flatnonzero(~np.isnan(sequence[:, 0])).tolist() == [0, 4, 6]
+
+
 def test_pythons_own_times_of_a_zone_are_times():
     hours = pd.Series(list(pd.date_range("2026-03-08", periods=5, freq="h", tz="America/New_York")), dtype=object)
     for times in (hours, pd.Series([hour.to_pydatetime() for hour in hours], dtype=object)):

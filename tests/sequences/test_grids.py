@@ -22,6 +22,11 @@ def test_absent_minutes_get_rows(freq):
     np.testing.assert_array_equal(grid, MINUTES[0] + np.arange(5) * np.timedelta64(60, "s"))
 
 
+def test_nanoseconds_as_unsigned_integers_keep_their_last_digits():
+    times = np.array([1764000000000000001, 1764000000000000002, 1764000000000000004], np.uint64)
+    assert on_grid(times, FIRST, freq=1)[1].tolist() == [1764000000000000000 + k for k in (1, 2, 3, 4)]
+
+
 @pytest.mark.parametrize("freq", [1, 1.0, 0.5, np.int32(1), 1 / 3])
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
 def test_numbers_are_times_too(freq, dtype):

@@ -49,6 +49,19 @@ def test_merging_refuses_imaginary_parts_and_starts_that_are_not_integers():
         merge_windows([[1.0, 2.0]], [0.0], 2)
 
 
+@pytest.mark.parametrize(("n_rows", "error"), [(2.0, TypeError), (-1, ValueError)])
+def test_a_number_of_rows_that_is_none_is_refused_by_its_name(n_rows, error):
+    with pytest.raises(error, match=rf"Got n_rows={n_rows}, expected an integer of at least 0"):
+        merge_windows(np.empty((0, 2)), [], n_rows)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("how", ["mean", "center", "median", "max"])
+def test_infinities_of_both_signs_are_merged_without_a_warning(how):
+    merged = merge_windows([[1.0, np.inf], [-np.inf, 2.0]], [0, 1], 3, how)
+    np.testing.assert_array_equal(merged, [1, np.inf if how == "max" else np.nan, 2])
+
+
 def test_masked_scores_of_a_dask_array_are_missing_and_masked_starts_are_refused():
     lazy = da.ma.masked_equal(da.from_array([[1.0, -99.0]]), -99)
     np.testing.assert_array_equal(merge_windows(lazy, [0], 2), [1, np.nan])

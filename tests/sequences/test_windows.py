@@ -66,6 +66,11 @@ def test_any_answers_in_the_convention_of_the_labels(y, expected):
     assert labels.dtype == np.asarray(expected).dtype
 
 
+def test_labels_of_dask_are_read_by_any_as_by_the_other_rules():
+    y = da.from_array(np.array([0, 0, 0, 1]))
+    assert sliding_windows(np.arange(4.0), 3, y=y, label="any").y.tolist() == [False, True]
+
+
 def test_any_takes_its_convention_from_all_recordings():
     windows = sliding_windows([np.arange(3.0)] * 2, 3, y=[[1, 1, 1], [1, -1, 1]], label="any")
     np.testing.assert_array_equal(windows.y, [1, -1])
@@ -217,6 +222,14 @@ def test_no_window_spans_a_gap_in_time(time, max_gap):
     np.testing.assert_array_equal(starts, [0, 1, 4])
     np.testing.assert_array_equal(y, [2, 3, 6])
     np.testing.assert_array_equal(merge_windows(windows[:, :, 0], starts, 8), [0, 1, 2, 3, 4, 5, 6, np.nan])
+
+
+@pytest.mark.parametrize(("dtype", "first"), [(np.int8, -100), (np.int16, -32700)])
+def test_a_gap_between_narrow_integers_is_a_gap_though_their_difference_has_no_place_in_their_dtype(dtype, first):
+    time = np.array([first, first + 1, 100, 101], dtype)
+    assert sliding_windows(np.arange(4.0), 2, time=time, max_gap=5).starts.tolist() == [0, 2]
+    frame = pd.DataFrame({"pump": "a", "hour": time, "flow": 1.0})
+    assert len(sequences_from_frame(frame, "pump", "hour", max_gap=5)) == 2
 
 
 def test_the_index_of_a_data_frame_is_its_time():
