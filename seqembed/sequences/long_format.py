@@ -154,6 +154,9 @@ def _column(frame: Any, name: str) -> Any:
         dates_in_utc = as_dates(native.to_numpy())
         if dates_in_utc.dtype.kind == "M":
             return nw.from_native(type(native)(dates_in_utc, index=native.index, name=native.name), series_only=True)
+    if column.dtype in (nw.Date, nw.Duration, nw.Time):
+        # pandas raises an error if such a column of Arrow is asked for its time zone.
+        return column
     dates: Any = getattr(native, "dt", None)
     if getattr(dates, "tz", None) is None:
         return column

@@ -1,6 +1,6 @@
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dask.dataframe as dd
@@ -170,8 +170,19 @@ def test_booleans_are_0_and_1():
         [0.3, 0.1, -np.inf, 0.2, 0.2],
         pd.Categorical(["late", "early", "early", "noon", "noon"], categories=["early", "noon", "late"], ordered=True),
         pd.array([3, 1, 1, 2, 2], dtype="Int64"),
+        pd.array([date(2026, 1, day) for day in (3, 1, 1, 2, 2)], dtype=pd.ArrowDtype(pa.date32())),
+        pd.array([timedelta(hour) for hour in (3, 1, 1, 2, 2)], dtype=pd.ArrowDtype(pa.duration("us"))),
     ],
-    ids=["dates", "dates of a time zone", "durations", "floats", "categories", "nullable integers"],
+    ids=[
+        "dates",
+        "dates of a time zone",
+        "durations",
+        "floats",
+        "categories",
+        "nullable integers",
+        "days of Arrow",
+        "durations of Arrow",
+    ],
 )
 def test_times_are_anything_that_sorts(hours):
     frame = pumps(hour=hours)
