@@ -274,6 +274,10 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None, number: 
                 f"n_features). A list of batches becomes one array with np.concatenate(X)."
             )
         if array.ndim != first.ndim:
+            # An empty list has one dimension, whatever the others have.
+            for number_of, each in ((number, first), (position, array)):
+                if not len(each):
+                    raise _error_for_empty(each.shape, number_of)
             raise ValueError(
                 f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence {number} has {first.ndim}: "
                 f"expected all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
@@ -356,11 +360,14 @@ def _check_sizes(sequences: Sequences, first: int) -> None:
         return
     for position, sequence in enumerate(sequences.values, first):
         if 0 in sequence.shape:
-            shape = sequence.shape[: sequences.ndim - 1]
-            raise ValueError(
-                f"Expected at least one timestep and one feature, got shape {shape} for sequence {position}. "
-                f"Leave empty sequences out."
-            )
+            raise _error_for_empty(sequence.shape[: sequences.ndim - 1], position)
+
+
+def _error_for_empty(shape: tuple[int, ...], position: int) -> ValueError:
+    return ValueError(
+        f"Expected at least one timestep and one feature, got shape {shape} for sequence {position}. Leave empty "
+        f"sequences out."
+    )
 
 
 def _missing_values(values: np.ndarray | list[np.ndarray], first: int) -> tuple[bool, list[int]]:

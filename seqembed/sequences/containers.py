@@ -68,7 +68,10 @@ def listed(X: Any) -> Any:
     check_is_no_source(X, "X=")
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
-        raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()) if each is a sequence, and "
+            f"numpy.stack(list(X.values()), axis=-1) if each is a feature of all sequences."
+        )
     if hasattr(X, "nested_row_splits"):
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
