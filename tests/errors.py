@@ -252,6 +252,10 @@ CASES = {
         lambda: plot_events(detect_events(DETECTOR, [ROWS], 3), ROWS),
         "plot_events(detect_events(detector, each, timesteps), each)",
     ),
+    "the table of events alone in a figure": (
+        lambda: plot_events(detect_events(DETECTOR, ROWS, 3).table, ROWS),
+        "plot_events(detect_events(detector, recording, timesteps), recording)",
+    ),
     "a figure of rows that are not on the grid": (
         lambda: plot_events(detect_events(DETECTOR, ROWS, 3), ROWS[:9]),
         "recording.asfreq(freq)",

@@ -416,6 +416,18 @@ def test_errors_of_columns_that_are_no_numbers_give_a_line_that_works(column, li
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("is_category", [False, True])
+def test_the_error_of_a_column_of_words_gives_a_line_that_makes_numbers_of_it(library, is_category):
+    frame = pumps(state=list("xyxzz"))
+    frame = library((frame.astype({"state": "category"}) if is_category else frame).to_dict("series"))
+    with pytest.raises(ValueError, match="0 and 1") as raised:
+        sequences_from_frame(frame, **KEYS)
+    of_pandas, of_polars = re.search(r"0 and 1: (.*), or (.*) in polars", str(raised.value)).groups()
+    made = eval(of_pandas if library is pd.DataFrame else of_polars, {"frame": frame, "pandas": pd})
+    np.testing.assert_array_equal(sequences_from_frame(made, **KEYS)[0], [[4, 1, 0, 0], [5, 0, 0, 1], [6, 1, 0, 0]])
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
 def test_absent_minutes_become_missing_values_and_are_left_out_again(library):
     minutes = pd.to_datetime(["2026-01-01 00:00", "2026-01-01 00:03", "2026-01-01 00:01", "2026-01-01 00:07"])
     frame = library({"machine": ["b", "b", "a", "a"], "minute": minutes, "flow": [1.0, 4.0, 2.0, 8.0]})
