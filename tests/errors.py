@@ -141,6 +141,14 @@ CASES = {
     "four dimensions": (lambda: check_sequences(WAVES[np.newaxis]), "X.reshape(*X.shape[:2], -1)"),
     "a list of batches": (lambda: check_sequences([WAVES, WAVES]), "np.concatenate(X)"),
     "an empty sequence": (lambda: check_sequences([WAVES[0], WAVES[1][:0]]), "Leave empty sequences out"),
+    "an id without a sequence": (
+        lambda: check_sequences(pd.Series([[1.0, 2.0], np.nan])),
+        "[x for x in X if numpy.ndim(x)]",
+    ),
+    "a first id without a sequence": (
+        lambda: check_sequences(pd.Series([np.nan, [1.0, 2.0]])),
+        "[x for x in X if numpy.ndim(x)]",
+    ),
     "an empty list of rows": (lambda: check_sequences([WAVES[0], []]), "Leave empty sequences out"),
     "an empty list of rows first": (lambda: check_sequences([[], WAVES[0]]), "Leave empty sequences out"),
     "sequences of other features": (lambda: check_sequences([WAVES[0], WAVES[1][:, :1]]), "sequence[:, columns]"),

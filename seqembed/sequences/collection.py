@@ -217,7 +217,13 @@ def read_sequences(
         check_same_columns(given)
         arrays = [as_numbers(sequence, f"sequence {number}") for number, sequence in enumerate(given, first)]
         # check_array refuses a list of numbers or of objects.
-        if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
+        numbers = [position for position, array in enumerate(arrays) if array.ndim == 0]
+        if 0 < len(numbers) < len(arrays):
+            raise ValueError(
+                f"Got sequence {first + numbers[0]} as {given[numbers[0]]!r}, expected an array of numbers. Leave out "
+                f"what is no array, {len(numbers)} in all: [x for x in X if numpy.ndim(x)]."
+            )
+        if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
