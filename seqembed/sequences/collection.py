@@ -52,6 +52,8 @@ class Sequences:
         Timesteps of the padded array that held the sequences, if the user gave their lengths.
     rows_are_dates : bool, default=False
         Whether the rows of a data frame are dates.
+    n_column_groups : int, default=1
+        Names in the first level of the columns of a data frame, 1 for columns without levels.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class Sequences:
     names: tuple[str, ...] | None = None
     padded_length: int | None = None
     rows_are_dates: bool = False
+    n_column_groups: int = 1
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -226,6 +229,8 @@ def read_sequences(
         if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
+    columns = getattr(given, "columns", None)
+    n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
     # The conversion of scikit-learn, for other containers, would lose masks.
     if hasattr(given, "__array__") and not is_plain:
@@ -262,7 +267,15 @@ def read_sequences(
     values = with_feature_axis(array)
     if lengths is None:
         ends = np.full(len(array), array.shape[1])
-        return Sequences(values, ends, array.ndim, complete=False, names=names, rows_are_dates=rows_are_dates)
+        return Sequences(
+            values,
+            ends,
+            array.ndim,
+            complete=False,
+            names=names,
+            rows_are_dates=rows_are_dates,
+            n_column_groups=n_column_groups,
+        )
     # The columns of a padded table are no timesteps of every sequence.
     names = names if array.ndim == 3 else None
     ends = checked_lengths(lengths, len(array), array.shape[1])
