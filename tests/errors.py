@@ -98,6 +98,30 @@ CASES = {
     "Python's dates": (lambda: check_sequences([[datetime(2026, 1, 1)]]), "np.timedelta64(1, 's')"),
     "complex numbers": (lambda: check_sequences(WAVES + 1j), ".real and .imag"),
     "a mapping": (lambda: check_sequences({"a": WAVES[0]}), "list(X.values())"),
+    "a mapping of features": (
+        lambda: check_sequences({"flow": WAVES[..., 0], "heat": WAVES[..., 1]}),
+        "numpy.stack(list(X.values()), axis=-1)",
+    ),
+    "groups of pandas": (
+        lambda: check_sequences(LONG.groupby("machine")),
+        "[group[columns] for key, group in groups]",
+    ),
+    "a group of a column of pandas": (
+        lambda: check_sequences(LONG.groupby("machine")["flow"]),
+        "sequences_from_frame(frame, id=..., time=...)",
+    ),
+    "groups of polars": (
+        lambda: autoencoder().fit(pl.DataFrame(LONG.to_dict("list")).group_by("machine")),
+        "sequences_from_frame(frame, id=..., time=...)",
+    ),
+    "keys and groups": (
+        lambda: check_sequences(list(LONG.groupby("machine"))),
+        "[group[columns] for key, group in groups]",
+    ),
+    "keys and groups of polars": (
+        lambda: check_sequences(list(pl.DataFrame(LONG.to_dict("list")).group_by("machine"))),
+        "[group[columns] for key, group in groups]",
+    ),
     "None among sequences": (lambda: check_sequences([WAVES[0], None]), "[x for x in X if x is not None]"),
     "a sparse matrix in a list": (lambda: check_sequences([sparse.eye_array(3)]), ".toarray()"),
     "a structured array": (lambda: check_sequences(np.zeros(3, [("a", float)])), "structured_to_unstructured(array)"),
@@ -117,6 +141,16 @@ CASES = {
     "four dimensions": (lambda: check_sequences(WAVES[np.newaxis]), "X.reshape(*X.shape[:2], -1)"),
     "a list of batches": (lambda: check_sequences([WAVES, WAVES]), "np.concatenate(X)"),
     "an empty sequence": (lambda: check_sequences([WAVES[0], WAVES[1][:0]]), "Leave empty sequences out"),
+    "an id without a sequence": (
+        lambda: check_sequences(pd.Series([[1.0, 2.0], np.nan])),
+        "[x for x in X if numpy.ndim(x)]",
+    ),
+    "a first id without a sequence": (
+        lambda: check_sequences(pd.Series([np.nan, [1.0, 2.0]])),
+        "[x for x in X if numpy.ndim(x)]",
+    ),
+    "an empty list of rows": (lambda: check_sequences([WAVES[0], []]), "Leave empty sequences out"),
+    "an empty list of rows first": (lambda: check_sequences([[], WAVES[0]]), "Leave empty sequences out"),
     "sequences of other features": (lambda: check_sequences([WAVES[0], WAVES[1][:, :1]]), "sequence[:, columns]"),
     "infinity": (lambda: check_sequences(infinite()), "Mark missing values with NaN"),
     "a sequence without a value": (lambda: check_sequences([WAVES[0] * np.nan]), "Leave such sequences out"),
@@ -163,6 +197,10 @@ CASES = {
     "labels of another number": (
         lambda: ReconstructionDetector(autoencoder()).fit(WAVES, [1, 1]),
         "an array of shape (10,)",
+    ),
+    "labels in a column": (
+        lambda: ReconstructionDetector(autoencoder()).fit(WAVES, np.ones((10, 1))),
+        "numpy.ravel(y)",
     ),
     "a label that is missing": (
         lambda: ReconstructionDetector(autoencoder()).fit(WAVES, [None] * 10),
@@ -222,6 +260,10 @@ CASES = {
         lambda: plot_events(detect_events(DETECTOR, [ROWS], 3), ROWS),
         "plot_events(detect_events(detector, each, timesteps), each)",
     ),
+    "the table of events alone in a figure": (
+        lambda: plot_events(detect_events(DETECTOR, ROWS, 3).table, ROWS),
+        "plot_events(detect_events(detector, recording, timesteps), recording)",
+    ),
     "a figure of rows that are not on the grid": (
         lambda: plot_events(detect_events(DETECTOR, ROWS, 3), ROWS[:9]),
         "recording.asfreq(freq)",
@@ -239,6 +281,10 @@ CASES = {
     # Windows
     "a recording that is too short": (lambda: sliding_windows([np.ones(9), np.ones(2)], 3), 'too_short="drop"'),
     "timesteps that are no integer": (lambda: sliding_windows(np.ones(9), 3.0), "an integer of at least 1"),
+    "a label for each recording": (
+        lambda: sliding_windows([ROWS, ROWS], 3, y=["walk", "run"]),
+        "y=[numpy.full(len(x), label) for x, label in zip(X, y)]",
+    ),
     "labels of text": (
         lambda: sliding_windows(np.ones(4), 2, y=list("abab"), label="any"),
         "Pass y == ...",
@@ -352,7 +398,7 @@ CASES = {
     "noise alone": (lambda: typical_sequences(FITTED, WAVES, [-1] * 10), "HDBSCAN(min_cluster_size=5)"),
     "a cluster that is missing": (
         lambda: typical_sequences(FITTED, WAVES, [np.nan] * 10),
-        "np.nan_to_num(labels, nan=-1)",
+        "pandas.Series(labels).fillna(-1)",
     ),
     "the influence of one component": (
         lambda: plot_component(FITTED, WAVES, 0, influence=np.ones((3, 2))),

@@ -149,7 +149,7 @@ def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     if len(missing):
         raise ValueError(
             f"Got labels= with NaN for sequence {missing[0]}, expected a label for each sequence. Mark sequences of no "
-            f"cluster with -1: np.nan_to_num(labels, nan=-1)."
+            f"cluster with -1: pandas.Series(labels).fillna(-1)."
         )
     if (own == NOISE).all():
         raise ValueError(

@@ -50,6 +50,8 @@ def plot_events(
 
     Raises
     ------
+    TypeError
+        For what is not the result of `detect_events`, such as its table alone.
     ValueError
         For times that `detect_events` refuses, for the events of several recordings, and for another number of rows
         than that of the scores.
@@ -67,6 +69,11 @@ def plot_events(
     (1, 2)
     """
     pyplot = import_extra("matplotlib.pyplot", extra="plot")
+    if not isinstance(events, Events):
+        raise TypeError(
+            f"Got events= of type {type(events).__name__}, expected what detect_events returned. Pass all of it: "
+            f"plot_events(detect_events(detector, recording, timesteps), recording)."
+        )
     if next(iter(events.table)) != "start":
         raise ValueError(
             f"Got events= of several recordings, with their names in the column {next(iter(events.table))!r}, expected "

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 # Cells that are looked at in a column. The first ones may be missing.
 _LOOKED_AT = 100
+
+
+def first_array(values: Iterable[Any]) -> Any:
+    """Return the first cell that is an array or a list, and None if none of the first 100 is.
+
+    Examples
+    --------
+    >>> first_array([None, [1.0, 2.0]]), first_array([1.0, 2.0])
+    ([1.0, 2.0], None)
+    """
+    return next((cell for cell in islice(values, _LOOKED_AT) if isinstance(cell, (list, tuple)) or np.ndim(cell)), None)
 
 
 def check_cells(values: Any, column: Any, name: str, n_columns: int) -> None:
@@ -43,7 +56,7 @@ def check_cells(values: Any, column: Any, name: str, n_columns: int) -> None:
     first = np.asarray(values.head(1))
     if first.ndim == 1 and first.dtype.kind in "biuf":
         return
-    cell = next((each for each in values.head(_LOOKED_AT) if isinstance(each, (list, tuple)) or np.ndim(each)), None)
+    cell = first_array(values)
     if cell is None:
         return
     if name != "X":

@@ -52,6 +52,8 @@ class Sequences:
         Timesteps of the padded array that held the sequences, if the user gave their lengths.
     rows_are_dates : bool, default=False
         Whether the rows of a data frame are dates.
+    n_column_groups : int, default=1
+        Names in the first level of the columns of a data frame, 1 for columns without levels.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class Sequences:
     names: tuple[str, ...] | None = None
     padded_length: int | None = None
     rows_are_dates: bool = False
+    n_column_groups: int = 1
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -224,9 +227,17 @@ def read_sequences(
         check_same_columns(given)
         arrays = [as_numbers(sequence, f"sequence {number}") for number, sequence in enumerate(given, first)]
         # check_array refuses a list of numbers or of objects.
-        if not any(array.ndim == 0 for array in arrays) and len(arrays) >= least:
+        numbers = [position for position, array in enumerate(arrays) if array.ndim == 0]
+        if 0 < len(numbers) < len(arrays):
+            raise ValueError(
+                f"Got sequence {first + numbers[0]} as {given[numbers[0]]!r}, expected an array of numbers. Leave out "
+                f"what is no array, {len(numbers)} in all: [x for x in X if numpy.ndim(x)]."
+            )
+        if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
+    columns = getattr(given, "columns", None)
+    n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
     # The conversion of scikit-learn, for other containers, would lose masks.
     if hasattr(given, "__array__") and not is_plain:
@@ -267,7 +278,15 @@ def read_sequences(
     values = with_feature_axis(array)
     if lengths is None:
         ends = np.full(len(array), array.shape[1])
-        return Sequences(values, ends, array.ndim, complete=False, names=names, rows_are_dates=rows_are_dates)
+        return Sequences(
+            values,
+            ends,
+            array.ndim,
+            complete=False,
+            names=names,
+            rows_are_dates=rows_are_dates,
+            n_column_groups=n_column_groups,
+        )
     # The columns of a padded table are no timesteps of every sequence.
     names = names if array.ndim == 3 else None
     ends = checked_lengths(lengths, len(array), array.shape[1])
@@ -285,6 +304,10 @@ def _from_list(arrays: list[np.ndarray], names: tuple[str, ...] | None, number: 
                 f"n_features). A list of batches becomes one array with np.concatenate(X)."
             )
         if array.ndim != first.ndim:
+            # An empty list has one dimension, whatever the others have.
+            for number_of, each in ((number, first), (position, array)):
+                if not len(each):
+                    raise _error_for_empty(each.shape, number_of)
             raise ValueError(
                 f"Sequence {position} has {counted(array.ndim, 'dimension')} and sequence {number} has {first.ndim}: "
                 f"expected all of shape (n_timesteps, n_features), or all of shape (n_timesteps,)."
@@ -367,11 +390,14 @@ def _check_sizes(sequences: Sequences, first: int) -> None:
         return
     for position, sequence in enumerate(sequences.values, first):
         if 0 in sequence.shape:
-            shape = sequence.shape[: sequences.ndim - 1]
-            raise ValueError(
-                f"Expected at least one timestep and one feature, got shape {shape} for sequence {position}. "
-                f"Leave empty sequences out."
-            )
+            raise _error_for_empty(sequence.shape[: sequences.ndim - 1], position)
+
+
+def _error_for_empty(shape: tuple[int, ...], position: int) -> ValueError:
+    return ValueError(
+        f"Expected at least one timestep and one feature, got shape {shape} for sequence {position}. Leave empty "
+        f"sequences out."
+    )
 
 
 def _missing_values(values: np.ndarray | list[np.ndarray], first: int) -> tuple[bool, list[int]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from seqembed.sequences.cells import check_cells
+from seqembed.sequences.cells import check_cells, first_array
 from seqembed.sequences.named_windows import NamedWindows
 from seqembed.sequences.sources import check_is_no_source
 
@@ -68,7 +68,10 @@ def listed(X: Any) -> Any:
     check_is_no_source(X, "X=")
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
-        raise TypeError(f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()).")
+        raise TypeError(
+            f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()) if each is a sequence, and "
+            f"numpy.stack(list(X.values()), axis=-1) if each is a feature of all sequences."
+        )
     if hasattr(X, "nested_row_splits"):
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
@@ -91,7 +94,8 @@ def _holds_sequences(X: Any) -> bool:
     if isinstance(X, (list, tuple)) or (isinstance(X, MappingView) and isinstance(X, Iterable)):
         return True
     is_series = hasattr(X, "to_list") and getattr(X, "shape", ()) == (len(X),)
-    return is_series and len(X) > 0 and np.ndim(next(iter(X))) > 0
+    # A join leaves NaN where an id has no sequence.
+    return is_series and first_array(X) is not None
 
 
 def in_memory(X: Any) -> Any:

@@ -82,7 +82,7 @@ def on_grid(
         row = np.flatnonzero(misses)[0]
         raise ValueError(
             f"Got freq={freq!r} with the time {_local(times[row], zone)}, {steps[row]:.6g} steps from the first one of "
-            f"its sequence, expected whole steps. {_line_for_miss(step, zone)}"
+            f"its sequence, expected whole steps. {_line_for_miss(freq, step, zone)}"
         )
     grid_lengths = rows[np.append(starts[1:], len(times)) - 1] + 1
     _check_size(grid_lengths.sum(), len(times), freq)
@@ -93,11 +93,13 @@ def on_grid(
     return rows.astype(np.intp) + np.repeat(grid_starts, lengths), grid
 
 
-def _line_for_miss(step: Any, zone: Any) -> str:
+def _line_for_miss(freq: Any, step: Any, zone: Any) -> str:
     if zone is not None and step % np.timedelta64(1, "D") == 0 * step:
         days = step // np.timedelta64(1, "D")
         return f"Days of a time zone have 23 to 25 hours where the clock changes: pass freq='{days}D'."
-    return "Round the times first, such as frame[time].dt.round('1min') in pandas, and keep one row for each time."
+    are_dates = isinstance(step, np.timedelta64)
+    rounded = f"frame[time].dt.round({freq!r})" if are_dates else f"(frame[time] / {freq}).round() * {freq}"
+    return f"Round the times first, such as {rounded} in pandas, and keep one row for each time."
 
 
 def _check_size(n_rows: Any, n_times: int, freq: Any) -> None:

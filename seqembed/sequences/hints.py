@@ -63,6 +63,13 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
             f"X is read as {sequences.n_timesteps} timesteps of {sequences.n_features} features, but neighbours on its "
             f"last axis are so alike that this axis looks like time. If so, pass X.transpose(0, 2, 1)."
         )
+    # A pivot of several columns has their names in the first level, and times in the second.
+    if sequences.n_column_groups > 1:
+        yield (
+            f"X is read as {sequences.n_timesteps} timesteps of one feature, but the first level of its columns has "
+            f"{sequences.n_column_groups} names. If they are features, pass numpy.stack([X[name] for name in "
+            f"X.columns.unique(0)], axis=-1)."
+        )
     yield from recording_hints(sequences, "pass windows of it: sliding_windows(X, timesteps=...).windows")
     value = padding_value(sequences)
     if value is not None:

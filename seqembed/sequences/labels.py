@@ -58,7 +58,7 @@ def check_one_label_each(
     noun : str, default="sequence"
         What has a label, if it is something else.
     remedy : str, default=None
-        What to do, by default to pass an array of the expected shape.
+        What to do, by default to pass an array of the expected shape, and for a column the line that makes one.
 
     Raises
     ------
@@ -70,9 +70,10 @@ def check_one_label_each(
     >>> check_one_label_each(np.array(["walk", "run"]), 2, "labels")
     """
     if labels.shape != (n_samples,):
+        of_shape = f"numpy.ravel({name})" if labels.shape == (n_samples, 1) else f"an array of shape ({n_samples},)"
         raise ValueError(
             f"Got {name}= of shape {labels.shape} for {counted(n_samples, noun)}, expected one label for each. "
-            f"{remedy or f'Pass an array of shape ({n_samples},).'}"
+            f"{remedy or f'Pass {of_shape}.'}"
         )
 
 

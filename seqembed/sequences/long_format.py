@@ -161,6 +161,9 @@ def _column(frame: Any, name: str) -> Any:
         dates_in_utc = as_dates(native.to_numpy())
         if dates_in_utc.dtype.kind == "M":
             return nw.from_native(type(native)(dates_in_utc, index=native.index, name=native.name), series_only=True)
+    if column.dtype in (nw.Date, nw.Duration, nw.Time):
+        # pandas raises an error if such a column of Arrow is asked for its time zone.
+        return column
     dates: Any = getattr(native, "dt", None)
     if getattr(dates, "tz", None) is None:
         return column
@@ -265,12 +268,19 @@ def _check_numeric(frame: Any, columns: list[str]) -> None:
 
 
 def _line_to_numbers(name: str, dtype: Any) -> str:
+    nw = import_extra("narwhals", extra="frames")
     if dtype.is_temporal():
         return (
             f"(frame[{name!r}] - frame[{name!r}].min()).dt.total_seconds() in pandas, .dt.epoch('s') in polars for "
             f"dates"
         )
-    return f"pandas.to_numeric(frame[{name!r}]) in pandas, .cast(float) in polars"
+    line = f"pandas.to_numeric(frame[{name!r}]) in pandas, .cast(float) in polars"
+    if dtype not in (nw.String, nw.Categorical, nw.Enum):
+        return line
+    return (
+        f"{line}. Categories become columns of 0 and 1: pandas.get_dummies(frame, columns=[{name!r}]), or "
+        f"frame.to_dummies({name!r}) in polars"
+    )
 
 
 def _check_sortable(times: Any, name: str) -> None:

@@ -12,6 +12,12 @@ _READERS = {
     ("duckdb", "DuckDBPyRelation"): "df",
     ("_duckdb", "DuckDBPyRelation"): "df",
 }
+# What groupby of pandas, and group_by of polars, return.
+_GROUPS = frozenset([("pandas", "DataFrameGroupBy"), ("pandas", "SeriesGroupBy"), ("polars", "GroupBy")])
+_FROM_GROUPS = (
+    "Pass [group[columns] for key, group in groups], with the columns of features, or pass the frame itself to "
+    "sequences_from_frame(frame, id=..., time=...)."
+)
 
 
 def check_is_no_source(values: Any, name: str) -> None:
@@ -27,8 +33,8 @@ def check_is_no_source(values: Any, name: str) -> None:
     Raises
     ------
     TypeError
-        For text and paths, for a group of zarr, for lazy frames: of polars and dask, and relations of duckdb, and for
-        the result of `sliding_windows`.
+        For text and paths, for a group of zarr, for lazy frames: of polars and dask, and relations of duckdb, for the
+        groups of a frame, alone or beside their keys, and for the result of `sliding_windows`.
 
     Examples
     --------
@@ -54,12 +60,28 @@ def check_is_no_source(values: Any, name: str) -> None:
             f"Got {name} of type {kind.__name__}, which holds the arrays {arrays[:10]}, expected an array. Pass "
             f"{remedy}."
         )
-    reader = _READERS.get((kind.__module__.partition(".")[0], kind.__name__))
+    origin = (kind.__module__.partition(".")[0], kind.__name__)
+    if origin in _GROUPS:
+        raise TypeError(
+            f"Got {name} of type {kind.__name__}, which holds pairs of a key and a group, expected the groups alone. "
+            f"{_FROM_GROUPS}"
+        )
+    if _is_key_and_group(values):
+        raise TypeError(f"Got {name} as a pair of a key and a group, expected the group alone. {_FROM_GROUPS}")
+    reader = _READERS.get(origin)
     if reader is not None:
         owner = name.removesuffix("=") if name.endswith("=") else "its "
         raise TypeError(
             f"Got {name} of type {kind.__name__}, which is lazy, expected values in memory. Pass {owner}.{reader}()."
         )
+
+
+def _is_key_and_group(values: Any) -> bool:
+    """Tell whether values are what iterating over the groups of a frame gives."""
+    if type(values) is not tuple or len(values) != 2 or not hasattr(values[1], "to_numpy"):
+        return False
+    # A key is a text, a number, a date, or a tuple of such. Sequences beside their labels have a length.
+    return isinstance(values[0], (str, tuple)) or not hasattr(values[0], "__len__")
 
 
 def is_result_of_sliding_windows(values: Any) -> bool:

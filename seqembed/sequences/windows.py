@@ -271,7 +271,9 @@ def _cut_labels(row_labels: np.ndarray, timesteps: int, stride: int, n_ahead: in
 
 def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
     y = as_array(y)
-    check_one_label_each(y, n_rows, "y", noun="row")
+    of_rows = "y=[numpy.full(len(x), label) for x, label in zip(X, y)]"
+    remedy = f"Repeat the label of a recording for each of its rows: {of_rows}." if y.ndim == 0 else None
+    check_one_label_each(y, n_rows, "y", noun="row", remedy=remedy)
     return y
 
 

@@ -1,6 +1,6 @@
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dask.dataframe as dd
@@ -170,8 +170,19 @@ def test_booleans_are_0_and_1():
         [0.3, 0.1, -np.inf, 0.2, 0.2],
         pd.Categorical(["late", "early", "early", "noon", "noon"], categories=["early", "noon", "late"], ordered=True),
         pd.array([3, 1, 1, 2, 2], dtype="Int64"),
+        pd.array([date(2026, 1, day) for day in (3, 1, 1, 2, 2)], dtype=pd.ArrowDtype(pa.date32())),
+        pd.array([timedelta(hour) for hour in (3, 1, 1, 2, 2)], dtype=pd.ArrowDtype(pa.duration("us"))),
     ],
-    ids=["dates", "dates of a time zone", "durations", "floats", "categories", "nullable integers"],
+    ids=[
+        "dates",
+        "dates of a time zone",
+        "durations",
+        "floats",
+        "categories",
+        "nullable integers",
+        "days of Arrow",
+        "durations of Arrow",
+    ],
 )
 def test_times_are_anything_that_sorts(hours):
     frame = pumps(hour=hours)
@@ -402,6 +413,18 @@ def test_an_id_or_a_time_in_the_index_is_refused_with_the_line_that_mends_it():
 def test_errors_of_columns_that_are_no_numbers_give_a_line_that_works(column, line):
     with pytest.raises(ValueError, match=line):
         sequences_from_frame(pumps(flow=column), **KEYS)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("is_category", [False, True])
+def test_the_error_of_a_column_of_words_gives_a_line_that_makes_numbers_of_it(library, is_category):
+    frame = pumps(state=list("xyxzz"))
+    frame = library((frame.astype({"state": "category"}) if is_category else frame).to_dict("series"))
+    with pytest.raises(ValueError, match="0 and 1") as raised:
+        sequences_from_frame(frame, **KEYS)
+    of_pandas, of_polars = re.search(r"0 and 1: (.*), or (.*) in polars", str(raised.value)).groups()
+    made = eval(of_pandas if library is pd.DataFrame else of_polars, {"frame": frame, "pandas": pd})
+    np.testing.assert_array_equal(sequences_from_frame(made, **KEYS)[0], [[4, 1, 0, 0], [5, 0, 0, 1], [6, 1, 0, 0]])
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])

@@ -1,3 +1,5 @@
+import datetime
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -67,6 +69,25 @@ def test_every_row_keeps_its_time_and_grids_are_regular(sequences, freq):
 def test_a_grid_that_does_not_fit_the_times_is_refused(times, freq, error, message):
     with pytest.raises(error, match=message):
         on_grid(times, FIRST, freq)
+
+
+@pytest.mark.parametrize(
+    ("times", "freq"),
+    [
+        (np.array([0.0, 1.4, 3.1]), 1),
+        (np.array([0, 20, 49]), 10),
+        (np.array([0, 20, 70], "m8[h]"), "1D"),
+        (np.array(["2026-01-01 21:25", "2026-01-03 10:01", "2026-01-07 03:00"], "M8[s]"), "1D"),
+        (np.array(["2026-01-01 21:25", "2026-01-03 10:01", "2026-01-07 03:00"], "M8[s]"), timedelta(hours=7)),
+    ],
+)
+def test_the_line_for_times_off_the_grid_puts_them_on_it(times, freq):
+    is_start = np.arange(3) == 0
+    with pytest.raises(ValueError, match="expected whole steps") as raised:
+        on_grid(times, is_start, freq)
+    line = re.search("such as (.*) in pandas", str(raised.value))[1]
+    names = {"frame": {"hour": pd.Series(times)}, "time": "hour", "datetime": datetime}
+    on_grid(eval(line, names).to_numpy(), is_start, freq)
 
 
 def test_seconds_since_1970_lie_on_a_grid_of_hundredths():

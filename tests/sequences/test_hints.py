@@ -54,6 +54,20 @@ def test_a_recording_passed_as_a_table_is_hinted_at():
     assert len(list(layout_hints(check_sequences(dated)))) == 1
 
 
+def test_a_pivot_of_several_columns_is_hinted_at_with_the_line_that_makes_features_of_them():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(9, 4, 2))
+    table = pd.DataFrame({"pump": np.repeat(np.arange(9), 4), "hour": np.tile(np.arange(4), 9)})
+    table[["flow", "heat"]] = values.reshape(36, 2)
+    pivot = table.pivot(index="pump", columns="hour", values=["flow", "heat"])
+    (hint,) = layout_hints(check_sequences(pivot))
+    assert "8 timesteps of one feature, but the first level of its columns has 2 names" in hint
+    line = hint.partition("features, pass ")[2].rstrip(".")
+    np.testing.assert_array_equal(eval(line, {"numpy": np, "X": pivot}), values)
+    assert not list(layout_hints(check_sequences(pivot[["flow"]])))
+    assert not list(layout_hints(check_sequences(pivot["flow"])))
+
+
 def test_a_column_of_numbers_passed_as_a_table_is_hinted_at():
     column = load_ecg().data[:500]
     (hint,) = layout_hints(check_sequences(column))

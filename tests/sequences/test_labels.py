@@ -94,10 +94,17 @@ def test_known_labels_that_are_all_one_do_not_say_which_is_rare():
     np.testing.assert_array_equal(rare_and_unlabelled([True, None, True], 3, "normal")[0], [True, False, True])
 
 
-@pytest.mark.parametrize("labels", [np.zeros(2), np.zeros((3, 1)), np.array(1)])
-def test_labels_that_are_not_one_for_each_are_refused_by_the_name_of_their_parameter(labels):
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (np.zeros(2), r"Pass an array of shape \(3,\)\."),
+        (np.zeros((3, 1)), r"Pass numpy\.ravel\(y\)\."),
+        (np.array(1), r"Pass an array of shape \(3,\)\."),
+    ],
+)
+def test_labels_that_are_not_one_for_each_are_refused_by_the_name_of_their_parameter(labels, line):
     check_one_label_each(np.zeros(3), 3, "y")
-    with pytest.raises(ValueError, match=r"Got y= of shape .* for 3 rows, .* Pass an array of shape \(3,\)\."):
+    with pytest.raises(ValueError, match=rf"Got y= of shape .* for 3 rows, .* {line}"):
         check_one_label_each(labels, 3, "y", noun="row")
     with pytest.raises(ValueError, match=r"Got labels= of shape .* for 3 sequences, .* each\. Pass others\."):
         check_one_label_each(labels, 3, "labels", remedy="Pass others.")
