@@ -237,7 +237,7 @@ def read_sequences(
             return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
     columns = getattr(given, "columns", None)
-    n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
+    n_column_groups = len(columns.unique(0)) if columns is not None and getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
     # The conversion of scikit-learn, for other containers, would lose masks.
     if hasattr(given, "__array__") and not is_plain:
