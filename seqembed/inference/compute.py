@@ -14,7 +14,7 @@ from seqembed.inference.quantities import Quantity
 from seqembed.inference.results import (
     LISTED_RESULTS,
     allocate,
-    check_store,
+    check_rows,
     is_stored,
     result_shape,
     write_rows,
@@ -84,7 +84,6 @@ def compute(
             return compute_lazily(block, inputs.X, inputs.lengths, model, shape, quantity.dtype)
         inputs = inputs.batches(model)
     if is_stored(out):
-        check_store(out, result_shape(quantity, model.layout))
         # Results of a whole batch may be far larger than the batch.
         batches = inputs if isinstance(inputs, Iterator) else iter([inputs])
         inputs = (batch.part(rows) for batch in batches for rows in batch.chunks())
@@ -157,6 +156,10 @@ def _compute_into(out: Any, quantity: Quantity, model: Model, batches: Iterable[
             f"Got out= of {given}, expected a row for each sequence. Pass np.empty((n_samples, ...)), or for a file "
             f"np.lib.format.open_memmap(path, 'w+', np.float32, (n_samples, ...))."
         )
+    if quantity.per != "sequence" and not model.layout.one_length:
+        raise ValueError(LISTED_RESULTS)
+    # Here, since the rows of a batch are not the array that the user knows.
+    check_rows(out, result_shape(quantity, model.layout))
     start, n_rows = 0, out.shape[0]
     for batch in batches:
         rows = slice(start, start + len(batch))

@@ -128,12 +128,12 @@ def is_stored(out: Any) -> bool:
     return all(hasattr(out, name) for name in ("chunks", "shape", "dtype", "__setitem__"))
 
 
-def check_store(out: Any, shape: tuple[int, ...]) -> None:
-    """Refuse an array stored in chunks that can't hold results.
+def check_rows(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse an array whose rows can't hold the results of batches, however many these are.
 
     Parameters
     ----------
-    out : array stored in chunks
+    out : array, also one that is stored in chunks
         The user's place for the results.
     shape : tuple of int
         Shape of the result of a sequence.
@@ -145,11 +145,12 @@ def check_store(out: Any, shape: tuple[int, ...]) -> None:
 
     Examples
     --------
-    >>> check_store(np.zeros((3, 64), np.float32), shape=(64,))
+    >>> check_rows(np.zeros((3, 64), np.float32), shape=(64,))
     """
     if tuple(out.shape[1:]) != shape or np.dtype(out.dtype).kind != "f":
         expected = ", ".join(map(str, ("n_samples", *shape)))
         raise ValueError(
-            f"Got out= of shape {tuple(out.shape)} and dtype {out.dtype}, expected ({expected}) and float32. Make it "
-            f"so: zarr.create_array(store, shape=(n_samples, ...), dtype='float32')."
+            f"Got out= of shape {tuple(out.shape)} and dtype {out.dtype}, expected ({expected}) and float32. Pass "
+            f"np.empty(({expected}), np.float32), or in a file zarr.create_array(store, shape=({expected}), "
+            f"dtype='float32')."
         )

@@ -117,7 +117,7 @@ def _differentiate_shortcut(
 
 
 class _Backward:
-    """The way back through one LSTM layer, from its last step to its first.
+    """Backpropagation through one LSTM layer, from its last step to its first.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class _Backward:
 def _run_forward(
     layer: LSTMLayer, weights: dict[str, np.ndarray], activation: str, inputs: np.ndarray, repeated: np.ndarray | None
 ) -> tuple[np.ndarray, _Backward]:
-    """Run one layer over time-major inputs; return its states, (n_steps, n_samples, units), and its way back."""
+    """Run one layer over time-major inputs; return its states, (n_steps, n_samples, units), and its backpropagation."""
     n_steps, n_samples, width = inputs.shape
     units, own = layer.units, layer.weights(weights)
     preactivations = (inputs.reshape(-1, width) @ own.kernel[:width] + own.bias).reshape(n_steps, n_samples, -1)

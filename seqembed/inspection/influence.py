@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Sequences that are looked at: with more, the root mean squares change by few per cent.
 _MOST_SEQUENCES, _FEWEST_SEQUENCES = 500, 4
-# Floating-point operations of a call: one core makes some 15 billion a second on the way back through the layers.
+# Floating-point operations of a call: one core makes some 15 billion a second in backpropagation.
 _OPERATIONS = 1e11
 # What the contexts of a sequence take, for each pair of timesteps and each feature, in the same unit.
 _OPERATIONS_OF_CONTEXTS = 50_000
@@ -146,7 +146,7 @@ def _chosen_rows(sequences: Sequences, model: TrainedModel) -> np.ndarray:
 
 
 def _count_operations(network: Network, n_timesteps: int) -> float:
-    """Count the operations of the products in the way back of a sequence."""
+    """Count the operations of the products in the backpropagation of a sequence."""
     of_layers = sum(8.0 * layer.units * (layer.units + layer.n_inputs) for layer in network.encoder)
     return of_layers * network.n_components * network.count_steps(n_timesteps)
 

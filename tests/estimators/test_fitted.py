@@ -170,6 +170,11 @@ def test_room_of_another_shape_or_kind_is_refused(fitted, waves, out):
         fitted.transform(waves, out=out)
 
 
+def test_an_array_of_another_width_is_refused_by_its_own_shape_also_for_batches(fitted, waves):
+    with pytest.raises(ValueError, match=r"Got out= of shape \(30, 5\).*expected \(n_samples, 3\)"):
+        fitted.transform(iter([waves[:20], waves[20:]]), out=np.empty((30, 5), np.float32))
+
+
 @pytest.mark.parametrize("as_batches", [False, True])
 def test_a_place_for_results_that_cannot_be_written_is_refused_with_what_to_open(fitted, waves, as_batches):
     out = np.empty((30, 3), np.float32)
