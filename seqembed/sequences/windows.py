@@ -14,8 +14,9 @@ from seqembed.sequences.containers import as_array, as_numbers, check_same_colum
 from seqembed.sequences.labels import check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import check_levels, times_of_rows
+from seqembed.sequences.times import check_levels, clock_is_set_back, times_of_rows
 from seqembed.sequences.wording import counted
+from seqembed.user_warning import warn_user
 
 
 class Windows(NamedTuple):
@@ -135,8 +136,10 @@ def sliding_windows(
             )
         row_labels = None if labels is None else _checked_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
-        if max_gap is not None:
-            name = "X" if len(recordings) == 1 else f"X[{position}]"
+        name = "X" if len(recordings) == 1 else f"X[{position}]"
+        if max_gap is None:
+            _warn_of_dates_that_go_back(recording, name)
+        else:
             row_times = times_of_rows(recording, None if times is None else times[position], len(values), name)
             pieces = pieces_without_gaps(row_times, max_gap)
         if len(values) < n_needed and too_short == "error":
@@ -163,6 +166,20 @@ def sliding_windows(
     if names is None or not all(isinstance(name, str) for name in names):
         return joined
     return joined._replace(windows=named_windows(joined.windows, tuple(names)))
+
+
+def _warn_of_dates_that_go_back(recording: Any, name: str) -> None:
+    index = getattr(recording, "index", None)
+    if not hasattr(index, "tz_localize"):
+        return
+    times = index.to_numpy("M8[ns]")
+    back = np.flatnonzero(times[1:] < times[:-1]) + 1
+    if len(back) and not clock_is_set_back(times):
+        row = back[0]
+        warn_user(
+            f"The dates of {name}= run backwards: row {row} has {index[row]} after {index[row - 1]}, and windows join "
+            f"such rows. Sort them with {name}.sort_index(), or pass a list of recordings if these are several."
+        )
 
 
 def _joined(parts: list[Windows]) -> Windows:

@@ -342,3 +342,22 @@ def test_a_table_of_several_machines_is_not_one_recording():
     assert len(sliding_windows(sequences_from_frame(both.reset_index(), "machine", "row"), 5).windows) == 32
     groups = [group for _, group in both.groupby(level="machine")]
     assert len(sliding_windows(groups, 5).windows) == 32
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_dates_that_run_backwards_get_a_warning(zone):
+    index = pd.date_range("2026-01-01", periods=10, freq="min", tz=zone)
+    recording = pd.DataFrame({"flow": np.arange(10.0)}, index=index)
+    for wrong in (recording[::-1], pd.concat([recording[:6], recording])):
+        with pytest.warns(UserWarning, match=r"dates of X= run backwards: row \d has .*X.sort_index()"):
+            sliding_windows(wrong, timesteps=3)
+    with pytest.warns(UserWarning, match=r"dates of X\[1\]= run backwards"):
+        sliding_windows([recording, recording[::-1]], timesteps=3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_dates_that_ascend_or_repeat_or_are_set_back_by_the_clock_get_no_warning():
+    times = pd.date_range("2026-10-24 22:00", periods=12, freq="h", tz="UTC").tz_convert("Europe/Berlin")
+    recording = pd.DataFrame({"flow": np.arange(12.0)}, index=times)
+    for right in (recording, recording.tz_localize(None), recording.iloc[[0, 0, 1, 1, 2, 3]]):
+        sliding_windows(right, timesteps=3)
