@@ -11,7 +11,7 @@ from seqembed.inspection.inputs import decode, embed, fitted_input, fitted_model
 from seqembed.inspection.traversal import nearest_row
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.containers import SequencesLike, is_missing
-from seqembed.sequences.labels import as_labels, check_one_label_each
+from seqembed.sequences.labels import as_labels, check_one_kind, check_one_label_each
 
 if TYPE_CHECKING:
     from seqembed.estimators.autoencoder import LSTMAutoencoder
@@ -88,8 +88,8 @@ def typical_sequences(
     Raises
     ------
     ValueError
-        For labels that are not one for each sequence, for labels that are all -1, and for sequences that `transform`
-        refuses.
+        For labels that are not one for each sequence, that are all -1, or that are text and numbers, and for sequences
+        that `transform` refuses.
     TypeError
         For an estimator without an embedding that can be decoded.
     sklearn.exceptions.NotFittedError
@@ -156,4 +156,5 @@ def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
             "Got labels= of -1 alone, which is noise, expected at least one cluster. Let the clusterer find smaller "
             "ones: HDBSCAN(min_cluster_size=5)."
         )
+    check_one_kind(set(own[own != NOISE].tolist()), "labels")
     return own

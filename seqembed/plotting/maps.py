@@ -10,7 +10,7 @@ import numpy.typing as npt
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import FROM_A_CLUSTERER, NOISE
 from seqembed.sequences.containers import as_numbers, is_missing
-from seqembed.sequences.labels import as_labels, check_one_label_each
+from seqembed.sequences.labels import as_labels, check_one_kind, check_one_label_each
 
 _METHODS = ("pca", "umap")
 # More kinds than colours of the cycle: their labels become colours of a bar.
@@ -53,7 +53,7 @@ def plot_map(
     ------
     ValueError
         For another method, for embeddings that are not a table of finite numbers, and for labels that are not one for
-        each of them, or of which more than 20 are different texts.
+        each of them, that are text and numbers, or of which more than 20 are different texts.
     ImportError
         If matplotlib or, for "umap", umap-learn is not installed. ``pip install "seqembed[plot,maps]"`` installs both.
 
@@ -95,7 +95,9 @@ def plot_map(
 def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     own = as_labels(labels)
     check_one_label_each(own, n_samples, "labels", noun="embedding", remedy=FROM_A_CLUSTERER)
-    n_labels = len(set(own.tolist()))
+    distinct = set(own.tolist())
+    check_one_kind([label for label in distinct if not is_missing(label) and label != NOISE], "labels")
+    n_labels = len(distinct)
     if own.dtype.kind not in "biuf" and n_labels > _MOST_NAMED:
         raise ValueError(
             f"Got labels= of {n_labels} different texts, expected at most {_MOST_NAMED}, or numbers. Join "

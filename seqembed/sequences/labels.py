@@ -77,6 +77,34 @@ def check_one_label_each(
         )
 
 
+def check_one_kind(labels: Iterable[Any], name: str) -> None:
+    """Refuse labels that can't be sorted, such as text beside numbers.
+
+    Parameters
+    ----------
+    labels : iterable of numbers or text
+        Python's own, without those that are missing or stand for no class.
+    name : str
+        The parameter that had the labels, as the message names it.
+
+    Raises
+    ------
+    ValueError
+        For labels of several kinds.
+
+    Examples
+    --------
+    >>> check_one_kind(["walk", "run"], "labels")
+    """
+    try:
+        sorted(labels)
+    except TypeError as error:
+        raise ValueError(
+            f"Got {name}= of several kinds, expected text or numbers alone: {error}. Pass [-1 if label == -1 else "
+            f"str(label) for label in {name}]."
+        ) from error
+
+
 def rare_label(labels: Iterable[Any]) -> int | None:
     """Find the label that marks a rare event.
 

@@ -65,6 +65,15 @@ def test_labels_may_be_names_and_sequences_may_lack_the_axis_of_features(small, 
     np.testing.assert_array_equal(typical.nearest, X[typical.rows])
 
 
+def test_labels_of_text_and_numbers_are_refused_with_the_line_that_makes_text_of_them(fitted, waves):
+    labels = ["walk", 3] * 15
+    with pytest.raises(ValueError, match="Got labels= of several kinds") as caught:
+        typical_sequences(fitted, waves, labels)
+    line = str(caught.value).partition("Pass ")[2].rstrip(".")
+    typical = typical_sequences(fitted, waves, eval(line, {"labels": labels}))
+    assert typical.labels.tolist() == ["3", "walk"]
+
+
 def test_batches_are_read_once_and_members_outlive_them(fitted, waves):
     def batches():
         batch = np.empty_like(waves[:10])

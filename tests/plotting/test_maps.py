@@ -43,6 +43,15 @@ def test_each_label_has_a_colour_and_a_name_and_noise_is_grey(names):
         np.testing.assert_allclose(collection.get_offsets(), whole[chosen])
 
 
+def test_labels_of_text_and_numbers_are_refused_with_the_line_that_makes_text_of_them():
+    Z = np.random.default_rng(0).normal(size=(4, 3))
+    labels = ["walk", 3, -1, None]
+    n_figures = len(pyplot.get_fignums())
+    with pytest.raises(ValueError, match=r"Got labels= of several kinds.*str\(label\) for label in labels"):
+        plot_map(Z, labels)
+    assert len(pyplot.get_fignums()) == n_figures
+
+
 def test_many_numbers_get_a_bar_of_colours():
     panel = plot_map(Z, np.linspace(0, 1, 30))
     assert panel.get_legend() is None
