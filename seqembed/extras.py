@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -45,6 +46,26 @@ def _distribution() -> str:
     except importlib.metadata.PackageNotFoundError:
         return "seqembed"
     return "seqembed-core"
+
+
+def import_whole(module: str) -> ModuleType:
+    """Import a module to its end, also if Ctrl-C is pressed meanwhile: `KeyboardInterrupt` comes after it.
+
+    TensorFlow, which Keras imports, can't be imported again in a process in which its import was interrupted.
+
+    Parameters
+    ----------
+    module : str
+        Full name of the module.
+
+    Examples
+    --------
+    >>> import_whole("calendar").__name__
+    'calendar'
+    """
+    # Python interrupts the main thread alone.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(importlib.import_module, module).result()
 
 
 @contextmanager

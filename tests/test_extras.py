@@ -1,11 +1,13 @@
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from seqembed.extras import import_extra
+from seqembed.extras import import_extra, import_whole
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
@@ -43,3 +45,14 @@ for call in (autoencoder.to_keras, lambda: autoencoder.set_keras_weights(None), 
         assert f"Got KERAS_BACKEND='{backend}'" in line
         assert "Set it to tensorflow, or unset it, before Python starts" in line
         assert "pip install" not in line
+
+
+def test_a_module_is_imported_to_its_end_though_the_user_interrupts(tmp_path, monkeypatch):
+    (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(0.2)\nended = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    interruption = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
+    interruption.start()
+    with pytest.raises(KeyboardInterrupt):
+        import_whole("takes_long")
+    interruption.join()
+    assert sys.modules.pop("takes_long").ended

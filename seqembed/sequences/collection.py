@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -236,8 +237,8 @@ def read_sequences(
         if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
     rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
-    columns = getattr(given, "columns", None)
-    n_column_groups = len(columns.unique(0)) if columns is not None and getattr(columns, "nlevels", 1) > 1 else 1
+    columns: Any = getattr(given, "columns", None)
+    n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
     # The conversion of scikit-learn, for other containers, would lose masks.
     if hasattr(given, "__array__") and not is_plain:
