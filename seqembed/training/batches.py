@@ -166,7 +166,8 @@ class TrainingBatches:
             n_labelled = workers.all_reduce(known.sum(dtype=np.float64, keepdims=True))[0]
             self.labelled_share = float(n_labelled / self.n_sequences)
         if readout is None and (recipe.readout_weight or labels is not None):
-            with one_blas_thread():
+            # Squares of huge values overflow. The loss is then not finite, and the caller checks the loss.
+            with one_blas_thread(), np.errstate(all="ignore"):
                 sample = rows[:: math.ceil(self.n_sequences / _READOUT_SAMPLE)]
                 readout = learn_readout(
                     sequences,
