@@ -169,7 +169,7 @@ def sliding_windows(
 
 
 def _warn_of_dates_that_go_back(recording: Any, name: str) -> None:
-    index = getattr(recording, "index", None)
+    index: Any = getattr(recording, "index", None)
     if not hasattr(index, "tz_localize"):
         return
     times = index.to_numpy("M8[ns]")
