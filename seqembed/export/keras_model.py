@@ -95,7 +95,8 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
     ------
     ValueError
         If the layers are not those of the network, of its encoder or of its decoder, if a weight has another shape or
-        is not finite, and if sequences are scaled in another way.
+        is not finite, if sequences are scaled in another way, and if the shortcut or the context is that of another
+        fit.
     TypeError
         For a path, or another object that is no model.
     """
@@ -141,7 +142,38 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
                 f"estimator, since it comes from another fit. Call set_keras_weights of the estimator whose to_keras "
                 f"has built the model."
             )
+    for name, kernel in _frozen_kernels(trained).items():
+        if name in present and not _is_close(present[name].get_weights()[0], kernel):
+            raise ValueError(
+                f"Got a Keras model of another fit: its layer {name!r}, which training does not change, is not that of "
+                f"this estimator. Call set_keras_weights of the estimator whose to_keras has built the model."
+            )
     return read
+
+
+def _is_close(given: np.ndarray, expected: np.ndarray) -> bool:
+    return given.shape == expected.shape and np.allclose(given, expected, rtol=1e-5)
+
+
+def _frozen_kernels(model: TrainedModel) -> dict[str, np.ndarray]:
+    """Return kernels that training does not change, by the names of their layers."""
+    kernels = {}
+    if model.context is not None:
+        kernels["context"] = model.context.summary.axes * model.context.factor
+    if model.network.shortcut_size:
+        kernels |= {"shortcut_in": _shortcut_in(model), "shortcut_out": _shortcut_out(model)}
+    return kernels
+
+
+def _shortcut_in(model: TrainedModel) -> np.ndarray:
+    projection = shortcut.projection(model.weights).T.reshape(model.weights["shortcut/loadings"].shape)
+    # In the timesteps of the sequences, which may be others than those of the loadings.
+    projection = shortcut.loadings_of({"shortcut/loadings": projection}, model.layout.n_timesteps)
+    return projection.reshape(len(projection), -1).T
+
+
+def _shortcut_out(model: TrainedModel) -> np.ndarray:
+    return shortcut.flat_loadings({"shortcut/loadings": shortcut.loadings_of(model.weights, model.layout.n_timesteps)})
 
 
 def _plain_settings(network: Network) -> str:
@@ -211,11 +243,11 @@ def _decoded(
     for layer in decoder:
         values = layer(values)
     if model.network.shortcut_size:
-        loadings = shortcut.loadings_of(model.weights, model.layout.n_timesteps)
-        flat = loadings.reshape(len(loadings), -1)
-        dense = keras.layers.Dense(flat.shape[1], use_bias=False, name="shortcut_out")
-        added = frozen(dense, code[:, : len(loadings)], flat)
-        values = values + keras.layers.Reshape(loadings.shape[1:], name="shortcut_timesteps")(added)
+        kernel = _shortcut_out(model)
+        dense = keras.layers.Dense(kernel.shape[1], use_bias=False, name="shortcut_out")
+        added = frozen(dense, code[:, : len(kernel)], kernel)
+        shape = model.layout.n_timesteps, model.network.n_features
+        values = values + keras.layers.Reshape(shape, name="shortcut_timesteps")(added)
     for layer in after:
         values = layer(values)
     return values
@@ -224,14 +256,11 @@ def _decoded(
 def _joined(model: TrainedModel, states: keras.KerasTensor, scaled: keras.KerasTensor) -> keras.KerasTensor:
     """Join the last states with the components of the shortcut, see `seqembed.network.shortcut.joined`."""
     weights, n_joined = model.weights, model.network.shortcut_size
-    projection = shortcut.projection(weights).T.reshape(weights["shortcut/loadings"].shape)
-    # In the timesteps of the sequences, which may be others than those of the loadings.
-    projection = shortcut.loadings_of({"shortcut/loadings": projection}, model.layout.n_timesteps)
     means = weights["shortcut/means"]
     deviations = keras.layers.Rescaling(1.0, (-means).tolist(), name="shortcut_means")(scaled)
     dense = keras.layers.Dense(n_joined, use_bias=False, name="shortcut_in")
     flat = keras.layers.Flatten(name="shortcut_values")(deviations)
-    components = frozen(dense, flat, projection.reshape(n_joined, -1).T)
+    components = frozen(dense, flat, _shortcut_in(model))
     components = keras.ops.clip(components, -shortcut.LARGEST_COMPONENT, shortcut.LARGEST_COMPONENT)
     first = states[:, :n_joined]
     if model.network.activation == "tanh":

@@ -224,3 +224,17 @@ def test_a_model_of_another_fit_is_refused_since_its_scaling_is_not_taken_over(s
     ):
         autoencoder.set_keras_weights(other)
     np.testing.assert_array_equal(autoencoder.transform(waves), before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "settings"), [("shortcut_in", {"context_size": 0}), ("context", {"shortcut_size": 0})]
+)
+def test_a_model_of_another_fit_without_scaling_is_refused(layer, settings):
+    random = np.random.default_rng(0)
+    X, other = random.normal(size=(2, 30, 12, 2)).cumsum(axis=2)
+    settings = {"hidden_units": (), "epochs": 1, "scale": None, "random_state": 0} | settings
+    autoencoder = LSTMAutoencoder(4, **settings).fit(X)
+    autoencoder.set_keras_weights(autoencoder.to_keras())
+    with pytest.raises(ValueError, match=f"Got a Keras model of another fit: its layer '{layer}'"):
+        autoencoder.set_keras_weights(LSTMAutoencoder(4, **settings).fit(other).to_keras())
