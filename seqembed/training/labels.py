@@ -13,6 +13,7 @@ from seqembed.sequences.containers import is_missing
 from seqembed.sequences.labels import as_labels, check_one_label_each
 from seqembed.training.augmentation import Varied
 from seqembed.training.workers import ALONE, Workers
+from seqembed.user_warning import warn_user
 
 # scikit-learn's mark of a sequence of unknown class.
 _UNLABELLED = -1
@@ -22,6 +23,8 @@ _LARGEST_NUMBER = 10
 _LARGEST_LABEL, _LEAST_VARIANCE = 1e150, 1e-14
 # A missing label must not become the text "nan".
 _LINE_TO_TEXT = "np.where(pandas.isna(y), None, y.astype(str))"
+# Fewer numbers may all differ by chance.
+_FEWEST_NUMBERS = 20
 # What files can hold.
 _TYPES = (str, bool, int, float)
 
@@ -171,7 +174,8 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
             f"Got y= with {other!r:.50}, expected text, truth values, integers of 64 bits or finite numbers. Pass "
             f"y.astype(str) if they are classes."
         )
-    if as_numbers is None:
+    values_tell = as_numbers is None
+    if values_tell:
         as_numbers = bool(present) and type_of_target(np.array(present)) == "continuous"
     if as_numbers:
         return GivenLabels(values, known, None)
@@ -182,7 +186,19 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
         raise ValueError(
             f"Got y= with labels of several types, expected one type: {error}. Pass {_LINE_TO_TEXT}."
         ) from error
+    if values_tell:
+        _warn_of_classes_that_may_be_numbers(classes, int(known.sum()))
     return GivenLabels(values, known, classes)
+
+
+def _warn_of_classes_that_may_be_numbers(classes: tuple[Any, ...], n_known: int) -> None:
+    are_numbers = all(type(each) in (int, float) for each in classes)
+    if are_numbers and n_known >= _FEWEST_NUMBERS and len(classes) > n_known / 2:
+        warn_user(
+            f"Got y= with {len(classes)} different whole numbers for {n_known} labels: they are read as classes. If "
+            f"they are numbers to predict, such as ages, pass y / 1000, which has decimals. If they are classes, pass "
+            f"{_LINE_TO_TEXT}."
+        )
 
 
 def _is_no_label(value: Any) -> bool:

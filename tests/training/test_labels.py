@@ -220,6 +220,23 @@ def test_a_sequence_of_weight_two_counts_as_two_in_the_loss_of_labels_too():
     assert np.linalg.norm(of_weights - of_repeats) < 1e-4 * np.linalg.norm(of_repeats)
 
 
+@pytest.mark.parametrize("dtype", [int, float])
+def test_whole_numbers_that_are_hardly_classes_get_a_warning(dtype):
+    ages = np.random.default_rng(0).integers(18, 90, 40).astype(dtype)
+    with pytest.warns(UserWarning, match=r"different whole numbers for 40 labels: they are read as classes.*y / 1000"):
+        assert read_labels(ages, 40).classes is not None
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_the_warning_of_whole_numbers_says_gets_no_warning():
+    y = np.arange(40)
+    assert read_labels(y / 1000, 40).classes is None
+    assert len(read_labels(np.where(pd.isna(y), None, y.astype(str)), 40).classes) == 40
+    assert len(read_labels(np.arange(40) // 2, 40).classes) == 20
+    assert len(read_labels(np.arange(10), 10).classes) == 10
+    assert len(read_labels(y, 40, as_numbers=False).classes) == 40
+
+
 def test_labels_make_classes_easier_to_tell_apart():
     random = np.random.default_rng(0)
     X = random.normal(size=(60, 12, 3))
