@@ -331,7 +331,7 @@ class _LSTMCell:
         self._buffer = np.empty_like(self._c)
         self._gates = np.empty((4 * layer.units, n_columns), np.float32)
         self._sigmoids = self._gates[: 3 * layer.units]
-        self._i, self._f, self._o, self._g = np.split(self._gates, 4)
+        self._i, self._f, self._o, self._g = self._gates.reshape(4, layer.units, n_columns)
         self._relu = activation == "relu"
 
     def step(self, inputs: np.ndarray | None) -> np.ndarray:
