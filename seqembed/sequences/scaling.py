@@ -15,7 +15,7 @@ from seqembed.sequences.collection import Sequences
 # A value this many scaled units from the mean already saturates the cells that read it.
 _LARGEST_SCALED_VALUE = 10
 # Values of a fitted network are clipped at this many scaled units. Sums of their squares are finite in float32.
-_LARGEST_READ_VALUE = np.float32(1e15)
+LARGEST_READ_VALUE = np.float32(1e15)
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
 # A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
@@ -160,7 +160,7 @@ class ScaledSequences:
             See `read`.
         """
         batch = self.read(rows, n_timesteps)
-        np.clip(batch.values, -_LARGEST_READ_VALUE, _LARGEST_READ_VALUE, out=batch.values)
+        np.clip(batch.values, -LARGEST_READ_VALUE, LARGEST_READ_VALUE, out=batch.values)
         return batch
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:
