@@ -78,10 +78,13 @@ class Scaling:
     def dtype(self) -> np.dtype:
         """Dtype of values in the user's units: float32, or float64 if float32 would lose a thousandth of a scale.
 
-        float32 has 24 bits: it cannot hold both a level of 4,500,000 and a variation of 0.1.
+        float32 has 24 bits: it cannot hold both a level of 4,500,000 and a variation of 0.1. Nor does it hold values
+        beyond 3e38, or scales below 1e-38 with all their bits.
         """
+        float32 = np.finfo(np.float32)
         largest = np.abs(self.center) + _LARGEST_SCALED_VALUE * self.scale
-        loses = np.finfo(np.float32).eps / 2 * largest > _LARGEST_ROUNDING * self.scale
+        loses = float32.eps / 2 * largest > _LARGEST_ROUNDING * self.scale
+        loses |= (largest > float32.max) | (self.scale < float32.tiny)
         return np.dtype(np.float64 if loses.any() else np.float32)
 
     def undo(self, values: np.ndarray) -> np.ndarray:
