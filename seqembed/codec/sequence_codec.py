@@ -306,13 +306,15 @@ class SequenceCodec(BaseEstimator):
         """
         check_is_fitted(self)
         header = self._checked_header(data)
-        places = locate_blocks(data)
         if not isinstance(number, int | np.integer):
             raise TypeError(f"Got number={number!r}, expected that of a block, an integer such as 0.")
-        if not 0 <= number < len(places):
-            numbers = f"one from 0 to {len(places) - 1}" if places else "none, since no sequence was encoded"
+        if not 0 <= number < header.n_blocks:
+            last = header.n_blocks - 1
+            numbers = f"one from 0 to {last}" if header.n_blocks else "none, since no sequence was encoded"
             raise ValueError(f"Got block {number}, expected {numbers}.")
-        return self.coder_.decode(block(data, places[number], number), header.dtype)
+        # Of bytes that were cut off, the blocks before the end can be read.
+        place = locate_blocks(data, end=number + 1)[number]
+        return self.coder_.decode(block(data, place, number), header.dtype)
 
     def decode_batches(self, file: BinaryIO) -> Iterator[Any]:
         """Decompress what several calls of `encode` have written into a file, one after the other.
@@ -330,7 +332,8 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         seqembed.codec.InvalidStreamError
-            See `decode`; when the damaged batch is reached.
+            See `decode`; when the damaged batch is reached. If it is damaged within a block, another call goes on with
+            the batch after it.
         TypeError
             For a path, or bytes, in place of a file object.
 

@@ -555,6 +555,19 @@ def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
     with pytest.raises(InvalidStreamError, match="Block 2 is damaged"):
         codec.decode(bytes(data))
     assert len(codec.decode_block(bytes(data), 3)) == 10
+    # Bytes that were cut off could not be read at all.
+    assert len(codec.decode_block(bytes(data[:-1]), 1)) == 10
+    with pytest.raises(InvalidStreamError, match=r"end within block 3.*Blocks before it can be read"):
+        codec.decode_block(bytes(data[:-1]), 3)
+
+
+def test_reading_goes_on_with_the_batch_after_a_damaged_one(codec):
+    damaged, whole = bytearray(codec.encode(waves(5))), codec.encode(waves(7))
+    damaged[-1] ^= 1
+    file = io.BytesIO(damaged + whole)
+    with pytest.raises(InvalidStreamError, match="Block 0 is damaged"):
+        next(codec.decode_batches(file))
+    assert [len(batch) for batch in codec.decode_batches(file)] == [7]
 
 
 CODE = """
