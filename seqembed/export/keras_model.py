@@ -21,8 +21,8 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
     ----------
     model : TrainedModel
         Network, weights, scaling and layout. If scaling changes anything, Rescaling layers, which have no weights, do
-        and undo it, and scaled values beyond 1e15 are clipped, as in `transform`. If the fitted sequences differed in length, the encoder has a second input, "lengths", of shape
-        (n_samples,).
+        and undo it, and scaled values beyond 1e15 are clipped, as in `transform`. If the fitted sequences differed in
+        length, the encoder has a second input, "lengths", of shape (n_samples,).
     part : {"autoencoder", "encoder", "decoder"}, default="autoencoder"
         What to build; without a bottleneck, only the whole.
 
