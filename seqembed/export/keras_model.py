@@ -222,8 +222,7 @@ def _encoded(
     for layer in before:
         values = layer(values)
     # As `ScaledSequences.read_bounded` does. Values that mark missing ones, such as -3.4e38, would become NaN.
-    # Floats of Python, since Keras saves no NumPy scalar.
-    scaled = values = keras.ops.clip(values, -float(LARGEST_READ_VALUE), float(LARGEST_READ_VALUE))
+    scaled = values = keras.ops.clip(values, -LARGEST_READ_VALUE, LARGEST_READ_VALUE)
     for layer in into_patches:
         values = layer(values)
     if ends is not None:

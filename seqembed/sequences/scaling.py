@@ -15,7 +15,7 @@ from seqembed.sequences.collection import Sequences
 # A value this many scaled units from the mean already saturates the cells that read it.
 _LARGEST_SCALED_VALUE = 10
 # Values of a fitted network are clipped at this many scaled units. Sums of their squares are finite in float32.
-LARGEST_READ_VALUE = np.float32(1e15)
+LARGEST_READ_VALUE = 1e15
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
 # A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
