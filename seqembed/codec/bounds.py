@@ -98,8 +98,9 @@ def _remedy(arrays: list[np.ndarray], bound: np.ndarray, name: str) -> str:
 def _numbers(given: npt.ArrayLike | None, name: str, n_features: int) -> np.ndarray:
     try:
         bound = as_array(given)
-        # NumPy reads text as numbers, and drops imaginary parts.
-        if bound.dtype.kind in "biufO":
+        # NumPy reads text and truth values as numbers, also those in arrays of objects, and drops imaginary parts.
+        no_numbers = any(isinstance(each, (str, bytes, bool, np.bool_)) for each in bound.ravel().tolist())
+        if bound.dtype.kind in "iufO" and not no_numbers:
             return bound.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(_message(given, name, n_features)) from error

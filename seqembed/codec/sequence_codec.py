@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any, BinaryIO, ClassVar, Self
@@ -305,13 +306,15 @@ class SequenceCodec(BaseEstimator):
         """
         check_is_fitted(self)
         header = self._checked_header(data)
-        places = locate_blocks(data)
         if not isinstance(number, int | np.integer):
             raise TypeError(f"Got number={number!r}, expected that of a block, an integer such as 0.")
-        if not 0 <= number < len(places):
-            numbers = f"one from 0 to {len(places) - 1}" if places else "none, since no sequence was encoded"
+        if not 0 <= number < header.n_blocks:
+            last = header.n_blocks - 1
+            numbers = f"one from 0 to {last}" if header.n_blocks else "none, since no sequence was encoded"
             raise ValueError(f"Got block {number}, expected {numbers}.")
-        return self.coder_.decode(block(data, places[number], number), header.dtype)
+        # Of bytes that were cut off, the blocks before the end can be read.
+        place = locate_blocks(data, end=number + 1)[number]
+        return self.coder_.decode(block(data, place, number), header.dtype)
 
     def decode_batches(self, file: BinaryIO) -> Iterator[Any]:
         """Decompress what several calls of `encode` have written into a file, one after the other.
@@ -329,7 +332,8 @@ class SequenceCodec(BaseEstimator):
         Raises
         ------
         seqembed.codec.InvalidStreamError
-            See `decode`; when the damaged batch is reached.
+            See `decode`; when the damaged batch is reached. If it is damaged within a block, another call goes on with
+            the batch after it.
         TypeError
             For a path, or bytes, in place of a file object.
 
@@ -462,6 +466,11 @@ class SequenceCodec(BaseEstimator):
                 f"Got the file of {str(description.get('class'))[:40]!r}, expected that of a codec. Pass it to "
                 f"seqembed.load(file)."
             )
+        if "checkpoint" in description:
+            raise InvalidFileError(
+                "Got the checkpoint of a fit that has not ended, expected the file of a codec. Pass it to that "
+                "fit again, which goes on from it: estimator.fit(X, checkpoint=file)."
+            )
         is_codec = description.get("class") == cls.__name__ and needed <= set(description)
         if not is_codec or not isinstance(description["parameters"], dict):
             raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.")
@@ -493,7 +502,17 @@ class SequenceCodec(BaseEstimator):
         """Return a copy of the estimator's model, if there is an estimator."""
         if self.estimator is None:
             return None
-        check_is_fitted(self.estimator)
+        if isinstance(self.estimator, str | os.PathLike):
+            raise TypeError(
+                f"Got estimator={str(self.estimator)!r}, expected a fitted LSTMAutoencoder. Pass "
+                f"seqembed.load({str(self.estimator)!r})."
+            )
+        # `clone`, as in a grid search, takes the fit away from the estimator too.
+        check_is_fitted(
+            self.estimator,
+            msg="Got an estimator= that is not fitted, expected a fitted LSTMAutoencoder: fit it. To keep its fit "
+            "when the codec is cloned, pass sklearn.frozen.FrozenEstimator(autoencoder).",
+        )
         model = getattr(self.estimator, "model_", None)
         if not isinstance(model, TrainedModel) or not model.network.bottleneck:
             raise ValueError(f"Got estimator={self.estimator}, expected a fitted LSTMAutoencoder.")

@@ -81,13 +81,15 @@ class Checkpoint:
             return None
         try:
             description, arrays = unpack(data)
+            if "checkpoint" not in description:
+                raise InvalidFileError("Got a file that save wrote.")
             fit, restored = decoded(description["checkpoint"], arrays, _KINDS)
             expect(isinstance(restored, TrainingState), "the state of a fit")
             state: TrainingState = restored
         except DAMAGE as error:
             raise InvalidFileError(
-                f"Got checkpoint={self._name!r}, which is no checkpoint or a damaged one: {error} Remove it to "
-                f"train from the start."
+                f"Got checkpoint={self._name!r}, which is no checkpoint or a damaged one: {error} Name "
+                f"another file. Remove this one only if it is a checkpoint: training then starts anew."
             ) from error
         # The names that worker 0 finds, so that all raise the same error.
         names = [name for name in self._fit if fit.get(name) != self._fit[name]]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seqembed.estimators.distances import GROUPS, NormalDescriptions
 from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
+from seqembed.files.safetensors_file import InvalidFileError
 from seqembed.files.values import are_all, expect
 from seqembed.inference.model import TrainedModel
 from seqembed.network.architecture import Network
@@ -43,7 +44,7 @@ def check_network_attributes(attributes: dict[str, Any], *, bottleneck: bool) ->
     """
     needed = {"network_", "weights_", "history_"} | _INPUT_ATTRIBUTES
     optional = {"feature_names_in_", "n_iter_", "best_epoch_", "interrupted_", "context_", "_stream"}
-    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted network")
+    _check_attribute_names(attributes, needed, optional, "the attributes of a fitted network")
     network = attributes["network_"]
     _check_network(network)
     expect(network.bottleneck == bottleneck, f"a network {'with' if bottleneck else 'without'} a bottleneck")
@@ -74,7 +75,7 @@ def check_summary_attributes(attributes: dict[str, Any]) -> None:
         For anything else.
     """
     needed = {"summary_"} | _INPUT_ATTRIBUTES
-    expect(needed <= set(attributes) <= needed | {"feature_names_in_"}, "the attributes of a fitted summary")
+    _check_attribute_names(attributes, needed, {"feature_names_in_"}, "the attributes of a fitted summary")
     _check_input_attributes(attributes)
     _check_summary(attributes["summary_"], attributes["n_features_"])
     expect(attributes["summary_"].n_timesteps == attributes["n_timesteps_"], "the timesteps of the summary")
@@ -127,7 +128,7 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     needed |= {"n_timesteps_", "input_ndim_", "n_features_in_"}
     # Files of earlier versions hold no constants, no means, and no threshold of another share.
     optional = {"feature_names_in_", "constants_", "feature_means_", "_chosen_offset"}
-    expect(needed <= set(attributes) <= needed | optional, "the attributes of a fitted detector")
+    _check_attribute_names(attributes, needed, optional, "the attributes of a fitted detector")
     networks = attributes["estimators_"]
     expect(isinstance(networks, list) and len(networks) > 1, "two networks or more")
     expect(all(isinstance(getattr(each, "model_", None), TrainedModel) for each in networks), "networks")
@@ -193,6 +194,14 @@ def _check_normal_descriptions(normal: Any, n_timesteps: int, n_features: int, n
     _check_array(normal.length_exponents, (len(GROUPS),), np.float64, "exponents of lengths")
     blocks = np.unique(normal.blocks)
     expect(len(blocks) > 1 and blocks[0] >= 0 and blocks[-1] < n_blocks, "references of two blocks or more")
+
+
+def _check_attribute_names(attributes: dict[str, Any], needed: set[str], optional: set[str], expected: str) -> None:
+    """Check that all needed attributes are there, and no unknown one. The message names the first one that is wrong."""
+    missing, unknown = sorted(needed - set(attributes)), sorted(set(attributes) - needed - optional)
+    expect(not missing, f"{expected}, of which {''.join(missing[:1])} is missing")
+    if unknown:
+        raise InvalidFileError(f"Got the attribute {unknown[0][:40]!r}, expected {expected} alone.")
 
 
 def _check_network(network: Any) -> None:

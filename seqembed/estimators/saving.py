@@ -139,6 +139,11 @@ def load(file: Readable) -> Any:
             "Got the file of a codec, expected that of an estimator. Pass it to "
             "seqembed.codec.SequenceCodec.load(file)."
         )
+    if "checkpoint" in description:
+        raise InvalidFileError(
+            "Got the checkpoint of a fit that has not ended, expected the file of an estimator. Pass it to that "
+            "fit again, which goes on from it: estimator.fit(X, checkpoint=file)."
+        )
     remaining = dict(arrays)
     try:
         estimator = _decode_estimator(description, remaining, _KINDS)

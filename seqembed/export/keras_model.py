@@ -11,7 +11,7 @@ from seqembed.export.keras_summary import context_tensor, frozen
 from seqembed.inference.model import TrainedModel
 from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, Network
-from seqembed.sequences.scaling import Scaling
+from seqembed.sequences.scaling import LARGEST_READ_VALUE, Scaling
 
 
 def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.Model:
@@ -21,8 +21,8 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
     ----------
     model : TrainedModel
         Network, weights, scaling and layout. If scaling changes anything, Rescaling layers, which have no weights, do
-        and undo it. If the fitted sequences differed in length, the encoder has a second input, "lengths", of shape
-        (n_samples,).
+        and undo it, and scaled values beyond 1e15 are clipped, as in `transform`. If the fitted sequences differed in
+        length, the encoder has a second input, "lengths", of shape (n_samples,).
     part : {"autoencoder", "encoder", "decoder"}, default="autoencoder"
         What to build; without a bottleneck, only the whole.
 
@@ -57,10 +57,14 @@ def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.M
     code = keras.Input((network.n_components,), name="code")
     sequence = keras.Input((n_timesteps, network.n_features), name="sequence")
     inputs = [code] if part == "decoder" else [sequence]
-    if network.context_size or network.shortcut_size or with_lengths:
+    # What scales sequences also clips them, which only an operation does: Sequential takes none.
+    clips = bool(before) and part != "decoder"
+    if network.context_size or network.shortcut_size or with_lengths or clips:
         inputs += [keras.Input((), dtype="int32", name="lengths")] if with_lengths else []
         values = code if part == "decoder" else _encoded(model, inputs, before, into_patches)
-        built = keras.Model(inputs, values if part == "encoder" else _decoded(model, values, decoder, after), name=name)
+        outputs = values if part == "encoder" else _decoded(model, values, decoder, after)
+        # Keras warns of a tensor where a model has a list of inputs.
+        built = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
     else:
         encoder = [*before, *into_patches, *_lstms(network, network.encoder)]
         decoder += after
@@ -217,7 +221,8 @@ def _encoded(
         values = keras.ops.where(inside, values, keras.ops.zeros_like(values) + keras.ops.convert_to_tensor(means))
     for layer in before:
         values = layer(values)
-    scaled = values
+    # As `ScaledSequences.read_bounded` does. Values that mark missing ones, such as -3.4e38, would become NaN.
+    scaled = values = keras.ops.clip(values, -LARGEST_READ_VALUE, LARGEST_READ_VALUE)
     for layer in into_patches:
         values = layer(values)
     if ends is not None:

@@ -12,6 +12,7 @@ from seqembed.export.onnx_summary import SummaryGraph
 from seqembed.inference.model import TrainedModel
 from seqembed.network import shortcut
 from seqembed.network.architecture import TIME_FREQUENCIES, LSTMLayer
+from seqembed.sequences.scaling import LARGEST_READ_VALUE
 from seqembed.summary.context import LARGEST_NUMBER, Context
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class _NetworkGraph(SummaryGraph):
         return self.add("Concat", values, row, axis=0)
 
     def read(self, sequences: str, lengths: str) -> _Read:
-        """Scale sequences and fill in missing values."""
+        """Scale sequences, fill in missing values, and clip as `seqembed.sequences.scaling.ScaledSequences` does."""
         means = self.constant(self._scaling.scaled_means)
         length = self.at(self.add("Shape", sequences), 1)
         scaled = self.scaled(sequences, self._scaling)
@@ -133,7 +134,7 @@ class _NetworkGraph(SummaryGraph):
             lengths = self.with_a_row(lengths, np.int64, filling=1)
             inside = self.add("Unsqueeze", self.inside(lengths, length), self.integers(2))
             filled = self.add("Where", inside, filled, means)
-        return _Read(scaled, filled, lengths, length)
+        return _Read(scaled, self.clipped(filled, LARGEST_READ_VALUE), lengths, length)
 
     def _steps(self, read: _Read) -> str:
         """Cut sequences into patches."""

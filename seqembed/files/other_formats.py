@@ -7,7 +7,15 @@ _JOBLIB = "joblib.load(file) reads it. It runs code of the file: load only your 
 _FORMATS = (
     *((b"\x80" + bytes([protocol]), "pickle or joblib", _JOBLIB) for protocol in range(2, 6)),
     *((b"x" + level, "joblib, compressed", _JOBLIB) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")),
-    *((start, "joblib, compressed", _JOBLIB) for start in (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x04\x22\x4d\x18")),
+    *(
+        (
+            start,
+            f"compressed by {module}",
+            f"If it holds a file that save wrote, pass {module}.open(file) in its place. If joblib wrote it, {_JOBLIB}",
+        )
+        for start, module in ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ", "lzma"))
+    ),
+    (b"\x04\x22\x4d\x18", "joblib, compressed", _JOBLIB),
     (b"PK\x03\x04", "zip", "skops.io.load, keras.models.load_model or numpy.load reads it, whichever wrote it."),
     (b"\x89HDF\r\n", "HDF5", "keras.models.load_model or h5py.File reads it."),
     (b"\x93NUMPY", "NumPy", "numpy.load(file) reads it."),

@@ -245,9 +245,11 @@ def read_sequences(
         given = as_numbers(given, "X")
     # Before scikit-learn counts the sequences of a number, which has none.
     if not isinstance(given, list) and np.ndim(given) == 0:
+        is_iterator = hasattr(X, "__next__")
+        remedy = " Pass its batches one at a time, or list(X) if it gives single sequences." if is_iterator else ""
         raise TypeError(
             f"Got X= of type {type(X).__name__}, expected sequences: an array of shape (n_samples, n_timesteps, "
-            f"n_features) or a list of arrays."
+            f"n_features) or a list of arrays.{remedy}"
         )
     # Numbers in a plain array pass scikit-learn's checks, which take a tenth of the time of embedding a sequence.
     if not (is_plain and min(given.shape) >= least):

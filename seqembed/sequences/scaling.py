@@ -15,7 +15,7 @@ from seqembed.sequences.collection import Sequences
 # A value this many scaled units from the mean already saturates the cells that read it.
 _LARGEST_SCALED_VALUE = 10
 # Values of a fitted network are clipped at this many scaled units. Sums of their squares are finite in float32.
-_LARGEST_READ_VALUE = np.float32(1e15)
+LARGEST_READ_VALUE = 1e15
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
 # A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
@@ -78,10 +78,13 @@ class Scaling:
     def dtype(self) -> np.dtype:
         """Dtype of values in the user's units: float32, or float64 if float32 would lose a thousandth of a scale.
 
-        float32 has 24 bits: it cannot hold both a level of 4,500,000 and a variation of 0.1.
+        float32 has 24 bits: it cannot hold both a level of 4,500,000 and a variation of 0.1. Nor does it hold values
+        beyond 3e38, or scales below 1e-38 with all their bits.
         """
+        float32 = np.finfo(np.float32)
         largest = np.abs(self.center) + _LARGEST_SCALED_VALUE * self.scale
-        loses = np.finfo(np.float32).eps / 2 * largest > _LARGEST_ROUNDING * self.scale
+        loses = float32.eps / 2 * largest > _LARGEST_ROUNDING * self.scale
+        loses |= (largest > float32.max) | (self.scale < float32.tiny)
         return np.dtype(np.float64 if loses.any() else np.float32)
 
     def undo(self, values: np.ndarray) -> np.ndarray:
@@ -160,7 +163,7 @@ class ScaledSequences:
             See `read`.
         """
         batch = self.read(rows, n_timesteps)
-        np.clip(batch.values, -_LARGEST_READ_VALUE, _LARGEST_READ_VALUE, out=batch.values)
+        np.clip(batch.values, -LARGEST_READ_VALUE, LARGEST_READ_VALUE, out=batch.values)
         return batch
 
     def read(self, rows: slice | np.ndarray, n_timesteps: int | None = None) -> Batch:

@@ -151,6 +151,11 @@ def test_the_file_of_a_codec_and_that_of_an_estimator_are_refused_with_the_funct
         load(saved(SequenceCodec(max_relative_error=0.01).fit(walks())))
 
 
+def test_a_path_in_place_of_the_estimator_is_refused_with_the_line_that_loads_it():
+    with pytest.raises(TypeError, match=r"Got estimator='model\.seqembed'.*seqembed\.load\('model\.seqembed'\)"):
+        SequenceCodec.load(saved(SequenceCodec(max_relative_error=0.01).fit(walks())), "model.seqembed")
+
+
 def test_other_files_are_refused():
     file = saved(SequenceCodec(max_relative_error=0.01).fit(walks()))
     description, arrays = unpack(file)

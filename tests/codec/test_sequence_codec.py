@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 from seqembed import LSTMAutoencoder, sliding_windows
 from seqembed.codec import InvalidStreamError, SequenceCodec
@@ -366,7 +368,10 @@ def test_bad_bounds_are_refused(max_error):
 
 @pytest.mark.parametrize(
     "bound",
-    ["1%", "0.1", ["1%", "2%"], {"flow": 1}, [1j, 2], [[1], [1, 2]], np.ma.masked_equal([1.0, 2.0], 2), [None, 1]],
+    [
+        *("1%", "0.1", ["1%", "2%"], {"flow": 1}, [1j, 2], [[1], [1, 2]], np.ma.masked_equal([1.0, 2.0], 2), [None, 1]),
+        *(np.array(["0.1", "0.2"], object), True, [True, False], np.array([0.1, True], object)),
+    ],
 )
 @pytest.mark.parametrize("name", ["max_error", "max_relative_error"])
 def test_a_bound_that_is_no_number_is_refused_with_the_line_for_a_share(name, bound):
@@ -550,6 +555,19 @@ def test_a_damaged_block_is_named_and_the_others_are_read(monkeypatch, codec):
     with pytest.raises(InvalidStreamError, match="Block 2 is damaged"):
         codec.decode(bytes(data))
     assert len(codec.decode_block(bytes(data), 3)) == 10
+    # Bytes that were cut off could not be read at all.
+    assert len(codec.decode_block(bytes(data[:-1]), 1)) == 10
+    with pytest.raises(InvalidStreamError, match=r"end within block 3.*Blocks before it can be read"):
+        codec.decode_block(bytes(data[:-1]), 3)
+
+
+def test_reading_goes_on_with_the_batch_after_a_damaged_one(codec):
+    damaged, whole = bytearray(codec.encode(waves(5))), codec.encode(waves(7))
+    damaged[-1] ^= 1
+    file = io.BytesIO(damaged + whole)
+    with pytest.raises(InvalidStreamError, match="Block 0 is damaged"):
+        next(codec.decode_batches(file))
+    assert [len(batch) for batch in codec.decode_batches(file)] == [7]
 
 
 CODE = """
@@ -623,6 +641,14 @@ def test_the_names_of_the_estimator_are_those_of_the_codec():
     autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(frames)
     with pytest.raises(ValueError, match="must be in the same order"):
         SequenceCodec(autoencoder, max_error=0.1).fit([frame[["heat", "flow"]] for frame in frames])
+
+
+def test_a_cloned_codec_asks_for_a_frozen_estimator():
+    autoencoder = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0).fit(waves())
+    with pytest.raises(NotFittedError, match=r"estimator= that is not fitted.*sklearn\.frozen\.FrozenEstimator"):
+        clone(SequenceCodec(autoencoder, bits=8)).fit(waves())
+    codec = clone(SequenceCodec(FrozenEstimator(autoencoder), bits=8)).fit(waves())
+    assert codec.encode(waves()) == SequenceCodec(autoencoder, bits=8).fit(waves()).encode(waves())
 
 
 def test_batches_are_encoded_one_at_a_time_and_the_message_says_so(codec):

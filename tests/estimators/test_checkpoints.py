@@ -13,6 +13,7 @@ import pytest
 from communicators import run_workers
 
 from seqembed import InvalidFileError, LSTMReconstructor, load
+from seqembed.codec import SequenceCodec
 from seqembed.estimators import base, checkpoints
 from seqembed.training import loop
 
@@ -183,12 +184,25 @@ def test_a_checkpoint_of_another_fit_is_refused(small, waves, tmp_path, killed_a
 
 def test_a_damaged_checkpoint_is_refused_and_stays(small, waves, tmp_path, fitted):
     fitted.save(tmp_path / "model")
-    for data in (b"nothing", (tmp_path / "model").read_bytes()):
+    for data, what in ((b"nothing", "Got 7 bytes"), ((tmp_path / "model").read_bytes(), "Got a file that save wrote")):
         file = tmp_path / "fit"
         file.write_bytes(data)
-        with pytest.raises(InvalidFileError, match=r"no checkpoint or a damaged one.*Remove it"):
+        # A model that took the place of a checkpoint was to be removed, as the message said.
+        why = rf"no checkpoint or a damaged one: {what}.*Name another file.*Remove this one only if it is a checkpoint"
+        with pytest.raises(InvalidFileError, match=why):
             small().fit(waves, checkpoint=file)
         assert file.read_bytes() == data
+
+
+def test_load_says_that_a_file_is_a_checkpoint_and_which_line_goes_on_from_it(small, waves, tmp_path, killed_after):
+    killed_after(1)
+    with pytest.raises(Killed):
+        small().fit(waves, checkpoint=tmp_path / "fit")
+    for read in (load, SequenceCodec.load):
+        with pytest.raises(
+            InvalidFileError, match=r"Got the checkpoint of a fit.*estimator\.fit\(X, checkpoint=file\)"
+        ):
+            read(tmp_path / "fit")
 
 
 def test_an_empty_file_such_as_tempfile_makes_is_no_checkpoint_yet(small, waves, tmp_path):

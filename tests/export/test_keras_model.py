@@ -70,6 +70,18 @@ def small(X, **parameters):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("beside", [{}, {"context_size": 0, "shortcut_size": 0}])
+def test_a_value_that_marks_missing_ones_is_clipped_as_the_estimator_clips_it(waves, activation, beside):
+    waves = waves.astype(np.float32) / 100
+    autoencoder = small(waves, activation=activation, **beside)
+    marked = waves.copy()
+    marked[0, 2], marked[1, 3, 1], marked[2, 4] = -3.4e38, 1e20, 3.4e38
+    reconstruction = predicted(autoencoder.to_keras(), marked)
+    np.testing.assert_allclose(reconstruction, autoencoder.reconstruct(marked), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("patch_size", [1, 3])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_encoder_and_decoder_stand_alone(waves, patch_size, activation):

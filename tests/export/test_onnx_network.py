@@ -102,6 +102,16 @@ def test_sequences_far_from_zero_go_in_and_out_as_float64():
     assert_close(reconstruction, autoencoder.reconstruct(far), autoencoder.scale_)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_value_that_marks_missing_ones_is_clipped_as_the_estimator_clips_it(activation):
+    small = X[:20] / 100
+    autoencoder = LSTMAutoencoder(4, hidden_units=(8,), activation=activation, epochs=1, random_state=0).fit(small)
+    marked = small.copy()
+    marked[0, 2], marked[1, 3, 1], marked[2, 4] = -3.4e38, 1e20, 3.4e38
+    (reconstruction,) = session(autoencoder, "autoencoder").run(None, {"X": marked})
+    np.testing.assert_allclose(reconstruction, autoencoder.reconstruct(marked), rtol=1e-4, atol=1e-6)
+
+
 def test_weights_in_fortran_order_are_exported_right():
     autoencoder = LSTMAutoencoder(4, hidden_units=(8,), epochs=1, random_state=0).fit(X[:20])
     autoencoder.weights_ = {name: np.asfortranarray(weight) for name, weight in autoencoder.weights_.items()}

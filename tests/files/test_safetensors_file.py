@@ -1,6 +1,9 @@
+import bz2
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import pickle
 import struct
 import time
@@ -149,6 +152,14 @@ def array_file(value):
 def test_a_file_of_joblib_was_said_to_have_a_header_of_gigabytes(data, remedy):
     with pytest.raises(InvalidFileError, match=rf"Got a file of another format .*expected .*{remedy}"):
         unpack(data)
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+def test_a_model_that_was_compressed_was_said_to_be_a_joblib_file(module, tmp_path):
+    (tmp_path / "model").write_bytes(module.compress(DATA))
+    with pytest.raises(InvalidFileError, match=rf"compressed by {module.__name__}.*{module.__name__}\.open\(file\)"):
+        unpack(tmp_path / "model")
+    assert unpack(module.open(tmp_path / "model"))[0] == {"name": "model"}
 
 
 def test_a_header_whose_length_looks_like_a_pickle_is_read():

@@ -232,6 +232,11 @@ def test_a_table_with_a_row_for_each_date_is_recognised():
     assert check_sequences(pl.DataFrame({"a": [1.0, 2.0]})).rows_are_dates is False
 
 
+def test_a_generator_is_refused_with_what_to_pass_in_its_place():
+    with pytest.raises(TypeError, match=r"X= of type generator.*Pass its batches one at a time, or list\(X\)"):
+        check_sequences(batch for batch in [np.ones((2, 3, 1))])
+
+
 def test_no_sequences_can_be_read_though_a_network_refuses_them():
     nothing = read_sequences([])
     assert (len(nothing), nothing.ndim, nothing.n_features, nothing.lengths.dtype) == (0, 3, 0, np.int64)

@@ -83,6 +83,13 @@ def test_timestamps_survive_scaling_because_it_happens_in_their_own_precision():
     np.testing.assert_allclose(scaled(X, np.array([1.7e9]), np.array([1.0])).ravel(), np.arange(4))
 
 
+@pytest.mark.parametrize("unit", [1e-60, 1e-39, 1e38, 1e60])
+def test_values_beyond_float32_came_back_as_infinity_or_zero(unit):
+    scaling = Scaling(means=np.array([unit]), center=np.array([unit]), scale=np.array([unit]))
+    assert scaling.dtype == np.float64
+    np.testing.assert_allclose(scaling.undo(np.float32([[[2.0]]])), 3 * unit)
+
+
 @given(
     X=hnp.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e3, 1e3, width=32)),
     center=hnp.arrays(float, 2, elements=st.floats(-1e3, 1e3)),

@@ -164,8 +164,15 @@ def _little_endian_name(dtype: npt.DTypeLike) -> str:
     return np.dtype(dtype).newbyteorder("<").str.replace("|", "<")
 
 
-def locate_blocks(data: bytes) -> list[slice]:
+def locate_blocks(data: bytes, end: int | None = None) -> list[slice]:
     """Find the blocks without reading them. The place of a block includes its checksum.
+
+    Parameters
+    ----------
+    data : bytes
+        See `pack`.
+    end : int, default=None
+        Find the blocks before this one, whatever comes after them. All by default.
 
     Raises
     ------
@@ -173,12 +180,17 @@ def locate_blocks(data: bytes) -> list[slice]:
         If the bytes end too soon, or go on after the last block.
     """
     stream = io.BytesIO(data)
-    places = []
+    places: list[slice] = []
     for number in range(_read_header(stream)[0].n_blocks):
+        if number == end:
+            return places
         n_bytes, _ = _read_number(stream, f"block {number}")
         start = stream.tell()
         if start + _CHECKSUM.size + n_bytes > len(data):
-            raise InvalidStreamError(f"Got bytes that end within block {number}. Pass all bytes that encode returned.")
+            whole = " Blocks before it can be read." if number else ""
+            raise InvalidStreamError(
+                f"Got bytes that end within block {number}. Pass all bytes that encode returned.{whole}"
+            )
         places.append(slice(start, start + _CHECKSUM.size + n_bytes))
         stream.seek(places[-1].stop)
     if stream.tell() != len(data):

@@ -95,7 +95,10 @@ def changed(place, byte):
         (changed(6, 255), "Got layout 0 and dtype 255, which this version does not have."),
         (changed(6, 11), "Got layout 0 and dtype 11, which this version does not have."),
         (WHOLE[:HEADER_SIZE], "Got bytes that end within block 0. Pass all bytes that encode returned."),
-        (WHOLE[:-1], "Got bytes that end within block 1. Pass all bytes that encode returned."),
+        (
+            WHOLE[:-1],
+            "Got bytes that end within block 1. Pass all bytes that encode returned. Blocks before it can be read.",
+        ),
         (WHOLE + b"more", "Got 4 bytes after the last block, expected none."),
     ],
 )
@@ -120,6 +123,15 @@ def test_blocks_of_any_size_lie_behind_one_another(n_bytes):
     data = pack(header(Layout.LIST), [b"x" * n_bytes, b"last"])
     assert [len(block(data, place)) for place in locate_blocks(data)] == [n_bytes, 4]
     assert read_one(io.BytesIO(data + b"more")) == data
+
+
+def test_blocks_before_the_end_of_bytes_that_were_cut_off_are_found():
+    first, second = locate_blocks(WHOLE)
+    for end in (first.stop, second.stop - 1):
+        assert locate_blocks(WHOLE[:end], end=1) == [first]
+        with pytest.raises(InvalidStreamError, match="end within block 1"):
+            locate_blocks(WHOLE[:end], end=2)
+    assert locate_blocks(WHOLE, end=2) == [first, second]
 
 
 def test_a_damaged_block_is_named_by_its_number():
