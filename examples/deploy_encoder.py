@@ -2,9 +2,9 @@
 From a fit to a file that a small machine runs
 ==============================================
 
-Training needs TensorFlow. A fitted encoder is a file of about a hundred kilobytes. We train one, write it in two
-formats, and run each in a fresh process: seqembed in NumPy, and ONNX Runtime without seqembed. It needs
-``pip install "seqembed[onnx]"``.
+A long fit imports TensorFlow. A fitted encoder needs none, and is a file of about a hundred kilobytes. We train one,
+write it in two formats, and run each in a fresh process: seqembed in NumPy, and ONNX Runtime without seqembed. It
+needs ``pip install "seqembed[onnx]"``.
 """
 
 # %%

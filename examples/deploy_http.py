@@ -32,8 +32,8 @@ autoencoder.save(os.environ["MODEL"])
 # Good questions
 # --------------
 # The client of FastAPI calls the service without a network. The service answers with what ``transform`` and
-# ``reconstruction_error`` give. Beside them stands the name of the model: vectors of two models can't be compared, so
-# store the name with the vectors.
+# ``reconstruction_error`` give. The answer also has the name of the model: vectors of two models can't be compared,
+# so store the name with the vectors.
 client = TestClient(http_service.app)
 reply = client.post("/embed", json={"sequences": unseen.data.tolist()})
 answer = reply.json()
@@ -54,8 +54,8 @@ print(f"{reply.status_code}: a missing value is null")
 # %%
 # Bad questions
 # -------------
-# pydantic refuses what has the wrong type. What only the model can judge, such as the number of features, it refuses
-# itself. Its caller gets the message, which says what to do, with the status 422.
+# pydantic refuses values of a wrong type. The model refuses what only it can judge, such as a wrong number of features.
+# The caller gets the message, which says what to do, with the status 422.
 row, whole = sequence[0], unseen.data[0].tolist()
 BAD = {
     "no sequence": {"sequences": []},
@@ -70,7 +70,7 @@ for mistake, question in BAD.items():
     print(f"{reply.status_code}: {mistake}\n     {reply.json()['detail']}")
 
 # %%
-# What is no JSON at all is refused in the same way, and so is NaN, which some programs write.
+# A body that is no JSON is refused in the same way, and so is NaN, which some programs write.
 for content in ("sequences", '{"sequences": [[[NaN]]]}'):
     reply = client.post("/embed", content=content, headers={"Content-Type": "application/json"})
     assert reply.status_code == 422, reply.text
@@ -80,6 +80,6 @@ folder.cleanup()
 # %%
 # Start it
 # --------
-# uvicorn serves it, in several processes if asked to. Each process loads the model once, and TensorFlow never.
-# ``/docs`` shows a form to try it in a browser. Let a proxy limit the size of a question, and who may ask.
+# uvicorn serves it, in several processes if asked to. Each process loads the model once, and none imports
+# TensorFlow. ``/docs`` shows a form to try it in a browser. Let a proxy limit the size of a question, and who may ask.
 print("MODEL=model.seqembed uvicorn --app-dir examples --workers 2 http_service:app")

@@ -96,8 +96,9 @@ for answers in (after, both):
 # Its vectors are others
 # ----------------------
 # Vectors of before and after can't be compared, though training went on from the same weights. We store the vectors of
-# the first model, and search in them for the same days with the vectors of another. Were they comparable, each day
-# would find itself. So store the name of the model with the vectors, and embed what is stored again after a retraining.
+# the first model, and search in them for the same days with the vectors of another. If they were comparable, each
+# day would find itself. So store the name of the model with the vectors, and embed stored sequences again after a
+# retraining.
 neighbors = NearestNeighbors(n_neighbors=1).fit(before["newer"][1])
 for title, answers in {"the same model": before, "after newer days": after, "after both": both}.items():
     name, embeddings, _ = answers["newer"]

@@ -10,7 +10,7 @@ when it moves? An autoencoder answers both: its encoder has derivatives, and its
 # Days of electricity
 # -------------------
 # Each sequence is the power that Italy used on one day, hour by hour. The days are of the warm half of the year, or of
-# the cold one. The autoencoder does not know of which.
+# the cold one. The autoencoder does not know which half a day belongs to.
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +49,8 @@ panels[1].set_xlabel("hour of the day")
 panels[0].figure.savefig(figures / "components_days.png", dpi=120)
 
 # %%
-# The two panels need not agree. The left one shows what the encoder looks at, the right one what the decoder writes. An
-# hour that its neighbours foretell can be written without being looked at.
+# The two panels need not agree. The left one shows which values the encoder uses, the right one what the decoder
+# writes. If the neighbours of an hour predict its value, the decoder can write it although the encoder does not use it.
 
 # %%
 # Several features

@@ -11,8 +11,8 @@ several bounds on the error, and look at what each bound does to a beat. It need
 # %%
 # A bound on every value
 # ----------------------
-# A bound is a share of the range of the training part. The encoder decodes every value, and stores it exactly if it
-# would exceed the bound. With 0, all bits are restored.
+# A bound is a share of the range of the training part. The encoder decodes every value, and stores it exactly if its
+# error would exceed the bound. With 0, all bits are restored.
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -79,9 +79,10 @@ for name, values in accuracies.items():
 # An honest estimate
 # ------------------
 # The embedding has seen the labels. A cross-validation of the classifier alone, on finished embeddings, would be too
-# good: the labels of its test folds have already shaped them. The autoencoder has to be a step of the pipeline that is
-# cross-validated, as in ``cross_val_score(make_pipeline(autoencoder, classifier), X, y)``. Here the test part was never
-# seen by any of them.
+# good: the labels of its test folds have already shaped them. If every sequence has a label, cross-validate the whole
+# pipeline: ``cross_val_score(make_pipeline(autoencoder, classifier), X, y)``. With -1 in ``y``, the classifier of such
+# a pipeline would read -1 as another class: the page on classifiers has a loop for this case. Here, neither the
+# autoencoder nor the classifier has seen the test part.
 figure, panel = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name, values in accuracies.items():
     panel.plot(numbers, values, marker="o", label=name)

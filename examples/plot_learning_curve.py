@@ -2,8 +2,8 @@
 Is my autoencoder trained well? How to read a learning curve
 ============================================================
 
-A fit returns, whatever came of it. Its losses tell whether it was long enough, whether it went on for nothing, and
-whether it failed. We make each of these happen, and draw the curve.
+A bad fit returns as a good one does. Its losses show whether it was too short, long enough, or failed. We make each of
+these happen, and draw the curve.
 """
 
 # %%
@@ -40,8 +40,8 @@ def describe(name, autoencoder):
 # Too short, and long enough
 # --------------------------
 # The learning rate rises and then falls to 1 % of its peak, over the epochs that the fit is given. So a curve always
-# becomes flat at its end, also that of a fit that is far too short: a flat end alone proves nothing. What proves it is
-# a longer fit. If its loss ends as high, the shorter one was enough.
+# becomes flat at its end, also that of a fit that is far too short: a flat end proves nothing. So fit longer: if the
+# loss ends as high, the shorter fit was enough.
 figure, panels = plt.subplots(1, 2, figsize=(13, 5), layout="constrained", sharey=True)
 for panel, name, epochs in zip(panels, ("too short", "twelve times as long"), (5, 60), strict=True):
     autoencoder = LSTMAutoencoder(**settings, epochs=epochs, validation_fraction=0.2).fit(X_fit)
@@ -61,7 +61,7 @@ figure.savefig(figures / "learning_curve_length.png", dpi=120)
 # or easier than the data, so this loss can't be compared with that of ``augment=False``, and "val_loss" can lie below
 # it. Compare R^2 on sequences that were not fitted. `augment` is there to make the gap between fitted days and others
 # smaller. Whether the others gain depends on the data, the size of the network and the epochs: a network as small as
-# this one has little room to memorise. The titles of the figure tell.
+# this one has little room to memorise. The titles of the figure show it.
 figure, panels = plt.subplots(1, 2, figsize=(13, 5), layout="constrained", sharey=True)
 for panel, augment in zip(panels, (True, False), strict=True):
     autoencoder = LSTMAutoencoder(**settings, epochs=150, augment=augment, shortcut_size=0).fit(X_fit[:20])
@@ -74,7 +74,7 @@ figure.savefig(figures / "learning_curve_augment.png", dpi=120)
 # Exploded
 # --------
 # ``activation="relu"`` is that of the original post. The state of such a cell has no bound, and over many timesteps it
-# can grow without end. Here the learning rate is far too high as well, and the path beside the LSTM is off. When the
+# can grow without end. Here the learning rate is far too high as well, and the shortcut is off. When the
 # loss explodes, `fit` returns to the best weights so far and lowers the learning rate. At the end it warns. After four
 # such reductions it raises a FloatingPointError. A gap in a curve is a loss that was not finite.
 exploding = LSTMAutoencoder(

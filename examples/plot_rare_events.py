@@ -95,8 +95,8 @@ for name, score in scores.items():
 # %%
 # The score along the recording, and the beat that was not reconstructed
 # ----------------------------------------------------------------------
-# The threshold applies to windows. The score of a row is a mean over the windows around it, so it can stay above the
-# threshold.
+# The threshold applies to windows. The score of a row joins the errors of windows and rows around it, so it can stay
+# above the threshold.
 seconds = np.arange(len(rows)) * STEP / recording.sampling_rate
 figure, panels = plt.subplots(3, 1, figsize=(11, 8), layout="constrained", height_ratios=(1.3, 1, 1))
 plot_events(events, rows, seconds, panels[:2])

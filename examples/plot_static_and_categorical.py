@@ -49,7 +49,7 @@ worn = levels[:, MODES.index("cutting")] > frame["kind"].map(LIMITS) + (500 - fr
 # Names become channels
 # ---------------------
 # A code of 0, 1, 2 says that cooling is twice as far from heating as cutting is. One channel for each mode, 1 while the
-# machine is in it and 0 otherwise (one-hot), says nothing of the kind. For sequences, `numpy.eye` makes it in one line.
+# machine is in it and 0 otherwise (one-hot), has no such order. For sequences, `numpy.eye` makes it in one line.
 # If modes are text, `numpy.unique(modes, return_inverse=True)` makes the codes. Take the list of modes from the
 # training data, and keep it: other data may lack one.
 one_hot = np.eye(len(MODES))[modes]

@@ -78,7 +78,8 @@ def main():
 # - ``Client("tcp://scheduler:8786")`` in place of the local cluster; `dask-kubernetes`, `dask-jobqueue` and others
 #   start one.
 # - A path that all workers can read, such as ``s3://bucket/sequences.zarr``.
-# - seqembed on the workers, of the same version. They need no TensorFlow: README says how to leave it out.
+# - seqembed on the workers, of the same version. They need no TensorFlow: the page Start says how to leave
+#   it out.
 # - `reconstruct` and `reconstruction_error` work the same way. To write into an array that exists, pass ``out=`` a zarr
 #   or h5py array, which this process then fills slice by slice.
 if __name__ == "__main__":

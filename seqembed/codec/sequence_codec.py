@@ -72,9 +72,9 @@ class SequenceCodec(BaseEstimator):
         reconstruction costs bits.
     max_error : float or array-like of shape (n_features,), default=None
         Largest error of a decoded value, in the units of the data; a Series with the names of columns is put in their
-        order. 0 is lossless, to the bit. If values are multiples
-        of 0.1, pass 0.301 rather than 0.3: floats are rounded, and those three steps apart may differ by a little more.
-        One of `max_error`, `max_relative_error` and `bits` is given.
+        order. 0 is lossless, to the bit. If values are multiples of 0.1, pass 0.301 rather than 0.3: floats are
+        rounded, and those three steps apart may differ by a little more. One of `max_error`, `max_relative_error` and
+        `bits` is given.
     max_relative_error : float or array-like of shape (n_features,), default=None
         Largest error of a decoded value, as a share of the range of its feature in the training sequences: .01 is 1 %.
     bits : float, default=None

@@ -13,6 +13,9 @@ from seqembed.network import shortcut
 from seqembed.network.architecture import LSTMLayer, Network
 from seqembed.sequences.scaling import LARGEST_READ_VALUE, Scaling
 
+# Layers that scale sequences, and the one that undoes it.
+_RESCALING_NAMES = _CENTER, _SCALE, _UNSCALE = "center", "scale", "unscale"
+
 
 def build_keras_model(model: TrainedModel, part: str = "autoencoder") -> keras.Model:
     """Build a network of standard Keras layers with the weights of a trained model.
@@ -136,13 +139,12 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
             raise ValueError(f"Got weights of the layer {layer!r} that are not finite. Train with a lower rate.")
         read |= {name: np.array(array, np.float32) for name, array in zip(names, arrays, strict=True)}
     before, after = _rescaling(trained.scaling)
-    for own in (*before, *after):
-        theirs = present.get(own.name)
-        if isinstance(theirs, keras.layers.Rescaling) and not (
-            np.allclose(theirs.scale, own.scale, rtol=1e-5) and np.allclose(theirs.offset, own.offset, rtol=1e-5)
-        ):
+    own = {layer.name: layer for layer in (*before, *after)}
+    for name in _RESCALING_NAMES:
+        theirs = present.get(name)
+        if isinstance(theirs, keras.layers.Rescaling) and not (name in own and _scales_alike(theirs, own[name])):
             raise ValueError(
-                f"Got a Keras model that scales sequences in another way: its layer {own.name!r} is not that of this "
+                f"Got a Keras model that scales sequences in another way: its layer {name!r} is not that of this "
                 f"estimator, since it comes from another fit. Call set_keras_weights of the estimator whose to_keras "
                 f"has built the model."
             )
@@ -153,6 +155,11 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
                 f"this estimator. Call set_keras_weights of the estimator whose to_keras has built the model."
             )
     return read
+
+
+def _scales_alike(given: keras.layers.Rescaling, expected: keras.layers.Rescaling) -> bool:
+    given_and_expected = ((given.scale, expected.scale), (given.offset, expected.offset))
+    return all(np.allclose(*pair, rtol=1e-5) for pair in given_and_expected)
 
 
 def _is_close(given: np.ndarray, expected: np.ndarray) -> bool:
@@ -283,8 +290,8 @@ def _rescaling(scaling: Scaling) -> tuple[list[keras.Layer], list[keras.Layer]]:
         return [], []
     rescaling = keras.layers.Rescaling
     # Two layers, since a single product and sum would round values that lie far from zero.
-    before = [rescaling(1.0, (-center).tolist(), name="center"), rescaling((1 / scale).tolist(), name="scale")]
-    return before, [rescaling(scale.tolist(), center.tolist(), name="unscale")]
+    before = [rescaling(1.0, (-center).tolist(), name=_CENTER), rescaling((1 / scale).tolist(), name=_SCALE)]
+    return before, [rescaling(scale.tolist(), center.tolist(), name=_UNSCALE)]
 
 
 def _patching(

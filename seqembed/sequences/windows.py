@@ -105,6 +105,11 @@ def sliding_windows(
         If `timesteps`, `stride` or `horizon` is not an integer, or if `max_gap` is a number between dates or a duration
         between numbers.
 
+    Warns
+    -----
+    UserWarning
+        If the index of a data frame has dates that run backwards, without `max_gap`.
+
     Examples
     --------
     >>> import numpy as np

@@ -141,7 +141,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
     n_samples : int
         Number of sequences.
     as_numbers : bool, default=None
-        Whether they are numbers to predict. By default, the values tell.
+        Whether they are numbers to predict. By default, it follows from the values.
 
     Returns
     -------

@@ -238,6 +238,14 @@ def test_a_model_of_another_fit_is_refused_since_its_scaling_is_not_taken_over(s
     np.testing.assert_array_equal(autoencoder.transform(waves), before)
 
 
+@pytest.mark.parametrize(("part", "layer"), [("autoencoder", "center"), ("encoder", "center"), ("decoder", "unscale")])
+def test_a_model_that_scales_is_refused_by_an_estimator_that_does_not(small, waves, part, layer):
+    layers = {"context_size": 0, "shortcut_size": 0}
+    autoencoder, other = small(scale=None, **layers).fit(waves), small(**layers).fit(waves).to_keras(part)
+    with pytest.raises(ValueError, match=f"scales sequences in another way: its layer '{layer}'"):
+        autoencoder.set_keras_weights(other)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "settings"), [("shortcut_in", {"context_size": 0}), ("context", {"shortcut_size": 0})]
