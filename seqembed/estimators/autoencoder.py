@@ -26,9 +26,10 @@ from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.lazy import LazyRows, is_lazy, sample_row
 from seqembed.sequences.lengths import checked_lengths
 from seqembed.sklearn_private import Interval, StrOptions
-from seqembed.training.labels import GivenLabels, LabelCode, read_labels
+from seqembed.training.labels import GivenLabels, LabelCode, classes_hint, read_labels
 from seqembed.training.recipe import Recipe, auto_context_size, auto_shortcut_size
 from seqembed.training.workers import SetShape
+from seqembed.user_warning import warn_user
 
 
 @savable
@@ -399,7 +400,13 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
     ) -> GivenLabels | None:
         if not self.label_weight or (y is None and code is not None):
             return None
-        return read_labels(y, n_samples, as_numbers=None if code is None else code.classes is None)
+        if code is not None:
+            return read_labels(y, n_samples, as_numbers=code.classes is None)
+        given = read_labels(y, n_samples)
+        hint = classes_hint(given)
+        if hint is not None:
+            warn_user(hint)
+        return given
 
     def _validate_params(self) -> None:
         super()._validate_params()

@@ -13,7 +13,6 @@ from seqembed.sequences.containers import is_missing
 from seqembed.sequences.labels import as_labels, check_one_label_each
 from seqembed.training.augmentation import Varied
 from seqembed.training.workers import ALONE, Workers
-from seqembed.user_warning import warn_user
 
 # scikit-learn's mark of a sequence of unknown class.
 _UNLABELLED = -1
@@ -174,8 +173,7 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
             f"Got y= with {other!r:.50}, expected text, truth values, integers of 64 bits or finite numbers. Pass "
             f"y.astype(str) if they are classes."
         )
-    values_tell = as_numbers is None
-    if values_tell:
+    if as_numbers is None:
         as_numbers = bool(present) and type_of_target(np.array(present)) == "continuous"
     if as_numbers:
         return GivenLabels(values, known, None)
@@ -186,25 +184,33 @@ def read_labels(y: npt.ArrayLike | None, n_samples: int, *, as_numbers: bool | N
         raise ValueError(
             f"Got y= with labels of several types, expected one type: {error}. Pass {_LINE_TO_TEXT}."
         ) from error
-    if values_tell:
-        _warn_of_classes_that_may_be_numbers(classes, int(known.sum()))
     return GivenLabels(values, known, classes)
-
-
-def _warn_of_classes_that_may_be_numbers(classes: tuple[Any, ...], n_known: int) -> None:
-    are_numbers = all(type(each) in (int, float) for each in classes)
-    if are_numbers and n_known >= _FEWEST_NUMBERS and len(classes) > n_known / 2:
-        warn_user(
-            f"Got y= with {len(classes)} different whole numbers for {n_known} labels: they are read as classes. If "
-            f"they are numbers to predict, such as ages, pass y / 1000, which has decimals. If they are classes, pass "
-            f"{_LINE_TO_TEXT}."
-        )
 
 
 def _is_no_label(value: Any) -> bool:
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return True
     return type(value) not in _TYPES or (isinstance(value, float) and abs(value) > _LARGEST_LABEL)
+
+
+def classes_hint(given: GivenLabels) -> str | None:
+    """Say that classes may be meant as numbers, if they are whole numbers of which most differ.
+
+    Examples
+    --------
+    >>> classes_hint(read_labels(range(18, 68), n_samples=50))[:46]
+    'Got y= with 50 different whole numbers for 50 '
+    >>> classes_hint(read_labels([0, 1] * 25, n_samples=50))
+    """
+    classes, n_known = given.classes or (), int(given.known.sum())
+    are_numbers = all(type(each) in (int, float) for each in classes)
+    if not (are_numbers and n_known >= _FEWEST_NUMBERS and len(classes) > n_known / 2):
+        return None
+    return (
+        f"Got y= with {len(classes)} different whole numbers for {n_known} labels: they are read as classes. If they "
+        f"are numbers to predict, such as ages, pass y / 1000, which has decimals. If they are classes, pass "
+        f"{_LINE_TO_TEXT}."
+    )
 
 
 def joint_labels(given: GivenLabels, workers: Workers) -> GivenLabels:
