@@ -19,6 +19,7 @@ from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
 from seqembed.sequences.scaling import ScaledSequences, Scaling, learn_scaling
 from seqembed.summary.description import Description, drawn_rows, learn_description
+from seqembed.summary.shares import MANY_KERNELS
 from seqembed.summary.statistics import summed_by_feature
 
 # A distance is the mean of those to so many nearest normal sequences. One alone could be as rare.
@@ -218,7 +219,9 @@ def learn_normal_descriptions(
     read = drawn_rows(len(rows), min(_MOST_READ, max(_FEWEST_READ, _MOST_VALUES // n_values)))
     filled = _with_all_features(_filled(sequences, rows[read]))
     scaling = learn_scaling(filled, "standard")
-    description, drawn, numbers = learn_description(ScaledSequences(filled, scaling), sequences.n_timesteps)
+    # With fewer kernels, half as many normal sequences again were flagged after an outage: see `TRIED.md`.
+    scaled = ScaledSequences(filled, scaling)
+    description, drawn, numbers = learn_description(scaled, sequences.n_timesteps, MANY_KERNELS)
     positions, block_of = read[drawn], np.empty(len(rows), np.int64)
     for number, block in enumerate(blocks):
         block_of[block] = number

@@ -9,7 +9,7 @@ import numpy as np
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.description import Description, learn_description
 from seqembed.summary.label_directions import learn_label_directions
-from seqembed.summary.shares import Shares
+from seqembed.summary.shares import Shares, count_kernels
 
 # Standardised numbers beyond this are clipped: a single one must not decide a component.
 LARGEST_NUMBER = 6
@@ -106,7 +106,8 @@ def learn_summary(
     # Imported here, because only `fit` needs it: it would slow the start of a process that loads and transforms.
     from sklearn.decomposition import PCA
 
-    description, rows, numbers = learn_description(sequences, n_timesteps)
+    n_kernels = count_kernels(sequences.sequences.n_features)
+    description, rows, numbers = learn_description(sequences, n_timesteps, n_kernels)
     n_statistics = description.n_statistics
     n_shares = numbers.shape[1] - n_statistics
     weights = np.repeat([n_statistics**-0.5, n_shares**-0.5], [n_statistics, n_shares])

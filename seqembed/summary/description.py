@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from seqembed.sequences.collection import chunks
 from seqembed.sequences.scaling import Batch, ScaledSequences
-from seqembed.summary.shares import Shares, learn_shares
+from seqembed.summary.shares import FEW_KERNELS, Shares, learn_shares
 from seqembed.summary.statistics import count_statistics, sequence_statistics
 
 # Sequences that means and deviations are learned from, and the numbers that are in memory at once: a larger sample
@@ -76,7 +76,9 @@ class Description(NamedTuple):
         return standardised
 
 
-def learn_description(sequences: ScaledSequences, n_timesteps: int) -> tuple[Description, np.ndarray, np.ndarray]:
+def learn_description(
+    sequences: ScaledSequences, n_timesteps: int, n_kernels: int = FEW_KERNELS
+) -> tuple[Description, np.ndarray, np.ndarray]:
     """Learn thresholds, means and deviations from training sequences.
 
     Parameters
@@ -86,6 +88,8 @@ def learn_description(sequences: ScaledSequences, n_timesteps: int) -> tuple[Des
         with a fixed seed.
     n_timesteps : int
         Length of the longest training sequence.
+    n_kernels : {28, 84}, default=28
+        See `seqembed.summary.shares.learn_shares`.
 
     Returns
     -------
@@ -108,7 +112,8 @@ def learn_description(sequences: ScaledSequences, n_timesteps: int) -> tuple[Des
     """
     n_features = sequences.sequences.n_features
     n_read = min(_MOST_SEQUENCES_FOR_THRESHOLDS, max(1, _MOST_VALUES_FOR_THRESHOLDS // (n_timesteps * n_features)))
-    shares = learn_shares(_clipped(sequences.read(drawn_rows(len(sequences), n_read))), n_timesteps)
+    sample = _clipped(sequences.read(drawn_rows(len(sequences), n_read)))
+    shares = learn_shares(sample, n_timesteps, n_kernels)
     n_numbers = count_statistics(n_timesteps, n_features) + shares.thresholds.size
     n_rows = min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_NUMBERS // n_numbers))
     rows = drawn_rows(len(sequences), n_rows)

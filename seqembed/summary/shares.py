@@ -96,11 +96,11 @@ class Shares(NamedTuple):
         return np.ascontiguousarray(counts.reshape(-1, len(batch.values)).T)
 
 
-def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
+def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS) -> Shares:
     """Choose scales for a length, and learn thresholds from training sequences.
 
     There are about 500 shares: the longer the sequences, the more scales and the fewer thresholds, but at least one
-    threshold for each kernel at each scale. There are 28 kernels, or 84 if there are more features than a kernel reads.
+    threshold for each kernel at each scale.
 
     Parameters
     ----------
@@ -108,6 +108,8 @@ def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
         Training sequences, or a sample of them, whose features have the mean 0.
     n_timesteps : int
         Length of the longest training sequence.
+    n_kernels : {28, 84}, default=28
+        The more kernels, the fewer thresholds, see `count_kernels`.
 
     Returns
     -------
@@ -124,7 +126,6 @@ def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
     """
     random = check_random_state(_SEED)
     n_scales = count_scales(n_timesteps)
-    n_kernels = FEW_KERNELS if batch.values.shape[2] <= _MOST_CHANNELS else MANY_KERNELS
     n_thresholds = max(1, round(_N_SHARES / (n_kernels * n_scales)))
     quantiles = _spread_quantiles(n_scales, n_thresholds, n_kernels)
     channels, thresholds = [], []
@@ -133,6 +134,17 @@ def learn_shares(batch: Batch, n_timesteps: int) -> Shares:
         convolved = _sample_convolutions(scale, channels[-1])
         thresholds.append(_quantiles_by_kernel(convolved, levels) + _OFF_TIES * channels[-1].sum(axis=0))
     return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32))
+
+
+def count_kernels(n_features: int) -> int:
+    """Count the kernels for vectors: a third of them, or all if there are more features than a kernel reads.
+
+    Examples
+    --------
+    >>> count_kernels(9), count_kernels(10)
+    (28, 84)
+    """
+    return FEW_KERNELS if n_features <= _MOST_CHANNELS else MANY_KERNELS
 
 
 def count_scales(n_timesteps: int) -> int:

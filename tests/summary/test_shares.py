@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seqembed.sequences.scaling import Batch
-from seqembed.summary.shares import convolve, learn_shares
+from seqembed.summary.shares import MANY_KERNELS, convolve, count_kernels, learn_shares
 
 ALL_TRIPLES = list(itertools.combinations(range(9), 3))
 TRIPLES = {84: ALL_TRIPLES, 28: [each for each in ALL_TRIPLES if 4 in each]}
@@ -95,14 +95,14 @@ def naive_thresholds(batch, shares):
 )
 def test_thresholds_and_shares_are_those_of_plain_loops(n_timesteps, n_features, missing):
     batch = draw(n_timesteps, 4, n_timesteps, n_features, missing)
-    shares = learn_shares(batch, n_timesteps)
+    shares = learn_shares(batch, n_timesteps, count_kernels(n_features))
     np.testing.assert_allclose(shares.thresholds, naive_thresholds(batch, shares), atol=4e-6)
     expected = [naive_shares(shares, known, length) for known, length in sequences_of(batch)]
     np.testing.assert_allclose(shares.compute(batch), expected, atol=1e-6)
 
 
 def test_kernels_read_one_to_nine_features_and_most_of_them_few():
-    shares = learn_shares(draw(0, 4, 40, 30), 40)
+    shares = learn_shares(draw(0, 4, 40, 30), 40, MANY_KERNELS)
     counts = shares.channels.sum(axis=1).ravel()
     assert set(counts) == set(range(1, 10))
     assert 0.2 < (counts == 1).mean() < 0.4
