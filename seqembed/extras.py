@@ -70,7 +70,7 @@ def import_whole(module: str) -> ModuleType:
 
 @contextmanager
 def tensorflow_needed() -> Iterator[None]:
-    """Name the command that installs TensorFlow, where one of our modules is imported that needs it.
+    """Import Keras, with TensorFlow, for our modules that need it, or name the command that installs it.
 
     An installation without dependencies may lack TensorFlow: only long fits and Keras models need it. Another backend
     of Keras may be chosen that is not installed, or that does not exist.
@@ -88,6 +88,7 @@ def tensorflow_needed() -> Iterator[None]:
     ImportError: This needs tensorflowless, which is not installed: pip install tensorflow.
     """
     try:
+        import_whole("keras")
         yield
     except (ModuleNotFoundError, ValueError) as error:
         missing = getattr(error, "name", None)

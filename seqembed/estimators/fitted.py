@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.fitted_input import FittedInputMixin
 from seqembed.export.onnx_network import build_onnx_model
-from seqembed.extras import import_whole, tensorflow_needed
+from seqembed.extras import tensorflow_needed
 from seqembed.files.atomic import Writable, write
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.inference.compute import compute
@@ -209,7 +209,6 @@ class FittedNetworkMixin(FittedInputMixin):
         check_part(part, self.model_.network)
         # TensorFlow takes seconds and hundreds of megabytes to import.
         with tensorflow_needed():
-            import_whole("keras")
             from seqembed.export.keras_model import build_keras_model
         # Keras draws a seed for each layer from Python's global generator.
         state = random.getstate()

@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 import joblib
 import numpy as np
 
-from seqembed.extras import import_whole, tensorflow_needed
+from seqembed.extras import tensorflow_needed
 from seqembed.network.architecture import Network
 from seqembed.training.gradient import numpy_gradient
 from seqembed.training.readout import Targets
@@ -127,7 +127,6 @@ class BatchGradient:
         if is_long and not _tensorflow_was_forked and _has_tensorflow():
             # TensorFlow takes seconds and hundreds of megabytes to import.
             with tensorflow_needed():
-                import_whole("keras")
                 from seqembed.training.gradient import tensorflow_gradient
             on_gpu = tensorflow_gradient.sees_gpu()
             self._compute = tensorflow_gradient.make_loss_and_gradient(network, tuple(shapes.items()), on_gpu=on_gpu)
