@@ -8,11 +8,14 @@ import numpy as np
 
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.description import Description, learn_description
+from seqembed.summary.halves import differences_of_halves, steady_directions
 from seqembed.summary.label_directions import learn_label_directions
 from seqembed.summary.shares import Shares, count_kernels
 
 # Standardised numbers beyond this are clipped: a single one must not decide a component.
 LARGEST_NUMBER = 6
+# Directions are compared among so many times more principal components.
+_FIRST_COMPONENTS = 4
 # A component whose deviation is a smaller part of that of the first one is rounding error.
 _LEAST_PART = 1e-4
 # An entry of a direction that is larger than this part of the largest one is large.
@@ -111,15 +114,19 @@ def learn_summary(
     n_statistics = description.n_statistics
     n_shares = numbers.shape[1] - n_statistics
     weights = np.repeat([n_statistics**-0.5, n_shares**-0.5], [n_statistics, n_shares])
-    pca = PCA(min(n_components, max(1, len(rows) - 1), numbers.shape[1]), svd_solver="full")
+    n_first = min(_FIRST_COMPONENTS * n_components, max(1, len(rows) - 1), numbers.shape[1])
+    first, second = PCA(n_first, svd_solver="full"), PCA(min(n_components, n_first), svd_solver="full")
     with np.errstate(invalid="ignore"):
-        pca.fit(description.standardised(numbers, LARGEST_NUMBER) * weights)
-    n_kept = max(1, int((pca.singular_values_ > _LEAST_PART * pca.singular_values_[0]).sum()))
-    directions = _with_signs(pca.components_[:n_kept])
-    axes, offset = weights[:, np.newaxis] * directions.T, directions @ pca.mean_
+        components = first.fit_transform(description.standardised(numbers, LARGEST_NUMBER) * weights)
+        differences = differences_of_halves(description, sequences, rows, LARGEST_NUMBER) * weights
+        steady = first.components_.T @ steady_directions(differences @ first.components_.T)
+        second.fit(components @ first.components_ @ steady)
+    n_kept = max(1, int((second.singular_values_ > _LEAST_PART * second.singular_values_[0]).sum()))
+    directions = _with_signs(second.components_[:n_kept] @ steady.T)
+    axes, offset = weights[:, np.newaxis] * directions.T, directions @ first.mean_
     if targets is not None and n_components > 1:
         of_labels, means = learn_label_directions(description, sequences, targets, n_components // 2, LARGEST_NUMBER)
-        deviation = pca.singular_values_[0] / np.sqrt(len(rows))
+        deviation = second.singular_values_[0] / np.sqrt(len(rows))
         axes = np.concatenate([deviation * of_labels, axes], axis=1)[:, :n_components]
         offset = np.concatenate([deviation * means, offset])[:n_components]
     return Summary(*description, offset, axes)
