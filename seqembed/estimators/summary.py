@@ -41,8 +41,10 @@ class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, S
        others), and the shares of timesteps at which fixed convolutions exceed about 500 thresholds. MiniRocket, which
        has ten thousand of them, calls these PPV, proportions of positive values. See `seqembed.summary.statistics` and
        `seqembed.summary.shares`.
-    3. Each of these numbers is standardised over the training sequences. The components are the principal components
-       of all of them; statistics and shares weigh the same.
+    3. Each of these numbers is standardised over the training sequences; statistics and shares weigh the same. What
+       differs between the two halves of a sequence tells little about the sequence, so such directions are shortened
+       (within-class covariance normalisation, with each sequence as a class).
+    4. The components are the principal components of what remains.
 
     It is enough for a first look, and where the vectors only serve to tell kinds of sequences apart: on few sequences,
     a network can hardly learn statistics that hold on others. It can't decode: for sequences from vectors, for missing
@@ -85,6 +87,9 @@ class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, S
     ----------
     A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
     classification" (2021).
+
+    A. O. Hatch, S. Kajarekar, A. Stolcke, "Within-class covariance normalization for SVM-based speaker recognition"
+    (2006).
 
     Examples
     --------

@@ -37,7 +37,7 @@ class Summary(NamedTuple):
     offset : float64 array of shape (n_components,)
         Subtracted from the components.
     axes : float64 array of shape (n_numbers, n_components)
-        A principal axis in each column, times the weights of the numbers.
+        A principal axis in each column, times the weights of the numbers and shortened where halves differ.
     """
 
     n_timesteps: int
@@ -74,8 +74,9 @@ def learn_summary(
     """Learn thresholds and components from training sequences.
 
     Each statistic and each share is standardised over the training sequences and clipped at 6. Statistics and shares
-    are divided by the roots of their numbers, so that both groups weigh the same. Their principal components are those
-    of both groups together.
+    are divided by the roots of their numbers, so that both groups weigh the same. Directions in which the halves of a
+    sequence differ are shortened, see `seqembed.summary.halves`. The principal components are those of both groups
+    together.
 
     Parameters
     ----------
@@ -119,10 +120,10 @@ def learn_summary(
     with np.errstate(invalid="ignore"):
         components = first.fit_transform(description.standardised(numbers, LARGEST_NUMBER) * weights)
         differences = differences_of_halves(description, sequences, rows, LARGEST_NUMBER) * weights
-        steady = first.components_.T @ steady_directions(differences @ first.components_.T)
-        second.fit(components @ first.components_ @ steady)
+        matrix = steady_directions(differences @ first.components_.T)
+        second.fit(components @ matrix)
     n_kept = max(1, int((second.singular_values_ > _LEAST_PART * second.singular_values_[0]).sum()))
-    directions = _with_signs(second.components_[:n_kept] @ steady.T)
+    directions = _with_signs(second.components_[:n_kept] @ matrix @ first.components_)
     axes, offset = weights[:, np.newaxis] * directions.T, directions @ first.mean_
     if targets is not None and n_components > 1:
         of_labels, means = learn_label_directions(description, sequences, targets, n_components // 2, LARGEST_NUMBER)

@@ -50,7 +50,7 @@ def differences_of_halves(
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Cut each sequence in the middle of its own length. Of an odd number of timesteps, both halves get the middle one."""
+    """Cut each sequence in the middle of its own length. An odd number of timesteps: both have the middle one."""
     lengths = (batch.lengths + 1) // 2
     timesteps = np.arange(lengths.max(initial=0))
     inside = (timesteps < lengths[:, np.newaxis])[:, :, np.newaxis]
