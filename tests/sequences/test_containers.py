@@ -199,6 +199,31 @@ def test_an_object_array_of_equally_long_arrays_is_their_stack():
     np.testing.assert_array_equal(check_sequences(X).values, [[[1, 1], [0, 0]], [[1, 1], [1, 1]]])
 
 
+def _cells(shape, lengths):
+    cells = np.empty(shape, object)
+    for position, length in enumerate(lengths):
+        cells.flat[position] = pd.Series(np.arange(length, dtype=float))
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("X", "line"),
+    [
+        (_cells((2, 2), [3, 3, 4, 4]), "pass [np.stack(list(row), axis=1) for row in X]"),
+        (_cells((2, 2), [3, 3, 3, 3]), "pass [np.stack(list(row), axis=1) for row in X]"),
+        (_cells((2, 2), [3, 4, 5, 6]), "pass list(X.ravel())"),
+        (_cells((2, 1), [3, 4]), "list(X[:, 0])"),
+        ([_cells((2, 2), [3, 3, 4, 4])], "Sequence 0 is an array of shape (2, 2) whose cells are arrays"),
+    ],
+)
+def test_tables_whose_cells_are_series_are_refused_with_the_line_that_takes_the_sequences_out(X, line):
+    with pytest.raises(ValueError, match=re.escape(line)) as caught:
+        check_sequences(X)
+    if isinstance(X, np.ndarray):
+        remedy = line.removeprefix("pass ")
+        assert len(check_sequences(eval(remedy, {"np": np, "X": X}))) in (2, 4), str(caught.value)
+
+
 def test_masks_of_objects_count():
     X = np.ma.array([[1, 2, 999], [4, 5, 6]], dtype=object, mask=[[0, 0, 1], [0, 0, 0]])
     np.testing.assert_array_equal(check_sequences(X).values[0, :, 0], [1, 2, np.nan])
