@@ -10,7 +10,7 @@ import numpy as np
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_table import taken_times
 from seqembed.sequences.containers import as_numbers, column_labels, is_frame
-from seqembed.sequences.long_format import read_long_format
+from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
 from seqembed.sequences.times import check_levels, plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
@@ -99,8 +99,9 @@ def recordings_by_name(
     if not holds_recordings(recording, "recording"):
         return None
     if time is not None and (not isinstance(time, (list, tuple)) or len(time) != len(recording)):
+        of_length = f" of length {len(time)}" if isinstance(time, (list, tuple)) else ""
         raise ValueError(
-            f"Got time= of type {type(time).__name__} and length {len(time)} for recording= with "
+            f"Got time= of type {type(time).__name__}{of_length} for recording= with "
             f"{counted(len(recording), 'recording')}, expected a list of one array per recording. Pass time=[...]."
         )
     positions = range(len(recording))
@@ -117,6 +118,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"a list or a mapping of recordings, leave out id=."
         )
     existing = list(frame.columns)
+    check_is_one_name(id, existing, "id", "recording")
     if time is None or not isinstance(time, str):
         raise TypeError(
             f"Got id={id!r} with time= of type {type(time).__name__}, expected the name of the column of times, one of "

@@ -202,7 +202,7 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
         raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
     existing = list(frame.columns)
     for parameter, name in (("id", id), ("time", time)):
-        _check_is_one_name(name, existing, parameter)
+        check_is_one_name(name, existing, parameter)
     if id == time:
         raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
     columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
@@ -235,18 +235,39 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
     return columns
 
 
-def _check_is_one_name(name: Any, existing: list[str], parameter: str) -> None:
-    """Refuse several names, or none, in the place of one, with the column that pandas can make for it."""
+def check_is_one_name(name: Any, existing: list[str], parameter: str, frame: str = "frame") -> None:
+    """Refuse several names, or none, in the place of one, with the column that pandas can make for it.
+
+    Parameters
+    ----------
+    name : object
+        As the user gave it.
+    existing : list of str
+        Names of the columns.
+    parameter : {"id", "time"}
+        The parameter that had the name.
+    frame : str, default="frame"
+        What the frame is called in the user's code, for the message.
+
+    Raises
+    ------
+    TypeError
+        For no name, and for several.
+
+    Examples
+    --------
+    >>> check_is_one_name("pump", ["pump", "hour", "flow"], "id")
+    """
     if name in existing or not (name is None or isinstance(name, (list, tuple))):
         return
     if name is None:
-        new, values = ("series", "0") if parameter == "id" else ("row", "range(len(frame))")
-        remedy = f"Add one: frame.assign({new}={values}) in pandas, with {parameter}={new!r}."
+        new, values = ("series", "0") if parameter == "id" else ("row", f"range(len({frame}))")
+        remedy = f"Add one: {frame}.assign({new}={values}) in pandas, with {parameter}={new!r}."
     elif parameter == "id":
         # Numbers among them would be read as features.
         names = list(name)
         remedy = (
-            f"Make one column of them: frame.assign(series=frame[{names}].astype(str).agg(' '.join, axis=1)).drop("
+            f"Make one column of them: {frame}.assign(series={frame}[{names}].astype(str).agg(' '.join, axis=1)).drop("
             f"columns={names}) in pandas, with id='series'."
         )
     else:

@@ -190,7 +190,7 @@ def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
     Raises
     ------
     TypeError
-        For a number between dates, and for a duration between numbers.
+        For a number between dates, for a duration between numbers, and for what is no step.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
     np.timedelta64(3600000000,'us')
     """
     is_duration = isinstance(step, (timedelta, np.timedelta64))
-    is_number = isinstance(step, Real) and not is_duration
+    is_number = isinstance(step, Real) and not isinstance(step, bool) and not is_duration
     if not (is_duration if dtype.kind == "m" else is_number):
         raise TypeError(
             f"Got {name}={given!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, "

@@ -160,6 +160,8 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
     ------
     ValueError
         If there are no times, and for times that `checked_times` refuses.
+    TypeError
+        For the name of a column.
 
     Examples
     --------
@@ -167,6 +169,11 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
     >>> times_of_rows(pd.Series([7.5, 8.5], index=[10, 20]), None, 2, "recording")
     array([10, 20])
     """
+    if isinstance(time, str) and time in getattr(recording, "columns", ()):
+        raise TypeError(
+            f"Got time={time!r}, expected a time for each of {counted(n_rows, 'row')}. Pass the times themselves, "
+            f"time={name}[{time!r}], and {name}= without this column."
+        )
     if time is not None:
         return checked_times(time, n_rows)
     index = getattr(recording, "index", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -231,6 +231,12 @@ def _listed_recordings(X: Any, y: Any, time: Any) -> tuple[Sequence[Any], Sequen
     if not holds_recordings(X, "X"):
         return [X], None if y is None else [y], None if time is None else [time]
     check_same_columns(X)
+    for name, each in (("y", y), ("time", time)):
+        if each is not None and not isinstance(each, Iterable):
+            raise TypeError(
+                f"Got {name}= of type {type(each).__name__} for X= with {counted(len(X), 'recording')}, expected one "
+                f"array per recording. Pass a list of arrays as {name}=."
+            )
     labels, times = (None if each is None else list(listed(each)) for each in (y, time))
     for name, each in (("y", labels), ("time", times)):
         if each is not None and len(each) != len(X):

@@ -378,7 +378,21 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
         ([], {}, ValueError, "Got recording= as an empty list"),
         ({}, {}, ValueError, "Got recording= as an empty mapping"),
         ([waves(50, 0)] * 2, {"time": np.arange(50)}, ValueError, "expected a list of one array per recording"),
+        ([waves(50, 0)] * 2, {"time": 5}, ValueError, "Got time= of type int for recording= with 2 recordings"),
+        ([waves(50, 0)] * 2, {"time": [1]}, ValueError, "Got time= of type list of length 1 for recording="),
         ({"a": waves(50, 0)}, {"time": [np.arange(50)]}, ValueError, "expected a mapping of the same 1 name"),
+        (
+            long[["flow", "minute"]],
+            {"time": "minute"},
+            TypeError,
+            r"time=recording\['minute'\], and recording= without",
+        ),
+        (
+            long,
+            {"id": ["machine", "minute"], "time": "minute"},
+            TypeError,
+            r"recording.assign\(series=",
+        ),
         (waves(50, 0), {"id": "machine"}, TypeError, "Got id='machine' with recording= of type ndarray"),
         (long, {"id": "machine"}, TypeError, "expected the name of the column of times"),
         (long, {"id": "pump", "time": "minute"}, ValueError, r"without the column \['pump'\]"),
@@ -516,6 +530,8 @@ def test_a_grid_needs_times_that_lie_on_it(detector):
         detect_events(detector, waves(50, 0), TIMESTEPS, freq="1min")
     with pytest.raises(ValueError, match="expected whole steps"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50) * 1.3, freq=1)
+    with pytest.raises(TypeError, match="Got freq=True for steps of dtype int64"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq=True)
     with pytest.raises(TypeError, match="Got freq='1min' for steps of dtype int64"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq="1min")
 

@@ -290,6 +290,18 @@ def test_labels_and_times_of_recordings_are_taken_by_position_whatever_holds_the
         np.testing.assert_array_equal(sliding_windows(recordings, 3, y=y).y, [0, 1])
 
 
+@pytest.mark.parametrize("options", [{"y": 1}, {"time": 5, "max_gap": 1}])
+def test_one_number_is_no_label_and_no_time_of_several_recordings(options):
+    with pytest.raises(TypeError, match=r"of type int for X= with 2 recordings, expected one array per recording"):
+        sliding_windows([np.arange(3.0), np.arange(3.0)], 2, **options)
+
+
+def test_the_name_of_a_column_is_no_time_of_a_single_recording():
+    frame = pd.DataFrame({"flow": np.arange(4.0), "minute": [0, 1, 8, 9]})
+    with pytest.raises(TypeError, match=r"Pass the times themselves, time=X\['minute'\], and X= without this column"):
+        sliding_windows(frame, 2, time="minute", max_gap=1)
+
+
 def test_masked_rows_of_a_recording_and_masked_values_of_windows_are_missing():
     recording = np.ma.masked_equal([1.0, -99.0, 3.0], -99)
     np.testing.assert_array_equal(sliding_windows(recording, 2).windows[:, :, 0], [[1, np.nan], [np.nan, 3]])
