@@ -234,3 +234,16 @@ def test_sets_of_one_kind_of_sequences_differ_little_in_size():
     for load in (load_basic_motions, load_japanese_vowels, load_italy_power):
         sequences = check_sequences(load().data)
         assert not list(sizes_hints(ScaledSequences(sequences, learn_scaling(sequences, "standard"))))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seldom", [False, True])
+def test_values_without_a_mean_or_a_square_give_hints_without_changing_the_filters_of_all_threads(monkeypatch, seldom):
+    X = np.random.default_rng(0).normal(size=(60, 4, 6))
+    X[:, 1:, 0], X[:, :, 1] = np.nan, 1e200
+    if seldom:
+        X[:, :, 2:] = np.nan
+    with monkeypatch.context() as patch:
+        patch.delattr(warnings, "catch_warnings")
+        for sequences in (check_sequences(X), check_sequences(X[:, 0]), check_sequences(X[:1])):
+            assert list(layout_hints(sequences)) == []
