@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
-from seqembed.sequences.labels import check_one_label_each, checked_rare_label
+from seqembed.sequences.labels import check_one_kind, check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import check_levels, clock_is_set_back, plain_times, times_of_rows
@@ -74,9 +74,10 @@ def sliding_windows(
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
         last or the first row. "any" is True if any of the labels is true or 1. For labels -1 (rare) and 1 (normal), it
-        is -1 if any of them is -1. "mode" takes the most frequent label, and the smallest if several are equally
-        frequent. A function gets the array of the labels and returns the label of the window. The default, "last", uses
-        no row after the end of the window.
+        is -1 if any of them is -1. It refuses missing labels (NaN), with the function that says what becomes of them.
+        "mode" takes the most frequent label, and the smallest if several are equally frequent; NaN counts as a label. A
+        function gets the array of the labels and returns the label of the window. The default, "last", uses no row
+        after the end of the window.
     horizon : int, default=0
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
@@ -318,6 +319,9 @@ def _label_rule(
     if label == "first":
         return lambda labels: labels[:, 0].copy()
     if label == "mode":
+        for each in map(as_array, y):
+            if each.dtype == object:
+                check_one_kind(set(each.ravel().tolist()), "y")
         return _most_frequent_labels
     raise ValueError(f"Got label={label!r}, expected 'last', 'first', 'any', 'mode' or a function.")
 

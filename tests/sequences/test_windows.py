@@ -1,3 +1,4 @@
+import re
 from datetime import date, timedelta
 
 import dask.array as da
@@ -74,6 +75,30 @@ def test_labels_of_dask_are_read_by_any_as_by_the_other_rules():
 def test_any_takes_its_convention_from_all_recordings():
     windows = sliding_windows([np.arange(3.0)] * 2, 3, y=[[1, 1, 1], [1, -1, 1]], label="any")
     np.testing.assert_array_equal(windows.y, [1, -1])
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([0, 0, np.nan, 1, np.nan, 0, 0, 0], [np.nan, 1, 1, 1, np.nan, 0]),
+        ([1, 1, np.nan, -1, np.nan, 1, 1, 1], [np.nan, -1, -1, -1, np.nan, 1]),
+        ([np.nan] * 8, [np.nan] * 6),
+    ],
+)
+def test_any_refuses_missing_labels_with_the_function_that_keeps_what_is_not_known(y, expected):
+    with pytest.raises(ValueError, match=r'Got label="any" with labels such as .*nan') as caught:
+        sliding_windows(np.arange(8.0), 3, y=y, label="any")
+    rule = eval(re.search(r"label=(lambda .*), which", str(caught.value))[1])
+    np.testing.assert_array_equal(sliding_windows(np.arange(8.0), 3, y=y, label=rule).y, expected)
+
+
+@pytest.mark.parametrize("y", [["walk", None, "walk", "run"], pd.Series([True, None, True, False], dtype="boolean")])
+def test_the_most_frequent_label_of_several_kinds_is_refused_with_the_line_that_makes_text_of_them(y):
+    with pytest.raises(ValueError, match="Got y= of several kinds") as caught:
+        sliding_windows(np.arange(4.0), 3, y=y, label="mode")
+    line = str(caught.value).partition(". Pass ")[2].rstrip(".")
+    made = eval(line, {"y": [None if label is pd.NA else label for label in y]})
+    assert sliding_windows(np.arange(4.0), 3, y=made, label="mode").y[0] == str(y[0])
 
 
 @pytest.mark.parametrize("y", [["normal", "rare", "normal"], [0, np.nan, 1], [0, 1, 2], [-1, 0, 1]])
