@@ -16,6 +16,7 @@ from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
+from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
 from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
 from seqembed.sequences.windows import check_count
@@ -144,6 +145,7 @@ class EventStream:
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
         self._check_detector()
+        rows = in_memory(rows)
         values, names = checked_rows(self._detector, rows, "rows")
         times, given_times = known_times(
             rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"

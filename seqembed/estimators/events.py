@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
-from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times, recordings_by_name
+from seqembed.estimators.recordings import (
+    check_timesteps,
+    checked_rows,
+    in_memory_by_name,
+    known_times,
+    recordings_by_name,
+)
 from seqembed.estimators.severity import severity
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -180,6 +186,7 @@ def detect_events(
     for name, value in (("timesteps", timesteps), ("stride", stride)):
         check_count(name, value, least=1)
     check_timesteps(detector, timesteps)
+    recording = in_memory_by_name(recording)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
         only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")

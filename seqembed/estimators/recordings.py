@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_table import taken_times
-from seqembed.sequences.containers import as_numbers, column_labels, is_frame
+from seqembed.sequences.containers import as_numbers, column_labels, in_memory, is_frame, listed
 from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
 from seqembed.sequences.times import check_levels, plain_times, times_of_rows
@@ -44,6 +44,39 @@ class Recordings(NamedTuple):
     positions: list[np.ndarray] | None = None
 
 
+def in_memory_by_name(recording: Any) -> Any:
+    """Return one recording or several as `recordings_by_name` takes them: several as a list or a mapping.
+
+    Parameters
+    ----------
+    recording : object
+        As given to `seqembed.detect_events`.
+
+    Returns
+    -------
+    recording : object
+        See `seqembed.sequences.containers.listed`.
+
+    Raises
+    ------
+    TypeError
+        For what holds no recordings, such as a path or the result of `sliding_windows`.
+
+    Examples
+    --------
+    >>> in_memory_by_name({"a": [1.0, 2.0]}.values()), in_memory_by_name({"a": [1.0, 2.0]})
+    ([[1.0, 2.0]], {'a': [1.0, 2.0]})
+    """
+    if is_result_of_sliding_windows(recording):
+        raise TypeError(
+            "Got recording= as the result of sliding_windows, expected the recording that was cut. Pass what "
+            "sliding_windows got: detect_events cuts the windows."
+        )
+    if isinstance(recording, Mapping):
+        return {name: in_memory(rows) for name, rows in recording.items()}
+    return listed(recording, "recording")
+
+
 def recordings_by_name(
     detector: ReconstructionDetector, recording: Any, time: Any, id: str | None
 ) -> Recordings | None:
@@ -53,7 +86,9 @@ def recordings_by_name(
     ----------
     detector : ReconstructionDetector
         Fitted. It names the columns of values of a data frame in long format.
-    recording, time, id
+    recording : object
+        From `in_memory_by_name`.
+    time, id
         As given to `seqembed.detect_events`.
 
     Returns
@@ -74,11 +109,6 @@ def recordings_by_name(
     >>> recordings.column, recordings.names, recordings.sources
     ('recording', ['a', 'b'], ["recording['a']", "recording['b']"])
     """
-    if is_result_of_sliding_windows(recording):
-        raise TypeError(
-            "Got recording= as the result of sliding_windows, expected the recording that was cut. Pass what "
-            "sliding_windows got: detect_events cuts the windows."
-        )
     if id is not None:
         return _of_long_frame(detector, recording, time, id)
     if isinstance(recording, Mapping):

@@ -79,7 +79,7 @@ def _without_zone(time: Any) -> Any:
 
 
 def zone_of(time: Any) -> Any:
-    """Return the time zone of a series or an index of dates, and None without one.
+    """Return the time zone of a series, an index or an Arrow array of dates, and None without one.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def zone_of(time: Any) -> Any:
     >>> str(zone_of(pd.DatetimeIndex(["2026-01-01"], tz="America/New_York")))
     'America/New_York'
     """
-    dtype = getattr(time, "dtype", None)
+    dtype = getattr(time, "dtype", None) or getattr(time, "type", None)
     return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
 
 

@@ -1,10 +1,13 @@
 import copy
 import sys
 import warnings
+from functools import partial
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
@@ -408,6 +411,24 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
             detect_events(detector, recording, TIMESTEPS, **options)
 
 
+def test_recordings_of_arrow_and_dask_are_read_like_those_of_pandas():
+    normal = sliding_windows(pd.DataFrame(waves(100, 0), columns=["flow", "heat"]), TIMESTEPS).windows
+    named = ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0), cv=2).fit(normal)
+    minutes = pd.date_range("2026-01-01", periods=120, freq="min", name="minute")
+    frame = pd.DataFrame(with_spikes(120, 60), columns=["flow", "heat"], index=minutes)
+    long = pd.concat([frame.assign(machine=name) for name in "ab"]).reset_index()
+    expected = detect_events(named, frame, TIMESTEPS).table
+    by_machine = detect_events(named, long, TIMESTEPS, time="minute", id="machine").table
+    for convert in (pa.Table.from_pandas, partial(dd.from_pandas, npartitions=2)):
+        pd.testing.assert_frame_equal(detect_events(named, convert(frame), TIMESTEPS).table, expected)
+        listed = detect_events(named, {"a": convert(frame), "b": convert(frame)}.values(), TIMESTEPS).table
+        assert listed.start_time.tolist() == 2 * expected.start_time.tolist()
+        of_long = detect_events(named, convert(long), TIMESTEPS, time="minute", id="machine").table
+        assert of_long.drop(columns="features").equals(by_machine.drop(columns="features"))
+        with pytest.raises(ValueError, match=r"with the columns \['heat', 'flow'\], expected \['flow', 'heat'\]"):
+            detect_events(named, convert(frame[["heat", "flow"]]), TIMESTEPS)
+
+
 ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]
 
 
@@ -416,7 +437,12 @@ ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]
 def test_times_of_events_keep_their_zone(detector, zone, rows):
     minutes = pd.date_range("2026-10-24 22:00", periods=300, freq="min", tz=zone)
     recording = with_spikes(300, *rows)
-    for options in ({"time": minutes}, {"time": pd.Series(minutes, index=np.arange(300) + 7)}):
+    for options in (
+        {"time": minutes},
+        {"time": pd.Series(minutes, index=np.arange(300) + 7)},
+        {"time": pa.array(minutes)},
+        {"time": pa.chunked_array([pa.array(minutes)])},
+    ):
         table = detect_events(detector, recording, TIMESTEPS, **options, max_gap=pd.Timedelta("1min")).table
         assert len(table) == len(rows)
         assert table.start_time.dtype == minutes.dtype
