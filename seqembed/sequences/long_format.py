@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +98,7 @@ def read_long_format(
     _check_sortable(_column(frame, time), time)
     order, is_start, times = _sort_rows(frame, id, time)
     if times.dtype == object and not (max_gap is None and freq is None):
-        times = as_dates(times)
+        times = _measurable(times, time, "freq" if max_gap is None else "max_gap")
     if max_gap is not None:
         is_start[1:] |= exceeds(times, max_gap)
     rows, grid = np.arange(len(times)), times
@@ -104,6 +106,19 @@ def read_long_format(
         given = frame.get_column(time)
         rows, grid = on_grid(times, is_start, freq, calendar_zone(given.to_native()) or zone_of(given))
     return LongFormat(frame, columns, order, rows, rows[is_start], grid)
+
+
+def _measurable(times: np.ndarray, name: str, needed_for: str) -> np.ndarray:
+    """Return objects as numbers, dates or durations, between which there are steps."""
+    times = as_dates(times)
+    if times.dtype != object:
+        return times
+    if all(isinstance(each, (Real, Decimal)) for each in times):
+        return times.astype(np.float64)
+    raise ValueError(
+        f"Got {needed_for}= with frame= whose column {name!r} holds {type(times[0]).__name__}, such as {times[0]!r}, "
+        f"expected numbers, dates or durations, between which there are steps. Convert it, or leave out {needed_for}=."
+    )
 
 
 def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -278,7 +293,11 @@ def check_is_one_name(name: Any, existing: list[str], parameter: str, frame: str
 def _check_numeric(frame: Any, columns: list[str]) -> None:
     nw = import_extra("narwhals", extra="frames")
     dtypes = {name: _column(frame, name).dtype for name in columns}
-    numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
+    numeric = [
+        name
+        for name, dtype in dtypes.items()
+        if dtype.is_numeric() or dtype == nw.Boolean or _has_neither_values_nor_dtype(frame.get_column(name))
+    ]
     others = [name for name in columns if name not in numeric]
     if others:
         raise ValueError(
@@ -286,6 +305,15 @@ def _check_numeric(frame: Any, columns: list[str]) -> None:
             f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert them to numbers first: "
             f"{_line_to_numbers(others[0], dtypes[others[0]])}."
         )
+
+
+def _has_neither_values_nor_dtype(column: Any) -> bool:
+    """Tell whether a column is of a sensor that never spoke: all values are missing, and nothing says of which kind."""
+    nw = import_extra("narwhals", extra="frames")
+    # narwhals reads objects of pandas, of which all are None, as text.
+    native = column.to_native()
+    is_object = hasattr(native, "dtype") and native.dtype == object
+    return bool((is_object or column.dtype == nw.Unknown) and column.is_null().all())
 
 
 def _line_to_numbers(name: str, dtype: Any) -> str:
