@@ -169,11 +169,7 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
     >>> times_of_rows(pd.Series([7.5, 8.5], index=[10, 20]), None, 2, "recording")
     array([10, 20])
     """
-    if isinstance(time, str) and time in getattr(recording, "columns", ()):
-        raise TypeError(
-            f"Got time={time!r}, expected a time for each of {counted(n_rows, 'row')}. Pass the times themselves, "
-            f"time={name}[{time!r}], and {name}= without this column."
-        )
+    check_is_no_column(recording, time, name)
     if time is not None:
         return checked_times(time, n_rows)
     index = getattr(recording, "index", None)
@@ -184,6 +180,20 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
             f"a data frame whose index holds times."
         )
     return checked_times(index, n_rows, index_of=name)
+
+
+def check_is_no_column(recording: Any, time: Any, name: str) -> None:
+    """Refuse the name of a column in the place of the times of a single recording.
+
+    Examples
+    --------
+    >>> check_is_no_column([7.5, 8.5], [0, 1], "recording")
+    """
+    if isinstance(time, str) and time in getattr(recording, "columns", ()):
+        raise TypeError(
+            f"Got time={time!r}, expected the time of each row. Pass the times themselves, time={name}[{time!r}], and "
+            f"{name}= without this column."
+        )
 
 
 def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.ndarray:

@@ -14,7 +14,7 @@ from seqembed.sequences.containers import as_array, as_numbers, check_same_colum
 from seqembed.sequences.labels import check_one_kind, check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import check_levels, clock_is_set_back, plain_times, times_of_rows
+from seqembed.sequences.times import check_is_no_column, check_levels, clock_is_set_back, plain_times, times_of_rows
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
@@ -134,6 +134,10 @@ def sliding_windows(
     n_needed, offset = timesteps + n_ahead, 0
     parts: list[Windows] = []
     for position, recording in enumerate(recordings):
+        name = "X" if len(recordings) == 1 else f"X[{position}]"
+        row_times = None if times is None else times[position]
+        # Before a column of dates is refused for not being numbers.
+        check_is_no_column(recording, row_times, name)
         values = _checked_recording(recording, position)
         if parts and values.shape[1] != parts[0].windows.shape[2]:
             raise ValueError(
@@ -142,12 +146,10 @@ def sliding_windows(
             )
         row_labels = None if labels is None else _checked_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
-        name = "X" if len(recordings) == 1 else f"X[{position}]"
         if max_gap is None:
             _warn_of_dates_that_go_back(recording, name)
         else:
-            row_times = times_of_rows(recording, None if times is None else times[position], len(values), name)
-            pieces = pieces_without_gaps(row_times, max_gap)
+            pieces = pieces_without_gaps(times_of_rows(recording, row_times, len(values), name), max_gap)
         if len(values) < n_needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
@@ -283,6 +285,11 @@ def _checked_recording(recording: Any, position: int) -> np.ndarray:
         raise ValueError(
             f"Got X= with a recording of shape {values.shape}, expected (n_rows, n_features) or (n_rows,): recording "
             f"{position}. Pass several recordings as a list."
+        )
+    if values.ndim == 2 and not values.shape[1]:
+        raise ValueError(
+            f"Got X= with a recording of shape {values.shape}, expected at least one feature: recording {position}. "
+            f"Check how its columns were selected."
         )
     return values[:, np.newaxis] if values.ndim == 1 else values
 

@@ -193,6 +193,7 @@ def test_bad_windows_are_refused(arguments, message):
         ([], None, "Got X= as an empty list"),
         ([np.ones(4)], [[0], [0]], "Got y= of length 2 for X= with 1 recording, expected one array per recording"),
         (np.ones((2, 3, 4)), None, r"Got X= with a recording of shape \(2, 3, 4\)"),
+        (pd.DataFrame({"flow": [1.0, 2.0]})[[]], None, r"of shape \(2, 0\), expected at least one feature"),
     ],
 )
 def test_bad_recordings_are_refused(recordings, y, message):
@@ -322,9 +323,10 @@ def test_one_number_is_no_label_and_no_time_of_several_recordings(options):
 
 
 def test_the_name_of_a_column_is_no_time_of_a_single_recording():
-    frame = pd.DataFrame({"flow": np.arange(4.0), "minute": [0, 1, 8, 9]})
-    with pytest.raises(TypeError, match=r"Pass the times themselves, time=X\['minute'\], and X= without this column"):
-        sliding_windows(frame, 2, time="minute", max_gap=1)
+    for minutes in ([0, 1, 8, 9], pd.date_range("2026-01-01", periods=4, freq="min")):
+        frame = pd.DataFrame({"flow": np.arange(4.0), "minute": minutes})
+        with pytest.raises(TypeError, match=r"Pass the times themselves, time=X\['minute'\], and X= without this"):
+            sliding_windows(frame, 2, time="minute", max_gap=1)
 
 
 def test_masked_rows_of_a_recording_and_masked_values_of_windows_are_missing():
