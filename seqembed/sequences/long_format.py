@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any, NamedTuple
@@ -215,6 +215,12 @@ def _checked_frame(frame: Any) -> Any:
 def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | None) -> list[str]:
     if isinstance(columns, str):
         raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
+    # A set has another order in each process, and features are in the order of their names.
+    if columns is not None and (isinstance(columns, (set, frozenset)) or not isinstance(columns, Iterable)):
+        raise TypeError(
+            f"Got columns= of type {type(columns).__name__}, expected a list of names in the order of the features. "
+            f"Pass columns=[...]."
+        )
     existing = list(frame.columns)
     for parameter, name in (("id", id), ("time", time)):
         check_is_one_name(name, existing, parameter)

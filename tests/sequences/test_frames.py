@@ -649,3 +649,12 @@ def test_times_without_steps_between_them_are_sorted_and_have_no_gaps(times, kin
     assert sequences_from_frame(frame[::-1], "pump", "when")[0].tolist() == [[1.0], [2.0]]
     with pytest.raises(ValueError, match=f"Got {next(iter(steps))}= with frame= whose column 'when' holds {kind}"):
         sequences_from_frame(frame, "pump", "when", **steps)
+
+
+@pytest.mark.parametrize("columns", [{"flow", "heat"}, frozenset(["flow"]), 5, True])
+def test_columns_without_an_order_are_refused(columns):
+    frame = pd.DataFrame({"pump": ["a"], "hour": [0], "flow": [1.0], "heat": [2.0]})
+    with pytest.raises(TypeError, match=f"Got columns= of type {type(columns).__name__}, expected a list of names in"):
+        sequences_from_frame(frame, "pump", "hour", columns=columns)
+    for ordered in ({"heat": "x", "flow": "y"}.keys(), pd.Index(["heat", "flow"]), ("heat", "flow")):
+        assert sequences_from_frame(frame, "pump", "hour", columns=ordered).columns == ["heat", "flow"]
