@@ -12,7 +12,7 @@ from seqembed.estimators.event_table import taken_times
 from seqembed.sequences.containers import as_numbers, column_labels, in_memory, is_frame, listed
 from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
-from seqembed.sequences.times import check_levels, plain_times, times_of_rows
+from seqembed.sequences.times import check_levels, holds_dates, plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
 from seqembed.sequences.wording import counted
 
@@ -362,7 +362,7 @@ def known_times(
     (None, None)
     """
     index = getattr(recording, "index", None)
-    if time is None and needed_for is None and not hasattr(index, "tz_localize"):
+    if time is None and needed_for is None and not holds_dates(index):
         return None, None
     times = times_of_rows(recording, time, n_rows, name, needed_for or "max_gap")
     return times, index if time is None else time

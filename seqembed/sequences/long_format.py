@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from seqembed.sequences.times import (
     calendar_zone,
     clock_is_set_back,
     line_for_clock_change,
+    plain_times,
     zone_of,
 )
 from seqembed.sequences.wording import counted
@@ -98,7 +97,13 @@ def read_long_format(
     _check_sortable(_column(frame, time), time)
     order, is_start, times = _sort_rows(frame, id, time)
     if times.dtype == object and not (max_gap is None and freq is None):
-        times = _measurable(times, time, "freq" if max_gap is None else "max_gap")
+        times = plain_times(times)
+        if times.dtype == object:
+            raise ValueError(
+                f"Got {'freq' if max_gap is None else 'max_gap'}= with frame= whose column {time!r} holds "
+                f"{type(times[0]).__name__}, such as {times[0]!r}, expected numbers, dates or durations, between which "
+                f"there are steps. Convert it, or leave out freq= and max_gap=."
+            )
     if max_gap is not None:
         is_start[1:] |= exceeds(times, max_gap)
     rows, grid = np.arange(len(times)), times
@@ -106,19 +111,6 @@ def read_long_format(
         given = frame.get_column(time)
         rows, grid = on_grid(times, is_start, freq, calendar_zone(given.to_native()) or zone_of(given))
     return LongFormat(frame, columns, order, rows, rows[is_start], grid)
-
-
-def _measurable(times: np.ndarray, name: str, needed_for: str) -> np.ndarray:
-    """Return objects as numbers, dates or durations, between which there are steps."""
-    times = as_dates(times)
-    if times.dtype != object:
-        return times
-    if all(isinstance(each, (Real, Decimal)) for each in times):
-        return times.astype(np.float64)
-    raise ValueError(
-        f"Got {needed_for}= with frame= whose column {name!r} holds {type(times[0]).__name__}, such as {times[0]!r}, "
-        f"expected numbers, dates or durations, between which there are steps. Convert it, or leave out {needed_for}=."
-    )
 
 
 def _sort_rows(frame: Any, id: str, time: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

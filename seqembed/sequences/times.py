@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta, timezone
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ def plain_times(time: Any) -> np.ndarray:
     Returns
     -------
     times : array of shape (n_rows,)
-        Of NumPy's own dtypes. Objects that are neither dates nor durations stay as they are.
+        Of NumPy's own dtypes. Objects that are neither numbers nor dates nor durations stay as they are.
 
     Examples
     --------
@@ -39,7 +41,13 @@ def plain_times(time: Any) -> np.ndarray:
         # NumPy's own conversion would make an object of each date of pandas.
         time = time.to_numpy(f"M8[{time.dtype.unit}]")
     times = as_array(time)
-    return as_dates(times) if times.dtype == object else times
+    return _of_objects(times) if times.dtype == object else times
+
+
+def _of_objects(times: np.ndarray) -> np.ndarray:
+    """Return dates, durations and numbers, such as decimals, as NumPy's, and other objects as they are."""
+    are_numbers = times.size and all(isinstance(each, (Real, Decimal)) for each in times.flat)
+    return times.astype(np.float64) if are_numbers else as_dates(times)
 
 
 def as_dates(times: np.ndarray) -> np.ndarray:
@@ -76,6 +84,18 @@ def _without_zone(time: Any) -> Any:
     if getattr(time, "tzinfo", None) is not None:
         return time.astimezone(UTC).replace(tzinfo=None)
     return time
+
+
+def holds_dates(index: Any) -> bool:
+    """Tell whether what may be the index of a data frame holds dates.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> holds_dates(pd.DatetimeIndex(["2026-01-01"])), holds_dates(pd.RangeIndex(3)), holds_dates(None)
+    (True, False, False)
+    """
+    return getattr(getattr(index, "dtype", None), "kind", None) == "M"
 
 
 def zone_of(time: Any) -> Any:

@@ -14,7 +14,14 @@ from seqembed.sequences.containers import as_array, as_numbers, check_same_colum
 from seqembed.sequences.labels import check_one_kind, check_one_label_each, checked_rare_label
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import check_is_no_column, check_levels, clock_is_set_back, plain_times, times_of_rows
+from seqembed.sequences.times import (
+    check_is_no_column,
+    check_levels,
+    clock_is_set_back,
+    holds_dates,
+    plain_times,
+    times_of_rows,
+)
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
@@ -178,7 +185,7 @@ def sliding_windows(
 
 def _warn_of_dates_that_go_back(recording: Any, name: str) -> None:
     index: Any = getattr(recording, "index", None)
-    if not hasattr(index, "tz_localize"):
+    if not holds_dates(index):
         return
     times = plain_times(index)
     back = np.flatnonzero(times[1:] < times[:-1]) + 1

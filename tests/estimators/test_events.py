@@ -1,6 +1,8 @@
 import copy
 import sys
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 import dask.dataframe as dd
@@ -48,6 +50,22 @@ def test_events_are_where_they_were_and_name_the_feature(detector, stride):
         assert sum(event.features.values()) == pytest.approx(1)
     assert events.row_scores.shape == (300,)
     assert 58 <= np.nanargmin(events.row_scores[:150]) <= 64
+
+
+@pytest.mark.parametrize("kind", [Decimal, Fraction, np.uint8])
+def test_numbers_of_any_kind_are_times(detector, kind):
+    recording, minutes = with_spikes(60, 30), [kind(minute) for minute in range(60)]
+    expected = detect_events(detector, recording, TIMESTEPS, time=range(60), max_gap=1)
+    given = detect_events(detector, recording, TIMESTEPS, time=np.array(minutes, object), max_gap=1)
+    np.testing.assert_array_equal(given.row_scores, expected.row_scores)
+    assert given.table.start_time.tolist() == expected.table.start_time.tolist()
+
+
+def test_dates_of_arrow_in_the_index_are_times(detector):
+    minutes = pd.date_range("2026-01-01", periods=60, freq="min")
+    frame = pd.DataFrame(with_spikes(60, 30), index=pd.Index(minutes.astype("timestamp[us][pyarrow]")))
+    table = detect_events(detector, frame, TIMESTEPS).table
+    assert table.start_time.tolist() == minutes[table.start].tolist()
 
 
 def test_flagged_windows_that_touch_are_one_event(detector):
