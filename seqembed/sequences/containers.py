@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from seqembed.extras import import_extra
-from seqembed.sequences.cells import check_cells, first_array
+from seqembed.sequences.cells import check_cells, check_cells_of_array, first_array
 from seqembed.sequences.named_windows import NamedWindows
 from seqembed.sequences.sources import check_is_no_source
 
@@ -382,11 +382,7 @@ def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(_TEXT.format(name, f"such as {found!r}"))
     if any(hasattr(found, name) for name in ("isoformat", "total_seconds")) or np.asarray(found).dtype.kind in "mM":
         raise ValueError(_DATES.format(name, f"(such as {found!r})"))
-    if array.ndim > 1 and np.ndim(found):
-        raise ValueError(
-            f"{name} is an array of shape {array.shape} whose cells are arrays, such as one of length {len(found)}, "
-            f"expected numbers. {_line_for_cells(array, name)}"
-        )
+    check_cells_of_array(array, found, name)
     shapes = {np.shape(value) for value in array.flat}
     if len(shapes) == 1 and np.ndim(found):
         return as_numbers(np.stack([as_numbers(value, name) for value in array.flat]), name)
@@ -398,18 +394,6 @@ def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
     raise TypeError(
         f"argument must be a string or a real number: {name} holds objects of type {type(found).__name__}. Pass "
         f"numbers."
-    )
-
-
-def _line_for_cells(array: np.ndarray, name: str) -> str:
-    """Return what to do about cells of an array of several dimensions that are arrays, for the message."""
-    if name != "X" or array.ndim > 2:
-        return "Give each of their numbers a column of its own."
-    if array.shape[1] == 1:
-        return "Pass its cells, if each is a sequence: list(X[:, 0])."
-    return (
-        "If each row is a sequence, and each column a feature, pass [np.stack(list(row), axis=1) for row in X]. If "
-        "each cell is a sequence, pass list(X.ravel())."
     )
 
 

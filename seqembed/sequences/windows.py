@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
-from seqembed.sequences.labels import check_one_kind, check_one_label_each, checked_rare_label
+from seqembed.sequences.labels import check_one_label_each
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
 from seqembed.sequences.times import (
@@ -22,6 +21,7 @@ from seqembed.sequences.times import (
     plain_times,
     times_of_rows,
 )
+from seqembed.sequences.window_labels import label_rule
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
@@ -136,7 +136,7 @@ def sliding_windows(
     if time is not None and max_gap is None:
         raise ValueError("Got time= without max_gap=, expected both: pass the longest step between neighbouring rows.")
     recordings, labels, times = _listed_recordings(X, y, time)
-    window_labels = None if labels is None else _label_rule(label, labels)
+    window_labels = None if labels is None else label_rule(label, labels)
     n_ahead = 0 if labels is None else horizon
     n_needed, offset = timesteps + n_ahead, 0
     parts: list[Windows] = []
@@ -318,36 +318,6 @@ def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
     remedy = f"Repeat the label of a recording for each of its rows: {of_rows}." if y.ndim == 0 else None
     check_one_label_each(y, n_rows, "y", noun="row", remedy=remedy)
     return y
-
-
-def _label_rule(
-    label: str | Callable[[np.ndarray], object], y: Sequence[npt.ArrayLike]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from labels of shape (n_windows, timesteps) to the label of each window."""
-    if label == "any":
-        return partial(_any_labels, rare=checked_rare_label(y))
-    if callable(label):
-        return lambda labels: np.array([label(each) for each in labels])
-    if label == "last":
-        return lambda labels: labels[:, -1].copy()
-    if label == "first":
-        return lambda labels: labels[:, 0].copy()
-    if label == "mode":
-        for each in map(as_array, y):
-            if each.dtype == object:
-                check_one_kind(set(each.ravel().tolist()), "y")
-        return _most_frequent_labels
-    raise ValueError(f"Got label={label!r}, expected 'last', 'first', 'any', 'mode' or a function.")
-
-
-def _any_labels(labels: np.ndarray, rare: int) -> np.ndarray:
-    found = (labels == rare).any(axis=1)
-    return np.where(found, -1, 1) if rare == -1 else found
-
-
-def _most_frequent_labels(labels: np.ndarray) -> np.ndarray:
-    values, codes = np.unique(labels, return_inverse=True)
-    return values[[np.bincount(each).argmax() for each in codes.reshape(labels.shape)]]
 
 
 def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.ndarray, np.ndarray]:
