@@ -12,7 +12,8 @@ from seqembed.sequences.collection import Sequences
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.sequences.wording import counted
 
-_SAMPLE = 100
+# Sequences that are looked at: fewer, if they have more values than this in all, and at least three.
+_SAMPLE, _MOST_VALUES, _LEAST_SAMPLE = 100, 1 << 23, 3
 # Whether the hints about a layout were given already, see `layout_was_judged`.
 _was_judged = ContextVar("_was_judged", default=False)
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
@@ -311,7 +312,8 @@ def looks_transposed(sequences: Sequences) -> bool:
     """
     if sequences.n_timesteps < 2 or sequences.n_features <= sequences.n_timesteps:
         return False
-    sample = _known(sequences.padded(slice(0, _SAMPLE)))
+    n_sampled = max(_LEAST_SAMPLE, min(_SAMPLE, _MOST_VALUES // (sequences.n_timesteps * sequences.n_features)))
+    sample = _known(sequences.padded(slice(0, n_sampled)))
     # Values of 1e200 have no square.
     with np.errstate(all="ignore"):
         if len(sample) > 1:
