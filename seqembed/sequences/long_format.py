@@ -346,7 +346,8 @@ def _check_sortable(times: Any, name: str) -> None:
         raise ValueError(
             f"Got frame= whose column {name!r} holds {dtype}, such as {times[0]!r}, expected numbers or dates: text "
             f"sorts 10 before 2. Convert it: frame[{name!r}] = pandas.to_datetime(frame[{name!r}]), or "
-            f"pandas.to_numeric(frame[{name!r}])."
+            f"pandas.to_numeric(frame[{name!r}]). In polars: frame.with_columns(polars.col({name!r})."
+            f"str.to_datetime()), or .cast(float)."
         )
 
 

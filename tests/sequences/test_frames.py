@@ -658,3 +658,12 @@ def test_columns_without_an_order_are_refused(columns):
         sequences_from_frame(frame, "pump", "hour", columns=columns)
     for ordered in ({"heat": "x", "flow": "y"}.keys(), pd.Index(["heat", "flow"]), ("heat", "flow")):
         assert sequences_from_frame(frame, "pump", "hour", columns=ordered).columns == ["heat", "flow"]
+
+
+def test_text_in_the_place_of_times_is_refused_with_the_line_that_converts_it_in_polars():
+    frame = pl.DataFrame({"pump": ["a", "a"], "hour": ["2026-01-01 10:00", "2026-01-01 02:00"], "flow": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="text sorts 10 before 2") as caught:
+        sequences_from_frame(frame, "pump", "hour")
+    line = re.search(r"In polars: (.*), or", str(caught.value))[1]
+    converted = eval(line, {"frame": frame, "polars": pl})
+    assert sequences_from_frame(converted, "pump", "hour")[0].tolist() == [[2.0], [1.0]]
