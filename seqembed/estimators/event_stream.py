@@ -9,12 +9,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
-from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
+from seqembed.estimators.recordings import check_detector, check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
 from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
@@ -84,7 +83,7 @@ class EventStream:
         *,
         max_gap: TimeStep | str | None = None,
     ) -> None:
-        check_is_fitted(detector)
+        check_detector(detector)
         for name, value in (("timesteps", timesteps), ("stride", stride)):
             check_count(name, value, least=1)
         check_timesteps(detector, timesteps)

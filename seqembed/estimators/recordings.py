@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_table import taken_times
@@ -164,6 +165,12 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
     columns = None if fitted is None else list(fitted)
     absent = [name for name in [id, time, *(columns or [])] if name not in existing]
     if absent:
+        levels = getattr(getattr(frame, "index", None), "names", ())
+        if any(name in levels for name in absent):
+            raise ValueError(
+                f"Got recording= with {[name for name in absent if name in levels]} in its index, expected columns. "
+                f"Pass recording.reset_index()."
+            )
         raise ValueError(
             f"Got recording= without the {'column' if len(absent) == 1 else 'columns'} {absent[:10]}, expected those "
             f"of id=, time= and of the windows that the detector was fitted on. Choose id= and time= from "
@@ -182,6 +189,26 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         [f"recording[recording[{id!r}] == {name!r}]" for name in names],
         positions,
     )
+
+
+def check_detector(detector: Any) -> None:
+    """Refuse what is no fitted detector.
+
+    Raises
+    ------
+    TypeError
+        For anything else, such as the estimator inside of a detector.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(detector, ReconstructionDetector):
+        is_estimator = hasattr(detector, "fit") and not isinstance(detector, type)
+        made = f"ReconstructionDetector({type(detector).__name__}(...))" if is_estimator else "ReconstructionDetector()"
+        raise TypeError(
+            f"Got detector= of type {type(detector).__name__}, expected a fitted ReconstructionDetector. Pass "
+            f"{made}.fit(windows)."
+        )
+    check_is_fitted(detector)
 
 
 def check_timesteps(detector: ReconstructionDetector, timesteps: int) -> None:

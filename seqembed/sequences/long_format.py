@@ -265,12 +265,18 @@ def check_is_one_name(name: Any, existing: list[str], parameter: str, frame: str
     Raises
     ------
     TypeError
-        For no name, and for several.
+        For no name, for several, and for a column in the place of its name.
 
     Examples
     --------
     >>> check_is_one_name("pump", ["pump", "hour", "flow"], "id")
     """
+    if not isinstance(name, (list, tuple)) and np.ndim(name):
+        shown = getattr(name, "name", None) or parameter
+        raise TypeError(
+            f"Got {parameter}= of type {type(name).__name__}, expected the name of one column. Pass "
+            f"{parameter}={shown!r}, if this is its name."
+        )
     if name in existing or not (name is None or isinstance(name, (list, tuple))):
         return
     if name is None:

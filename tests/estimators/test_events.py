@@ -14,7 +14,16 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sequences_from_frame, sliding_windows
+from seqembed import (
+    EventStream,
+    LSTMAutoencoder,
+    LSTMReconstructor,
+    ReconstructionDetector,
+    alarm_rate,
+    detect_events,
+    sequences_from_frame,
+    sliding_windows,
+)
 
 TIMESTEPS = 10
 
@@ -153,6 +162,26 @@ def test_mistakes_are_refused(detector):
         detect_events(detector, recording, TIMESTEPS)
     with pytest.raises(NotFittedError):
         detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (LSTMReconstructor(hidden_units=(), epochs=1), r"ReconstructionDetector\(LSTMReconstructor\(...\)\).fit"),
+        (None, r"Pass ReconstructionDetector\(\).fit\(windows\)"),
+        (ReconstructionDetector, r"of type type, expected a fitted.*Pass ReconstructionDetector\(\).fit\(windows\)"),
+    ],
+)
+def test_what_is_no_detector_is_refused_with_the_line_that_makes_one(given, line):
+    if isinstance(given, LSTMReconstructor):
+        given.fit(waves(50, 0))
+    for use in (
+        lambda: detect_events(given, waves(50, 0), TIMESTEPS),
+        lambda: EventStream(given, TIMESTEPS),
+        lambda: alarm_rate(given, TIMESTEPS, every="1min"),
+    ):
+        with pytest.raises(TypeError, match=line):
+            use()
 
 
 def test_a_gap_that_cuts_every_row_from_the_next_is_refused(detector):
@@ -417,6 +446,13 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
         (waves(50, 0), {"id": "machine"}, TypeError, "Got id='machine' with recording= of type ndarray"),
         (long, {"id": "machine"}, TypeError, "expected the name of the column of times"),
         (long, {"id": "pump", "time": "minute"}, ValueError, r"without the column \['pump'\]"),
+        (long, {"id": long.machine, "time": "minute"}, TypeError, r"Got id= of type Series.*Pass id='machine'"),
+        (
+            long.set_index(["machine", "minute"]),
+            {"id": "machine", "time": "minute"},
+            ValueError,
+            r"\['machine', 'minute'\] in its index, expected columns. Pass recording.reset_index\(\)",
+        ),
         (
             long.assign(score="a"),
             {"id": "score", "time": "minute"},
