@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqembed.codec.bounded_coder import BoundedCoder
+from seqembed.codec.bytes.damage import DAMAGE
 from seqembed.codec.model.embedding_coder import EmbeddingCoder
 from seqembed.codec.model.fixed_point_decoder import FixedPointDecoder, FixedPointLayer
 from seqembed.codec.model.lattice import Lattice
@@ -116,7 +117,7 @@ def restored(
         return BoundedCoder(lattice, models, bool(description["tries_bins"]), autoencoder)
     except InvalidFileError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (*DAMAGE, AttributeError) as error:
         raise InvalidFileError("Got a file that holds no codec: SequenceCodec.save did not write it.") from error
 
 

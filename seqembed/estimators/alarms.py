@@ -7,10 +7,9 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
-from seqembed.estimators.recordings import check_timesteps
+from seqembed.estimators.recordings import check_detector, check_timesteps
 from seqembed.estimators.severity import normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, equal_step
@@ -123,7 +122,7 @@ def alarm_rate(
     >>> print(f"contamination={share:.4f}: {rate.events_per_day:.1f} events a day")
     contamination=0.0069: 2.0 events a day
     """
-    check_is_fitted(detector)
+    check_detector(detector)
     is_given = training_stride is not None
     training_stride = stride if training_stride is None else training_stride
     strides = {"timesteps": timesteps, "stride": stride, "training_stride": training_stride}

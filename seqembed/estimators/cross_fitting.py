@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from seqembed.estimators.autoencoder import LSTMAutoencoder
+from seqembed.estimators.heldout_residuals import HeldOutResiduals
 from seqembed.estimators.reconstruction import chosen_sequences, reconstruction_residuals
 from seqembed.sequences.collection import Sequences
 from seqembed.sequences.hints import layout_was_judged
@@ -55,7 +57,7 @@ def cross_fit(
     means: np.ndarray | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
-) -> tuple[list[Any], list[np.ndarray], np.ndarray]:
+) -> HeldOutResiduals:
     """Fit a network for each block of some sequences, and compute its residuals on that block.
 
     Parameters
@@ -80,12 +82,8 @@ def cross_fit(
 
     Returns
     -------
-    estimators : list of estimators
-        The fitted clones.
-    blocks : list of int arrays
-        The positions among `rows` that each clone was not fitted on.
-    residuals : float64 array of shape (n_rows, n_timesteps, n_features)
-        Held-out residuals: those of each block are from the network that was not fitted on it. See `padded_residuals`.
+    fits : HeldOutResiduals
+        The fitted clones, and their held-out residuals.
 
     Raises
     ------
@@ -103,31 +101,31 @@ def cross_fit(
     >>> from seqembed.sequences.collection import check_sequences
     >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(9, 4, 2)))
     >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
-    >>> estimators, blocks, residuals = cross_fit(network, sequences, np.arange(9), n_blocks=3)
-    >>> len(estimators), blocks[0], residuals.shape
+    >>> fits = cross_fit(network, sequences, np.arange(9), n_blocks=3)
+    >>> len(fits.estimators), fits.blocks[0], fits.residuals.shape
     (3, array([0, 1, 2]), (9, 4, 2))
     """
     blocks = list(_contiguous_blocks(len(rows), n_blocks, gap))
     n_fitted = sum(len(others) for _, others in blocks)
     unfitted = _block_estimator(estimator, len(rows), n_fitted, sequences.n_timesteps, random_state)
-    progress = Progress(n_blocks, "network") if verbose else None
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
-    for number, (block, others) in enumerate(blocks, 1):
-        with layout_was_judged():
-            fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
-        if not hasattr(fitted, "reconstruct"):
-            raise TypeError(
-                f"Got {type(fitted).__name__} from {type(unfitted).__name__}.fit, expected the fitted estimator. End "
-                f"the method with: return self."
-            )
-        if getattr(fitted, "interrupted_", False):
-            # The network kept its best weights. The others would still be fitted, for as long as before.
-            raise KeyboardInterrupt
-        estimators.append(fitted)
-        residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps, means)
-        if progress is not None:
-            progress.update(number, {}, ended=number == n_blocks)
-    return estimators, [block for block, _ in blocks], residuals
+    with closing(Progress(n_blocks, "network")) if verbose else nullcontext() as progress:
+        for number, (block, others) in enumerate(blocks, 1):
+            with layout_was_judged():
+                fitted = clone(unfitted).fit(chosen_sequences(sequences, rows[others], sequences.n_timesteps))
+            if not hasattr(fitted, "reconstruct"):
+                raise TypeError(
+                    f"Got {type(fitted).__name__} from {type(unfitted).__name__}.fit, expected the fitted estimator. "
+                    f"End the method with: return self."
+                )
+            if getattr(fitted, "interrupted_", False):
+                # The network kept its best weights. The others would still be fitted, for as long as before.
+                raise KeyboardInterrupt
+            estimators.append(fitted)
+            residuals[block] = reconstruction_residuals(fitted, sequences, rows[block], sequences.n_timesteps, means)
+            if progress is not None:
+                progress.update(number, {}, ended=number == n_blocks)
+    return HeldOutResiduals(sequences, rows, means, estimators, [block for block, _ in blocks], residuals)
 
 
 def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

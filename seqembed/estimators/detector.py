@@ -275,7 +275,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         for hint in layout_hints(sequences):
             warn_user(hint)
         means = feature_means(sequences, normal)
-        estimators, blocks, residuals = cross_fit(
+        fits = cross_fit(
             estimator,
             sequences,
             normal,
@@ -287,22 +287,20 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         )
         normal_lengths = sequences.lengths[normal]
         values = sequences.padded(normal, sequences.n_timesteps)
-        weights = learn_weights(residuals, values, normal_lengths, self.weighting)
-        residuals = weights.compared(residuals, values)
+        weights = learn_weights(fits.residuals, values, normal_lengths, self.weighting)
+        fits = fits._replace(residuals=weights.compared(fits.residuals, values))
         del values
-        errors = weights.contributions(residuals, normal_lengths).sum(axis=(1, 2))[:, np.newaxis]
+        errors = weights.contributions(fits.residuals, normal_lengths).sum(axis=(1, 2))[:, np.newaxis]
         descriptions: NormalDescriptions | None = None
         distances: Distances = no_distances
         if self.distances:
-            descriptions, heldout, distances = learn_normal_descriptions(sequences, normal, blocks, self.gap)
+            descriptions, heldout, distances = learn_normal_descriptions(sequences, normal, fits.blocks, self.gap)
             errors = np.column_stack([errors, heldout])
-        patterns = learn_missing_patterns(
-            estimators, blocks, sequences, normal, residuals, errors, weights, distances, means
-        )
-        errors = patterns.comparable(errors, ~np.isnan(residuals), normal_lengths)
+        patterns = learn_missing_patterns(fits, errors, weights, distances)
+        errors = patterns.comparable(errors, ~np.isnan(fits.residuals), normal_lengths)
         totals = heldout_rarity(errors) if self.distances else errors[:, 0]
         if rare.any():
-            scoring = Scoring(estimators, weights, patterns, descriptions, errors, means)
+            scoring = Scoring(fits.estimators, weights, patterns, descriptions, errors, means)
             rare_rows = np.flatnonzero(rare)
             parts = scored_at_once(len(rare_rows), sequences.n_timesteps * sequences.n_features)
             rare_totals = np.concatenate([scoring.errors(sequences, rare_rows[part]) for part in parts])
@@ -310,7 +308,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         else:
             threshold, report = exceeded_by_share(totals, self.contamination), {}
         fitted = {
-            "estimators_": estimators,
+            "estimators_": fits.estimators,
             # What `offset_` tells.
             "_chosen_offset": (-threshold, self.contamination),
             "heldout_scores_": -totals,

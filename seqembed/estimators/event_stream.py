@@ -9,15 +9,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
-from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times
+from seqembed.estimators.recordings import check_detector, check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
+from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
-from seqembed.sequences.times import zone_of
+from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -83,7 +83,7 @@ class EventStream:
         *,
         max_gap: TimeStep | str | None = None,
     ) -> None:
-        check_is_fitted(detector)
+        check_detector(detector)
         for name, value in (("timesteps", timesteps), ("stride", stride)):
             check_count(name, value, least=1)
         check_timesteps(detector, timesteps)
@@ -144,6 +144,7 @@ class EventStream:
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
         self._check_detector()
+        rows = in_memory(rows)
         values, names = checked_rows(self._detector, rows, "rows")
         times, given_times = known_times(
             rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
@@ -236,13 +237,24 @@ class EventStream:
             self._check_zone(given_times)
         if (len(kinds) > 1 and kinds & {"m", "M"}) or times[0] <= last[0]:
             raise ValueError(
-                f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. Pass only rows "
-                f"that are new: rows[time > last_time]."
+                f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. "
+                f"{self._line_for_earlier(times)}"
             )
         if self._max_gap is None:
             return [slice(0, n_rows)]
         pieces = pieces_without_gaps(np.concatenate([last, times]), self._max_gap)
         return [slice(max(piece.start - 1, 0), piece.stop - 1) for piece in pieces]
+
+    def _line_for_earlier(self, times: np.ndarray) -> str:
+        """Return what to do about times that are not later than those before, for the message."""
+        before = plain_times(self._times)
+        if self._zone is None and before.dtype.kind == "M" and clock_is_set_back(np.concatenate([before, times])):
+            line = line_for_clock_change("time = pandas.DatetimeIndex(time).LOCALIZE", "False")
+            return (
+                f"{line.removesuffix('.')}, and with ambiguous=True in the updates before. Begin the stream anew: all "
+                f"its times are of one zone."
+            )
+        return "Pass only rows that are new: rows[time > last_time]."
 
 
 def _zone_name(time: Any) -> str | None:

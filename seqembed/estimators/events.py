@@ -8,12 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
-from seqembed.estimators.recordings import check_timesteps, checked_rows, known_times, recordings_by_name
+from seqembed.estimators.recordings import (
+    check_detector,
+    check_timesteps,
+    checked_rows,
+    in_memory_by_name,
+    known_times,
+    recordings_by_name,
+)
 from seqembed.estimators.severity import severity
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -129,8 +135,8 @@ def detect_events(
         number of rows; and for times that are missing, run backwards, repeat or are not whole steps of `freq` apart.
         Also if no recording has `timesteps` rows in succession, with `max_gap`.
     TypeError
-        If `max_gap` or `freq` is a number between dates or a duration between numbers, or if `id` is given and
-        `recording` is no data frame.
+        For what is no `ReconstructionDetector`, if `max_gap` or `freq` is a number between dates or a duration between
+        numbers, and if `id` is given and `recording` is no data frame.
 
     Warns
     -----
@@ -176,10 +182,11 @@ def detect_events(
     >>> pd.concat(tables, names=["recording"]).index.names[0]
     'recording'
     """
-    check_is_fitted(detector)
+    check_detector(detector)
     for name, value in (("timesteps", timesteps), ("stride", stride)):
         check_count(name, value, least=1)
     check_timesteps(detector, timesteps)
+    recording = in_memory_by_name(recording)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
         only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")

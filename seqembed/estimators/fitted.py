@@ -20,6 +20,7 @@ from seqembed.inference.model import TrainedModel
 from seqembed.inference.quantities import AVERAGED_AXES, Per, errors, reconstruction, sums_of_squares
 from seqembed.network.architecture import Network
 from seqembed.sequences.containers import SequencesLike
+from seqembed.sequences.sample_weight import checked_weights
 
 if TYPE_CHECKING:
     import keras
@@ -131,7 +132,14 @@ class FittedNetworkMixin(FittedInputMixin):
         inputs = self._read(X, lengths)
         return compute(errors(per), self.model_, inputs, out=out, n_jobs=self.n_jobs)
 
-    def score(self, X: SequencesLike, y: object = None, *, lengths: npt.ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: SequencesLike,
+        y: object = None,
+        *,
+        lengths: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
         """Compute the share of the variation that the reconstruction explains, R^2.
 
         It is one minus the sum of squared errors over the sum of squared deviations from the training means, over all
@@ -145,11 +153,20 @@ class FittedNetworkMixin(FittedInputMixin):
             Ignored; present so that the estimator fits into a pipeline.
         lengths : array-like of int of shape (n_samples,), default=None
             Timesteps of each sequence of a padded array.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sequence counts in both sums: 2 as much as the sequence twice, and 0 leaves it out. By default
+            all count alike.
 
         Returns
         -------
         score : float
             At most 1. If all values of `X` equal the training means: 1 if the reconstruction does too, else 0.
+
+        Raises
+        ------
+        ValueError
+            For sequences of another shape than the fitted ones, and for weights that
+            `seqembed.sequences.sample_weight.checked_weights` refuses.
 
         Examples
         --------
@@ -160,8 +177,12 @@ class FittedNetworkMixin(FittedInputMixin):
         True
         """
         inputs = self._read(X, lengths)
-        sums = compute(sums_of_squares(), self.model_, inputs, n_jobs=self.n_jobs)
-        squared_errors, squared_deviations = np.asarray(sums.sum(axis=0))
+        sums = np.asarray(compute(sums_of_squares(), self.model_, inputs, n_jobs=self.n_jobs))
+        weights = checked_weights(sample_weight, len(sums))
+        if weights is not None:
+            # Zero times infinity would be NaN.
+            sums = sums[weights > 0] * weights[weights > 0, np.newaxis]
+        squared_errors, squared_deviations = sums.sum(axis=0)
         if squared_deviations == 0:
             return float(squared_errors == 0)
         return float(1 - squared_errors / squared_deviations)

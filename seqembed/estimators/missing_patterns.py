@@ -8,16 +8,16 @@ error would be if nothing were missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from seqembed.estimators.distances import Distances
+from seqembed.estimators.heldout_residuals import HeldOutResiduals
 from seqembed.estimators.reconstruction import laid_out, reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights
-from seqembed.sequences.collection import Sequences, check_sequences, chunks
+from seqembed.sequences.collection import check_sequences, chunks
 
 # Patterns of missing values that held-out sequences get, fewer if sequences are large or few, and how many of them
 # count for a sequence: the most similar ones.
@@ -130,39 +130,22 @@ class MissingPatterns(NamedTuple):
 
 
 def learn_missing_patterns(
-    estimators: Sequence[Any],
-    blocks: Sequence[np.ndarray],
-    sequences: Sequences,
-    rows: np.ndarray,
-    residuals: np.ndarray,
-    errors: np.ndarray,
-    weights: ResidualWeights,
-    distances: Distances,
-    means: np.ndarray | None = None,
+    fits: HeldOutResiduals, errors: np.ndarray, weights: ResidualWeights, distances: Distances
 ) -> MissingPatterns:
     """Learn from held-out sequences what missing values change.
 
     Parameters
     ----------
-    estimators : list of estimators
-        Networks, each fitted on all sequences but those of a block.
-    blocks : list of int arrays
-        Positions of the sequences of each block among `rows`.
-    sequences : Sequences
-        Checked sequences.
-    rows : int array of shape (n_rows,)
-        The normal ones.
-    residuals : float array of shape (n_rows, n_timesteps, n_features)
-        Their held-out residuals.
+    fits : HeldOutResiduals
+        Networks that were fitted on the normal sequences, and their residuals as `ResidualWeights.compared` returns
+        them.
     errors : float array of shape (n_rows, n_kinds)
-        Their held-out errors.
+        Held-out errors of the normal sequences.
     weights : ResidualWeights
         Weights of the residuals.
     distances : callable
         Takes sequences and the block that they come from. Returns their errors of further kinds, a float array of shape
         (n_samples, n_kinds - 1).
-    means : float array of shape (n_features,), default=None
-        Means of the features, for estimators that take no missing values.
 
     Returns
     -------
@@ -176,15 +159,16 @@ def learn_missing_patterns(
     >>> from seqembed.estimators.distances import no_distances
     >>> from seqembed.estimators.residuals import learn_weights
     >>> X = np.random.default_rng(0).normal(size=(9, 4, 2))
-    >>> sequences, rows = check_sequences(X), np.arange(9)
+    >>> sequences = check_sequences(X)
     >>> network = LSTMReconstructor(2, hidden_units=(), epochs=1)
-    >>> estimators, blocks, residuals = cross_fit(network, sequences, rows, n_blocks=3)
-    >>> weights = learn_weights(residuals, X, sequences.lengths, "robust")
-    >>> errors = weights.contributions(residuals, sequences.lengths).sum(axis=(1, 2))[:, np.newaxis]
-    >>> patterns = learn_missing_patterns(estimators, blocks, sequences, rows, residuals, errors, weights, no_distances)
+    >>> fits = cross_fit(network, sequences, np.arange(9), n_blocks=3)
+    >>> weights = learn_weights(fits.residuals, X, sequences.lengths, "robust")
+    >>> errors = weights.contributions(fits.residuals, sequences.lengths).sum(axis=(1, 2))[:, np.newaxis]
+    >>> patterns = learn_missing_patterns(fits, errors, weights, no_distances)
     >>> patterns.value_errors.shape, patterns.excesses.shape
     ((4, 2), (288, 1))
     """
+    sequences, rows, means, estimators, blocks, residuals = fits
     _, n_timesteps, n_features = residuals.shape
     random, lengths = check_random_state(_SEED), sequences.lengths[rows]
     contributions, known = weights.contributions(residuals, lengths), ~np.isnan(residuals)

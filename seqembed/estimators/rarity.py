@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-# Errors that count as the tail: at least this number of the largest ones, or this share of all if that is more.
-_LEAST_TAIL, _TAIL_SHARE = 10, 0.1
+from seqembed.estimators.tail import tail_size
+
 # Shape of the generalised Pareto distribution of the tail. A few dozen errors tell the scale of a tail, not its shape.
 # With this one, what comes once in 10,000 windows was estimated as once in 1,500 to 20,000 from 200 and 1,000 held-out
 # errors, means of squares of normal, of lognormal and of Student's t residuals. The exponential tail, of shape 0, was
@@ -104,7 +104,7 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     distinct, first = np.unique(known, return_index=True)
     windows = 1 / np.interp(errors, distinct, (n_known - first) / (n_known + 1))
     windows = np.where(errors > largest + _ROUNDING * abs(largest), n_known + 1, windows)
-    n_tail = min(n_known, max(_LEAST_TAIL, int(_TAIL_SHARE * n_known)))
+    n_tail = min(n_known, tail_size(n_known))
     start = known[-n_tail]
     # Errors that are all alike tell no scale. Those of sensors that all stand still are 0.
     scale = (1 - SHAPE) * float(np.mean(known[-n_tail:] - start)) or abs(float(largest)) or 1.0

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
 from seqembed.estimators.event_table import taken_times
-from seqembed.sequences.containers import as_numbers, column_labels, is_frame
-from seqembed.sequences.long_format import read_long_format
+from seqembed.sequences.containers import as_numbers, column_labels, in_memory, is_frame, listed
+from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
-from seqembed.sequences.times import check_levels, plain_times, times_of_rows
+from seqembed.sequences.times import check_levels, holds_dates, plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
 from seqembed.sequences.wording import counted
 
@@ -44,6 +45,39 @@ class Recordings(NamedTuple):
     positions: list[np.ndarray] | None = None
 
 
+def in_memory_by_name(recording: Any) -> Any:
+    """Return one recording or several as `recordings_by_name` takes them: several as a list or a mapping.
+
+    Parameters
+    ----------
+    recording : object
+        As given to `seqembed.detect_events`.
+
+    Returns
+    -------
+    recording : object
+        See `seqembed.sequences.containers.listed`.
+
+    Raises
+    ------
+    TypeError
+        For what holds no recordings, such as a path or the result of `sliding_windows`.
+
+    Examples
+    --------
+    >>> in_memory_by_name({"a": [1.0, 2.0]}.values()), in_memory_by_name({"a": [1.0, 2.0]})
+    ([[1.0, 2.0]], {'a': [1.0, 2.0]})
+    """
+    if is_result_of_sliding_windows(recording):
+        raise TypeError(
+            "Got recording= as the result of sliding_windows, expected the recording that was cut. Pass what "
+            "sliding_windows got: detect_events cuts the windows."
+        )
+    if isinstance(recording, Mapping):
+        return {name: in_memory(rows) for name, rows in recording.items()}
+    return listed(recording, "recording")
+
+
 def recordings_by_name(
     detector: ReconstructionDetector, recording: Any, time: Any, id: str | None
 ) -> Recordings | None:
@@ -53,7 +87,9 @@ def recordings_by_name(
     ----------
     detector : ReconstructionDetector
         Fitted. It names the columns of values of a data frame in long format.
-    recording, time, id
+    recording : object
+        From `in_memory_by_name`.
+    time, id
         As given to `seqembed.detect_events`.
 
     Returns
@@ -74,11 +110,6 @@ def recordings_by_name(
     >>> recordings.column, recordings.names, recordings.sources
     ('recording', ['a', 'b'], ["recording['a']", "recording['b']"])
     """
-    if is_result_of_sliding_windows(recording):
-        raise TypeError(
-            "Got recording= as the result of sliding_windows, expected the recording that was cut. Pass what "
-            "sliding_windows got: detect_events cuts the windows."
-        )
     if id is not None:
         return _of_long_frame(detector, recording, time, id)
     if isinstance(recording, Mapping):
@@ -99,8 +130,9 @@ def recordings_by_name(
     if not holds_recordings(recording, "recording"):
         return None
     if time is not None and (not isinstance(time, (list, tuple)) or len(time) != len(recording)):
+        of_length = f" of length {len(time)}" if isinstance(time, (list, tuple)) else ""
         raise ValueError(
-            f"Got time= of type {type(time).__name__} and length {len(time)} for recording= with "
+            f"Got time= of type {type(time).__name__}{of_length} for recording= with "
             f"{counted(len(recording), 'recording')}, expected a list of one array per recording. Pass time=[...]."
         )
     positions = range(len(recording))
@@ -117,6 +149,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"a list or a mapping of recordings, leave out id=."
         )
     existing = list(frame.columns)
+    check_is_one_name(id, existing, "id", "recording")
     if time is None or not isinstance(time, str):
         raise TypeError(
             f"Got id={id!r} with time= of type {type(time).__name__}, expected the name of the column of times, one of "
@@ -132,6 +165,12 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
     columns = None if fitted is None else list(fitted)
     absent = [name for name in [id, time, *(columns or [])] if name not in existing]
     if absent:
+        levels = getattr(getattr(frame, "index", None), "names", ())
+        if any(name in levels for name in absent):
+            raise ValueError(
+                f"Got recording= with {[name for name in absent if name in levels]} in its index, expected columns. "
+                f"Pass recording.reset_index()."
+            )
         raise ValueError(
             f"Got recording= without the {'column' if len(absent) == 1 else 'columns'} {absent[:10]}, expected those "
             f"of id=, time= and of the windows that the detector was fitted on. Choose id= and time= from "
@@ -150,6 +189,26 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         [f"recording[recording[{id!r}] == {name!r}]" for name in names],
         positions,
     )
+
+
+def check_detector(detector: Any) -> None:
+    """Refuse what is no fitted detector.
+
+    Raises
+    ------
+    TypeError
+        For anything else, such as the estimator inside of a detector.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(detector, ReconstructionDetector):
+        is_estimator = hasattr(detector, "fit") and not isinstance(detector, type)
+        made = f"ReconstructionDetector({type(detector).__name__}(...))" if is_estimator else "ReconstructionDetector()"
+        raise TypeError(
+            f"Got detector= of type {type(detector).__name__}, expected a fitted ReconstructionDetector. Pass "
+            f"{made}.fit(windows)."
+        )
+    check_is_fitted(detector)
 
 
 def check_timesteps(detector: ReconstructionDetector, timesteps: int) -> None:
@@ -330,7 +389,7 @@ def known_times(
     (None, None)
     """
     index = getattr(recording, "index", None)
-    if time is None and needed_for is None and not hasattr(index, "tz_localize"):
+    if time is None and needed_for is None and not holds_dates(index):
         return None, None
     times = times_of_rows(recording, time, n_rows, name, needed_for or "max_gap")
     return times, index if time is None else time

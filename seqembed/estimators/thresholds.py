@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import genpareto
 
-# Errors that count as the tail: at least this number of the largest ones, or this share of all if that is more.
-_LEAST_TAIL, _TAIL_SHARE = 10, 0.1
+from seqembed.estimators.tail import tail_size
+
 # Added to the fitted shape, divided by the number of excesses: a small sample underestimates the tail. 0.5 was the best
 # of those tried on 40 and 300 sequences: `bench_false_alarms.py`.
 _WIDENING = 0.5
@@ -50,7 +50,7 @@ def exceeded_by_share(errors: np.ndarray, share: float) -> float:
         return float(largest)
     if share * (len(errors) + 1) >= 1:
         return float(np.quantile(errors, 1 - share, method="weibull"))
-    n_tail = min(len(errors) - 1, max(_LEAST_TAIL, int(_TAIL_SHARE * len(errors))))
+    n_tail = min(len(errors) - 1, tail_size(len(errors)))
     if n_tail < 1:
         return float(largest)
     start = np.sort(errors)[-n_tail - 1]

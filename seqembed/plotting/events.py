@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -96,10 +95,9 @@ def plot_events(
     if across.dtype.kind == "m":
         # matplotlib has no axis of durations.
         across = across / np.timedelta64(1, "s")
-    with warnings.catch_warnings():
-        # NumPy warns of the mean of a feature without any value.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        means, deviations = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    # Not nanmean, which warns of a feature without any value.
+    known = np.ma.masked_invalid(values)
+    means, deviations = known.mean(axis=0).filled(0), known.std(axis=0).filled(0)
     scaled = (values - means) / np.where(deviations > 0, deviations, 1)
     levels = 4.0 * np.arange(values.shape[1])
     axes[0].plot(across, scaled + levels, linewidth=0.8, color="0.3")

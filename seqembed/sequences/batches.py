@@ -261,7 +261,7 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
     Yields
     ------
     sequences : Sequences
-        All of them, memory-mapped, in the dtype of the first batch, at least float32.
+        All of them, memory-mapped, in the dtype that holds the values of every batch, at least float32.
 
     Raises
     ------
@@ -286,6 +286,10 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
             if first is None:
                 first, dtype = checked, checked.dtype
             _check_like_first(checked, first, number)
+            wider = np.result_type(dtype, checked.dtype)
+            if wider != dtype:
+                _widen(file, dtype, wider)
+                dtype = wider
             for rows in checked.chunks():
                 _append(checked.timesteps(rows).astype(dtype, copy=False), file)
             lengths.append(checked.lengths)
@@ -301,6 +305,18 @@ def spooled(batches: Iterable[UncheckedBatch], estimator: object = None) -> Iter
         else:
             values = np.split(timesteps, np.cumsum(ends[:-1]))
         yield replace(first, values=values, lengths=ends, complete=complete)
+
+
+def _widen(file: IO[bytes], dtype: np.dtype, wider: np.dtype) -> None:
+    """Rewrite the values of a file in a wider dtype, in place."""
+    n_values = file.tell() // dtype.itemsize
+    # From the end, so that no value is overwritten before it was read.
+    for part in reversed(list(chunks(n_values, 1))):
+        file.seek(part.start * dtype.itemsize)
+        values = np.fromfile(file, dtype, part.stop - part.start)
+        file.seek(part.start * wider.itemsize)
+        _append(values.astype(wider), file)
+    file.seek(n_values * wider.itemsize)
 
 
 def _append(timesteps: np.ndarray, file: IO[bytes]) -> None:

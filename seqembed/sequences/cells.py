@@ -1,4 +1,4 @@
-"""Cells of data frames that hold arrays."""
+"""Cells of data frames, and of arrays of objects, that hold arrays."""
 
 from __future__ import annotations
 
@@ -71,4 +71,41 @@ def check_cells(values: Any, column: Any, name: str, n_columns: int) -> None:
     raise ValueError(
         f"{name[0].upper()}{name[1:]} is a data frame whose column {column!r} holds arrays, such as one of length "
         f"{len(cell)}, expected numbers. {remedy}"
+    )
+
+
+def check_cells_of_array(array: np.ndarray, cell: Any, name: str) -> None:
+    """Refuse an array of several dimensions whose cells are arrays.
+
+    Parameters
+    ----------
+    array : array of objects
+        The array.
+    cell : object
+        One of its cells.
+    name : str
+        What the array is called in errors, in capitals: "X" if its rows are sequences, or such as "Sequence 3".
+
+    Raises
+    ------
+    ValueError
+        For such an array, with the line that takes the sequences out of it.
+
+    Examples
+    --------
+    >>> check_cells_of_array(np.array([[1.0, None]], object), 1.0, "X")
+    """
+    if array.ndim < 2 or not np.ndim(cell):
+        return
+    remedy = "Give each of their numbers a column of its own."
+    if name == "X" and array.ndim == 2 and array.shape[1] == 1:
+        remedy = "Pass its cells, if each is a sequence: list(X[:, 0])."
+    elif name == "X" and array.ndim == 2:
+        remedy = (
+            "If each row is a sequence, and each column a feature, pass [np.stack(list(row), axis=1) for row in X]. "
+            "If each cell is a sequence, pass list(X.ravel())."
+        )
+    raise ValueError(
+        f"{name} is an array of shape {array.shape} whose cells are arrays, such as one of length {len(cell)}, "
+        f"expected numbers. {remedy}"
     )

@@ -22,6 +22,7 @@ from seqembed.sequences.containers import (
 )
 from seqembed.sequences.lengths import checked_lengths
 from seqembed.sequences.rows import row_numbers, rows_by_length
+from seqembed.sequences.times import holds_dates
 from seqembed.sequences.wording import counted
 
 # Values read at once in a pass over all the data: enough for fast arithmetic, and only a few megabytes.
@@ -236,7 +237,7 @@ def read_sequences(
             )
         if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
-    rows_are_dates = is_frame(given) and hasattr(getattr(given, "index", None), "tz_localize")
+    rows_are_dates = is_frame(given) and holds_dates(getattr(given, "index", None))
     columns: Any = getattr(given, "columns", None)
     n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from seqembed.sequences.cells import check_cells, first_array
+from seqembed.extras import import_extra
+from seqembed.sequences.cells import check_cells, check_cells_of_array, first_array
 from seqembed.sequences.named_windows import NamedWindows
 from seqembed.sequences.sources import check_is_no_source
 
@@ -39,20 +40,23 @@ _TEXT = (
 )
 
 
-def listed(X: Any) -> Any:
+def listed(X: Any, name: str = "X=") -> Any:
     """Return a container of sequences as a list, and anything else as it is.
 
     Parameters
     ----------
     X : object
         The user's input.
+    name : str, default="X="
+        What it is called in errors.
 
     Returns
     -------
     X : object
         A list for a view of a mapping such as ``sequences.values()``, for a one-dimensional array of arrays, for a
         pandas or polars series of lists or arrays, and for an Arrow array of lists. Dask's arrays and frames, alone or
-        in a list, are in memory. The sequences of a data frame are returned as they are, with their columns.
+        in a list, are in memory, and tables of Arrow are data frames. The sequences of a data frame are returned as
+        they are, with their columns.
 
     Raises
     ------
@@ -65,16 +69,17 @@ def listed(X: Any) -> Any:
     [[1.0, 2.0], [3.0]]
     """
     X = in_memory(X)
-    check_is_no_source(X, "X=")
+    check_is_no_source(X, name)
     # Some sparse matrices are mappings.
     if isinstance(X, Mapping) and not issparse(X):
         raise TypeError(
-            f"Got X= of type {type(X).__name__}, expected sequences. Pass list(X.values()) if each is a sequence, and "
-            f"numpy.stack(list(X.values()), axis=-1) if each is a feature of all sequences."
+            f"Got {name} of type {type(X).__name__}, expected sequences. Pass list(X.values()) if each is a sequence, "
+            f"and numpy.stack(list(X.values()), axis=-1) if each is a feature of all sequences."
         )
     if hasattr(X, "nested_row_splits"):
         raise TypeError(
-            f"Got X= of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in X]."
+            f"Got {name} of type {type(X).__name__}, expected an array or a list of arrays. Pass [x.numpy() for x in "
+            f"X]."
         )
     if _is_of_frame(X):
         return X
@@ -99,7 +104,7 @@ def _holds_sequences(X: Any) -> bool:
 
 
 def in_memory(X: Any) -> Any:
-    """Compute a dask array or data frame, convert an array of Arrow, and return anything else as it is.
+    """Compute a dask array or data frame, convert an array or a table of Arrow, and return anything else as it is.
 
     Examples
     --------
@@ -110,7 +115,10 @@ def in_memory(X: Any) -> Any:
     # NumPy's own conversion would lose the mask of an array and the names of columns.
     if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
         return X.compute()
-    # A table of Arrow has no single type.
+    if hasattr(X, "to_pydict") and hasattr(X, "column_names"):
+        # NumPy's own conversion would lose the names of a table of Arrow.
+        import_extra("pandas", extra="frames")
+        return X.to_pandas()
     return _array_of_arrow(X) if hasattr(X, "to_pylist") and hasattr(X, "type") else X
 
 
@@ -305,6 +313,11 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
         raise TypeError(
             f"Got {name} of type {type(values).__name__}, expected an array. Pass the values that it holds."
         )
+    if hasattr(values, "__next__"):
+        raise TypeError(
+            f"Got {name} of type {type(values).__name__}, which can be read only once, expected an array. Pass a list "
+            f"of what it gives."
+        )
     if is_frame(values):
         return _numbers_of_frame(values, name)
     try:
@@ -369,6 +382,7 @@ def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(_TEXT.format(name, f"such as {found!r}"))
     if any(hasattr(found, name) for name in ("isoformat", "total_seconds")) or np.asarray(found).dtype.kind in "mM":
         raise ValueError(_DATES.format(name, f"(such as {found!r})"))
+    check_cells_of_array(array, found, name)
     shapes = {np.shape(value) for value in array.flat}
     if len(shapes) == 1 and np.ndim(found):
         return as_numbers(np.stack([as_numbers(value, name) for value in array.flat]), name)

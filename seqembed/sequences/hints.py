@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +12,8 @@ from seqembed.sequences.collection import Sequences
 from seqembed.sequences.scaling import ScaledSequences
 from seqembed.sequences.wording import counted
 
-_SAMPLE = 100
+# Sequences that are looked at: fewer, if they have more values than this in all, and at least three.
+_SAMPLE, _MOST_VALUES, _LEAST_SAMPLE = 100, 1 << 23, 3
 # Whether the hints about a layout were given already, see `layout_was_judged`.
 _was_judged = ContextVar("_was_judged", default=False)
 # Windows of real data can begin or end with some zeros. Padding does so in many sequences, over unequal lengths.
@@ -180,35 +180,39 @@ def looks_like_recording(sequences: Sequences) -> bool:
         return False
     starts = np.linspace(0, n_rows - _BLOCK, min(_SAMPLE, n_rows) // _BLOCK).astype(int)
     sample = np.stack([sequences.padded(slice(start, start + _BLOCK))[:, :_MOST_COLUMNS, 0] for start in starts])
-    with warnings.catch_warnings():
-        # NumPy warns of a mean of no values. Values of 1e200 have no square.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return _rows_are_times(sample.astype(np.float64))
+    # Values of 1e200 have no square.
+    with np.errstate(all="ignore"):
+        return _rows_are_times(_known(sample))
 
 
-def _rows_are_times(blocks: np.ndarray) -> bool:
+def _known(values: np.ndarray) -> np.ma.MaskedArray:
+    """Mask what is missing. NumPy's own functions for missing values, such as nanmean, warn of a mean of no values."""
+    return np.ma.masked_invalid(values.astype(np.float64))
+
+
+def _rows_are_times(blocks: np.ma.MaskedArray) -> bool:
     """Tell whether the rows of a table are times, and its columns are not.
 
     Parameters
     ----------
-    blocks : array of shape (n_blocks, n_rows, n_columns)
+    blocks : masked array of shape (n_blocks, n_rows, n_columns)
         Blocks of neighbouring rows.
     """
-    deviations = np.nanstd(blocks, axis=(0, 1))
+    deviations = blocks.std(axis=(0, 1)).filled(0)
     varies = np.isfinite(deviations) & (deviations > 0)
     if varies.sum() < 2:
         return False
     blocks, deviations = blocks[:, :, varies], deviations[varies]
-    scaled = (blocks - np.nanmean(blocks, axis=(0, 1))) / deviations
+    scaled = (blocks - blocks.mean(axis=(0, 1))) / deviations
     # Half the mean squared difference of two values is their variance, which is 1. The median over the rows leaves out
     # those at which the class changes, if they are sorted by class.
     near, *farther = (
-        np.nanmedian(np.nanmean(np.square(scaled[:, rows:] - scaled[:, :-rows]), axis=2)) / 2
+        np.ma.median(np.square(scaled[:, rows:] - scaled[:, :-rows]).mean(axis=2)) / 2
         for rows in range(1, _FARTHEST_ROWS + 1)
     )
-    between_rows = np.nanmean(np.square(np.diff(blocks, axis=1)), axis=(0, 1))
-    between_columns = np.nanmean(np.square(np.diff(blocks, axis=2)), axis=(0, 1))
-    ratio = np.nanmedian((between_rows[1:] + between_rows[:-1]) / 2 / between_columns)
+    between_rows = np.square(np.ma.diff(blocks, axis=1)).mean(axis=(0, 1))
+    between_columns = np.square(np.ma.diff(blocks, axis=2)).mean(axis=(0, 1))
+    ratio = np.ma.median((between_rows[1:] + between_rows[:-1]) / 2 / between_columns)
     return bool(
         near < _LARGEST_STEP_BETWEEN_ROWS
         and ratio < _LARGEST_STEP_BETWEEN_ROWS
@@ -218,9 +222,9 @@ def _rows_are_times(blocks: np.ndarray) -> bool:
     )
 
 
-def _step_between_columns(blocks: np.ndarray) -> float:
+def _step_between_columns(blocks: np.ma.MaskedArray) -> float:
     """Compute the mean squared difference of neighbouring columns, divided by that of any two."""
-    return float(np.nanmean(np.square(np.diff(blocks, axis=2))) / (2 * np.nanmean(np.nanvar(blocks, axis=2, ddof=1))))
+    return float(np.square(np.ma.diff(blocks, axis=2)).mean() / (2 * blocks.var(axis=2, ddof=1).mean()))
 
 
 def sizes_hints(scaled: ScaledSequences) -> Iterator[str]:
@@ -308,15 +312,15 @@ def looks_transposed(sequences: Sequences) -> bool:
     """
     if sequences.n_timesteps < 2 or sequences.n_features <= sequences.n_timesteps:
         return False
-    sample = sequences.padded(slice(0, _SAMPLE)).astype(np.float64)
-    with warnings.catch_warnings():
-        # NumPy warns of a mean of no values.
-        warnings.simplefilter("ignore", RuntimeWarning)
+    n_sampled = max(_LEAST_SAMPLE, min(_SAMPLE, _MOST_VALUES // (sequences.n_timesteps * sequences.n_features)))
+    sample = _known(sequences.padded(slice(0, n_sampled)))
+    # Values of 1e200 have no square.
+    with np.errstate(all="ignore"):
         if len(sample) > 1:
-            sample -= np.nanmean(sample, axis=0)
-        across_features, across_timesteps = (np.nanmean(np.square(np.diff(sample, axis=axis))) for axis in (2, 1))
+            sample = sample - sample.mean(axis=0)
+        across_features, across_timesteps = (np.square(np.ma.diff(sample, axis=axis)).mean() for axis in (2, 1))
         # The mean squared difference of any two values is twice their variance.
-        unordered = 2 * np.nanmean(np.nanvar(sample, axis=1, ddof=1))
+        unordered = 2 * sample.var(axis=1, ddof=1).mean()
     return bool(across_features < across_timesteps / 4 and across_timesteps > _LARGEST_RATIO_OF_TIME * unordered)
 
 

@@ -223,8 +223,17 @@ def checked_rare_label(y: Sequence[npt.ArrayLike]) -> int:
         labels.update(as_array(each).ravel().tolist())
     rare = rare_label(labels)
     if rare is None:
+        known = {label for label in labels if not is_missing(label)}
+        remedy = "Pass y == ..., or a function as label=."
+        if len(known) < len(labels) and rare_label(known) is not None:
+            rule = "-1 if -1 in rows else rows.min()" if -1 in known else "1 if 1 in rows else rows.max()"
+            remedy = (
+                f"If NaN stands for no label, pass numbers as y= and label=lambda rows: {rule}, which is NaN where "
+                f"nothing rare is known and some labels are missing."
+            )
+        shown = sorted({str(label) for label in labels})[:5]
         raise ValueError(
-            f'Got label="any" with labels such as {sorted(map(str, labels))[:5]}, expected truth values, 0 and 1, or '
-            f"-1 (rare) and 1 (normal). Pass y == ..., or a function as label=."
+            f'Got label="any" with labels such as {shown}, expected truth values, 0 and 1, or -1 (rare) and 1 '
+            f"(normal). {remedy}"
         )
     return rare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from seqembed.sequences.times import (
     calendar_zone,
     clock_is_set_back,
     line_for_clock_change,
+    plain_times,
     zone_of,
 )
 from seqembed.sequences.wording import counted
@@ -96,7 +97,13 @@ def read_long_format(
     _check_sortable(_column(frame, time), time)
     order, is_start, times = _sort_rows(frame, id, time)
     if times.dtype == object and not (max_gap is None and freq is None):
-        times = as_dates(times)
+        times = plain_times(times)
+        if times.dtype == object:
+            raise ValueError(
+                f"Got {'freq' if max_gap is None else 'max_gap'}= with frame= whose column {time!r} holds "
+                f"{type(times[0]).__name__}, such as {times[0]!r}, expected numbers, dates or durations, between which "
+                f"there are steps. Convert it, or leave out freq= and max_gap=."
+            )
     if max_gap is not None:
         is_start[1:] |= exceeds(times, max_gap)
     rows, grid = np.arange(len(times)), times
@@ -200,9 +207,15 @@ def _checked_frame(frame: Any) -> Any:
 def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | None) -> list[str]:
     if isinstance(columns, str):
         raise TypeError(f"Got columns={columns!r}, expected a list of names: columns=[{columns!r}].")
+    # A set has another order in each process, and features are in the order of their names.
+    if columns is not None and (isinstance(columns, (set, frozenset)) or not isinstance(columns, Iterable)):
+        raise TypeError(
+            f"Got columns= of type {type(columns).__name__}, expected a list of names in the order of the features. "
+            f"Pass columns=[...]."
+        )
     existing = list(frame.columns)
     for parameter, name in (("id", id), ("time", time)):
-        _check_is_one_name(name, existing, parameter)
+        check_is_one_name(name, existing, parameter)
     if id == time:
         raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
     columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
@@ -235,18 +248,45 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
     return columns
 
 
-def _check_is_one_name(name: Any, existing: list[str], parameter: str) -> None:
-    """Refuse several names, or none, in the place of one, with the column that pandas can make for it."""
+def check_is_one_name(name: Any, existing: list[str], parameter: str, frame: str = "frame") -> None:
+    """Refuse several names, or none, in the place of one, with the column that pandas can make for it.
+
+    Parameters
+    ----------
+    name : object
+        As the user gave it.
+    existing : list of str
+        Names of the columns.
+    parameter : {"id", "time"}
+        The parameter that had the name.
+    frame : str, default="frame"
+        What the frame is called in the user's code, for the message.
+
+    Raises
+    ------
+    TypeError
+        For no name, for several, and for a column in the place of its name.
+
+    Examples
+    --------
+    >>> check_is_one_name("pump", ["pump", "hour", "flow"], "id")
+    """
+    if not isinstance(name, (list, tuple)) and np.ndim(name):
+        shown = getattr(name, "name", None) or parameter
+        raise TypeError(
+            f"Got {parameter}= of type {type(name).__name__}, expected the name of one column. Pass "
+            f"{parameter}={shown!r}, if this is its name."
+        )
     if name in existing or not (name is None or isinstance(name, (list, tuple))):
         return
     if name is None:
-        new, values = ("series", "0") if parameter == "id" else ("row", "range(len(frame))")
-        remedy = f"Add one: frame.assign({new}={values}) in pandas, with {parameter}={new!r}."
+        new, values = ("series", "0") if parameter == "id" else ("row", f"range(len({frame}))")
+        remedy = f"Add one: {frame}.assign({new}={values}) in pandas, with {parameter}={new!r}."
     elif parameter == "id":
         # Numbers among them would be read as features.
         names = list(name)
         remedy = (
-            f"Make one column of them: frame.assign(series=frame[{names}].astype(str).agg(' '.join, axis=1)).drop("
+            f"Make one column of them: {frame}.assign(series={frame}[{names}].astype(str).agg(' '.join, axis=1)).drop("
             f"columns={names}) in pandas, with id='series'."
         )
     else:
@@ -257,7 +297,11 @@ def _check_is_one_name(name: Any, existing: list[str], parameter: str) -> None:
 def _check_numeric(frame: Any, columns: list[str]) -> None:
     nw = import_extra("narwhals", extra="frames")
     dtypes = {name: _column(frame, name).dtype for name in columns}
-    numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == nw.Boolean]
+    numeric = [
+        name
+        for name, dtype in dtypes.items()
+        if dtype.is_numeric() or dtype == nw.Boolean or _has_neither_values_nor_dtype(frame.get_column(name))
+    ]
     others = [name for name in columns if name not in numeric]
     if others:
         raise ValueError(
@@ -265,6 +309,15 @@ def _check_numeric(frame: Any, columns: list[str]) -> None:
             f"expected only numbers or booleans. Pass columns={numeric or '[...]'}, or convert them to numbers first: "
             f"{_line_to_numbers(others[0], dtypes[others[0]])}."
         )
+
+
+def _has_neither_values_nor_dtype(column: Any) -> bool:
+    """Tell whether a column is of a sensor that never spoke: all values are missing, and nothing says of which kind."""
+    nw = import_extra("narwhals", extra="frames")
+    # narwhals reads objects of pandas, of which all are None, as text.
+    native = column.to_native()
+    is_object = hasattr(native, "dtype") and native.dtype == object
+    return bool((is_object or column.dtype == nw.Unknown) and column.is_null().all())
 
 
 def _line_to_numbers(name: str, dtype: Any) -> str:
@@ -299,7 +352,8 @@ def _check_sortable(times: Any, name: str) -> None:
         raise ValueError(
             f"Got frame= whose column {name!r} holds {dtype}, such as {times[0]!r}, expected numbers or dates: text "
             f"sorts 10 before 2. Convert it: frame[{name!r}] = pandas.to_datetime(frame[{name!r}]), or "
-            f"pandas.to_numeric(frame[{name!r}])."
+            f"pandas.to_numeric(frame[{name!r}]). In polars: frame.with_columns(polars.col({name!r})."
+            f"str.to_datetime()), or .cast(float)."
         )
 
 

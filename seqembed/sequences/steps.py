@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import timedelta
 from numbers import Real
 from typing import Any, TypeAlias
@@ -190,7 +189,7 @@ def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
     Raises
     ------
     TypeError
-        For a number between dates, and for a duration between numbers.
+        For a number between dates, for a duration between numbers, and for what is no step.
 
     Examples
     --------
@@ -198,7 +197,7 @@ def checked_step(step: Any, dtype: np.dtype, name: str, given: Any) -> Any:
     np.timedelta64(3600000000,'us')
     """
     is_duration = isinstance(step, (timedelta, np.timedelta64))
-    is_number = isinstance(step, Real) and not is_duration
+    is_number = isinstance(step, Real) and not isinstance(step, bool) and not is_duration
     if not (is_duration if dtype.kind == "m" else is_number):
         raise TypeError(
             f"Got {name}={given!r} for steps of dtype {dtype}, expected a step between times: a number for numbers, "
@@ -260,13 +259,13 @@ def calendar_offset(text: str, zone: Any = None) -> Any:
     """
     pandas = import_extra("pandas", extra="frames")
     offsets = pandas.offsets
-    with warnings.catch_warnings():
-        # To pandas 2, "m" is an old name of months. We read minutes, as pandas.Timedelta does.
-        warnings.simplefilter("error", FutureWarning)
-        try:
-            offset = pandas.tseries.frequencies.to_offset(text)
-        except (ValueError, FutureWarning):
-            return None
+    # To pandas 2, "m" is an old name of months. We read minutes, as pandas.Timedelta does.
+    if text.strip("0123456789.+- ") == "m":
+        return None
+    try:
+        offset = pandas.tseries.frequencies.to_offset(text)
+    except ValueError:
+        return None
     if isinstance(offset, offsets.Week) and "-" not in text[1:]:
         # Text without a weekday means weeks from the first row on. To pandas they end on Sunday.
         offset = offsets.Day(7 * offset.n)

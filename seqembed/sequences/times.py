@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta, timezone
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ def plain_times(time: Any) -> np.ndarray:
     Returns
     -------
     times : array of shape (n_rows,)
-        Of NumPy's own dtypes. Objects that are neither dates nor durations stay as they are.
+        Of NumPy's own dtypes. Objects that are neither numbers nor dates nor durations stay as they are.
 
     Examples
     --------
@@ -39,7 +41,13 @@ def plain_times(time: Any) -> np.ndarray:
         # NumPy's own conversion would make an object of each date of pandas.
         time = time.to_numpy(f"M8[{time.dtype.unit}]")
     times = as_array(time)
-    return as_dates(times) if times.dtype == object else times
+    return _of_objects(times) if times.dtype == object else times
+
+
+def _of_objects(times: np.ndarray) -> np.ndarray:
+    """Return dates, durations and numbers, such as decimals, as NumPy's, and other objects as they are."""
+    are_numbers = times.size and all(isinstance(each, (Real, Decimal)) for each in times.flat)
+    return times.astype(np.float64) if are_numbers else as_dates(times)
 
 
 def as_dates(times: np.ndarray) -> np.ndarray:
@@ -78,8 +86,20 @@ def _without_zone(time: Any) -> Any:
     return time
 
 
+def holds_dates(index: Any) -> bool:
+    """Tell whether what may be the index of a data frame holds dates.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> holds_dates(pd.DatetimeIndex(["2026-01-01"])), holds_dates(pd.RangeIndex(3)), holds_dates(None)
+    (True, False, False)
+    """
+    return getattr(getattr(index, "dtype", None), "kind", None) == "M"
+
+
 def zone_of(time: Any) -> Any:
-    """Return the time zone of a series or an index of dates, and None without one.
+    """Return the time zone of a series, an index or an Arrow array of dates, and None without one.
 
     Examples
     --------
@@ -87,7 +107,7 @@ def zone_of(time: Any) -> Any:
     >>> str(zone_of(pd.DatetimeIndex(["2026-01-01"], tz="America/New_York")))
     'America/New_York'
     """
-    dtype = getattr(time, "dtype", None)
+    dtype = getattr(time, "dtype", None) or getattr(time, "type", None)
     return getattr(dtype, "tz", None) or getattr(dtype, "time_zone", None)
 
 
@@ -160,6 +180,8 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
     ------
     ValueError
         If there are no times, and for times that `checked_times` refuses.
+    TypeError
+        For the name of a column.
 
     Examples
     --------
@@ -167,6 +189,7 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
     >>> times_of_rows(pd.Series([7.5, 8.5], index=[10, 20]), None, 2, "recording")
     array([10, 20])
     """
+    check_is_no_column(recording, time, name)
     if time is not None:
         return checked_times(time, n_rows)
     index = getattr(recording, "index", None)
@@ -177,6 +200,20 @@ def times_of_rows(recording: Any, time: Any, n_rows: int, name: str, needed_for:
             f"a data frame whose index holds times."
         )
     return checked_times(index, n_rows, index_of=name)
+
+
+def check_is_no_column(recording: Any, time: Any, name: str) -> None:
+    """Refuse the name of a column in the place of the times of a single recording.
+
+    Examples
+    --------
+    >>> check_is_no_column([7.5, 8.5], [0, 1], "recording")
+    """
+    if isinstance(time, str) and time in getattr(recording, "columns", ()):
+        raise TypeError(
+            f"Got time={time!r}, expected the time of each row. Pass the times themselves, time={name}[{time!r}], and "
+            f"{name}= without this column."
+        )
 
 
 def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.ndarray:

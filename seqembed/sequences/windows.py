@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -11,10 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.sequences.containers import as_array, as_numbers, check_same_columns, column_labels, listed
-from seqembed.sequences.labels import check_one_label_each, checked_rare_label
+from seqembed.sequences.labels import check_one_label_each
 from seqembed.sequences.named_windows import named_windows
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
-from seqembed.sequences.times import check_levels, clock_is_set_back, plain_times, times_of_rows
+from seqembed.sequences.times import (
+    check_is_no_column,
+    check_levels,
+    clock_is_set_back,
+    holds_dates,
+    plain_times,
+    times_of_rows,
+)
+from seqembed.sequences.window_labels import label_rule
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
 
@@ -74,9 +81,10 @@ def sliding_windows(
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
         last or the first row. "any" is True if any of the labels is true or 1. For labels -1 (rare) and 1 (normal), it
-        is -1 if any of them is -1. "mode" takes the most frequent label, and the smallest if several are equally
-        frequent. A function gets the array of the labels and returns the label of the window. The default, "last", uses
-        no row after the end of the window.
+        is -1 if any of them is -1. It refuses missing labels (NaN), with the function that says what becomes of them.
+        "mode" takes the most frequent label, and the smallest if several are equally frequent; NaN counts as a label. A
+        function gets the array of the labels and returns the label of the window. The default, "last", uses no row
+        after the end of the window.
     horizon : int, default=0
         Number of rows by which the labels are ahead of the rows of the window. Windows whose labels would be beyond
         the last row are left out. Without `y`, the horizon has no effect.
@@ -128,11 +136,15 @@ def sliding_windows(
     if time is not None and max_gap is None:
         raise ValueError("Got time= without max_gap=, expected both: pass the longest step between neighbouring rows.")
     recordings, labels, times = _listed_recordings(X, y, time)
-    window_labels = None if labels is None else _label_rule(label, labels)
+    window_labels = None if labels is None else label_rule(label, labels)
     n_ahead = 0 if labels is None else horizon
     n_needed, offset = timesteps + n_ahead, 0
     parts: list[Windows] = []
     for position, recording in enumerate(recordings):
+        name = "X" if len(recordings) == 1 else f"X[{position}]"
+        row_times = None if times is None else times[position]
+        # Before a column of dates is refused for not being numbers.
+        check_is_no_column(recording, row_times, name)
         values = _checked_recording(recording, position)
         if parts and values.shape[1] != parts[0].windows.shape[2]:
             raise ValueError(
@@ -141,12 +153,10 @@ def sliding_windows(
             )
         row_labels = None if labels is None else _checked_labels(labels[position], len(values))
         pieces = [slice(0, len(values))]
-        name = "X" if len(recordings) == 1 else f"X[{position}]"
         if max_gap is None:
             _warn_of_dates_that_go_back(recording, name)
         else:
-            row_times = times_of_rows(recording, None if times is None else times[position], len(values), name)
-            pieces = pieces_without_gaps(row_times, max_gap)
+            pieces = pieces_without_gaps(times_of_rows(recording, row_times, len(values), name), max_gap)
         if len(values) < n_needed and too_short == "error":
             raise ValueError(
                 f"Got X= with a recording of {counted(len(values), 'row')} for timesteps={timesteps}"
@@ -175,7 +185,7 @@ def sliding_windows(
 
 def _warn_of_dates_that_go_back(recording: Any, name: str) -> None:
     index: Any = getattr(recording, "index", None)
-    if not hasattr(index, "tz_localize"):
+    if not holds_dates(index):
         return
     times = plain_times(index)
     back = np.flatnonzero(times[1:] < times[:-1]) + 1
@@ -231,6 +241,12 @@ def _listed_recordings(X: Any, y: Any, time: Any) -> tuple[Sequence[Any], Sequen
     if not holds_recordings(X, "X"):
         return [X], None if y is None else [y], None if time is None else [time]
     check_same_columns(X)
+    for name, each in (("y", y), ("time", time)):
+        if each is not None and not isinstance(each, Iterable):
+            raise TypeError(
+                f"Got {name}= of type {type(each).__name__} for X= with {counted(len(X), 'recording')}, expected one "
+                f"array per recording. Pass a list of arrays as {name}=."
+            )
     labels, times = (None if each is None else list(listed(each)) for each in (y, time))
     for name, each in (("y", labels), ("time", times)):
         if each is not None and len(each) != len(X):
@@ -277,6 +293,11 @@ def _checked_recording(recording: Any, position: int) -> np.ndarray:
             f"Got X= with a recording of shape {values.shape}, expected (n_rows, n_features) or (n_rows,): recording "
             f"{position}. Pass several recordings as a list."
         )
+    if values.ndim == 2 and not values.shape[1]:
+        raise ValueError(
+            f"Got X= with a recording of shape {values.shape}, expected at least one feature: recording {position}. "
+            f"Check how its columns were selected."
+        )
     return values[:, np.newaxis] if values.ndim == 1 else values
 
 
@@ -297,33 +318,6 @@ def _checked_labels(y: npt.ArrayLike, n_rows: int) -> np.ndarray:
     remedy = f"Repeat the label of a recording for each of its rows: {of_rows}." if y.ndim == 0 else None
     check_one_label_each(y, n_rows, "y", noun="row", remedy=remedy)
     return y
-
-
-def _label_rule(
-    label: str | Callable[[np.ndarray], object], y: Sequence[npt.ArrayLike]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from labels of shape (n_windows, timesteps) to the label of each window."""
-    if label == "any":
-        return partial(_any_labels, rare=checked_rare_label(y))
-    if callable(label):
-        return lambda labels: np.array([label(each) for each in labels])
-    if label == "last":
-        return lambda labels: labels[:, -1].copy()
-    if label == "first":
-        return lambda labels: labels[:, 0].copy()
-    if label == "mode":
-        return _most_frequent_labels
-    raise ValueError(f"Got label={label!r}, expected 'last', 'first', 'any', 'mode' or a function.")
-
-
-def _any_labels(labels: np.ndarray, rare: int) -> np.ndarray:
-    found = (labels == rare).any(axis=1)
-    return np.where(found, -1, 1) if rare == -1 else found
-
-
-def _most_frequent_labels(labels: np.ndarray) -> np.ndarray:
-    values, codes = np.unique(labels, return_inverse=True)
-    return values[[np.bincount(each).argmax() for each in codes.reshape(labels.shape)]]
 
 
 def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.ndarray, np.ndarray]:

@@ -196,7 +196,7 @@ def _log_details(centred: np.ndarray, known: np.ndarray, n_timesteps: int) -> di
 
 def _segment_means(values: np.ndarray, known: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
     # One row stands for all if they are equally long.
-    if (lengths == lengths[0]).all():
+    if (lengths == lengths[:1]).all():
         lengths = lengths[:1]
     segment = N_SEGMENTS * np.arange(values.shape[2]) // lengths[:, np.newaxis]
     members = (segment[:, :, np.newaxis] == np.arange(N_SEGMENTS)).astype(np.float32)

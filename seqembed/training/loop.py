@@ -132,6 +132,9 @@ def train(
             # The other workers do not take part in a measurement after an interruption.
             if workers.size == 1:
                 _offer_present_weights(run, state)
+        finally:
+            if progress is not None:
+                progress.close()
     best_parameters = state.best_parameters
     if best_parameters is None or (not interrupted and _is_explosion(run, state, run.criterion, state.best_loss)):
         raise FloatingPointError(_explosion_message(run, state))

@@ -34,6 +34,7 @@ class Progress:
     >>> progress = Progress(2)
     >>> progress.update(2, {"loss": 0.5}, ended=True)
     Epoch 2 of 2, loss: 0.5000, 0 s
+    >>> progress.close()
     """
 
     def __init__(self, total: int, unit: str = "epoch", done: int = 0):
@@ -62,7 +63,7 @@ class Progress:
             self._bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()}, refresh=False)
             self._bar.update(number - self._bar.n)
             if ended:
-                self._bar.close()
+                self.close()
             return
         now = time.monotonic()
         left = self._seconds_left(number, now)
@@ -75,6 +76,11 @@ class Progress:
                 rest, self._rest_is_told = f", about {_duration(left)} left", True
             line = f"{self._unit.capitalize()} {number} of {self._total}{shown}, {now - self._started:.0f} s{rest}"
             print(line, flush=True)
+
+    def close(self) -> None:
+        """End the line of the bar, if an interrupted step left it open."""
+        if self._bar is not None:
+            self._bar.close()
 
     def _seconds_left(self, number: int, now: float) -> float | None:
         """Estimate the time until the last step, or return None if it is unknown."""

@@ -195,6 +195,14 @@ def test_an_array_with_a_number_that_its_dtype_does_not_have_is_refused_without_
         SequenceCodec.load(pack(description, arrays | {name: changed}))
 
 
+@pytest.mark.parametrize("step", [10**400, "wide", None])
+def test_a_step_that_is_no_float_is_refused(step):
+    folder = OLD_FILES[0].parent
+    description, arrays = unpack(folder / "embedding.seqembed")
+    with pytest.raises(InvalidFileError, match="holds no codec"):
+        SequenceCodec.load(pack(description | {"step": step}, arrays), load(folder / "autoencoder.seqembed"))
+
+
 @pytest.mark.parametrize("name", ["tables", "embedding"])
 @pytest.mark.parametrize("n_features", [1.0, True, 2, None])
 def test_a_codec_whose_number_of_features_is_not_that_of_its_arrays_is_refused(name, n_features):

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -253,6 +254,23 @@ def test_times_of_a_stream_are_of_one_zone(detector, first, second, message):
     with pytest.raises(ValueError, match=message):
         stream.update(waves(20, 0), second[20:])
     stream.update(waves(20, 0), first[20:])
+
+
+def test_an_hour_that_comes_twice_between_two_updates_is_told_with_the_lines_that_tell_both_apart(detector):
+    clock = pd.date_range("2026-10-25 01:00", periods=180, freq="min", tz="Europe/Berlin").tz_localize(None)
+    stream = EventStream(detector, TIMESTEPS)
+    stream.update(waves(120, 0), clock[:120])
+    with pytest.raises(ValueError, match=r"begins at 2026-10-25T02:00.*daylight saving time ended") as caught:
+        stream.update(waves(60, 0), clock[120:])
+    line = re.search(r"pandas\..*ambiguous=False\)", str(caught.value))[0]
+    stream = EventStream(detector, TIMESTEPS)
+    for rows, line_of_update in (
+        (slice(0, 120), line.replace("ambiguous=False", "ambiguous=True")),
+        (slice(120, 180), line),
+    ):
+        stream.update(waves(180, 0)[rows], eval(line_of_update, {"pandas": pd, "time": clock[rows]}))
+    with pytest.raises(ValueError, match=r"Pass only rows that are new: rows\[time > last_time\]\.$"):
+        stream.update(waves(60, 0), clock[60:120].tz_localize("Europe/Berlin", ambiguous=True))
 
 
 def test_a_stream_goes_on_after_pickling(detector):

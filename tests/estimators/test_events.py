@@ -1,15 +1,29 @@
 import copy
 import sys
 import warnings
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from seqembed import LSTMAutoencoder, ReconstructionDetector, detect_events, sequences_from_frame, sliding_windows
+from seqembed import (
+    EventStream,
+    LSTMAutoencoder,
+    LSTMReconstructor,
+    ReconstructionDetector,
+    alarm_rate,
+    detect_events,
+    sequences_from_frame,
+    sliding_windows,
+)
 
 TIMESTEPS = 10
 
@@ -45,6 +59,22 @@ def test_events_are_where_they_were_and_name_the_feature(detector, stride):
         assert sum(event.features.values()) == pytest.approx(1)
     assert events.row_scores.shape == (300,)
     assert 58 <= np.nanargmin(events.row_scores[:150]) <= 64
+
+
+@pytest.mark.parametrize("kind", [Decimal, Fraction, np.uint8])
+def test_numbers_of_any_kind_are_times(detector, kind):
+    recording, minutes = with_spikes(60, 30), [kind(minute) for minute in range(60)]
+    expected = detect_events(detector, recording, TIMESTEPS, time=range(60), max_gap=1)
+    given = detect_events(detector, recording, TIMESTEPS, time=np.array(minutes, object), max_gap=1)
+    np.testing.assert_array_equal(given.row_scores, expected.row_scores)
+    assert given.table.start_time.tolist() == expected.table.start_time.tolist()
+
+
+def test_dates_of_arrow_in_the_index_are_times(detector):
+    minutes = pd.date_range("2026-01-01", periods=60, freq="min")
+    frame = pd.DataFrame(with_spikes(60, 30), index=pd.Index(minutes.astype("timestamp[us][pyarrow]")))
+    table = detect_events(detector, frame, TIMESTEPS).table
+    assert table.start_time.tolist() == minutes[table.start].tolist()
 
 
 def test_flagged_windows_that_touch_are_one_event(detector):
@@ -132,6 +162,26 @@ def test_mistakes_are_refused(detector):
         detect_events(detector, recording, TIMESTEPS)
     with pytest.raises(NotFittedError):
         detect_events(ReconstructionDetector(), waves(50, 0), TIMESTEPS)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (LSTMReconstructor(hidden_units=(), epochs=1), r"ReconstructionDetector\(LSTMReconstructor\(...\)\).fit"),
+        (None, r"Pass ReconstructionDetector\(\).fit\(windows\)"),
+        (ReconstructionDetector, r"of type type, expected a fitted.*Pass ReconstructionDetector\(\).fit\(windows\)"),
+    ],
+)
+def test_what_is_no_detector_is_refused_with_the_line_that_makes_one(given, line):
+    if isinstance(given, LSTMReconstructor):
+        given.fit(waves(50, 0))
+    for use in (
+        lambda: detect_events(given, waves(50, 0), TIMESTEPS),
+        lambda: EventStream(given, TIMESTEPS),
+        lambda: alarm_rate(given, TIMESTEPS, every="1min"),
+    ):
+        with pytest.raises(TypeError, match=line):
+            use()
 
 
 def test_a_gap_that_cuts_every_row_from_the_next_is_refused(detector):
@@ -378,10 +428,31 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
         ([], {}, ValueError, "Got recording= as an empty list"),
         ({}, {}, ValueError, "Got recording= as an empty mapping"),
         ([waves(50, 0)] * 2, {"time": np.arange(50)}, ValueError, "expected a list of one array per recording"),
+        ([waves(50, 0)] * 2, {"time": 5}, ValueError, "Got time= of type int for recording= with 2 recordings"),
+        ([waves(50, 0)] * 2, {"time": [1]}, ValueError, "Got time= of type list of length 1 for recording="),
         ({"a": waves(50, 0)}, {"time": [np.arange(50)]}, ValueError, "expected a mapping of the same 1 name"),
+        (
+            long[["flow", "minute"]],
+            {"time": "minute"},
+            TypeError,
+            r"time=recording\['minute'\], and recording= without",
+        ),
+        (
+            long,
+            {"id": ["machine", "minute"], "time": "minute"},
+            TypeError,
+            r"recording.assign\(series=",
+        ),
         (waves(50, 0), {"id": "machine"}, TypeError, "Got id='machine' with recording= of type ndarray"),
         (long, {"id": "machine"}, TypeError, "expected the name of the column of times"),
         (long, {"id": "pump", "time": "minute"}, ValueError, r"without the column \['pump'\]"),
+        (long, {"id": long.machine, "time": "minute"}, TypeError, r"Got id= of type Series.*Pass id='machine'"),
+        (
+            long.set_index(["machine", "minute"]),
+            {"id": "machine", "time": "minute"},
+            ValueError,
+            r"\['machine', 'minute'\] in its index, expected columns. Pass recording.reset_index\(\)",
+        ),
         (
             long.assign(score="a"),
             {"id": "score", "time": "minute"},
@@ -394,6 +465,24 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
             detect_events(detector, recording, TIMESTEPS, **options)
 
 
+def test_recordings_of_arrow_and_dask_are_read_like_those_of_pandas():
+    normal = sliding_windows(pd.DataFrame(waves(100, 0), columns=["flow", "heat"]), TIMESTEPS).windows
+    named = ReconstructionDetector(LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0), cv=2).fit(normal)
+    minutes = pd.date_range("2026-01-01", periods=120, freq="min", name="minute")
+    frame = pd.DataFrame(with_spikes(120, 60), columns=["flow", "heat"], index=minutes)
+    long = pd.concat([frame.assign(machine=name) for name in "ab"]).reset_index()
+    expected = detect_events(named, frame, TIMESTEPS).table
+    by_machine = detect_events(named, long, TIMESTEPS, time="minute", id="machine").table
+    for convert in (pa.Table.from_pandas, partial(dd.from_pandas, npartitions=2)):
+        pd.testing.assert_frame_equal(detect_events(named, convert(frame), TIMESTEPS).table, expected)
+        listed = detect_events(named, {"a": convert(frame), "b": convert(frame)}.values(), TIMESTEPS).table
+        assert listed.start_time.tolist() == 2 * expected.start_time.tolist()
+        of_long = detect_events(named, convert(long), TIMESTEPS, time="minute", id="machine").table
+        assert of_long.drop(columns="features").equals(by_machine.drop(columns="features"))
+        with pytest.raises(ValueError, match=r"with the columns \['heat', 'flow'\], expected \['flow', 'heat'\]"):
+            detect_events(named, convert(frame[["heat", "flow"]]), TIMESTEPS)
+
+
 ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]
 
 
@@ -402,7 +491,12 @@ ZONES = ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "Europe/Berlin"]
 def test_times_of_events_keep_their_zone(detector, zone, rows):
     minutes = pd.date_range("2026-10-24 22:00", periods=300, freq="min", tz=zone)
     recording = with_spikes(300, *rows)
-    for options in ({"time": minutes}, {"time": pd.Series(minutes, index=np.arange(300) + 7)}):
+    for options in (
+        {"time": minutes},
+        {"time": pd.Series(minutes, index=np.arange(300) + 7)},
+        {"time": pa.array(minutes)},
+        {"time": pa.chunked_array([pa.array(minutes)])},
+    ):
         table = detect_events(detector, recording, TIMESTEPS, **options, max_gap=pd.Timedelta("1min")).table
         assert len(table) == len(rows)
         assert table.start_time.dtype == minutes.dtype
@@ -516,6 +610,8 @@ def test_a_grid_needs_times_that_lie_on_it(detector):
         detect_events(detector, waves(50, 0), TIMESTEPS, freq="1min")
     with pytest.raises(ValueError, match="expected whole steps"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50) * 1.3, freq=1)
+    with pytest.raises(TypeError, match="Got freq=True for steps of dtype int64"):
+        detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq=True)
     with pytest.raises(TypeError, match="Got freq='1min' for steps of dtype int64"):
         detect_events(detector, waves(50, 0), TIMESTEPS, time=np.arange(50), freq="1min")
 

@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from kernels import assert_same
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_validate
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, SequenceSummary
 
@@ -33,6 +35,32 @@ def test_score_is_r2_about_the_training_means(waves, scale, small):
     errors = autoencoder.reconstruction_error(test, per="value")
     deviations = np.square((test - train.mean(axis=(0, 1))) / autoencoder.scale_)
     assert autoencoder.score(test) == pytest.approx(1 - errors.sum() / deviations.sum(), abs=1e-4)
+
+
+def test_weights_count_in_the_score_as_repeated_sequences_do(fitted, waves):
+    weights = np.arange(len(waves)) % 3
+    weighted = fitted.score(waves, sample_weight=weights)
+    assert weighted == pytest.approx(fitted.score(np.repeat(waves, weights, axis=0)))
+    assert weighted != pytest.approx(fitted.score(waves))
+    assert fitted.score((waves[rows] for rows in (slice(0, 9), slice(9, None))), sample_weight=weights) == weighted
+    with pytest.raises(ValueError, match=rf"sample_weight= of shape \(3,\).*Pass an array of shape \({len(waves)},\)"):
+        fitted.score(waves, sample_weight=[1, 2, 3])
+
+
+def test_a_sequence_of_weight_0_does_not_count_however_large_it_is(fitted, waves):
+    weights = np.append(np.ones(len(waves)), 0)
+    larger = np.concatenate([waves, np.full_like(waves[:1], 1e30)])
+    assert fitted.score(larger, sample_weight=weights) == pytest.approx(fitted.score(waves))
+
+
+def test_cross_validation_weighs_the_score_if_it_is_asked_to(waves, small):
+    weights = np.arange(len(waves)) % 3
+    with config_context(enable_metadata_routing=True):
+        asked = small(epochs=1).set_fit_request(sample_weight=False).set_score_request(sample_weight=True)
+        folds = list(KFold(2).split(waves))
+        result = cross_validate(asked, waves, cv=folds, params={"sample_weight": weights}, return_estimator=True)
+    for (_, test), fitted, score in zip(folds, result["estimator"], result["test_score"], strict=True):
+        assert fitted.score(waves[test], sample_weight=weights[test]) == score
 
 
 def test_score_of_centred_data_is_that_of_scikit_learn(waves, small):

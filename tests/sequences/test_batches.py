@@ -51,6 +51,14 @@ def test_spooled_arrays_are_memory_mapped_and_keep_their_precision():
         assert sequences.values[:, 0, 0].tolist() == [1e9, 1e9, 1e9 + 1, 1e9 + 1, 1e9 + 2, 1e9 + 2]
 
 
+@pytest.mark.parametrize("n_before", [3, 600_000])
+def test_later_batches_of_a_wider_dtype_keep_their_digits(n_before):
+    coarse, fine = np.arange(n_before, dtype=np.float32).reshape(-1, 3), np.full((2, 3), 1e9 + 1)
+    with spooled(map(UncheckedBatch, [coarse, fine, coarse[:1]])) as sequences:
+        assert sequences.dtype == np.float64
+        np.testing.assert_array_equal(sequences.values[:, :, 0], np.concatenate([coarse, fine, coarse[:1]]))
+
+
 def test_a_batch_whose_first_sequence_is_coarser_than_the_others_keeps_their_digits():
     batch = [np.float32([1, 2]), 4_500_000 + np.array([0.1, 0.2, 0.3])]
     with spooled([UncheckedBatch(batch)]) as sequences:

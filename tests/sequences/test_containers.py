@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from seqembed import sliding_windows
 from seqembed.datasets import load_basic_motions, load_japanese_vowels
 from seqembed.sequences.collection import check_sequences
 from seqembed.sequences.containers import as_array, as_numbers, column_names, listed
@@ -199,6 +200,31 @@ def test_an_object_array_of_equally_long_arrays_is_their_stack():
     np.testing.assert_array_equal(check_sequences(X).values, [[[1, 1], [0, 0]], [[1, 1], [1, 1]]])
 
 
+def _cells(shape, lengths):
+    cells = np.empty(shape, object)
+    for position, length in enumerate(lengths):
+        cells.flat[position] = pd.Series(np.arange(length, dtype=float))
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("X", "line"),
+    [
+        (_cells((2, 2), [3, 3, 4, 4]), "pass [np.stack(list(row), axis=1) for row in X]"),
+        (_cells((2, 2), [3, 3, 3, 3]), "pass [np.stack(list(row), axis=1) for row in X]"),
+        (_cells((2, 2), [3, 4, 5, 6]), "pass list(X.ravel())"),
+        (_cells((2, 1), [3, 4]), "list(X[:, 0])"),
+        ([_cells((2, 2), [3, 3, 4, 4])], "Sequence 0 is an array of shape (2, 2) whose cells are arrays"),
+    ],
+)
+def test_tables_whose_cells_are_series_are_refused_with_the_line_that_takes_the_sequences_out(X, line):
+    with pytest.raises(ValueError, match=re.escape(line)) as caught:
+        check_sequences(X)
+    if isinstance(X, np.ndarray):
+        remedy = line.removeprefix("pass ")
+        assert len(check_sequences(eval(remedy, {"np": np, "X": X}))) in (2, 4), str(caught.value)
+
+
 def test_masks_of_objects_count():
     X = np.ma.array([[1, 2, 999], [4, 5, 6]], dtype=object, mask=[[0, 0, 1], [0, 0, 0]])
     np.testing.assert_array_equal(check_sequences(X).values[0, :, 0], [1, 2, np.nan])
@@ -248,6 +274,21 @@ def test_what_is_masked_is_missing_in_arrays_of_any_dtype(values, expected):
     np.testing.assert_array_equal(array, expected)
     without = np.ma.array(values)
     assert as_array(without).dtype == without.dtype
+
+
+def test_tables_of_arrow_have_the_names_of_their_columns():
+    table = pa.table({"flow": [1.0, 2.0], "heat": [3, None]})
+    assert check_sequences([table]).names == ("flow", "heat")
+    assert sliding_windows(table, 1).windows.names == ("flow", "heat")
+    with pytest.raises(ValueError, match=r"Sequence 1 has the columns \['heat', 'flow'\]"):
+        check_sequences([table, table.select(["heat", "flow"])])
+    with pytest.raises(ValueError, match="Column 'day' of sequence 0 holds dates"):
+        check_sequences([table.append_column("day", pa.array([datetime(2026, 1, 1)] * 2))])
+
+
+def test_a_generator_is_no_recording():
+    with pytest.raises(TypeError, match=r"Got recording 0 of type generator.*Pass a list of what it gives"):
+        sliding_windows((np.arange(5.0) for _ in range(2)), 2)
 
 
 def test_tensors_of_arrow_keep_their_shape_and_lists_of_lists_are_sequences_of_features():

@@ -1,6 +1,7 @@
 import re
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import dask.dataframe as dd
@@ -613,3 +614,56 @@ def test_some_sequences_keep_their_ids_times_and_columns(part):
     assert some.row_ids.tolist() == [name for name in some.ids for _ in by_id[name]]
     assert some.row_times.tolist() == [time for name in some.ids for time in by_id[name]]
     assert sequences[1].tolist() == [[1, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_column_without_any_value_is_missing_whatever_its_dtype(library):
+    frame = library({"pump": ["b", "a", "b"], "hour": [2, 1, 1], "flow": [5.0, 1.0, 4.0], "heat": [None] * 3})
+    sequences = sequences_from_frame(frame, "pump", "hour")
+    assert sequences.columns == ["flow", "heat"]
+    np.testing.assert_array_equal(sequences[0], [[4, np.nan], [5, np.nan]])
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize("steps", [{"freq": 1}, {"max_gap": 1}])
+def test_decimals_are_times_with_steps_between_them(library, steps):
+    hours = [Decimal("1.5"), Decimal("2.5"), Decimal("4.5")]
+    sequences = sequences_from_frame(
+        library({"pump": ["a"] * 3, "hour": hours, "flow": [1.0, 2.0, 3.0]}), "pump", "hour", **steps
+    )
+    expected = [1, 2, np.nan, 3] if "freq" in steps else [1, 2, 3]
+    np.testing.assert_array_equal(np.concatenate(sequences)[:, 0], expected)
+    assert len(sequences) == (1 if "freq" in steps else 2)
+
+
+@pytest.mark.parametrize(
+    ("times", "kind"),
+    [
+        ([time(1), time(2)], r"time, such as datetime\.time"),
+        (pd.Categorical(["low", "high"], ["low", "high"], ordered=True), "str, such as 'low'"),
+    ],
+)
+@pytest.mark.parametrize("steps", [{"freq": 1}, {"max_gap": 1}])
+def test_times_without_steps_between_them_are_sorted_and_have_no_gaps(times, kind, steps):
+    frame = pd.DataFrame({"pump": ["a", "a"], "when": times, "flow": [1.0, 2.0]})
+    assert sequences_from_frame(frame[::-1], "pump", "when")[0].tolist() == [[1.0], [2.0]]
+    with pytest.raises(ValueError, match=f"Got {next(iter(steps))}= with frame= whose column 'when' holds {kind}"):
+        sequences_from_frame(frame, "pump", "when", **steps)
+
+
+@pytest.mark.parametrize("columns", [{"flow", "heat"}, frozenset(["flow"]), 5, True])
+def test_columns_without_an_order_are_refused(columns):
+    frame = pd.DataFrame({"pump": ["a"], "hour": [0], "flow": [1.0], "heat": [2.0]})
+    with pytest.raises(TypeError, match=f"Got columns= of type {type(columns).__name__}, expected a list of names in"):
+        sequences_from_frame(frame, "pump", "hour", columns=columns)
+    for ordered in ({"heat": "x", "flow": "y"}.keys(), pd.Index(["heat", "flow"]), ("heat", "flow")):
+        assert sequences_from_frame(frame, "pump", "hour", columns=ordered).columns == ["heat", "flow"]
+
+
+def test_text_in_the_place_of_times_is_refused_with_the_line_that_converts_it_in_polars():
+    frame = pl.DataFrame({"pump": ["a", "a"], "hour": ["2026-01-01 10:00", "2026-01-01 02:00"], "flow": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="text sorts 10 before 2") as caught:
+        sequences_from_frame(frame, "pump", "hour")
+    line = re.search(r"In polars: (.*), or", str(caught.value))[1]
+    converted = eval(line, {"frame": frame, "polars": pl})
+    assert sequences_from_frame(converted, "pump", "hour")[0].tolist() == [[2.0], [1.0]]

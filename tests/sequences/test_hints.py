@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
 from seqembed.datasets import load_basic_motions, load_ecg, load_italy_power, load_japanese_vowels, load_mitdb
-from seqembed.sequences.collection import check_sequences
+from seqembed.sequences.collection import check_sequences, read_sequences
 from seqembed.sequences.hints import layout_hints, looks_like_recording, looks_transposed, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, learn_scaling
 from seqembed.sequences.windows import sliding_windows
@@ -234,3 +235,31 @@ def test_sets_of_one_kind_of_sequences_differ_little_in_size():
     for load in (load_basic_motions, load_japanese_vowels, load_italy_power):
         sequences = check_sequences(load().data)
         assert not list(sizes_hints(ScaledSequences(sequences, learn_scaling(sequences, "standard"))))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seldom", [False, True])
+def test_values_without_a_mean_or_a_square_give_hints_without_changing_the_filters_of_all_threads(monkeypatch, seldom):
+    X = np.random.default_rng(0).normal(size=(60, 4, 6))
+    X[:, 1:, 0], X[:, :, 1] = np.nan, 1e200
+    if seldom:
+        X[:, :, 2:] = np.nan
+    with monkeypatch.context() as patch:
+        patch.delattr(warnings, "catch_warnings")
+        for sequences in (check_sequences(X), check_sequences(X[:, 0]), check_sequences(X[:1])):
+            assert list(layout_hints(sequences)) == []
+
+
+@pytest.mark.slow
+def test_long_wide_sequences_are_looked_at_in_little_memory():
+    # A gigabyte, which has a single sequence in memory.
+    spectra = np.broadcast_to(np.random.default_rng(0).normal(size=(1000, 1300)).cumsum(axis=1), (100, 1000, 1300))
+    tracemalloc.start()
+    try:
+        looks_transposed(check_sequences(spectra[:1]))
+        of_one = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        looks_transposed(read_sequences(spectra))
+        assert tracemalloc.get_traced_memory()[1] < 10 * of_one
+    finally:
+        tracemalloc.stop()

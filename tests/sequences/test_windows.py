@@ -1,3 +1,4 @@
+import re
 from datetime import date, timedelta
 
 import dask.array as da
@@ -74,6 +75,30 @@ def test_labels_of_dask_are_read_by_any_as_by_the_other_rules():
 def test_any_takes_its_convention_from_all_recordings():
     windows = sliding_windows([np.arange(3.0)] * 2, 3, y=[[1, 1, 1], [1, -1, 1]], label="any")
     np.testing.assert_array_equal(windows.y, [1, -1])
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([0, 0, np.nan, 1, np.nan, 0, 0, 0], [np.nan, 1, 1, 1, np.nan, 0]),
+        ([1, 1, np.nan, -1, np.nan, 1, 1, 1], [np.nan, -1, -1, -1, np.nan, 1]),
+        ([np.nan] * 8, [np.nan] * 6),
+    ],
+)
+def test_any_refuses_missing_labels_with_the_function_that_keeps_what_is_not_known(y, expected):
+    with pytest.raises(ValueError, match=r'Got label="any" with labels such as .*nan') as caught:
+        sliding_windows(np.arange(8.0), 3, y=y, label="any")
+    rule = eval(re.search(r"label=(lambda .*), which", str(caught.value))[1])
+    np.testing.assert_array_equal(sliding_windows(np.arange(8.0), 3, y=y, label=rule).y, expected)
+
+
+@pytest.mark.parametrize("y", [["walk", None, "walk", "run"], pd.Series([True, None, True, False], dtype="boolean")])
+def test_the_most_frequent_label_of_several_kinds_is_refused_with_the_line_that_makes_text_of_them(y):
+    with pytest.raises(ValueError, match="Got y= of several kinds") as caught:
+        sliding_windows(np.arange(4.0), 3, y=y, label="mode")
+    line = str(caught.value).partition(". Pass ")[2].rstrip(".")
+    made = eval(line, {"y": [None if label is pd.NA else label for label in y]})
+    assert sliding_windows(np.arange(4.0), 3, y=made, label="mode").y[0] == str(y[0])
 
 
 @pytest.mark.parametrize("y", [["normal", "rare", "normal"], [0, np.nan, 1], [0, 1, 2], [-1, 0, 1]])
@@ -168,6 +193,7 @@ def test_bad_windows_are_refused(arguments, message):
         ([], None, "Got X= as an empty list"),
         ([np.ones(4)], [[0], [0]], "Got y= of length 2 for X= with 1 recording, expected one array per recording"),
         (np.ones((2, 3, 4)), None, r"Got X= with a recording of shape \(2, 3, 4\)"),
+        (pd.DataFrame({"flow": [1.0, 2.0]})[[]], None, r"of shape \(2, 0\), expected at least one feature"),
     ],
 )
 def test_bad_recordings_are_refused(recordings, y, message):
@@ -288,6 +314,19 @@ def test_labels_and_times_of_recordings_are_taken_by_position_whatever_holds_the
     recordings, labels = [np.arange(3.0), np.arange(3.0)], [[0, 0, 0], [1, 1, 1]]
     for y in (pd.Series(labels, index=[1, 0]), dict(zip("ab", labels, strict=True)).values()):
         np.testing.assert_array_equal(sliding_windows(recordings, 3, y=y).y, [0, 1])
+
+
+@pytest.mark.parametrize("options", [{"y": 1}, {"time": 5, "max_gap": 1}])
+def test_one_number_is_no_label_and_no_time_of_several_recordings(options):
+    with pytest.raises(TypeError, match=r"of type int for X= with 2 recordings, expected one array per recording"):
+        sliding_windows([np.arange(3.0), np.arange(3.0)], 2, **options)
+
+
+def test_the_name_of_a_column_is_no_time_of_a_single_recording():
+    for minutes in ([0, 1, 8, 9], pd.date_range("2026-01-01", periods=4, freq="min")):
+        frame = pd.DataFrame({"flow": np.arange(4.0), "minute": minutes})
+        with pytest.raises(TypeError, match=r"Pass the times themselves, time=X\['minute'\], and X= without this"):
+            sliding_windows(frame, 2, time="minute", max_gap=1)
 
 
 def test_masked_rows_of_a_recording_and_masked_values_of_windows_are_missing():

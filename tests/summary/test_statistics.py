@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqembed.sequences.scaling import Batch
-from seqembed.summary.statistics import sequence_statistics
+from seqembed.summary.statistics import count_statistics, sequence_statistics, standardised_statistics
 
 QUANTILES, LAGS, NOISE = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1), (1, 2, 3, 5, 8, 13), 0.03
 
@@ -88,6 +88,11 @@ def test_correlations_are_those_of_the_timesteps_at_which_both_features_are_know
 def test_the_number_of_correlations_is_bounded(n_features, n_pairs):
     statistics = sequence_statistics(draw_ragged(0, 2, 5, n_features), 5)
     assert statistics.get("correlation", np.empty((2, 0))).shape[1] == n_pairs
+
+
+def test_no_sequence_has_no_statistics_and_all_of_their_columns():
+    batch = Batch(np.ones((0, 24, 2), np.float32), np.ones((0, 24, 2), bool), np.array([], int))
+    assert standardised_statistics(batch, np.float32(0), np.float32(1), 24).shape == (0, count_statistics(24, 2))
 
 
 def test_padding_does_not_change_the_statistics():

@@ -1,9 +1,12 @@
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
+from seqembed import LSTMAutoencoder, ReconstructionDetector
 from seqembed.training.progress import Progress
 
 
@@ -70,6 +73,31 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     assert "2/2" in captured.err
     assert "loss=0.2500" in captured.err
     assert not captured.out
+
+
+class Interrupted(LSTMAutoencoder):
+    """One that is stopped by Ctrl-C in its first fit."""
+
+    def fit(self, X):
+        raise KeyboardInterrupt
+
+
+def interrupted_autoencoder(monkeypatch, X):
+    monkeypatch.setattr("seqembed.training.loop._train_one_epoch", Mock(side_effect=KeyboardInterrupt))
+    LSTMAutoencoder(2, hidden_units=(), verbose=1).fit(X)
+
+
+def interrupted_detector(_, X):
+    ReconstructionDetector(Interrupted(), verbose=1, cv=2).fit(X)
+
+
+@pytest.mark.parametrize("fit", [interrupted_autoencoder, interrupted_detector])
+def test_ctrl_c_leaves_no_bar_on_the_line_of_the_prompt(capsys, monkeypatch, fit):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        fit(monkeypatch, np.random.default_rng(0).normal(size=(9, 4, 1)))
+    assert stopped, "which keeps the frames of the fit, and so the bar, which ends its line when it is forgotten"
+    assert capsys.readouterr().err.endswith("\n")
 
 
 @pytest.mark.slow
