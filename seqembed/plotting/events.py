@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.estimators.detector_input import known_times
 from seqembed.estimators.events import Events
-from seqembed.estimators.recordings import known_times
 from seqembed.extras import import_extra
 from seqembed.plotting.panels import checked_panels
 from seqembed.sequences.containers import as_numbers
