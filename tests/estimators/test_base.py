@@ -337,7 +337,7 @@ def test_a_warm_start_that_would_ignore_the_scale_is_refused(waves, small, befor
 
 def test_a_warm_start_with_another_network_is_refused(waves, small):
     autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
-    with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):
+    with pytest.raises(ValueError, match=r"from Network\(n_components=3\) with Network\(n_components=4\).*warm_start"):
         autoencoder.fit(waves)
 
 
