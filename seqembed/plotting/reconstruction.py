@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
+from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, levels, stacked
 from seqembed.sequences.batches import collected
@@ -99,7 +100,8 @@ def plot_reconstruction(
         check_names(estimator, sequences.names)
         # Those of a table name its timesteps.
         fitted_names = None if ndim == 2 else getattr(estimator, "feature_names_in_", None)
-        names = checked_names(fitted_names if feature_names is None else feature_names, sequences.n_features)
+        columns = None if fitted_names is None else list(map(as_written, fitted_names))
+        names = checked_names(columns if feature_names is None else feature_names, sequences.n_features)
         with names_were_checked():
             chosen = _choose(estimator, sequences, int(n_sequences))
     n_shown = len(chosen.rows)

@@ -698,9 +698,7 @@ def test_a_bound_with_names_goes_to_the_columns_of_these_names():
     assert SequenceCodec(max_error=bounds).fit(frame.to_numpy()[np.newaxis]).bound_.tolist() == [5, 0.01]
     with pytest.raises(ValueError, match=r"bound for \['b', 'c'\], expected one for each of the columns \['a', 'b'\]"):
         SequenceCodec(max_error=pd.Series({"b": 5.0, "c": 0.01})).fit(frame)
-    with pytest.raises(
-        ValueError, match=r"By the names of columns: max_error=pandas.Series\({...}\), for a data"
-    ):
+    with pytest.raises(ValueError, match=r"By the names of columns: max_error=pandas.Series\({...}\), for a data"):
         SequenceCodec(max_error=bounds.to_dict()).fit(frame)
 
 
