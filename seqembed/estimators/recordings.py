@@ -194,7 +194,11 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"of id=, time= and of the windows that the detector was fitted on. Choose id= and time= from "
             f"{existing[:10]}, or rename columns."
         )
-    layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
+    try:
+        layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
+    except (TypeError, ValueError) as error:
+        error.add_note("What the message calls frame= is recording= of detect_events.")
+        raise
     positions = np.split(layout.order, layout.starts[1:])
     times = taken_times(layout.frame.get_column(time).to_native())
     values = layout.frame[layout.columns]

@@ -438,6 +438,13 @@ def test_sequences_of_a_frame_keep_their_ids_times_and_columns():
     assert "start_time" not in detect_events(named, ranked, TIMESTEPS).table
 
 
+def test_a_refusal_of_a_long_frame_says_what_the_frame_is(detector):
+    long = pd.DataFrame(waves(50, 0), columns=["flow", "heat"]).assign(machine="a", minute=0)
+    with pytest.raises(ValueError, match="Got frame= in which id a has the time 0 more than once") as caught:
+        detect_events(detector, long, TIMESTEPS, time="minute", id="machine")
+    assert caught.value.__notes__ == ["What the message calls frame= is recording= of detect_events."]
+
+
 @pytest.mark.usefixtures("without_pandas")
 def test_several_recordings_without_pandas_have_one_bunch(detector):
     recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}
