@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,10 @@ def _numbers(given: npt.ArrayLike | None, name: str, n_features: int) -> np.ndar
 def _message(given: object, name: str, n_features: int) -> str:
     # On one line: arrays and series are shown on several.
     shown = " ".join(repr(given).split())[:100]
+    is_mapping = isinstance(given, Mapping)
+    by_name = f" By the names of columns: {name}=pandas.Series({{...}}), for a data frame." if is_mapping else ""
     return (
         f"Got {name}={shown}, expected a number from 0, or one for each of "
-        f"{counted(n_features, 'feature')}. For a share of the range of each feature, such as 1 %, pass "
+        f"{counted(n_features, 'feature')}.{by_name} For a share of the range of each feature, such as 1 %, pass "
         f"max_relative_error=0.01."
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqembed.estimators.detector import ReconstructionDetector
-from seqembed.estimators.recordings import check_detector, check_timesteps
+from seqembed.estimators.detector_input import check_detector, check_timesteps
 from seqembed.estimators.severity import normal_windows
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, equal_step

@@ -29,7 +29,7 @@ from seqembed.network.architecture import Network
 from seqembed.network.layer_flow import LayerFlow
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.columns import column_attributes
+from seqembed.sequences.columns import check_names, column_attributes
 from seqembed.sequences.containers import SequencesLike
 from seqembed.sequences.hints import constant_hint, layout_hints, sizes_hints
 from seqembed.sequences.scaling import ScaledSequences, constant_features, learn_scaling
@@ -187,6 +187,9 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
                 warn_user(hint)
             common = common_settings(self, sequences) | {"use of sample_weight": weights is not None}
             shape = joint_shape(sequences.lengths, common, workers)
+            if self.warm_start and hasattr(self, "model_") and sequences.ndim == self.input_ndim_ == 3:
+                # The weights and the scaling of each feature stay.
+                check_names(self, sequences.names)
             if weights is not None:
                 weights = weights / workers.all_gather([weights.max()]).max()
             labels = None

@@ -218,6 +218,34 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         self.random_state = random_state
         self.verbose = verbose
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of the estimator inside, such as ``estimator__n_components``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The detector.
+
+        Raises
+        ------
+        ValueError
+            For names that no parameter has, and for parameters of the estimator inside if it is None: each fit then
+            makes one.
+        """
+        of_estimator = [name for name in params if name.startswith("estimator__")]
+        if of_estimator and params.get("estimator", self.estimator) is None:
+            raise ValueError(
+                f"Got {of_estimator[0]}= for a detector with estimator=None, expected an estimator that has this "
+                f"parameter. Begin with ReconstructionDetector(LSTMAutoencoder(readout_weight=0))."
+            )
+        super().set_params(**params)
+        return self
+
     # The estimator inside validates its own parameters.
     @fit_context(prefer_skip_nested_validation=False)
     def fit(

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
+from seqembed.estimators.detector_input import check_detector, check_timesteps, checked_rows, known_times
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
-from seqembed.estimators.recordings import check_detector, check_timesteps, checked_rows, known_times
 from seqembed.estimators.severity import severity
 from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps

@@ -10,16 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector_input import check_detector, check_timesteps, checked_rows, known_times
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
-from seqembed.estimators.recordings import (
-    check_detector,
-    check_timesteps,
-    checked_rows,
-    in_memory_by_name,
-    known_times,
-    recordings_by_name,
-)
+from seqembed.estimators.recordings import in_memory_by_name, recordings_by_name
 from seqembed.estimators.severity import severity
 from seqembed.sequences.grids import on_grid
 from seqembed.sequences.steps import TimeStep, pieces_without_gaps
@@ -97,8 +91,8 @@ def detect_events(
         Fitted on windows of as many timesteps and of the same features.
     recording : array-like of shape (n_rows, n_features) or (n_rows,), or list or mapping of such
         An array, a memory map, of which only some windows are read at a time, or a data frame. Recordings of several
-        machines are a list, a mapping from their names, or, with `id`, a data frame in long format. A list of numbers
-        is one recording, and so is a list of lists of numbers.
+        machines are a list, a mapping from their names, the result of `sequences_from_frame`, or, with `id`, a data
+        frame in long format. A list of numbers is one recording, and so is a list of lists of numbers.
     timesteps : int
         Rows of a window.
     stride : int, default=1
@@ -106,9 +100,9 @@ def detect_events(
         exactly, and leaves out up to as many rows at the end.
     time : array-like of shape (n_rows,), default=None
         Time of each row, as numbers or dates, each later than the one before. By default the index of a data frame, if
-        it holds dates, and with `max_gap` or `freq` any index. For a list of recordings a list of arrays, for a mapping
-        a mapping from the same names. With `id`, the name of the column of times, by which the rows of each id are
-        sorted.
+        it holds dates, and with `max_gap` or `freq` any index; of the result of `sequences_from_frame`, its
+        `row_times`. For a list of recordings a list of arrays, for a mapping a mapping from the same names. With `id`,
+        the name of the column of times, by which the rows of each id are sorted.
     max_gap : number, timedelta or str, default=None
         Longest step in time between neighbouring rows of a window, as in `sliding_windows`.
     freq : number, timedelta or str, default=None
@@ -125,7 +119,8 @@ def detect_events(
     -------
     events : Events
         ``(table, row_scores, offset)``. With several recordings, the table has the name of each in front, in the column
-        named `id` or "recording". In a list, the name is the position.
+        named `id` or "recording". In a list, the name is the position, and in the result of `sequences_from_frame`
+        the id.
 
     Raises
     ------

@@ -289,8 +289,8 @@ class FittedNetworkMixin(FittedInputMixin):
         Scaling, missing values and patches are inside. The number of sequences is free. An estimator that was fitted on
         sequences of unequal lengths has the input "lengths", an int64 array of shape (n_samples,), beside "X", an array
         that is padded at the end; what its output "reconstruction" has after the end of a sequence means nothing. The
-        decoder alone then has the input "n_timesteps", a single int64. Where float32 is too coarse, see `reconstruct`,
-        "X" and "reconstruction" are float64.
+        decoder alone then has the input "n_timesteps", a single int64. "X" and "reconstruction" are float32, whatever
+        the dtype of the training data, and float64 where float32 is too coarse, see `reconstruct`.
 
         Parameters
         ----------

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
+from seqembed.estimators.detector import ReconstructionDetector
 from seqembed.estimators.event_table import taken_times
-from seqembed.sequences.containers import as_numbers, column_labels, in_memory, is_frame, listed
+from seqembed.sequences.containers import in_memory, is_frame, listed
+from seqembed.sequences.frames import FrameSequences
 from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
-from seqembed.sequences.times import check_levels, holds_dates, plain_times, times_of_rows
 from seqembed.sequences.windows import holds_recordings
 from seqembed.sequences.wording import counted
 
@@ -136,10 +135,29 @@ def recordings_by_name(
             f"{counted(len(recording), 'recording')}, expected a list of one array per recording. Pass time=[...]."
         )
     positions = range(len(recording))
-    times = [None] * len(recording) if time is None else list(time)
-    return Recordings(
-        "recording", list(positions), list(recording), times, [f"recording[{each}]" for each in positions]
-    )
+    names, times = list(positions), [None] * len(recording)
+    if isinstance(recording, FrameSequences):
+        _check_columns_of(recording, detector)
+        names, times = recording.ids.tolist(), _times_of(recording)
+    times = times if time is None else list(time)
+    return Recordings("recording", names, list(recording), times, [f"recording[{each}]" for each in positions])
+
+
+def _check_columns_of(sequences: FrameSequences, detector: ReconstructionDetector) -> None:
+    """Refuse sequences of other columns: the sequences themselves are arrays, which have no names."""
+    fitted = getattr(detector, "feature_names_in_", None)
+    if fitted is not None and detector.input_ndim_ == 3 and sequences.columns != list(fitted):
+        raise ValueError(
+            f"Got recording= with the columns {sequences.columns[:10]}, expected {list(fitted)[:10]}, as the detector "
+            f"was fitted on. Pass sequences_from_frame(..., columns=list(detector.feature_names_in_))."
+        )
+
+
+def _times_of(sequences: FrameSequences) -> list[Any]:
+    """Return the times of the rows of each sequence, or None for what only sorts rows, such as ordered categories."""
+    if sequences.row_times.dtype.kind not in "iufmM":
+        return [None] * len(sequences)
+    return np.split(sequences.row_times, np.cumsum([len(each) for each in sequences])[:-1])
 
 
 def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: str) -> Recordings:
@@ -176,7 +194,11 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"of id=, time= and of the windows that the detector was fitted on. Choose id= and time= from "
             f"{existing[:10]}, or rename columns."
         )
-    layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
+    try:
+        layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
+    except (TypeError, ValueError) as error:
+        error.add_note("What the message calls frame= is recording= of detect_events.")
+        raise
     positions = np.split(layout.order, layout.starts[1:])
     times = taken_times(layout.frame.get_column(time).to_native())
     values = layout.frame[layout.columns]
@@ -189,207 +211,3 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         [f"recording[recording[{id!r}] == {name!r}]" for name in names],
         positions,
     )
-
-
-def check_detector(detector: Any) -> None:
-    """Refuse what is no fitted detector.
-
-    Raises
-    ------
-    TypeError
-        For anything else, such as the estimator inside of a detector.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
-    """
-    if not isinstance(detector, ReconstructionDetector):
-        is_estimator = hasattr(detector, "fit") and not isinstance(detector, type)
-        made = f"ReconstructionDetector({type(detector).__name__}(...))" if is_estimator else "ReconstructionDetector()"
-        raise TypeError(
-            f"Got detector= of type {type(detector).__name__}, expected a fitted ReconstructionDetector. Pass "
-            f"{made}.fit(windows)."
-        )
-    check_is_fitted(detector)
-
-
-def check_timesteps(detector: ReconstructionDetector, timesteps: int) -> None:
-    """Refuse windows of another length than the fitted ones, if the detector reads no other.
-
-    Parameters
-    ----------
-    detector : ReconstructionDetector
-        Fitted.
-    timesteps : int
-        Rows of a window.
-
-    Raises
-    ------
-    ValueError
-        For another length.
-    """
-    expected = fitted_timesteps(detector)
-    if expected is not None and timesteps != expected:
-        raise ValueError(
-            f"Got timesteps={timesteps}, expected {expected}: the detector was fitted on windows of "
-            f"{counted(expected, 'row')}. Pass timesteps={expected}, which is detector.n_timesteps_."
-        )
-
-
-def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) -> tuple[np.ndarray, list[Any]]:
-    """Check rows against the sequences that a detector was fitted on.
-
-    Parameters
-    ----------
-    detector : ReconstructionDetector
-        Fitted.
-    recording : array-like of shape (n_rows, n_features) or (n_rows,)
-        The rows.
-    name : str
-        Name of the recording in the user's code, for messages.
-
-    Returns
-    -------
-    rows : array of shape (n_rows, n_features)
-        A view where possible.
-    names : list
-        Names of the features, by default those that the detector was fitted on, or their numbers.
-
-    Raises
-    ------
-    ValueError
-        For another number of dimensions or features, for columns that hold no numbers or have other names, and for
-        infinity.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed import LSTMReconstructor
-    >>> windows = np.random.default_rng(0).normal(size=(12, 5, 2))
-    >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(windows)
-    >>> checked_rows(detector, [[1, 2], [3, 4]], name="recording")
-    (array([[1, 2],
-           [3, 4]]), [0, 1])
-    """
-    fitted = getattr(detector, "feature_names_in_", None)
-    # The names of a table are those of timesteps.
-    fitted = None if detector.input_ndim_ == 2 else fitted
-    check_levels(recording, name)
-    try:
-        rows = as_numbers(recording, name)
-    except ValueError as error:
-        others = _columns_without_numbers(recording) if is_frame(recording) else {}
-        # A sensor among them is to be mended, not left out.
-        if not others or (fitted is not None and set(fitted) & set(others)):
-            raise
-        raise ValueError(_message_for_columns(others, name, hasattr(recording, "set_index"))) from error
-    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
-    if rows.ndim not in (1, 2):
-        raise ValueError(
-            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). Pass several recordings "
-            f"as a list: list({name})."
-        )
-    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
-    if rows.shape[1] != n_features:
-        columns = "detector.feature_names_in_" if fitted is not None and is_frame(recording) else ":, columns"
-        row = f"{name}.to_frame().T" if hasattr(recording, "to_frame") else f"{name}[numpy.newaxis]"
-        raise ValueError(
-            f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
-            f"on. Select them: {name}[{columns}]. A single row is {row}."
-        )
-    infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
-    if len(infinite):
-        raise ValueError(
-            f"Got {name}= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
-        )
-    names = column_labels([recording])
-    if names is not None and fitted is not None and names != list(fitted):
-        line = f"{name}[detector.feature_names_in_]"
-        missing = [each for each in fitted if each not in names]
-        if missing:
-            other = next(each for each in names if each not in fitted)
-            line = f"{name}.rename(columns={{{other!r}: {missing[0]!r}}}), if these are the same"
-        raise ValueError(
-            f"Got {name}= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
-            f"on. Pass {line}."
-        )
-    if names is None:
-        names = list(range(n_features)) if fitted is None else list(fitted)
-    return rows, names
-
-
-def _columns_without_numbers(frame: Any) -> dict[Any, bool]:
-    """Return the columns that hold no numbers, and whether each holds dates."""
-    others = {}
-    for column in frame.columns:
-        try:
-            as_numbers(frame[column], "column")
-        except (TypeError, ValueError):
-            others[column] = plain_times(frame[column]).dtype.kind == "M"
-    return others
-
-
-def _message_for_columns(others: dict[Any, bool], name: str, has_index: bool) -> str:
-    """Say what to do about columns that hold no numbers: they are often the machine and the time of each row."""
-    text = [column for column, holds_dates in others.items() if not holds_dates]
-    dates = [column for column, holds_dates in others.items() if holds_dates]
-    # Each recording of a mapping or a list has them.
-    line = "rows" if name.startswith("recording[") else name
-    if has_index:
-        line += f".set_index({dates[0]!r})" if dates else ""
-        left_out = text + dates[1:]
-        line += f".drop(columns={(left_out[0] if len(left_out) == 1 else left_out)!r})" if left_out else ""
-    else:
-        time_of = f", with time={line}[{dates[0]!r}]" if dates else ""
-        line += f".drop({list(others)!r}){time_of}"
-    if name == "recording":
-        id, time = (repr(columns[0]) if columns else "..." for columns in (text, dates))
-        line = f"{line}, or, for rows of several machines, id={id} and time={time}"
-    return (
-        f"Got {name}= with the {'column' if len(others) == 1 else 'columns'} {list(others)[:10]} of text or dates, "
-        f"expected columns of numbers. Pass {line}."
-    )
-
-
-def known_times(
-    recording: Any, time: Any, n_rows: int, name: str, *, needed_for: str | None = None
-) -> tuple[np.ndarray | None, Any]:
-    """Return the times of rows, if they are given or the index of a data frame holds dates.
-
-    Parameters
-    ----------
-    recording : object
-        The recording, as the user gave it.
-    time : array-like of shape (n_rows,) or None
-        The times, if they were given.
-    n_rows : int
-        Rows of the recording.
-    name : str
-        Name of the recording in the user's code, for messages.
-    needed_for : str, default=None
-        The parameter that needs times. Then any index counts as times, and rows without times are refused.
-
-    Returns
-    -------
-    times : array of shape (n_rows,) or None
-        See `seqembed.sequences.times.checked_times`.
-    given : array-like of shape (n_rows,) or None
-        As the user gave them.
-
-    Raises
-    ------
-    ValueError
-        See `seqembed.sequences.times.times_of_rows`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"flow": [1.0, 2.0]}, index=pd.date_range("2026-01-01", periods=2))
-    >>> known_times(frame, None, 2, "recording")[0].astype("M8[D]")
-    array(['2026-01-01', '2026-01-02'], dtype='datetime64[D]')
-    >>> known_times([1.0, 2.0], None, 2, "recording")
-    (None, None)
-    """
-    index = getattr(recording, "index", None)
-    if time is None and needed_for is None and not holds_dates(index):
-        return None, None
-    times = times_of_rows(recording, time, n_rows, name, needed_for or "max_gap")
-    return times, index if time is None else time

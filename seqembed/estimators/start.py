@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -167,7 +167,7 @@ def continued_model(
         if 0 < getattr(before, name) < getattr(network, name):
             network = replace(network, **{name: getattr(before, name)})
     if network != before:
-        raise ValueError(_CANNOT_GO_ON.format(before, network))
+        raise ValueError(_CANNOT_GO_ON.format(*_differences(before, network)))
     center, units = fitted.scaling.center, fitted.scaling.scale
     is_unscaled = not center.any() and bool((units == 1).all())
     # Means of 0 are a centre of either kind.
@@ -175,6 +175,13 @@ def continued_model(
         fitted_scale = "standard" if scale is None else None
         raise ValueError(_CANNOT_GO_ON.format(f"scale={fitted_scale!r}", f"scale={scale!r}"))
     return replace(fitted, layout=layout)
+
+
+def _differences(before: Network, network: Network) -> list[str]:
+    """Write the fields in which two networks differ, once for each."""
+    names = [field.name for field in fields(network) if getattr(before, field.name) != getattr(network, field.name)]
+    written = (", ".join(f"{name}={getattr(each, name)!r}" for name in names) for each in (before, network))
+    return [f"Network({each})" for each in written]
 
 
 def new_generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:

@@ -137,7 +137,9 @@ def unpack(file: Readable) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     with _opened(file) as stream:
         start = read_up_to(stream, _LENGTH.size)
         if len(start) < _LENGTH.size:
-            raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.")
+            at_end = not start and hasattr(file, "read")
+            remedy = " If it was just written, go back to its start: file.seek(0)." if at_end else ""
+            raise InvalidFileError(f"Got {len(start)} bytes, expected a file that seqembed saved.{remedy}")
         (length,) = _LENGTH.unpack(start)
         header = read_up_to(stream, length) if length <= _LARGEST_HEADER else b""
         # The header of a file of ours begins so. Its length may look like the first bytes of another format.

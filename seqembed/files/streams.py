@@ -7,6 +7,7 @@ from typing import IO
 
 # Bytes that are asked for at once, because a damaged length may claim gigabytes.
 _PIECE = 1 << 24
+_OPENED_AS_TEXT = 'Got file= that was opened as text, expected open(path, "rb").'
 
 
 def read_up_to(stream: IO[bytes], n_bytes: int) -> bytes:
@@ -36,6 +37,9 @@ def read_up_to(stream: IO[bytes], n_bytes: int) -> bytes:
     >>> read_up_to(io.BytesIO(b"abcde"), 3)
     b'abc'
     """
+    if isinstance(stream, io.TextIOBase):
+        # Before it fails to decode the bytes.
+        raise TypeError(_OPENED_AS_TEXT)
     pieces, remaining = [], n_bytes
     while remaining > 0:
         piece = stream.read(min(remaining, _PIECE))
@@ -45,7 +49,7 @@ def read_up_to(stream: IO[bytes], n_bytes: int) -> bytes:
                 "os.set_blocking(file.fileno(), True)."
             )
         if isinstance(piece, str):
-            raise TypeError('Got file= that was opened as text, expected open(path, "rb").')
+            raise TypeError(_OPENED_AS_TEXT)
         if not piece:
             break
         pieces.append(piece)

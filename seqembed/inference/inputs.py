@@ -120,7 +120,7 @@ def _layout_message(sequences: Sequences, layout: Layout, estimator_name: str) -
     if sequences.ndim == 3 and given[::-1] == expected:
         return f"{message} It looks transposed, time last: pass X.transpose(0, 2, 1)."
     if sequences.ndim == 2 and (len(sequences), given[0]) == expected:
-        return f"{message} It looks like a single sequence: pass X[np.newaxis]."
+        return f"{message} It looks like a single sequence: pass X[np.newaxis], or [X] for a data frame."
     if sequences.ndim == 3 and given[1] == n_features:
         return f"{message} To read sequences of other lengths, pass a list of arrays: list(X)."
     return f"{message} Pass sequences of shape (n_samples, {n_timesteps}, {n_features})."

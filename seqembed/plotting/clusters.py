@@ -7,6 +7,7 @@ from typing import Any
 
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import TypicalSequences
+from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.wording import counted
@@ -73,7 +74,9 @@ def plot_typical_sequences(
         member, *_ = panel.plot(lines[number], color="0.6", linewidth=2)
         center, *_ = panel.plot(lines[n_clusters + number], color="tab:blue", linewidth=1.2)
         handles = [member, center]
-        panel.set_title(f"cluster {typical.labels[number]}: {counted(int(typical.sizes[number]), 'sequence')}")
+        panel.set_title(
+            f"cluster {as_written(typical.labels[number])}: {counted(int(typical.sizes[number]), 'sequence')}"
+        )
     for panel in named:
         name_levels(panel, names)
     for panel in counting:

@@ -12,6 +12,7 @@ from seqembed.estimators.autoencoder import LSTMAutoencoder
 from seqembed.extras import import_extra
 from seqembed.inspection.influence import component_influence
 from seqembed.inspection.traversal import Traverse, traverse
+from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, name_levels, stacked
 from seqembed.sequences.batches import check_read_twice
@@ -113,7 +114,7 @@ def _column_names(estimator: LSTMAutoencoder, X: SequencesLike) -> list[str] | N
     if estimator.input_ndim_ == 2:
         return None
     labels = column_labels(X) or list(getattr(estimator, "feature_names_in_", []))
-    return [str(label) for label in labels] or None
+    return [as_written(label) for label in labels] or None
 
 
 def _draw_influence(panel: Any, influence: np.ndarray, names: list[str] | None) -> None:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.estimators.detector_input import known_times
 from seqembed.estimators.events import Events
-from seqembed.estimators.recordings import known_times
 from seqembed.extras import import_extra
+from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.sequences.containers import as_numbers
 from seqembed.sequences.times import zone_of
@@ -101,7 +102,8 @@ def plot_events(
     scaled = (values - means) / np.where(deviations > 0, deviations, 1)
     levels = 4.0 * np.arange(values.shape[1])
     axes[0].plot(across, scaled + levels, linewidth=0.8, color="0.3")
-    axes[0].set_yticks(levels, [f"feature {number}" for number in range(len(levels))] if names is None else names)
+    shown = [f"feature {number}" for number in range(len(levels))] if names is None else list(map(as_written, names))
+    axes[0].set_yticks(levels, shown)
     axes[0].set_ylabel("value, in standard deviations")
     axes[1].plot(across, events.row_scores, color="tab:blue", label="score of the row")
     axes[1].axhline(events.offset, color="tab:red", linestyle="--", label="threshold of windows")

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.extras import import_extra
+from seqembed.plotting.panels import check_panel
 
 _MEANINGS = {
     "loss": ": training sequences",
@@ -64,6 +65,8 @@ def plot_history(estimator: Any, ax: Any = None) -> Any:
             f"Pass the one inside it: pipeline['lstmautoencoder'], search.best_estimator_, detector.estimators_[0]."
         )
     check_is_fitted(estimator)
+    if ax is not None:
+        check_panel(ax)
     if ax is None:
         _, ax = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
     history, best_epoch = estimator.history_, getattr(estimator, "best_epoch_", None)

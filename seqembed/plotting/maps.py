@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from seqembed.extras import import_extra
 from seqembed.inspection.typical import FROM_A_CLUSTERER, NOISE
+from seqembed.plotting.literal_text import as_written
+from seqembed.plotting.panels import check_panel
 from seqembed.sequences.containers import as_numbers, is_missing
 from seqembed.sequences.labels import as_labels, check_one_kind, check_one_label_each
 
@@ -80,6 +82,8 @@ def plot_map(
             f"two of each. Pass what transform returned."
         )
     own = None if labels is None else _checked_labels(labels, len(embeddings))
+    if ax is not None:
+        check_panel(ax)
     if method == "pca":
         points, (across, up) = _principal_plane(embeddings)
     else:
@@ -134,5 +138,5 @@ def _draw_points(panel: Any, points: np.ndarray, labels: np.ndarray | None) -> N
         return
     cycle = import_extra("matplotlib", extra="plot").colormaps["tab10" if len(found) <= 10 else "tab20"]
     for number, label in enumerate(found):
-        panel.scatter(*points[labels == label].T, s=size, color=cycle(number), label=str(label))
+        panel.scatter(*points[labels == label].T, s=size, color=cycle(number), label=as_written(label))
     panel.legend(title="label", fontsize="small", ncols=1 + len(found) // 11)

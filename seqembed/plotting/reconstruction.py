@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -13,11 +12,12 @@ import numpy.typing as npt
 
 from seqembed.estimators.reconstruction import chosen_sequences
 from seqembed.extras import import_extra
+from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.plotting.stacked_lines import checked_names, levels, stacked
 from seqembed.sequences.batches import collected
 from seqembed.sequences.collection import Sequences
-from seqembed.sequences.columns import check_names
+from seqembed.sequences.columns import check_names, names_were_checked
 from seqembed.sequences.containers import SequencesLike
 
 # More features than these are too thin to compare in a panel.
@@ -96,14 +96,14 @@ def plot_reconstruction(
             f"reconstruction_error. Pass the one inside it: pipeline['lstmautoencoder'], detector.estimators_[0]."
         )
     ndim = getattr(estimator, "input_ndim_", 3)
-    with collected(X, lengths, estimator, ndim) as sequences, warnings.catch_warnings():
+    with collected(X, lengths, estimator, ndim) as sequences:
         check_names(estimator, sequences.names)
         # Those of a table name its timesteps.
         fitted_names = None if ndim == 2 else getattr(estimator, "feature_names_in_", None)
-        names = checked_names(fitted_names if feature_names is None else feature_names, sequences.n_features)
-        # The names are checked. The arrays that the estimator gets have none.
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
-        chosen = _choose(estimator, sequences, int(n_sequences))
+        columns = None if fitted_names is None else list(map(as_written, fitted_names))
+        names = checked_names(columns if feature_names is None else feature_names, sequences.n_features)
+        with names_were_checked():
+            chosen = _choose(estimator, sequences, int(n_sequences))
     n_shown = len(chosen.rows)
     if axes is None:
         panels = _new_panels(pyplot, n_shown, len(chosen.features))

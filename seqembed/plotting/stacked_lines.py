@@ -77,6 +77,8 @@ def checked_names(feature_names: Sequence[str] | None, n_features: int) -> list[
     ------
     ValueError
         For another number of names than of features.
+    TypeError
+        For text, whose letters would be the names.
 
     Examples
     --------
@@ -85,6 +87,10 @@ def checked_names(feature_names: Sequence[str] | None, n_features: int) -> list[
     """
     if feature_names is None:
         return None if n_features == 1 else [f"feature {number}" for number in range(n_features)]
+    if isinstance(feature_names, str):
+        raise TypeError(
+            f"Got feature_names={feature_names!r}, expected a list of names. Pass feature_names=[{feature_names!r}]."
+        )
     if len(feature_names) != n_features:
         raise ValueError(
             f"Got feature_names= of {counted(len(feature_names), 'name')} for {counted(n_features, 'feature')}, "

@@ -56,6 +56,8 @@ class Sequences:
         Whether the rows of a data frame are dates.
     n_column_groups : int, default=1
         Names in the first level of the columns of a data frame, 1 for columns without levels.
+    n_row_groups : int, default=1
+        Groups of rows that have all levels of the index of a data frame in common but the last, 1 without levels.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class Sequences:
     padded_length: int | None = None
     rows_are_dates: bool = False
     n_column_groups: int = 1
+    n_row_groups: int = 1
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -237,7 +240,9 @@ def read_sequences(
             )
         if not numbers and len(arrays) >= least:
             return _from_list(arrays, names, first)
-    rows_are_dates = is_frame(given) and holds_dates(getattr(given, "index", None))
+    index: Any = getattr(given, "index", None)
+    rows_are_dates = is_frame(given) and holds_dates(index)
+    n_row_groups = index.droplevel(-1).nunique() if getattr(index, "nlevels", 1) > 1 else 1
     columns: Any = getattr(given, "columns", None)
     n_column_groups = len(columns.unique(0)) if getattr(columns, "nlevels", 1) > 1 else 1
     is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf"
@@ -290,6 +295,7 @@ def read_sequences(
             names=names,
             rows_are_dates=rows_are_dates,
             n_column_groups=n_column_groups,
+            n_row_groups=n_row_groups,
         )
     # The columns of a padded table are no timesteps of every sequence.
     names = names if array.ndim == 3 else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ from seqembed.sequences.collection import Sequences
 from seqembed.user_warning import warn_user
 
 _MOST_NAMES = 5
+# Whether the names of the columns were checked already, see `names_were_checked`.
+_were_checked = ContextVar("_were_checked", default=False)
 
 
 def column_attributes(sequences: Sequences) -> dict[str, Any]:
@@ -88,6 +93,8 @@ def check_names(estimator: Any, names: tuple[str, ...] | None) -> None:
     UserWarning
         If only one of the two inputs has names.
     """
+    if _were_checked.get():
+        return
     known, name = getattr(estimator, "feature_names_in_", None), type(estimator).__name__
     if known is None or names is None:
         if names is not None:
@@ -107,6 +114,23 @@ def check_names(estimator: Any, names: tuple[str, ...] | None) -> None:
     if not unseen and not missing:
         message += "Feature names must be in the same order as they were in fit.\n"
     raise ValueError(f"{message}Pass the columns that are named in feature_names_in_, in their order.")
+
+
+@contextmanager
+def names_were_checked() -> Iterator[None]:
+    """Check no names inside the block, where an estimator gets arrays of sequences whose names were checked.
+
+    Examples
+    --------
+    >>> from sklearn.utils import Bunch
+    >>> with names_were_checked():
+    ...     check_names(Bunch(feature_names_in_=np.array(["flow"])), None)
+    """
+    token = _were_checked.set(True)
+    try:
+        yield
+    finally:
+        _were_checked.reset(token)
 
 
 def _count_columns(sequences: Sequences) -> int:

@@ -70,7 +70,15 @@ def layout_hints(sequences: Sequences) -> Iterator[str]:
             f"{sequences.n_column_groups} names. If they are features, pass numpy.stack([X[name] for name in "
             f"X.columns.unique(0)], axis=-1)."
         )
-    yield from recording_hints(sequences, "pass windows of it: sliding_windows(X, timesteps=...).windows")
+    if has_rows_of_recordings(sequences):
+        yield (
+            f"X is read as {len(sequences)} sequences of {counted(sequences.n_timesteps, 'timestep')} of one feature, "
+            f"but its index has levels as that of {sequences.n_row_groups} recordings of "
+            f"{counted(sequences.n_timesteps, 'feature')}. If so, pass "
+            f"[rows for _, rows in X.groupby(X.index.droplevel(-1), sort=False)]."
+        )
+    else:
+        yield from recording_hints(sequences, "pass windows of it: sliding_windows(X, timesteps=...).windows")
     value = padding_value(sequences)
     if value is not None:
         yield (
@@ -158,8 +166,26 @@ def has_rows_of_times(sequences: Sequences) -> bool:
     >>> has_rows_of_times(check_sequences(pd.DataFrame({"hour_1": [1, 2], "hour_2": [3, 4]}, index=days)))
     False
     """
+    return sequences.rows_are_dates and _has_names_of_sensors(sequences)
+
+
+def has_rows_of_recordings(sequences: Sequences) -> bool:
+    """Return whether levels of the index of a data frame group its rows, and its columns are named like sensors.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from seqembed.sequences.collection import check_sequences
+    >>> pumps = pd.concat([pd.DataFrame({"flow": [1, 2], "heat": [3, 4]})] * 2, keys=["pump a", "pump b"])
+    >>> has_rows_of_recordings(check_sequences(pumps)), has_rows_of_recordings(check_sequences(pumps[:1]))
+    (True, False)
+    """
+    return 1 < sequences.n_row_groups < len(sequences) and _has_names_of_sensors(sequences)
+
+
+def _has_names_of_sensors(sequences: Sequences) -> bool:
     names = sequences.names
-    if names is None or not sequences.rows_are_dates:
+    if names is None:
         return False
     return len(names) < _LEAST_NAMES_OF_TIMES and not any(letter.isdigit() for letter in "".join(names))
 

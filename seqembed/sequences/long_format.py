@@ -94,6 +94,7 @@ def read_long_format(
     columns = _checked_columns(frame, id, time, columns)
     for name in (id, time):
         _check_none_missing(frame.get_column(name), name)
+    _check_hashable(frame.get_column(id), id)
     _check_sortable(_column(frame, time), time)
     order, is_start, times = _sort_rows(frame, id, time)
     if times.dtype == object and not (max_gap is None and freq is None):
@@ -334,6 +335,22 @@ def _line_to_numbers(name: str, dtype: Any) -> str:
         f"{line}. Categories become columns of 0 and 1: pandas.get_dummies(frame, columns=[{name!r}]), or "
         f"frame.to_dummies({name!r}) in polars"
     )
+
+
+def _check_hashable(ids: Any, name: str) -> None:
+    """Refuse ids that are lists or mappings. Only polars groups rows by them."""
+    native = ids.to_native()
+    if hasattr(native, "dtype") and native.dtype == object:
+        # Not isinstance of Hashable, which a tuple that holds a list is too.
+        nested = next((each for each in native if isinstance(each, (list, dict, set, np.ndarray))), None)
+    else:
+        nested = ids[0] if ids.dtype.is_nested() and not ids.implementation.is_polars() else None
+    if nested is not None:
+        raise ValueError(
+            f"Got frame= whose column {name!r} holds {type(nested).__name__}, such as {nested!r}, expected ids such as "
+            f"numbers or text. Convert it in pandas: frame[{name!r}] = frame[{name!r}].astype(str). A table of Arrow "
+            f"becomes a frame of pandas with frame.to_pandas()."
+        )
 
 
 def _check_sortable(times: Any, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, timedelta, timezone
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,17 @@ def plain_times(time: Any) -> np.ndarray:
 
 def _of_objects(times: np.ndarray) -> np.ndarray:
     """Return dates, durations and numbers, such as decimals, as NumPy's, and other objects as they are."""
-    are_numbers = times.size and all(isinstance(each, (Real, Decimal)) for each in times.flat)
-    return times.astype(np.float64) if are_numbers else as_dates(times)
+    values = times.ravel().tolist()
+    # To NumPy, its durations are integers.
+    has_durations = any(isinstance(each, np.timedelta64) for each in values)
+    if not values or has_durations or not all(isinstance(each, (Real, Decimal)) for each in values):
+        return as_dates(times)
+    if all(isinstance(each, Integral) for each in values):
+        # Floats would round nanoseconds since 1970.
+        integers = np.array([int(each) for each in values]).reshape(times.shape)
+        if integers.dtype == np.int64:
+            return integers
+    return times.astype(np.float64)
 
 
 def as_dates(times: np.ndarray) -> np.ndarray:

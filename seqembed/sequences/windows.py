@@ -81,8 +81,8 @@ def sliding_windows(
     label : {"last", "first", "any", "mode"} or callable, default="last"
         How the label of a window is computed from the labels of its rows. "last" and "first" take the label of the
         last or the first row. "any" is True if any of the labels is true or 1. For labels -1 (rare) and 1 (normal), it
-        is -1 if any of them is -1. It refuses missing labels (NaN), with the function that says what becomes of them.
-        "mode" takes the most frequent label, and the smallest if several are equally frequent; NaN counts as a label. A
+        is -1 if any of them is -1. It refuses missing labels (NaN); the error shows a function that takes them. "mode"
+        takes the most frequent label, and the smallest if several are equally frequent; NaN counts as a label. A
         function gets the array of the labels and returns the label of the window. The default, "last", uses no row
         after the end of the window.
     horizon : int, default=0

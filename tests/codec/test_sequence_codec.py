@@ -698,6 +698,19 @@ def test_a_bound_with_names_goes_to_the_columns_of_these_names():
     assert SequenceCodec(max_error=bounds).fit(frame.to_numpy()[np.newaxis]).bound_.tolist() == [5, 0.01]
     with pytest.raises(ValueError, match=r"bound for \['b', 'c'\], expected one for each of the columns \['a', 'b'\]"):
         SequenceCodec(max_error=pd.Series({"b": 5.0, "c": 0.01})).fit(frame)
+    with pytest.raises(ValueError, match=r"By the names of columns: max_error=pandas.Series\({...}\), for a data"):
+        SequenceCodec(max_error=bounds.to_dict()).fit(frame)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_lowest_float_as_a_mark_of_missing_values_gives_no_warning_of_numpy(dtype):
+    X = np.random.default_rng(0).normal(size=(20, 10)).astype(dtype)
+    X[3, 4] = np.finfo(dtype).min
+    codec = SequenceCodec(max_error=0.1).fit(X)
+    decoded = codec.decode(codec.encode(X))
+    assert decoded.dtype == dtype
+    assert np.abs(decoded - X).max() <= 0.1
 
 
 @pytest.mark.parametrize("changed", [{"max_error": 5.0}, {"max_error": None, "bits": 8.0}, {"max_error": np.nan}])

@@ -276,6 +276,21 @@ def test_a_warm_start_goes_on_and_a_cold_one_does_not(waves, small):
     assert small(augment=False, epochs=40).fit(waves).fit(waves).score(waves) == first
 
 
+def test_a_warm_start_refuses_columns_in_another_order(waves, small):
+    frames = [pd.DataFrame(wave, columns=["flow", "heat"]) for wave in waves]
+    autoencoder = small(warm_start=True, epochs=1).fit(frames)
+    before = autoencoder.transform(frames)
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        autoencoder.fit([frame[["heat", "flow"]] for frame in frames])
+    np.testing.assert_array_equal(autoencoder.transform(frames), before)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        autoencoder.fit(waves)
+    # Without a warm start, and for tables, whose columns are timesteps, nothing stays that columns would have to match.
+    autoencoder.set_params(warm_start=False).fit(frames).fit([frame[["heat", "flow"]] for frame in frames])
+    tables = [pd.DataFrame(waves[:, :, 0]).rename(columns=lambda step, unit=unit: f"{unit}{step}") for unit in "hm"]
+    small(warm_start=True, epochs=1).fit(tables[0]).fit(tables[1])
+
+
 def test_a_warm_start_that_would_ignore_the_time_encoding_is_refused(waves, small):
     autoencoder = small(time_encoding=False).fit(waves).set_params(time_encoding=True, warm_start=True)
     with pytest.raises(ValueError, match=r"can't go on from Network\(.*encoded_timesteps=None.*encoded_timesteps=7"):
@@ -337,7 +352,7 @@ def test_a_warm_start_that_would_ignore_the_scale_is_refused(waves, small, befor
 
 def test_a_warm_start_with_another_network_is_refused(waves, small):
     autoencoder = small(warm_start=True).fit(waves).set_params(n_components=4)
-    with pytest.raises(ValueError, match=r"can't go on from Network\(.*n_components=3.*warm_start=False"):
+    with pytest.raises(ValueError, match=r"from Network\(n_components=3\) with Network\(n_components=4\).*warm_start"):
         autoencoder.fit(waves)
 
 

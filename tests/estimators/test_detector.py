@@ -736,3 +736,15 @@ def test_windows_without_any_value_have_no_shares(detector_of_windows):
     with pytest.warns(UserWarning, match="Got 2 sequences of 2 without any value"):
         shares = detector_of_windows.explain(np.full((2, 6, 2), np.nan))
     assert not shares.value.any()
+
+
+def test_parameters_of_no_estimator_are_refused_with_the_estimator_to_begin_with():
+    with pytest.raises(ValueError, match=r"Got estimator__n_components= for a detector with estimator=None") as caught:
+        ReconstructionDetector(cv=2).set_params(cv=3, estimator__n_components=2)
+    line = str(caught.value).partition("Begin with ")[2].rstrip(".")
+    begun = eval(line, {"ReconstructionDetector": ReconstructionDetector, "LSTMAutoencoder": LSTMAutoencoder})
+    assert begun.set_params(estimator__n_components=2, cv=3).get_params()["estimator__n_components"] == 2
+    chosen = ReconstructionDetector().set_params(estimator__epochs=1, estimator=LSTMAutoencoder(4))
+    assert (chosen.estimator.n_components, chosen.estimator.epochs) == (4, 1)
+    with pytest.raises(ValueError, match="estimator=None"):
+        chosen.set_params(estimator=None, estimator__epochs=1)

@@ -412,6 +412,39 @@ def test_a_long_frame_may_have_other_columns_if_the_windows_were_named(recwarn):
     np.testing.assert_array_equal(events.row_scores, detect_events(named, frame, TIMESTEPS).row_scores)
 
 
+def test_sequences_of_a_frame_keep_their_ids_times_and_columns():
+    frame = pd.DataFrame(waves(60, 0), columns=["flow", "heat"])
+    network = LSTMAutoencoder(2, hidden_units=(), epochs=1, random_state=0)
+    named = ReconstructionDetector(network, cv=2).fit(sliding_windows(frame, TIMESTEPS).windows)
+    minutes = pd.date_range("2026-01-01", periods=120, freq="min")
+    long = pd.concat(
+        pd.DataFrame(with_spikes(120, at), columns=["flow", "heat"]).assign(machine=name, minute=minutes)
+        for name, at in [("fan", 60), ("pump", 90)]
+    ).reset_index(drop=True)
+    sequences = sequences_from_frame(long, "machine", "minute")
+    table = detect_events(named, sequences, TIMESTEPS).table.rename(columns={"recording": "machine"})
+    expected = detect_events(named, long, TIMESTEPS, time="minute", id="machine").table
+    assert set(expected.machine) == {"fan", "pump"}
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+    with pytest.raises(ValueError, match="without 10 rows in succession"):
+        detect_events(named, sequences, TIMESTEPS, max_gap="30s")
+    of_numbers = detect_events(named, sequences, TIMESTEPS, time=[range(120)] * 2).table
+    assert of_numbers.start_time.tolist() == of_numbers.start.tolist()
+    other = sequences_from_frame(long, "machine", "minute", columns=["heat", "flow"])
+    with pytest.raises(ValueError, match=r"columns \['heat', 'flow'\].*columns=list\(detector.feature_names_in_\)"):
+        detect_events(named, other, TIMESTEPS)
+    ranks = pd.Categorical([f"rank {row}" for row in range(60)], [f"rank {row}" for row in range(60)], ordered=True)
+    ranked = sequences_from_frame(frame.assign(machine="fan", rank=ranks), "machine", "rank")
+    assert "start_time" not in detect_events(named, ranked, TIMESTEPS).table
+
+
+def test_a_refusal_of_a_long_frame_says_what_the_frame_is(detector):
+    long = pd.DataFrame(waves(50, 0), columns=["flow", "heat"]).assign(machine="a", minute=0)
+    with pytest.raises(ValueError, match="Got frame= in which id a has the time 0 more than once") as caught:
+        detect_events(detector, long, TIMESTEPS, time="minute", id="machine")
+    assert caught.value.__notes__ == ["What the message calls frame= is recording= of detect_events."]
+
+
 @pytest.mark.usefixtures("without_pandas")
 def test_several_recordings_without_pandas_have_one_bunch(detector):
     recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}

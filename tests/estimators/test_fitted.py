@@ -82,6 +82,7 @@ def test_all_equal_values_give_a_score_of_zero_or_one(scale, small):
         (lambda X: X[:, :5], r"X has 5 timesteps of 2 features.*fitted on 7 timesteps of 2 features"),
         (lambda X: X[:, :, :1], r"X has 7 timesteps of 1 feature,.*\(n_samples, 7, 2\)"),
         (lambda X: X[0], r"looks like a single sequence: pass X\[np.newaxis\]"),
+        (lambda X: pd.DataFrame(X[0], columns=["flow", "heat"]), r"or \[X\] for a data frame"),
     ],
 )
 def test_other_shapes_than_the_fitted_one_are_refused_with_the_remedy(fitted, waves, change, message):

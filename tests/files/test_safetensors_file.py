@@ -309,3 +309,14 @@ def test_a_file_opened_as_text_is_refused_with_the_remedy():
 def test_a_description_that_would_not_be_read_is_not_written():
     with pytest.raises(ValueError, match="expected at most 1048576"):
         pack({"names": "x" * (1 << 20)}, {})
+
+
+def test_a_file_object_that_stands_at_its_end_is_refused_with_the_line_that_goes_back():
+    file = io.BytesIO()
+    file.write(DATA)
+    with pytest.raises(InvalidFileError, match=r"Got 0 bytes.*go back to its start: file.seek\(0\)"):
+        unpack(file)
+    file.seek(0)
+    unpack(file)
+    with pytest.raises(InvalidFileError, match=r"Got 0 bytes, expected a file that seqembed saved\.$"):
+        unpack(b"")

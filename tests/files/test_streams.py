@@ -63,3 +63,10 @@ def test_files_opened_as_text_are_refused_before_anything_is_written():
     assert file.getvalue() == ""
     with pytest.raises(TypeError, match=r'opened as text, expected open\(path, "rb"\)'):
         read_up_to(io.StringIO("text"), 3)
+
+
+def test_a_file_opened_as_text_is_refused_before_its_bytes_are_decoded(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    with path.open(encoding="utf-8") as file, pytest.raises(TypeError, match=r"opened as text.*open\(path, \"rb\"\)"):
+        read_up_to(file, 10)

@@ -56,3 +56,24 @@ def test_a_single_panel_is_enough_for_one_sequence(waves, fitted):
 def test_an_estimator_in_the_place_of_typical_sequences_is_refused_with_what_to_pass(fitted):
     with pytest.raises(TypeError, match=r"typical= of type LSTMAutoencoder.*typical_sequences\(estimator, X, labels\)"):
         plotting.plot_typical_sequences(fitted)
+
+
+@pytest.mark.parametrize("draw", [reconstruction, typical, component, events])
+@pytest.mark.parametrize("axes", [pyplot.Figure(), [None] * 4])
+def test_what_are_no_axes_is_refused(waves, fitted, draw, axes):
+    with pytest.raises(TypeError, match=r"axes= with an object of type \w+, expected matplotlib's Axes.*subplots\("):
+        draw(waves, fitted, axes)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda waves, fitted, ax: plotting.plot_history(fitted, ax),
+        lambda waves, fitted, ax: plotting.plot_map(waves[:, 0], ax=ax),
+    ],
+)
+def test_several_axes_in_the_place_of_one_are_refused_with_the_line_that_takes_one(waves, fitted, draw):
+    axes = pyplot.subplots(2, 2)[1]
+    with pytest.raises(TypeError, match=r"Got ax= of type ndarray, expected one Axes of matplotlib.*axes.flat\[0\]"):
+        draw(waves, fitted, axes)
+    draw(waves, fitted, axes.flat[0])

@@ -122,12 +122,15 @@ def test_missing_values_are_gaps_in_the_recorded_line_alone_and_single_values_ar
     assert dots.get_xdata().tolist() == [1, 3, 5]
 
 
-def test_data_frames_name_the_features_without_a_warning_and_other_columns_are_refused():
+@pytest.mark.filterwarnings("error")
+def test_data_frames_name_the_features_without_a_warning_and_other_columns_are_refused(monkeypatch):
     frames = [pd.DataFrame(x, columns=["flow", "heat"]) for x in X]
-    network = reconstructor(frames)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    network, filters, seen = reconstructor(frames), list(warnings.filters), []
+    with monkeypatch.context() as patch:
+        reconstruct = network.reconstruct
+        patch.setattr(network, "reconstruct", lambda X: seen.append(list(warnings.filters)) or reconstruct(X))
         panels = plot_reconstruction(network, frames)
+    assert seen == [filters], "which all threads share"
     assert [tick.get_text() for tick in panels[0].get_yticklabels()] == ["flow", "heat"]
     with pytest.raises(ValueError, match="feature names should match"):
         plot_reconstruction(network, [frame.rename(columns={"flow": "cold"}) for frame in frames])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqembed.plotting.stacked_lines import levels, stacked
+from seqembed.plotting.stacked_lines import checked_names, levels, stacked
 
 
 def test_features_keep_their_shape_and_do_not_overlap():
@@ -39,3 +39,8 @@ def test_values_that_are_not_finite_do_not_count_for_the_range():
 def test_a_single_feature_stays_in_its_unit(shape):
     values = np.arange(4.0).reshape(shape)
     np.testing.assert_array_equal(stacked([values])[0], np.arange(4.0)[:, np.newaxis])
+
+
+def test_text_in_the_place_of_names_is_refused():
+    with pytest.raises(TypeError, match=r"Got feature_names='ab', expected a list.*Pass feature_names=\['ab'\]"):
+        checked_names("ab", 2)

@@ -667,3 +667,21 @@ def test_text_in_the_place_of_times_is_refused_with_the_line_that_converts_it_in
     line = re.search(r"In polars: (.*), or", str(caught.value))[1]
     converted = eval(line, {"frame": frame, "polars": pl})
     assert sequences_from_frame(converted, "pump", "hour")[0].tolist() == [[2.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (pa.table({"pump": [[1], [1], [2]], "hour": [0, 1, 0], "flow": [1.0, 2.0, 3.0]}), "list"),
+        (pa.table({"pump": [{"n": 1}, {"n": 1}, {"n": 2}], "hour": [0, 1, 0], "flow": [1.0, 2.0, 3.0]}), "dict"),
+        (pd.DataFrame({"pump": [[1], [1], [2]], "hour": [0, 1, 0], "flow": [1.0, 2.0, 3.0]}), "list"),
+    ],
+)
+def test_lists_and_mappings_as_ids_are_refused_with_the_line_that_makes_text_of_them(frame, kind):
+    with pytest.raises(
+        ValueError, match=f"column 'pump' holds {kind}, such as .*expected ids such as numbers"
+    ) as error:
+        sequences_from_frame(frame, **KEYS)
+    frame = frame.to_pandas() if isinstance(frame, pa.Table) else frame
+    exec(re.search(r"in pandas: (.*?\))\.", str(error.value))[1], {"frame": frame})
+    assert [len(pump) for pump in sequences_from_frame(frame, **KEYS)] == [2, 1]

@@ -263,3 +263,24 @@ def test_long_wide_sequences_are_looked_at_in_little_memory():
         assert tracemalloc.get_traced_memory()[1] < 10 * of_one
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("levels", [["north", "south"], [("north", 1), ("south", 2)]])
+def test_recordings_one_below_the_other_give_a_hint_with_the_line_that_takes_them_apart(levels):
+    random = np.random.default_rng(0)
+    frames = [pd.DataFrame(random.normal(size=(length, 2)), columns=["flow", "heat"]) for length in (30, 20)]
+    X = pd.concat(frames, keys=levels)
+    (hint,) = layout_hints(check_sequences(X))
+    assert "50 sequences of 2 timesteps of one feature" in hint
+    assert "that of 2 recordings of 2 features" in hint
+    apart = check_sequences(eval(hint.partition("pass ")[2].rstrip("."), {"X": X}))
+    assert apart.lengths.tolist() == [30, 20]
+    assert apart.names == ("flow", "heat")
+
+
+def test_sequences_of_subjects_and_trials_give_no_hint():
+    X = np.random.default_rng(0).normal(size=(12, 5))
+    trials = pd.MultiIndex.from_product([["anna", "ben"], range(6)])
+    tables = [pd.DataFrame(X, trials), pd.DataFrame(X, trials, [f"t{step}" for step in range(5)])]
+    for table in [*tables, tables[0].set_axis(list("abcde"), axis=1)[::6]]:
+        assert list(layout_hints(check_sequences(table))) == []

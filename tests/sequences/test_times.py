@@ -26,6 +26,18 @@ def test_times_of_a_zone_are_read_in_utc_whatever_holds_them(times):
     np.testing.assert_array_equal(plain_times(times), np.datetime64("2026-03-08T05", "h") + np.arange(4))
 
 
+def test_durations_of_numpy_among_objects_are_durations_whatever_their_units():
+    seconds = plain_times(np.array([np.timedelta64(1, "s"), np.timedelta64(2, "m")], object))
+    np.testing.assert_array_equal(seconds, np.array([1, 120], "m8[s]"))
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint64])
+def test_integers_among_objects_keep_their_digits(kind):
+    nanoseconds = [kind(1_770_000_000_000_000_000 + step) for step in range(3)]
+    assert plain_times(np.array(nanoseconds, object)).tolist() == nanoseconds
+    assert plain_times(np.array([2**70, 2**71], object)).tolist() == [2.0**70, 2.0**71]
+
+
 def test_nanoseconds_of_a_zone_are_kept():
     times = pd.DatetimeIndex(["2026-01-01 00:00:00.000000001"], tz="Etc/GMT+5")
     for given in (times, list(times)):

@@ -90,9 +90,23 @@ def as_ratios(values: np.ndarray, offset: float, step: float) -> tuple[float, fl
     return offset, step, 1.0
 
 
+def float_spacing(values: np.ndarray) -> np.ndarray:
+    """Return the distance of the size of each float to the next larger one: infinity for the largest float.
+
+    Examples
+    --------
+    >>> float_spacing(np.float16([512, -2048, 65504]))
+    array([0.5, 2. , inf], dtype=float16)
+    """
+    # The lowest float often marks missing values.
+    with np.errstate(over="ignore"):
+        spacing: np.ndarray = np.spacing(np.abs(values))
+    return spacing
+
+
 def _grid_of_floats(distinct: np.ndarray) -> tuple[float, float] | None:
     """Return the grid of floats in ascending order, by least squares from their smallest distance."""
-    exact, tolerance = distinct.astype(np.float64), _ROUNDING * np.spacing(np.abs(distinct)).astype(np.float64)
+    exact, tolerance = distinct.astype(np.float64), _ROUNDING * float_spacing(distinct).astype(np.float64)
     smallest = float(np.diff(exact).min())
     if not np.abs(exact).max() / smallest <= LARGEST_INTEGER:
         return None
@@ -124,7 +138,7 @@ def _grid_of_integers(distinct: np.ndarray) -> tuple[float, float] | None:
 def _grid_of_decimals(distinct: np.ndarray) -> tuple[float, float] | None:
     """Return the grid of floats that stand for decimals of few digits."""
     largest = float(np.abs(distinct).max())
-    finest = 2 * _ROUNDING * float(np.spacing(distinct.dtype.type(largest)))
+    finest = 2 * _ROUNDING * float(float_spacing(distinct.dtype.type(largest)))
     for digits in range(_MOST_DECIMAL_DIGITS + 1):
         # Floats that are no finer than decimals of so many digits would all stand for some.
         if 10.0**-digits < finest or largest * 10.0**digits > _LARGEST_EXACT_INTEGER:

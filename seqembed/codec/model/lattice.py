@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seqembed.codec.model.grid import LARGEST_INTEGER, as_ratios, learn_grid
+from seqembed.codec.model.grid import LARGEST_INTEGER, as_ratios, float_spacing, learn_grid
 
 # Width of a bin in units, for values without a step. Predictions then may lie between the centres of bins.
 _BIN_WIDTH = 255
@@ -140,7 +140,7 @@ def learn_lattice(values: np.ndarray, bound: np.ndarray) -> Lattice:
         if allowed > 0:
             center[feature] = float(np.median(known))
             # The cast to the dtype of the data adds an error.
-            rounding = float(np.spacing(np.abs(known).max())) / 2 if known.dtype.kind == "f" else 0.0
+            rounding = float(float_spacing(np.abs(known).max())) / 2 if known.dtype.kind == "f" else 0.0
             remaining = max(allowed - rounding, allowed / 2)
             # A half each, since the whole may exceed the largest float.
             reach = 2 * float(np.abs(known / 2 - center[feature] / 2).max())
