@@ -52,7 +52,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     3. A network reconstructs some rare sequences well, such as those of a sensor that sticks. So sequences are also
        compared with normal ones in a description: by statistics, and by the shares of timesteps at which fixed
        convolutions exceed thresholds, as `SequenceSummary` computes them. Each distance is the mean of those to the
-       three nearest normal sequences. Those of a block are compared with other blocks.
+       three nearest normal sequences. Those of a block are compared with other blocks. If `gap` says that sequences
+       overlap, half a block on either side is left out too: a recording changes slowly, and new windows have no such
+       neighbours among the fitted ones.
     4. The error and both distances become numbers of one kind: among how many held-out normal sequences there is one
        such error. The score is minus their geometric mean, in which the error counts as much as both distances.
     5. The threshold is the score that a share of `contamination` of held-out normal sequences is below or, with labels,
@@ -94,7 +96,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         fit of one network. With a fixed number of epochs, it takes ``cv - 1`` times as long.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the other blocks. For overlapping windows,
-        pass the number of neighbours on one side that share rows with a window.
+        pass the number of neighbours on one side that share rows with a window. Distances leave out half a block.
     unlabelled : {"normal", "ignore"} or None, default=None
         What sequences without a label are (NaN or None in `y`): taken as normal, or left out. None refuses them. Rare
         ones that are taken as normal raise the threshold.

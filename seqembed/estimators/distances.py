@@ -32,6 +32,9 @@ _LARGEST_NUMBER = 30
 _MOST_READ, _FEWEST_READ, _MOST_VALUES = 2048, 64, 1 << 24
 # Sequences that are nearer, in standard deviations, are equal: they may differ by the rounding of float32.
 _LEAST_DISTANCE = 1e-3
+# Held-out windows of a recording are compared with windows that are at least this share of a block away. Windows beside
+# a block are like those in it, and no window of a new recording has such neighbours: thresholds would be too low.
+_APART = 0.5
 # Sequences whose distances are computed exactly at once, so that the references of each fit into the cache.
 _EXACT_AT_ONCE = 32
 # The groups of numbers that distances are computed in.
@@ -191,17 +194,18 @@ def learn_normal_descriptions(
     blocks : list of int arrays
         Positions of the sequences of each block among `rows`.
     gap : int, default=0
-        Sequences on either side of a block that those of the block are not compared with.
+        Sequences on either side of a block that overlap with those of the block. If there are any, half as many
+        sequences as the block has are left out of the comparison on either side of it, or `gap` if that is more.
 
     Returns
     -------
     descriptions : NormalDescriptions
         Of the normal sequences, or of a sample of them.
     heldout : float64 array of shape (n_rows, n_groups)
-        How far the normal sequences lie from those outside their block and its gap.
+        How far the normal sequences lie from those outside their block and what is left out beside it.
     distances : callable
         Takes sequences and the block that they come from. Returns how far they lie from the normal sequences outside
-        the block and its gap: a float64 array of shape (n_samples, n_groups).
+        the block and what is left out beside it: a float64 array of shape (n_samples, n_groups).
 
     Examples
     --------
@@ -231,7 +235,9 @@ def learn_normal_descriptions(
     normal = NormalDescriptions(*parts, length_exponents=np.zeros(len(GROUPS)))
 
     def outside(block: np.ndarray) -> np.ndarray:
-        far: np.ndarray = (positions < block[0] - gap) | (positions > block[-1] + gap)
+        # Sequences without overlap may come from anywhere: those beside a block are like all others.
+        left_out = max(gap, int(_APART * len(block))) if gap else 0
+        far: np.ndarray = (positions < block[0] - left_out) | (positions > block[-1] + left_out)
         if far.any():
             return far
         # A large gap leaves few sequences, and the sample may have none of them.

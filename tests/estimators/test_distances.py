@@ -126,6 +126,36 @@ def test_a_gap_keeps_neighbours_of_a_block_apart():
     assert (far > near).any()
 
 
+@pytest.mark.parametrize("gap", [0, 3, 15])
+def test_windows_that_overlap_are_compared_with_others_that_are_half_a_block_away(gap):
+    sequences = check_sequences(waves(60, 0))
+    normal, heldout, of_block = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap)
+    numbers, first = normal.described(sequences, np.arange(60)), normal._groups()[0]
+    for block in BLOCKS:
+        away = {0: 0, 3: 10, 15: 15}[gap]
+        compared = (np.arange(60) < block[0] - away) | (np.arange(60) > block[-1] + away)
+        distances = cdist(numbers[block][:, first], normal.references[compared][:, first]) / np.sqrt(first.stop)
+        expected = np.sort(distances, axis=1)[:, :3].mean(axis=1)
+        np.testing.assert_allclose(heldout[block, 0], expected, rtol=1e-4)
+        alone = check_sequences(sequences.values[block])
+        np.testing.assert_allclose(of_block(alone, block)[:, 0], expected, rtol=1e-4)
+
+
+def test_another_recording_of_a_machine_whose_periods_never_meet_the_same_way_has_few_false_alarms():
+    def machine(n_rows, random_state):
+        random, time = np.random.default_rng(random_state), np.arange(n_rows)
+        of_load, of_speed, of_both = random.uniform(0, 6, 3)
+        speed = 3 + np.sin(2 * np.pi * time / 61 + of_speed) + 0.5 * np.sin(2 * np.pi * time / 143 + of_both)
+        rows = np.stack([speed, speed * (1 + 0.3 * np.sin(2 * np.pi * time / 170 + of_load))], axis=1)
+        return rows + random.normal(0, 0.05, rows.shape)
+
+    detector = ReconstructionDetector(Zeros(), contamination=0.02, gap=9)
+    detector.fit(sliding_windows(machine(4000, 2), 40, 4).windows)
+    others = [sliding_windows(machine(2000, seed), 40, 5).windows for seed in range(100, 104)]
+    # Compared with the windows beside them, held-out windows are so near that .15 are flagged.
+    assert np.mean(detector.predict(np.concatenate(others)) < 0) < 0.1
+
+
 def test_a_gap_that_leaves_no_reference_is_not_kept():
     sequences = check_sequences(waves(60, 0))
     _, heldout, _ = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap=60)
