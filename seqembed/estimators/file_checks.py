@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.estimators.component_errors import NormalComponents
 from seqembed.estimators.distances import GROUPS, NormalDescriptions
 from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
 from seqembed.files.safetensors_file import InvalidFileError
@@ -194,6 +195,12 @@ def _check_normal_descriptions(normal: Any, n_timesteps: int, n_features: int, n
     _check_array(normal.length_exponents, (len(GROUPS),), np.float64, "exponents of lengths")
     blocks = np.unique(normal.blocks)
     expect(len(blocks) > 1 and blocks[0] >= 0 and blocks[-1] < n_blocks, "references of two blocks or more")
+    components, n_values = normal.components, n_timesteps * n_features
+    expect(isinstance(components, NormalComponents), "principal components")
+    _check_array(components.means, (len(blocks), n_values), np.float32, "means of the components")
+    is_stack = isinstance(components.axes, np.ndarray) and components.axes.ndim == 3
+    n_axes = components.axes.shape[1] if is_stack else 0
+    _check_array(components.axes, (len(blocks), n_axes, n_values), np.float32, "axes of the components")
 
 
 def _check_attribute_names(attributes: dict[str, Any], needed: set[str], optional: set[str], expected: str) -> None:
