@@ -13,6 +13,8 @@ from sklearn.utils.extmath import randomized_svd
 
 # With 4, fewer faults of four sensors rank high. With 32, the events of electrocardiograms rank lower: `TRIED.md`.
 _N_AXES = 16
+# Fewer, if sequences are so long that the axes of a block would hold more numbers.
+_MOST_NUMBERS = 1 << 22
 # An axis along which normal sequences vary less, relative to the first one, is rounding error. Rare sequences may have
 # a part along it.
 _LEAST_PART = 1e-4
@@ -87,12 +89,13 @@ def learn_normal_components(values: np.ndarray, compared: Sequence[np.ndarray]) 
     array([[0. , 0.9],
            [0. , 0.9]])
     """
-    n_axes = min(_N_AXES, values.shape[1] - 1, *(int(each.sum()) - 1 for each in compared))
+    n_values = values.shape[1]
+    n_axes = min(_N_AXES, _MOST_NUMBERS // n_values, n_values - 1, *(int(each.sum()) - 1 for each in compared))
     means, axes = [], []
     for each in compared:
-        means.append(values[each].mean(axis=0, dtype=np.float64))
+        means.append(values[each].mean(axis=0, dtype=np.float64).astype(np.float32))
         axes.append(_axes(values[each] - means[-1], n_axes))
-    return NormalComponents(np.array(means, np.float32), np.array(axes, np.float32))
+    return NormalComponents(np.array(means), np.array(axes, np.float32))
 
 
 def _axes(deviations: np.ndarray, n_axes: int) -> np.ndarray:

@@ -73,13 +73,13 @@ class NormalDescriptions(NamedTuple):
         Descriptions of normal sequences: of at most 2,048 of them, drawn with a fixed seed.
     blocks : int64 array of shape (n_references,)
         The block that each of them lies in, from 0.
-    components : NormalComponents
-        Principal components of them.
     shortest : int
         Length of the shortest of them.
     length_exponents : float64 array of shape (n_groups,)
         Held-out distances grow as these powers of the number of timesteps. Distances are divided by this power of the
         length relative to that of the longest training sequence.
+    components : NormalComponents or None, default=None
+        Principal components of them. None in detectors of earlier files, which have no distance from them.
     """
 
     center: np.ndarray
@@ -87,9 +87,9 @@ class NormalDescriptions(NamedTuple):
     description: Description
     references: np.ndarray
     blocks: np.ndarray
-    components: NormalComponents
     shortest: int
     length_exponents: np.ndarray
+    components: NormalComponents | None = None
 
     def described(self, sequences: Sequences, rows: np.ndarray) -> Described:
         """Describe some sequences. Missing values are interpolated in time.
@@ -139,8 +139,9 @@ class NormalDescriptions(NamedTuple):
             for group in self._groups()
         ]
         by_group = [_as_held_out(_without_each_block(each), _blocks_of_equals(each)) for each in of_blocks]
-        errors = np.maximum(self.components.errors(described.values), _LEAST_DISTANCE**2)
-        by_group.append(_as_held_out(errors, _blocks_of_equals(of_blocks[0])))
+        if self.components is not None:
+            errors = np.maximum(self.components.errors(described.values), _LEAST_DISTANCE**2)
+            by_group.append(_as_held_out(errors, _blocks_of_equals(of_blocks[0])))
         distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(lengths)
         return distances
 
@@ -265,8 +266,8 @@ def learn_normal_descriptions(
     values = _side_by_side(scaled.read(drawn, sequences.n_timesteps), sequences.n_timesteps)
     of_references = block_of[positions]
     components = learn_normal_components(values, [of_references != block for block in np.unique(of_references)])
-    parts = (scaling.center, scaling.scale, description, references, of_references, components, int(lengths.min()))
-    normal = NormalDescriptions(*parts, length_exponents=np.zeros(len(GROUPS)))
+    parts = (scaling.center, scaling.scale, description, references, of_references, int(lengths.min()))
+    normal = NormalDescriptions(*parts, np.zeros(len(GROUPS)), components)
 
     def outside(block: np.ndarray) -> np.ndarray:
         # Sequences without overlap may come from anywhere: those beside a block are like all others.

@@ -162,7 +162,8 @@ def _shared(
     """
     of_features = of_features * known.any(axis=1)
     sums = weighted.sum(axis=1)
-    of_errors = weighted[:, ERRORS].sum(axis=1)
+    # Detectors of earlier files have fewer kinds.
+    of_errors = weighted[:, [kind for kind in ERRORS if kind < weighted.shape[1]]].sum(axis=1)
     of_residuals = np.divide(of_errors, sums, out=np.ones_like(sums), where=np.isfinite(sums) & (sums > 0))
     of_features = (1 - of_residuals)[:, np.newaxis] * totals[:, np.newaxis] * of_features
     # In time, the shares of a feature follow its residuals.

@@ -43,6 +43,11 @@ def test_axes_that_are_rounding_error_describe_nothing():
     np.testing.assert_allclose(errors[:, 0], curve.var(), rtol=1e-3)
 
 
+def test_long_sequences_have_fewer_axes(monkeypatch):
+    monkeypatch.setattr("seqembed.estimators.component_errors._MOST_NUMBERS", 150)
+    assert learn_normal_components(curves(60, 0), halves(60)).axes.shape == (2, 3, 40)
+
+
 @pytest.mark.parametrize(("n_references", "n_values"), [(2, 1), (2, 40), (3, 2), (60, 1)])
 def test_few_sequences_and_few_values_are_no_reason_to_fail(n_references, n_values):
     components = learn_normal_components(np.ones((n_references, n_values), np.float32), halves(n_references))
