@@ -52,9 +52,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     3. A network reconstructs some rare sequences well, such as those of a sensor that sticks. So sequences are also
        compared with normal ones in a description: by statistics, and by the shares of timesteps at which fixed
        convolutions exceed thresholds, as `SequenceSummary` computes them. Each distance is the mean of those to the
-       three nearest normal sequences. Those of a block are compared with other blocks.
-    4. The error and both distances become numbers of one kind: among how many held-out normal sequences there is one
-       such error. The score is minus their geometric mean, in which the error counts as much as both distances.
+       three nearest normal sequences. A third one is what 16 principal components leave over of a complete sequence.
+       Sequences of a block are compared with other blocks. If `gap` says that sequences overlap, half a block on either
+       side is left out too: a recording changes slowly, and new windows have no such neighbours among the fitted ones.
+    4. The error and the three distances become numbers of one kind: among how many held-out normal sequences there is
+       one such error. The score is minus their geometric mean.
     5. The threshold is the score that a share of `contamination` of held-out normal sequences is below or, with labels,
        the threshold of the best F1 score, halfway between the logarithms of a normal and of a rare score.
     6. All networks reconstruct a new sequence, which none of them was fitted on. So the threshold holds for it, even if
@@ -94,7 +96,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         fit of one network. With a fixed number of epochs, it takes ``cv - 1`` times as long.
     gap : int, default=0
         Sequences on either side of a block that are left out of the fit on the other blocks. For overlapping windows,
-        pass the number of neighbours on one side that share rows with a window.
+        pass the number of neighbours on one side that share rows with a window. Distances leave out half a block.
     unlabelled : {"normal", "ignore"} or None, default=None
         What sequences without a label are (NaN or None in `y`): taken as normal, or left out. None refuses them. Rare
         ones that are taken as normal raise the threshold.
@@ -132,9 +134,10 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         Held-out errors grow as this power of the number of timesteps. Errors are divided by this power of the length
         relative to `n_timesteps_`, so that scores of short and of long sequences compare. It lies between -1 and 1. It
         is 0 for sequences of one length, and if the trend is less than three of its standard errors.
-    heldout_errors_ : float array of shape (n_normal, 3)
-        Held-out errors of the normal sequences, and their distances by statistics and by convolutions. Errors alone, of
-        shape (n_normal, 1), with ``distances=False``.
+    heldout_errors_ : float array of shape (n_normal, 4)
+        Held-out errors of the normal sequences, and their distances by statistics, by convolutions and from principal
+        components, which are NaN for sequences with missing values. Errors alone, of shape (n_normal, 1), with
+        ``distances=False``.
     missing_patterns_ : seqembed.estimators.missing_patterns.MissingPatterns
         How large errors of normal sequences are where values are missing.
     normal_descriptions_ : seqembed.estimators.distances.NormalDescriptions or None
@@ -152,7 +155,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
     -----
     This is novelty detection in scikit-learn's terms: `fit` gets normal sequences (or labels), and `predict` gets new
     ones. Where values are missing (NaN), the score is that of a complete sequence that is as rare as the known values
-    are among those of held-out sequences with similar holes.
+    are among those of held-out sequences with similar holes. They are judged without principal components, which need
+    all values.
 
     References
     ----------
@@ -654,7 +658,7 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
     >>> contributions, rarities = scored(detector, check_sequences(X), np.arange(3))
     >>> contributions.shape, rarities.shape
-    ((3, 5, 2), (3, 3))
+    ((3, 5, 2), (3, 4))
     """
     return _scoring(detector).score(sequences, rows)
 

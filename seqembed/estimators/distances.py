@@ -2,7 +2,8 @@
 
 A network can reconstruct a rare sequence well: a sensor that sticks is easier to reconstruct than one that works. Its
 description differs from those of all normal sequences. Descriptions are computed, not learned: statistics, and shares
-of convolutions, see `seqembed.summary.description`.
+of convolutions, see `seqembed.summary.description`. A third distance is that from principal components, see
+`seqembed.estimators.component_errors`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from sklearn.utils import gen_batches
 
+from seqembed.estimators.component_errors import NormalComponents, learn_normal_components
 from seqembed.estimators.reconstruction import interpolated
 from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
-from seqembed.sequences.scaling import ScaledSequences, Scaling, learn_scaling
-from seqembed.summary.description import Description, drawn_rows, learn_description
+from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling, learn_scaling
+from seqembed.summary.description import LARGEST_VALUE, Description, drawn_rows, learn_description
 from seqembed.summary.shares import MANY_KERNELS
 from seqembed.summary.statistics import summed_by_feature
 
@@ -32,12 +34,30 @@ _LARGEST_NUMBER = 30
 _MOST_READ, _FEWEST_READ, _MOST_VALUES = 2048, 64, 1 << 24
 # Sequences that are nearer, in standard deviations, are equal: they may differ by the rounding of float32.
 _LEAST_DISTANCE = 1e-3
+# Held-out windows of a recording are compared with windows that are at least this share of a block away. Windows beside
+# a block are like those in it, and no window of a new recording has such neighbours: thresholds would be too low.
+_APART = 0.5
 # Sequences whose distances are computed exactly at once, so that the references of each fit into the cache.
 _EXACT_AT_ONCE = 32
-# The groups of numbers that distances are computed in.
-GROUPS = ("statistics", "convolutions")
+# What distances are computed in.
+GROUPS = ("statistics", "convolutions", "components")
 # Takes sequences and the block that they come from; returns distances of shape (n_samples, n_groups).
 Distances: TypeAlias = Callable[[Sequences, np.ndarray], np.ndarray]
+
+
+class Described(NamedTuple):
+    """Some sequences, as distances are computed from them.
+
+    Parameters
+    ----------
+    numbers : float32 array of shape (n_rows, n_numbers)
+        Standardised statistics and shares of convolutions.
+    values : float32 array of shape (n_rows, n_timesteps * n_features)
+        Scaled values, up to the length of the longest training sequence.
+    """
+
+    numbers: np.ndarray
+    values: np.ndarray
 
 
 class NormalDescriptions(NamedTuple):
@@ -58,6 +78,8 @@ class NormalDescriptions(NamedTuple):
     length_exponents : float64 array of shape (n_groups,)
         Held-out distances grow as these powers of the number of timesteps. Distances are divided by this power of the
         length relative to that of the longest training sequence.
+    components : NormalComponents or None, default=None
+        Principal components of them. None in detectors of earlier files, which have no distance from them.
     """
 
     center: np.ndarray
@@ -67,8 +89,9 @@ class NormalDescriptions(NamedTuple):
     blocks: np.ndarray
     shortest: int
     length_exponents: np.ndarray
+    components: NormalComponents | None = None
 
-    def described(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    def described(self, sequences: Sequences, rows: np.ndarray) -> Described:
         """Describe some sequences. Missing values are interpolated in time.
 
         Parameters
@@ -80,15 +103,17 @@ class NormalDescriptions(NamedTuple):
 
         Returns
         -------
-        numbers : float32 array of shape (n_rows, n_numbers)
-            Standardised. They have the same bits for any other rows.
+        described : Described
+            A sequence has the same bits for any other rows.
         """
         scaled = ScaledSequences(_filled(sequences, rows), Scaling(self.center, self.center, self.scale))
         # Sums of arrays of another length have other last bits.
         n_timesteps = max(self.description.n_timesteps, int(sequences.lengths[rows].max()))
-        return self.description.compute(scaled.read(slice(0, len(rows)), n_timesteps), _LARGEST_NUMBER)
+        batch = scaled.read(slice(0, len(rows)), n_timesteps)
+        values = _side_by_side(batch, self.description.n_timesteps)
+        return Described(self.description.compute(batch, _LARGEST_NUMBER), values)
 
-    def distances(self, numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def distances(self, described: Described, lengths: np.ndarray) -> np.ndarray:
         """Compute how far sequences lie from the normal ones of all blocks but one, for each that is left out.
 
         So the distances of new sequences are like those of held-out ones. A sequence that equals a reference is never
@@ -97,33 +122,42 @@ class NormalDescriptions(NamedTuple):
 
         Parameters
         ----------
-        numbers : float32 array of shape (n_samples, n_numbers)
-            From `described`.
+        described : Described
+            From the method of this name.
         lengths : int array of shape (n_samples,)
             Timesteps of each sequence.
 
         Returns
         -------
         distances : float64 array of shape (n_blocks, n_samples, n_groups)
-            Mean distance to the three nearest references, by statistics and by shares of convolutions. NaN for a
-            sequence that is shorter or longer than all of them: its description differs for that reason.
+            Mean distance to the three nearest references, by statistics and by shares of convolutions, and squared
+            distance from their principal components. NaN for a sequence that is shorter or longer than all of them:
+            its description differs for that reason.
         """
-        by_group = [
-            _without_each_block(_nearest_of_blocks(numbers[:, group], self.references[:, group], self.blocks))
+        of_blocks = [
+            _nearest_of_blocks(described.numbers[:, group], self.references[:, group], self.blocks)
             for group in self._groups()
         ]
+        by_group = [_as_held_out(_without_each_block(each), _blocks_of_equals(each)) for each in of_blocks]
+        if self.components is not None:
+            errors = np.maximum(self.components.errors(described.values), _LEAST_DISTANCE**2)
+            by_group.append(_as_held_out(errors, _blocks_of_equals(of_blocks[0])))
         distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(lengths)
         return distances
 
-    def distances_to(self, numbers: np.ndarray, lengths: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    def distances_to(
+        self, described: Described, lengths: np.ndarray, allowed: np.ndarray, components: NormalComponents
+    ) -> np.ndarray:
         """Compute how far sequences lie from some of the references.
 
         Parameters
         ----------
-        numbers, lengths
+        described, lengths
             See `distances`.
         allowed : bool array of shape (n_references,)
             Which references, at least one.
+        components : NormalComponents
+            Principal components of these references.
 
         Returns
         -------
@@ -132,9 +166,10 @@ class NormalDescriptions(NamedTuple):
         """
         references, one_block = self.references[allowed], np.zeros(int(allowed.sum()), int)
         by_group = [
-            _mean_nearest(_nearest_of_blocks(numbers[:, group], references[:, group], one_block))
+            _mean_nearest(_nearest_of_blocks(described.numbers[:, group], references[:, group], one_block))
             for group in self._groups()
         ]
+        by_group += list(np.maximum(components.errors(described.values), _LEAST_DISTANCE**2))
         distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(lengths)
         return distances
 
@@ -146,7 +181,7 @@ class NormalDescriptions(NamedTuple):
         Parameters
         ----------
         numbers : float32 array of shape (n_samples, n_numbers)
-            From `described`.
+            Those of `described`.
 
         Returns
         -------
@@ -191,17 +226,18 @@ def learn_normal_descriptions(
     blocks : list of int arrays
         Positions of the sequences of each block among `rows`.
     gap : int, default=0
-        Sequences on either side of a block that those of the block are not compared with.
+        Sequences on either side of a block that overlap with those of the block. If there are any, half as many
+        sequences as the block has are left out of the comparison on either side of it, or `gap` if that is more.
 
     Returns
     -------
     descriptions : NormalDescriptions
         Of the normal sequences, or of a sample of them.
     heldout : float64 array of shape (n_rows, n_groups)
-        How far the normal sequences lie from those outside their block and its gap.
+        How far the normal sequences lie from those outside their block and what is left out beside it.
     distances : callable
         Takes sequences and the block that they come from. Returns how far they lie from the normal sequences outside
-        the block and its gap: a float64 array of shape (n_samples, n_groups).
+        the block and what is left out beside it: a float64 array of shape (n_samples, n_groups).
 
     Examples
     --------
@@ -209,11 +245,11 @@ def learn_normal_descriptions(
     >>> sequences = check_sequences(np.random.default_rng(0).normal(size=(20, 30, 2)))
     >>> blocks = [np.arange(10), np.arange(10, 20)]
     >>> normal, heldout, distances = learn_normal_descriptions(sequences, np.arange(20), blocks)
-    >>> numbers = normal.described(sequences, np.arange(3))
-    >>> normal.distances(numbers, sequences.lengths[:3]).shape, normal.blocks
-    ((2, 3, 2), array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]))
+    >>> described = normal.described(sequences, np.arange(3))
+    >>> normal.distances(described, sequences.lengths[:3]).shape, normal.blocks
+    ((2, 3, 3), array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]))
     >>> heldout.shape, distances(sequences, blocks[0]).shape
-    ((20, 2), (20, 2))
+    ((20, 3), (20, 3))
     """
     n_values = sequences.n_timesteps * sequences.n_features
     read = drawn_rows(len(rows), min(_MOST_READ, max(_FEWEST_READ, _MOST_VALUES // n_values)))
@@ -227,20 +263,30 @@ def learn_normal_descriptions(
         block_of[block] = number
     references = description.standardised(numbers, _LARGEST_NUMBER)
     lengths = sequences.lengths[rows]
-    parts = (scaling.center, scaling.scale, description, references, block_of[positions], int(lengths.min()))
-    normal = NormalDescriptions(*parts, length_exponents=np.zeros(len(GROUPS)))
+    values = _side_by_side(scaled.read(drawn, sequences.n_timesteps), sequences.n_timesteps)
+    of_references = block_of[positions]
+    components = learn_normal_components(values, [of_references != block for block in np.unique(of_references)])
+    parts = (scaling.center, scaling.scale, description, references, of_references, int(lengths.min()))
+    normal = NormalDescriptions(*parts, np.zeros(len(GROUPS)), components)
 
     def outside(block: np.ndarray) -> np.ndarray:
-        far: np.ndarray = (positions < block[0] - gap) | (positions > block[-1] + gap)
+        # Sequences without overlap may come from anywhere: those beside a block are like all others.
+        left_out = max(gap, int(_APART * len(block))) if gap else 0
+        far: np.ndarray = (positions < block[0] - left_out) | (positions > block[-1] + left_out)
         if far.any():
             return far
         # A large gap leaves few sequences, and the sample may have none of them.
         beside: np.ndarray = (positions < block[0]) | (positions > block[-1])
         return beside if beside.any() else np.ones(len(positions), bool)
 
+    allowed = {int(block[0]): outside(block) for block in blocks}
+    outside_components = {first: learn_normal_components(values, [each]) for first, each in allowed.items()}
+
     # By the exponents that `normal` has at the call: none for held-out distances, from which the exponents are learned.
     def compared(some: Sequences, chosen: np.ndarray, block: np.ndarray) -> np.ndarray:
-        return normal.distances_to(normal.described(some, chosen), some.lengths[chosen], outside(block))
+        first = int(block[0])
+        parts = normal.described(some, chosen), some.lengths[chosen], allowed[first], outside_components[first]
+        return normal.distances_to(*parts)
 
     heldout = np.empty((len(rows), len(GROUPS)))
     for block in blocks:
@@ -256,6 +302,12 @@ def learn_normal_descriptions(
 def no_distances(sequences: Sequences, block: np.ndarray) -> np.ndarray:
     """Return an array of shape (n_samples, 0): the distances of a detector that computes none."""
     return np.empty((len(sequences), 0))
+
+
+def _side_by_side(batch: Batch, n_timesteps: int) -> np.ndarray:
+    """Lay the first timesteps side by side: (n_samples, n_timesteps * n_features)."""
+    values: np.ndarray = np.clip(batch.values[:, :n_timesteps], -LARGEST_VALUE, LARGEST_VALUE)
+    return values.reshape(len(values), -1)
 
 
 def _filled(sequences: Sequences, rows: np.ndarray) -> Sequences:
@@ -302,11 +354,20 @@ def _candidates(
 def _without_each_block(of_blocks: list[np.ndarray]) -> np.ndarray:
     """Return the mean distance to the nearest references of all blocks but one: (n_blocks, n_samples)."""
     n_blocks = len(of_blocks)
-    means = np.stack([_mean_nearest(of_blocks[:block] + of_blocks[block + 1 :]) for block in range(n_blocks)])
+    return np.stack([_mean_nearest(of_blocks[:block] + of_blocks[block + 1 :]) for block in range(n_blocks)])
+
+
+def _blocks_of_equals(of_blocks: list[np.ndarray]) -> np.ndarray:
+    """Return the first block with a reference that equals each sample, or -1 for none."""
     equals = np.stack([(each <= _LEAST_DISTANCE).any(axis=1) for each in of_blocks])
-    samples = np.flatnonzero(equals.any(axis=0))
-    means[:, samples] = means[equals[:, samples].argmax(axis=0), samples]
-    return means
+    chosen: np.ndarray = np.where(equals.any(axis=0), equals.argmax(axis=0), -1)
+    return chosen
+
+
+def _as_held_out(distances: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Give each sample that equals a reference the distance without its block: (n_blocks, n_samples)."""
+    chosen: np.ndarray = np.where(blocks < 0, distances, distances[blocks, np.arange(len(blocks))])
+    return chosen
 
 
 def _mean_nearest(of_blocks: list[np.ndarray]) -> np.ndarray:

@@ -33,10 +33,10 @@ class Events(NamedTuple):
         and "end_time" are their times, if times are known; "score" is the lowest score of its windows; "severity" says
         in how many windows of normal data such a score comes once, an estimate up to fifty times the number of
         training windows: beyond it, the number grows by its logarithm alone, and tells the order; "found_by" is what
-        was rarest in the window of the lowest score: its "reconstruction", or the distance of its "statistics" or
-        "convolutions" from those of normal windows; "features" is a dict with the share of each feature in the scores
-        of its windows, added up, the largest first; "window" is the first row of the window of the lowest score. Of
-        several recordings, the first column has the name of the recording, and their events follow one
+        was rarest in the window of the lowest score: its "reconstruction", or its distance from normal windows in
+        "statistics", "convolutions" or principal "components"; "features" is a dict with the share of each feature in
+        the scores of its windows, added up, the largest first; "window" is the first row of the window of the lowest
+        score. Of several recordings, the first column has the name of the recording, and their events follow one
         another.
     row_scores : float array of shape (n_rows,), or list or dict of such
         Score of each row, NaN where there is no window, see `detect_events`. A list for a list of recordings, a dict

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seqembed.estimators.component_errors import NormalComponents
 from seqembed.estimators.distances import GROUPS, NormalDescriptions
 from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns
 from seqembed.files.safetensors_file import InvalidFileError
@@ -156,7 +157,7 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     scores, errors = attributes["heldout_scores_"], attributes["heldout_errors_"]
     expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
     descriptions, patterns = attributes["normal_descriptions_"], attributes["missing_patterns_"]
-    n_kinds = 1 if descriptions is None else 1 + len(GROUPS)
+    n_kinds = 1 if descriptions is None else 1 + _count_groups(descriptions)
     expect(isinstance(errors, np.ndarray) and errors.dtype == np.float64, "held-out errors")
     expect(len(scores) > 0 and errors.shape == (len(scores), n_kinds), f"held-out errors of {n_kinds} kinds")
     if patterns is not None:
@@ -191,9 +192,24 @@ def _check_normal_descriptions(normal: Any, n_timesteps: int, n_features: int, n
     _check_array(normal.references, (n_references, len(normal.description.means)), np.float32, "references")
     _check_array(normal.blocks, (n_references,), np.int64, "blocks")
     expect(_is_count(normal.shortest, 1) and normal.shortest <= n_timesteps, "the shortest length")
-    _check_array(normal.length_exponents, (len(GROUPS),), np.float64, "exponents of lengths")
+    _check_array(normal.length_exponents, (_count_groups(normal),), np.float64, "exponents of lengths")
     blocks = np.unique(normal.blocks)
     expect(len(blocks) > 1 and blocks[0] >= 0 and blocks[-1] < n_blocks, "references of two blocks or more")
+    if normal.components is not None:
+        _check_components(normal.components, len(blocks), n_timesteps * n_features)
+
+
+def _check_components(components: Any, n_blocks: int, n_values: int) -> None:
+    expect(isinstance(components, NormalComponents), "principal components")
+    _check_array(components.means, (n_blocks, n_values), np.float32, "means of the components")
+    is_stack = isinstance(components.axes, np.ndarray) and components.axes.ndim == 3
+    n_axes = components.axes.shape[1] if is_stack else 0
+    _check_array(components.axes, (n_blocks, n_axes, n_values), np.float32, "axes of the components")
+
+
+def _count_groups(normal: Any) -> int:
+    """Count the distances. Detectors of earlier files know none from principal components."""
+    return len(GROUPS) if getattr(normal, "components", None) is not None else len(GROUPS) - 1
 
 
 def _check_attribute_names(attributes: dict[str, Any], needed: set[str], optional: set[str], expected: str) -> None:

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 
 from seqembed.estimators.distances import Distances
 from seqembed.estimators.heldout_residuals import HeldOutResiduals
+from seqembed.estimators.rarity import same_rank
 from seqembed.estimators.reconstruction import laid_out, reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights
 from seqembed.sequences.collection import check_sequences, chunks
@@ -25,12 +26,12 @@ _MOST_PATTERNS, _FEWEST_PATTERNS, _MOST_VALUES, _N_SIMILAR = 12288, 64, 1 << 24,
 _PATTERNS_PER_SEQUENCE = 32
 # Numbers that describe a pattern.
 N_DESCRIPTIONS = 9
+# Kinds of errors that only complete sequences have: that of principal components.
+_NEED_ALL_VALUES = slice(3, None)
 # Complete held-out sequences that are enough for a distribution of their errors.
 _LEAST_COMPLETE = 20
 # Keeps slopes finite where similar patterns are all the same.
 _PENALTY = 1e-3
-# An error that is farther above all held-out ones, in logarithms, is no rarer.
-_LARGEST_EXCESS = 200
 # The patterns are the same for all users: no random state of theirs is drawn from.
 _SEED = 0
 _TINY = float(np.finfo(np.float64).tiny)
@@ -74,7 +75,7 @@ class MissingPatterns(NamedTuple):
         Returns
         -------
         comparable : float array of shape (n_samples, n_kinds)
-            Those of complete sequences are not changed.
+            Those of complete sequences are not changed. Others are NaN for principal components, which need all values.
 
         Examples
         --------
@@ -105,8 +106,10 @@ class MissingPatterns(NamedTuple):
             samples, excesses, descriptions, similar.reshape(-1, n_similar), strict=True
         ):
             by_kind = self._excesses_with(description, patterns)
-            for kind in np.flatnonzero(np.isfinite(errors[sample])):
-                comparable[sample, kind] = _same_rank(excess[kind], by_kind[:, kind], self.complete[:, kind])
+            # What components leave over of interpolated values depends on each hole: too many outages were flagged.
+            comparable[sample, _NEED_ALL_VALUES] = np.nan
+            for kind in np.flatnonzero(np.isfinite(comparable[sample])):
+                comparable[sample, kind] = same_rank(excess[kind], by_kind[:, kind], self.complete[:, kind])
         return comparable
 
     def _expected(self, known: np.ndarray) -> np.ndarray:
@@ -295,12 +298,3 @@ def _longest_gaps(known: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     latest = np.maximum.accumulate(np.where(known, timesteps, -1), axis=1)
     gaps: np.ndarray = np.where(timesteps < lengths[:, np.newaxis, np.newaxis], timesteps - latest, 0).max(axis=1)
     return gaps
-
-
-def _same_rank(excess: float, excesses: np.ndarray, complete: np.ndarray) -> float:
-    """Return the error of a complete sequence that is exceeded as often as this one."""
-    places = (np.arange(len(excesses)) + 0.5) / len(excesses) * len(complete) - 0.5
-    error = float(np.interp(np.interp(excess, excesses, places), np.arange(len(complete)), complete))
-    # Above all similar ones, by as much as it exceeds the largest of them.
-    farther = max(0.0, min(excess - float(excesses[-1]), _LARGEST_EXCESS))
-    return max(error, _TINY) * float(np.exp(farther)) if farther else error

@@ -16,6 +16,12 @@ SHAPE = 0.15
 _ROUNDING = 1e-5
 # Times the number of held-out errors: once in 10,000 from 200 of them was looked at, see above, and nothing rarer.
 _SUPPORTED = 50
+# Kinds that are errors of a reconstruction, by a network and by principal components. The others are distances from the
+# nearest normal sequences.
+ERRORS = (0, 3)
+# An error that is farther above all held-out ones, in logarithms, is no rarer.
+_LARGEST_EXCESS = 200
+_TINY = float(np.finfo(np.float64).tiny)
 # Its exponential, and sums of it, are finite.
 _LARGEST_LOGARITHM = 300.0
 
@@ -91,14 +97,16 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     errors : float array of shape (n_errors,)
         Errors, or distances.
     heldout_errors : float array of shape (n_normal,)
-        Those of held-out normal sequences.
+        Those of held-out normal sequences. NaN for unknown ones.
 
     Returns
     -------
     logarithms : float array of shape (n_errors,)
-        At least 0.
+        At least 0. NaN if none is known.
     """
-    known = np.sort(heldout_errors)
+    known = np.sort(heldout_errors[~np.isnan(heldout_errors)])
+    if not len(known):
+        return np.full(len(errors), np.nan)
     n_known, largest = len(known), known[-1]
     # Equal errors are all reached.
     distinct, first = np.unique(known, return_index=True)
@@ -134,14 +142,14 @@ def log_rarities(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
 
 
 def weighted_logarithms(logarithms: np.ndarray) -> np.ndarray:
-    """Weigh the rarities of several kinds: that of the reconstruction error as much as those of all distances together.
+    """Weigh the rarities of several kinds: those of errors together as much as those of distances together.
 
-    Distances are much alike. They are also larger where normal data change, while a network may still reconstruct them.
+    Distances are larger where normal data change, while a network may still reconstruct them.
 
     Parameters
     ----------
     logarithms : float array of shape (n_samples, n_kinds)
-        As of `log_rarities`, first that of the reconstruction error. Those that are NaN are left out.
+        As of `log_rarities`. Those that are NaN are left out: others of errors, or of distances, take their place.
 
     Returns
     -------
@@ -150,21 +158,22 @@ def weighted_logarithms(logarithms: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> weighted_logarithms(np.array([[4.0, 8.0, 8.0], [4.0, np.nan, np.nan]]))
-    array([[2., 2., 2.],
-           [4., 0., 0.]])
+    >>> weighted_logarithms(np.array([[4.0, 8.0, 8.0, 2.0], [4.0, 8.0, 8.0, np.nan]]))
+    array([[1. , 2. , 2. , 0.5],
+           [2. , 2. , 2. , 0. ]])
     """
     known = ~np.isnan(logarithms)
-    n_distances = known[:, 1:].sum(axis=1, keepdims=True)
-    weights = np.where(known, 1, 0) * np.where(np.arange(known.shape[1]) > 0, 1, np.maximum(n_distances, 1))
-    weighted: np.ndarray = np.nan_to_num(logarithms, nan=0, posinf=np.inf) * (
-        weights / weights.sum(axis=1, keepdims=True)
-    )
+    is_error = np.isin(np.arange(known.shape[1]), ERRORS)
+    weights = np.zeros(known.shape)
+    for group in (is_error, ~is_error):
+        weights[:, group] = known[:, group] / np.maximum(known[:, group].sum(axis=1, keepdims=True), 1)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weighted: np.ndarray = np.nan_to_num(logarithms, nan=0, posinf=np.inf) * weights
     return weighted
 
 
 def joint_rarity(weighted: np.ndarray) -> np.ndarray:
-    """Join errors of several kinds by the weighted geometric mean of how rarely normal sequences reach each of them.
+    """Join errors of several kinds by the geometric mean of how rarely normal sequences reach each of them.
 
     A product of these numbers is one over the product of p-values, which Fisher's method joins.
 
@@ -184,8 +193,8 @@ def joint_rarity(weighted: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (3, 1)).T
-    >>> errors = np.array([[50, 50, 50], [99, 50, 50], [50, 99, 99], [99, 99, 99]])
+    >>> heldout_errors = np.tile(np.arange(1.0, 100.0), (2, 1)).T
+    >>> errors = np.array([[50, 50], [99, 50], [50, 99], [99, 99]])
     >>> joint_rarity(weighted_logarithms(log_rarities(errors, heldout_errors))).round(6)
     array([  2.      ,  14.142136,  14.142136, 100.      ])
     """
@@ -193,10 +202,49 @@ def joint_rarity(weighted: np.ndarray) -> np.ndarray:
     return rarities
 
 
-def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
-    """Compute `joint_rarity` of held-out sequences as if they were new.
+def comparable_rarity(logarithms: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute `joint_rarity`, with that of sequences without an error of components on the scale of the others.
 
-    A new error can exceed all held-out ones. So the largest of each kind is compared with the others alone.
+    The mean of more kinds varies less: with the same threshold, too many of these sequences would be flagged. They get
+    the rarity that held-out sequences reach as often as these reach theirs without components.
+
+    Parameters
+    ----------
+    logarithms : float array of shape (n_samples, n_kinds)
+        As of `log_rarities`.
+    heldout_errors : float array of shape (n_normal, n_kinds)
+        Errors of held-out normal sequences.
+
+    Returns
+    -------
+    rarities : float array of shape (n_samples,)
+        At least 1.
+
+    Examples
+    --------
+    >>> heldout_errors = np.random.default_rng(0).exponential(size=(99, 4))
+    >>> logarithms = np.log([[20.0, 20.0, 20.0, 20.0], [20.0, 20.0, 20.0, np.nan]])
+    >>> comparable_rarity(logarithms, heldout_errors).round(1)
+    array([20. , 12.1])
+    """
+    rarities = joint_rarity(weighted_logarithms(logarithms))
+    unknown = np.isnan(logarithms)
+    lacking = np.flatnonzero(unknown[:, -1] & ~unknown[:, :-1].any(axis=1))
+    if not len(lacking):
+        return rarities
+    of_complete = heldout_logarithms(heldout_errors)
+    of_complete = of_complete[~np.isnan(of_complete).any(axis=1)]
+    if len(of_complete):
+        joint = np.sort(joint_rarity(weighted_logarithms(of_complete)))
+        of_complete[:, -1] = np.nan
+        without = np.sort(np.log(joint_rarity(weighted_logarithms(of_complete))))
+        for sample in lacking:
+            rarities[sample] = same_rank(np.log(rarities[sample]), without, joint)
+    return rarities
+
+
+def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute `comparable_rarity` of held-out sequences as if they were new.
 
     Parameters
     ----------
@@ -213,10 +261,57 @@ def heldout_rarity(heldout_errors: np.ndarray) -> np.ndarray:
     >>> heldout_rarity(np.arange(1.0, 100.0)[:, np.newaxis])[-3:].round(1)
     array([ 33.3,  50. , 119.8])
     """
+    return comparable_rarity(heldout_logarithms(heldout_errors), heldout_errors)
+
+
+def heldout_logarithms(heldout_errors: np.ndarray) -> np.ndarray:
+    """Compute `log_rarities` of held-out sequences as if they were new.
+
+    A new error can exceed all held-out ones. So the largest of each kind is compared with the others alone.
+
+    Parameters
+    ----------
+    heldout_errors : float array of shape (n_normal, n_kinds)
+        Errors of held-out normal sequences.
+
+    Returns
+    -------
+    logarithms : float array of shape (n_normal, n_kinds)
+        See `log_rarities`.
+    """
     logarithms = log_rarities(heldout_errors, heldout_errors)
     for kind, errors in enumerate(heldout_errors.T):
-        largest = errors.argmax()
+        largest = np.nan_to_num(errors, nan=-np.inf).argmax()
         others = np.delete(errors, largest)
         if len(others):
             logarithms[largest, kind] = log_windows_between(errors[largest : largest + 1], others)[0]
-    return joint_rarity(weighted_logarithms(logarithms))
+    return logarithms
+
+
+def same_rank(logarithm: float, logarithms: np.ndarray, errors: np.ndarray) -> float:
+    """Return the error that is exceeded as often as this one.
+
+    Parameters
+    ----------
+    logarithm : float
+        Logarithm of an error.
+    logarithms : float array of shape (n_similar,)
+        Those of its kind, in ascending order.
+    errors : float array of shape (n_errors,)
+        Errors of the kind of the result, in ascending order.
+
+    Returns
+    -------
+    error : float
+        Above all of its kind, it is above all of the others, by as much.
+
+    Examples
+    --------
+    >>> same_rank(np.log(3.0), np.log([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0]))
+    30.0
+    """
+    places = (np.arange(len(logarithms)) + 0.5) / len(logarithms) * len(errors) - 0.5
+    error = float(np.interp(np.interp(logarithm, logarithms, places), np.arange(len(errors)), errors))
+    # Above all similar ones, by as much as it exceeds the largest of them.
+    farther = max(0.0, min(logarithm - float(logarithms[-1]), _LARGEST_EXCESS))
+    return max(error, _TINY) * float(np.exp(farther)) if farther else error

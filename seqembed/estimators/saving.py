@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from seqembed.estimators.component_errors import NormalComponents
 from seqembed.estimators.distances import NormalDescriptions
 from seqembed.estimators.metadata_requests import described_requests, set_requests
 from seqembed.estimators.missing_patterns import MissingPatterns
@@ -217,6 +218,7 @@ _RECORDS = (
     Description,
     MissingPatterns,
     NormalDescriptions,
+    NormalComponents,
 )
 _KINDS: Kinds = {
     **{each.__name__: record(each) for each in _RECORDS},

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqembed.estimators.distances import GROUPS, NormalDescriptions
 from seqembed.estimators.missing_patterns import MissingPatterns
-from seqembed.estimators.rarity import joint_rarity, log_rarities, weighted_logarithms
+from seqembed.estimators.rarity import ERRORS, comparable_rarity, log_rarities, weighted_logarithms
 from seqembed.estimators.reconstruction import reconstruction_residuals
 from seqembed.estimators.residuals import ResidualWeights, joint_contributions
 from seqembed.sequences.collection import Sequences, chunks
@@ -126,14 +126,15 @@ class Scoring(NamedTuple):
         known, numbers = ~np.isnan(residuals[0]), np.empty((len(rows), 0), np.float32)
         errors = joint.sum(axis=(1, 2))[:, np.newaxis]
         if self.descriptions is not None:
-            numbers = self.descriptions.described(sequences, rows)
-            errors = np.column_stack([errors, _of_joint_rank(self.descriptions.distances(numbers, lengths))])
+            described = self.descriptions.described(sequences, rows)
+            errors = np.column_stack([errors, _of_joint_rank(self.descriptions.distances(described, lengths))])
+            numbers = described.numbers
         if self.patterns is not None:
             errors = self.patterns.comparable(errors, known, lengths)
         if self.descriptions is None:
             return _Judged(joint, known, numbers, np.zeros((len(rows), 1)), errors[:, 0])
         rarities = log_rarities(errors, self.heldout_errors)
-        return _Judged(joint, known, numbers, rarities, joint_rarity(weighted_logarithms(rarities)))
+        return _Judged(joint, known, numbers, rarities, comparable_rarity(rarities, self.heldout_errors))
 
 
 class _Judged(NamedTuple):
@@ -156,11 +157,14 @@ def _shared(
     """Weigh the shares of features by residuals and by statistics, each by the logarithms of their rarities.
 
     A sensor that sticks is reconstructed well. The residuals of others then have the largest shares of the
-    reconstruction error, but its statistics are farthest from those of normal sequences.
+    reconstruction error, but its statistics are farthest from those of normal sequences. What principal components
+    leave over is an error too, and is shared as the residuals are.
     """
     of_features = of_features * known.any(axis=1)
     sums = weighted.sum(axis=1)
-    of_residuals = np.divide(weighted[:, 0], sums, out=np.ones_like(sums), where=np.isfinite(sums) & (sums > 0))
+    # Detectors of earlier files have fewer kinds.
+    of_errors = weighted[:, [kind for kind in ERRORS if kind < weighted.shape[1]]].sum(axis=1)
+    of_residuals = np.divide(of_errors, sums, out=np.ones_like(sums), where=np.isfinite(sums) & (sums > 0))
     of_features = (1 - of_residuals)[:, np.newaxis] * totals[:, np.newaxis] * of_features
     # In time, the shares of a feature follow its residuals.
     profiles = np.where(known, np.abs(contributions) + np.finfo(float).tiny, 0)

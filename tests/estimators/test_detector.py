@@ -294,7 +294,7 @@ def test_the_unit_of_a_feature_changes_no_decision(weighting):
 
 
 def test_a_sequence_scores_as_it_did_when_it_was_held_out():
-    X = noise(30)
+    X = noise(30, random_state=1)
     detector = ReconstructionDetector(Zeros(), contamination=0).fit(X)
     scores, largest = detector.score_samples(X), detector.heldout_errors_.argmax(axis=0)
     # The largest errors of all are compared with the others alone.

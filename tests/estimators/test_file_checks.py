@@ -157,6 +157,16 @@ def test_attributes_of_a_detector_are_checked(name, value):
         load(pack(replaced(description, ("attributes", name), value), arrays))
 
 
+@pytest.mark.parametrize(
+    "value", [3, {"NormalComponents": {name: {"array": "precision_"} for name in ("means", "axes")}}]
+)
+def test_components_of_a_detector_are_checked(value):
+    description, arrays = describe(ReconstructionDetector(network(), cv=2).fit(X))
+    path = ("attributes", "normal_descriptions_", "NormalDescriptions", "components")
+    with pytest.raises(InvalidFileError):
+        load(pack(replaced(description, path, value), arrays))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inside: (

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from seqembed.estimators.rarity import supported_windows, windows_between
+from seqembed.estimators.rarity import (
+    comparable_rarity,
+    heldout_rarity,
+    log_rarities,
+    supported_windows,
+    windows_between,
+)
 from seqembed.estimators.thresholds import exceeded_by_share
 
 
@@ -56,3 +62,21 @@ def test_no_event_is_said_to_come_once_in_more_windows_than_normal_data_can_tell
     np.testing.assert_array_equal(supported[windows <= 10_000], windows[windows <= 10_000])
     assert (np.diff(supported) > 0).all()
     assert supported[windows < 5e16].max() < 1e6
+
+
+def test_sequences_without_an_error_of_components_pass_the_threshold_as_often_as_the_others():
+    random = np.random.default_rng(0)
+    heldout_errors, errors = random.exponential(size=(2000, 4)), random.exponential(size=(8000, 4))
+    errors[:4000, 3] = np.nan
+    rarities = comparable_rarity(log_rarities(errors, heldout_errors), heldout_errors)
+    exceed = rarities > np.quantile(heldout_rarity(heldout_errors), 0.95)
+    assert exceed[:4000].mean() == pytest.approx(0.05, abs=0.015)
+    assert exceed[4000:].mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_kinds_that_no_held_out_sequence_has_are_left_out():
+    errors = np.random.default_rng(0).exponential(size=(50, 4))
+    heldout_errors = errors.copy()
+    heldout_errors[:, 3] = np.nan
+    expected = comparable_rarity(log_rarities(errors[:, :3], errors[:, :3]), errors[:, :3])
+    np.testing.assert_allclose(comparable_rarity(log_rarities(errors, heldout_errors), heldout_errors), expected)

@@ -396,6 +396,7 @@ def test_skops_loads_estimators_by_these_names(tmp_path):
         detector=[
             "seqembed.estimators.detector.ReconstructionDetector",
             "seqembed.estimators.reconstructor.LSTMReconstructor",
+            "seqembed.estimators.component_errors.NormalComponents",
             "seqembed.estimators.distances.NormalDescriptions",
             "seqembed.estimators.missing_patterns.MissingPatterns",
             "seqembed.summary.description.Description",

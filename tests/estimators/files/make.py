@@ -51,6 +51,11 @@ def cases():
         ),
         "reconstructor": (LSTMReconstructor(**small), (days,), "reconstruction_error"),
         "detector": (ReconstructionDetector(LSTMAutoencoder(**small), cv=2), (days,), "score_samples"),
+        "detector_with_components": (
+            ReconstructionDetector(LSTMReconstructor(**small), cv=2, gap=1, random_state=0),
+            (days,),
+            "score_samples",
+        ),
         "detector_with_holes": (
             ReconstructionDetector(LSTMReconstructor(**small), cv=2, random_state=0),
             (with_holes(days),),
