@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import signal
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
@@ -51,7 +53,8 @@ def _distribution() -> str:
 def import_whole(module: str) -> ModuleType:
     """Import a module to its end, also if Ctrl-C is pressed meanwhile: `KeyboardInterrupt` comes after it.
 
-    TensorFlow, which Keras imports, can't be imported again in a process in which its import was interrupted.
+    TensorFlow, which Keras imports, can't be imported again in a process in which its import was interrupted. So the
+    handler of Ctrl-C that is set waits for the end of the import.
 
     Parameters
     ----------
@@ -63,9 +66,18 @@ def import_whole(module: str) -> ModuleType:
     >>> import_whole("calendar").__name__
     'calendar'
     """
-    # Python interrupts the main thread alone.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(importlib.import_module, module).result()
+    handler = signal.getsignal(signal.SIGINT)
+    # Python interrupts the main thread alone, and no other may choose a handler.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        return importlib.import_module(module)
+    interruptions: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *received: interruptions.append(received))
+    try:
+        return importlib.import_module(module)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if interruptions:
+            handler(*interruptions[-1])
 
 
 @contextmanager

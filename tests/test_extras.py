@@ -1,7 +1,9 @@
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -45,11 +47,33 @@ for call in (autoencoder.to_keras, lambda: autoencoder.set_keras_weights(None), 
         assert "pip install" not in line
 
 
-def test_a_module_is_imported_to_its_end_though_the_user_interrupts(tmp_path, monkeypatch):
-    # The module interrupts its own import: on a busy machine, another thread may do so too late.
+def interrupting_module(folder, monkeypatch):
     interruption = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n"
-    (tmp_path / "takes_long.py").write_text(interruption + "time.sleep(0.2)\nended = True\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    (folder / "takes_long.py").write_text(interruption + "time.sleep(0.1)\nended = True\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "takes_long", raising=False)
+    return "takes_long"
+
+
+def test_a_module_is_imported_to_its_end_though_the_user_interrupts(tmp_path, monkeypatch):
+    name, handler = interrupting_module(tmp_path, monkeypatch), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        import_whole("takes_long")
-    assert sys.modules.pop("takes_long").ended
+        import_whole(name)
+    assert sys.modules.pop(name).ended
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_handler_of_the_user_hears_of_an_interruption_after_the_import(tmp_path, monkeypatch):
+    name, heard = interrupting_module(tmp_path, monkeypatch), []
+    before = signal.signal(signal.SIGINT, lambda *received: heard.append(hasattr(sys.modules[name], "ended")))
+    try:
+        import_whole(name)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sys.modules.pop(name).ended
+    assert heard == [True]
+
+
+def test_a_thread_imports_too():
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(import_whole, "calendar").result() is sys.modules["calendar"]
