@@ -47,6 +47,14 @@ for call in (autoencoder.to_keras, lambda: autoencoder.set_keras_weights(None), 
         assert "pip install" not in line
 
 
+@pytest.fixture
+def interrupted_by():
+    """Let SIGINT interrupt, or call a function. Processes that a shell starts in the background ignore it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupting_module(folder, monkeypatch):
     interruption = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n"
     (folder / "takes_long.py").write_text(interruption + "time.sleep(0.1)\nended = True\n")
@@ -55,21 +63,26 @@ def interrupting_module(folder, monkeypatch):
     return "takes_long"
 
 
-def test_a_module_is_imported_to_its_end_though_the_user_interrupts(tmp_path, monkeypatch):
-    name, handler = interrupting_module(tmp_path, monkeypatch), signal.getsignal(signal.SIGINT)
+def test_a_module_is_imported_to_its_end_though_the_user_interrupts(tmp_path, monkeypatch, interrupted_by):
+    name = interrupting_module(tmp_path, monkeypatch)
+    interrupted_by(signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):
         import_whole(name)
     assert sys.modules.pop(name).ended
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_handler_of_the_user_hears_of_an_interruption_after_the_import(tmp_path, monkeypatch):
+def test_a_process_that_ignores_interruptions_imports_too(tmp_path, monkeypatch, interrupted_by):
+    name = interrupting_module(tmp_path, monkeypatch)
+    interrupted_by(signal.SIG_IGN)
+    assert import_whole(name).ended
+    assert sys.modules.pop(name).ended
+
+
+def test_a_handler_of_the_user_hears_of_an_interruption_after_the_import(tmp_path, monkeypatch, interrupted_by):
     name, heard = interrupting_module(tmp_path, monkeypatch), []
-    before = signal.signal(signal.SIGINT, lambda *received: heard.append(hasattr(sys.modules[name], "ended")))
-    try:
-        import_whole(name)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    interrupted_by(lambda *received: heard.append(hasattr(sys.modules[name], "ended")))
+    import_whole(name)
     assert sys.modules.pop(name).ended
     assert heard == [True]
 
