@@ -143,6 +143,7 @@ def test_windows_that_overlap_are_compared_with_others_that_are_half_a_block_awa
         np.testing.assert_allclose(of_block(alone, block)[:, 0], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_another_recording_of_a_machine_whose_periods_never_meet_the_same_way_has_few_false_alarms():
     def machine(n_rows, random_state):
         random, time = np.random.default_rng(random_state), np.arange(n_rows)
@@ -187,6 +188,7 @@ def test_a_sensor_that_sticks_is_found_by_its_statistics_and_named():
     assert np.mean(detector.explain(X).feature.argmax(axis=1) == 0) > 0.9
 
 
+@pytest.mark.slow
 def test_a_bump_much_smaller_than_levels_and_slopes_differ_is_found():
     def lines(n_samples, random_state):
         random, steps = np.random.default_rng(random_state), np.linspace(-1, 1, 30)
