@@ -156,6 +156,11 @@ def test_events_are_where_the_same_times_in_utc_put_them(recording, minutes, see
     rows = np.random.default_rng(seed).normal(size=(len(times), 1))
     in_utc = np.array([time.replace(tzinfo=None) for time in times], "M8[us]")
     max_gap = None if minutes is None else minutes * MINUTE
+    if max_gap is not None and min(np.diff(times)) > max_gap:
+        for form in (in_utc, *forms(times, zone).values()):
+            with pytest.raises(ValueError, match="without 2 rows in succession"):
+                detect_events(DETECTOR, rows, 2, time=form, max_gap=max_gap)
+        return
     expected = detect_events(DETECTOR, rows, 2, time=in_utc, max_gap=max_gap)
     for name, form in forms(times, zone).items():
         note(name)
