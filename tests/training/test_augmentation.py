@@ -145,4 +145,5 @@ def test_a_network_that_was_trained_with_holes_estimates_missing_values():
     for augment in (True, False):
         autoencoder = LSTMAutoencoder(16, hidden_units=(32,), augment=augment, random_state=0).fit(gappy)
         errors.append(np.square(autoencoder.reconstruct(gappy) - X)[hidden].mean() / X.var())
-    assert errors[0] < 0.3 < errors[1]
+    assert errors[0] < 0.15
+    assert errors[1] > 2 * errors[0]
