@@ -9,17 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
+
+from seqembed.summary.principal_axes import axes_and_sizes
 
 # With 4, fewer faults of four sensors rank high. With 32, the events of electrocardiograms rank lower: `TRIED.md`.
 _N_AXES = 16
 # Fewer, if sequences are so long that the axes of a block would hold more numbers.
 _MOST_NUMBERS = 1 << 22
-# An axis along which normal sequences vary less, relative to the first one, is rounding error. Rare sequences may have
-# a part along it.
-_LEAST_PART = 1e-4
-# The method starts from random directions. They are the same for all users.
-_SEED = 0
 
 
 class NormalComponents(NamedTuple):
@@ -73,11 +69,7 @@ def learn_normal_components(values: np.ndarray, compared: Sequence[np.ndarray]) 
     Returns
     -------
     components : NormalComponents
-        With 16 axes, or fewer if there are fewer sequences, or values.
-
-    References
-    ----------
-    N. Halko, P. G. Martinsson, J. A. Tropp, "Finding structure with randomness" (2011), for the method.
+        With 16 axes, or fewer if there are fewer sequences, or values. See `seqembed.summary.principal_axes`.
 
     Examples
     --------
@@ -95,15 +87,12 @@ def learn_normal_components(values: np.ndarray, compared: Sequence[np.ndarray]) 
     for each in compared:
         means.append(values[each].mean(axis=0, dtype=np.float64).astype(np.float32))
         axes.append(_axes(values[each] - means[-1], n_axes))
-    return NormalComponents(np.array(means), np.array(axes, np.float32))
+    return NormalComponents(np.array(means), np.array(axes))
 
 
 def _axes(deviations: np.ndarray, n_axes: int) -> np.ndarray:
-    """Return the first right singular vectors, and zeros in place of those that are rounding error."""
-    if not n_axes:
-        # The mean alone describes normal sequences.
-        return deviations[:0]
-    _, sizes, axes = randomized_svd(deviations, n_axes, random_state=_SEED)
-    is_real = sizes > max(_LEAST_PART * sizes[0], float(np.finfo(np.float32).tiny))
-    kept: np.ndarray = axes * is_real[:, np.newaxis]
-    return kept
+    """Return the first principal axes, and zeros in place of those that are rounding error."""
+    found, _ = axes_and_sizes(deviations, n_axes)
+    axes = np.zeros((n_axes, deviations.shape[1]), np.float32)
+    axes[: len(found)] = found
+    return axes

@@ -138,10 +138,11 @@ class NormalDescriptions(NamedTuple):
             _nearest_of_blocks(described.numbers[:, group], self.references[:, group], self.blocks)
             for group in self._groups()
         ]
-        by_group = [_as_held_out(_without_each_block(each), _blocks_of_equals(each)) for each in of_blocks]
+        equals = [_blocks_of_equals(each) for each in of_blocks]
+        by_group = [_as_held_out(_without_each_block(each), own) for each, own in zip(of_blocks, equals, strict=True)]
         if self.components is not None:
             errors = np.maximum(self.components.errors(described.values), _LEAST_DISTANCE**2)
-            by_group.append(_as_held_out(errors, _blocks_of_equals(of_blocks[0])))
+            by_group.append(_as_held_out(errors, equals[0]))
         distances: np.ndarray = np.stack(by_group, axis=2) / self._typical(lengths)
         return distances
 

@@ -65,10 +65,10 @@ def plot_history(estimator: Any, ax: Any = None) -> Any:
             f"Pass the one inside it: pipeline['lstmautoencoder'], search.best_estimator_, detector.estimators_[0]."
         )
     check_is_fitted(estimator)
-    if ax is not None:
-        check_panel(ax)
     if ax is None:
         _, ax = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    else:
+        check_panel(ax)
     history, best_epoch = estimator.history_, getattr(estimator, "best_epoch_", None)
     for name in history:
         if name != "learning_rate":

@@ -65,12 +65,33 @@ def learn_principal_axes(
     rows = drawn_rows(len(sequences), min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_VALUES // n_values)))
     deviations = (sequences.read(rows, n_timesteps).values - sequences.means).reshape(len(rows), n_values)
     n_axes = _count_useful(deviations[drawn_rows(len(rows), _JUDGED_SEQUENCES)], n_components)
-    axes, sizes = _axes_and_sizes(deviations, n_axes)
+    axes, sizes = axes_and_sizes(deviations, n_axes)
     return axes.reshape(-1, n_timesteps, n_features), sizes / np.sqrt(len(rows))
 
 
-def _axes_and_sizes(deviations: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first right singular vectors that are not rounding error, and their singular values."""
+def axes_and_sizes(deviations: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first right singular vectors that are not rounding error, and their singular values.
+
+    Parameters
+    ----------
+    deviations : float array of shape (n_rows, n_values)
+        Rows, less their means.
+    n_axes : int
+        Most vectors. There are always fewer than rows.
+
+    Returns
+    -------
+    axes : float32 array of shape (n_kept, n_values)
+        Orthogonal, of length 1. There may be none.
+    sizes : float64 array of shape (n_kept,)
+        Their singular values, the largest first.
+
+    Examples
+    --------
+    >>> axes, sizes = axes_and_sizes(np.outer([1.0, -1.0, 0.0], np.ones(4)), 2)
+    >>> axes.shape, sizes.round(2)
+    ((1, 4), array([2.83]))
+    """
     n_axes = min(n_axes, len(deviations) - 1, deviations.shape[1])
     if n_axes < 1:
         return np.empty((0, deviations.shape[1]), np.float32), np.empty(0)
@@ -83,7 +104,7 @@ def _count_useful(deviations: np.ndarray, most: int) -> int:
     """Count the axes that explain deviations of sequences that they were not learned from."""
     explained, folds = np.zeros(most), np.arange(len(deviations)) % _N_FOLDS
     for fold in range(_N_FOLDS):
-        axes, _ = _axes_and_sizes(deviations[folds != fold], most)
+        axes, _ = axes_and_sizes(deviations[folds != fold], most)
         explained[: len(axes)] += np.square(deviations[folds == fold] @ axes.T, dtype=np.float64).sum(axis=0)
     explained /= max(np.square(deviations, dtype=np.float64).sum(), _TINY)
     useful = np.flatnonzero(explained >= _LEAST_EXPLAINED)
