@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from seqembed.inference.inputs import EmbeddedBatch
 from seqembed.inference.model import SummaryModel, TrainedModel
-from seqembed.network import forward
 from seqembed.sequences.scaling import Batch
 
 Per: TypeAlias = Literal["sequence", "timestep", "value"]
@@ -72,7 +71,7 @@ def sums_of_squares() -> Quantity:
 
 
 def _embed(model: TrainedModel, batch: Batch) -> np.ndarray:
-    return forward.encode(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
+    return model.forward_pass.encode(batch.values, batch.lengths, model.contexts(batch))
 
 
 def _summarise(model: SummaryModel, batch: Batch) -> np.ndarray:
@@ -80,18 +79,18 @@ def _summarise(model: SummaryModel, batch: Batch) -> np.ndarray:
 
 
 def _reconstruct(model: TrainedModel, batch: Batch) -> np.ndarray:
-    values = forward.reconstruct(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
+    values = model.forward_pass.reconstruct(batch.values, batch.lengths, model.contexts(batch))
     return model.scaling.undo(values)
 
 
 def _decode(model: TrainedModel, batch: EmbeddedBatch) -> np.ndarray:
-    values = forward.decode(model.network, model.weights, batch.values, batch.lengths.max())
+    values = model.forward_pass.decode(batch.values, batch.lengths.max())
     return model.scaling.undo(values)
 
 
 def _mean_errors(averaged_axes: tuple[int, ...], model: TrainedModel, batch: Batch) -> np.ndarray:
     """Average squared errors over the known values, NaN where there are none."""
-    squared = forward.squared_errors(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
+    squared = model.forward_pass.squared_errors(batch.values, batch.lengths, model.contexts(batch))
     sums = squared.sum(axis=averaged_axes, where=batch.mask)
     counts = batch.mask.sum(axis=averaged_axes)
     unknown = np.full(counts.shape, np.nan, np.float32)
@@ -100,9 +99,7 @@ def _mean_errors(averaged_axes: tuple[int, ...], model: TrainedModel, batch: Bat
 
 
 def _sum_squares(model: TrainedModel, batch: Batch) -> np.ndarray:
-    reconstructed = forward.reconstruct(
-        model.network, model.weights, batch.values, batch.lengths, model.contexts(batch)
-    )
+    reconstructed = model.forward_pass.reconstruct(batch.values, batch.lengths, model.contexts(batch))
     # The square of a value beyond 1e19 is infinite in float32.
     values = batch.values.astype(np.float64)
     parts = np.square(values - reconstructed), np.square(values - model.scaling.scaled_means)

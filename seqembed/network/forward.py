@@ -12,11 +12,12 @@ columns of a matrix in another way. Contexts are equal up to rounding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from seqembed.network import shortcut
-from seqembed.network.architecture import LSTMLayer, Network
+from seqembed.network.architecture import LSTMLayer, LSTMWeights, Network
 
 _HALF = np.float32(0.5)
 # Sums of up to this many products have the same bits for all shapes of the matrices. BLAS cuts longer sums at places
@@ -24,231 +25,168 @@ _HALF = np.float32(0.5)
 _LONGEST_SUM = 320
 
 
-def encode(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    sequences: np.ndarray,
-    lengths: np.ndarray | None = None,
-    context: np.ndarray | None = None,
-) -> np.ndarray:
-    """Embed a batch of sequences.
+class ForwardPass:
+    """The forward pass of a network. Its weights are brought into the order of a step once, for all batches.
 
     Parameters
     ----------
     network : Network
         Its architecture.
     weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training, and padded to whole patches.
-    lengths : int array of shape (n_samples,), default=None
-        Timesteps of each sequence before its padding; by default all.
-    context : float32 array of shape (n_samples, context_size), default=None
-        What the last layer reads at every step, if the network has a context.
-
-    Returns
-    -------
-    embedding : float32 array of shape (n_samples, n_components)
-        The last encoder layer's state after the last timestep of each sequence, joined by the shortcut.
+        As named by ``network.weight_shapes``. Changes of these arrays after this have no effect.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from seqembed.network.weights import initial_weights
     >>> network = Network(n_features=2, n_components=4)
-    >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> encode(network, weights, np.zeros((5, 3, 2), np.float32)).shape
-    (5, 4)
+    >>> forward_pass = ForwardPass(network, initial_weights(network, np.random.default_rng(0)))
+    >>> embedding = forward_pass.encode(np.zeros((5, 3, 2), np.float32))
+    >>> embedding.shape, forward_pass.decode(embedding, n_timesteps=3).shape
+    ((5, 4), (5, 3, 2))
     """
-    steps = network.patches(sequences)
-    n_samples, n_steps, _ = steps.shape
-    layers = network.encoder
-    cells = [
-        _LSTMCell(
-            layer,
-            weights,
-            n_samples,
-            network.activation,
-            input_factor=1 if layer is layers[0] else 0.5,
-            repeated_input=context if layer is layers[-1] else None,
-        )
-        for layer in layers
-    ]
-    embedding = np.empty((n_samples, network.n_components), np.float32)
-    last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)
-    distinct_last_steps = set(last_steps.tolist())
-    for t in range(max(distinct_last_steps)):
-        states = steps[:, t].T
-        for cell in cells:
-            states = cell.step(states)
-        if t + 1 in distinct_last_steps:
-            np.multiply(states.T[:n_samples], _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
-    if not network.shortcut_size:
-        return embedding
-    deviations = np.asfortranarray(shortcut.flat_deviations(weights, sequences))
-    components = _product(deviations, shortcut.projection(weights))
-    return shortcut.joined(embedding, shortcut.clipped(components), network.activation)
 
+    def __init__(self, network: Network, weights: dict[str, np.ndarray]):
+        self._network, self._weights = network, weights
+        self._encoder, self._decoder = network.encoder, network.decoder
+        # How many of a layer's inputs do not come from the layer below, or from the sequence.
+        n_steady = dict.fromkeys((layer.name for layer in network.layers), 0)
+        n_steady[self._encoder[-1].name] = network.context_size
+        n_steady[self._decoder[0].name] = network.n_time_features + network.bottleneck * network.n_components
+        self._kernels = {
+            layer.name: _step_kernels(
+                layer.weights(weights), n_steady[layer.name], reads_sequence=layer == self._encoder[0]
+            )
+            for layer in network.layers
+        }
+        self._output_kernel, self._output_bias = weights["output/kernel"] * _HALF, weights["output/bias"]
+        if network.shortcut_size:
+            self._projection = shortcut.projection(weights)
 
-def decode(network: Network, weights: dict[str, np.ndarray], embedding: np.ndarray, n_timesteps: int) -> np.ndarray:
-    """Reconstruct sequences from a batch of embeddings.
+    def encode(
+        self, sequences: np.ndarray, lengths: np.ndarray | None = None, context: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Embed a batch of sequences.
 
-    Parameters
-    ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    embedding : float32 array of shape (n_samples, n_components)
-        The result of `encode`.
-    n_timesteps : int
-        Length of the reconstruction.
+        Parameters
+        ----------
+        sequences : float32 array of shape (n_samples, n_timesteps, n_features)
+            A batch, scaled as in training, and padded to whole patches.
+        lengths : int array of shape (n_samples,), default=None
+            Timesteps of each sequence before its padding; by default all.
+        context : float32 array of shape (n_samples, context_size), default=None
+            What the last layer reads at every step, if the network has a context.
 
-    Returns
-    -------
-    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        Scaled as in training.
+        Returns
+        -------
+        embedding : float32 array of shape (n_samples, n_components)
+            The last encoder layer's state after the last timestep of each sequence, joined by the shortcut.
+        """
+        network = self._network
+        steps = network.patches(sequences)
+        n_samples, n_steps, _ = steps.shape
+        *layers, last = self._encoder
+        cells = [self._cell(layer, n_samples) for layer in layers]
+        cells.append(self._cell(last, n_samples, repeated_input=context))
+        embedding = np.empty((n_samples, network.n_components), np.float32)
+        last_steps = np.full(n_samples, n_steps) if lengths is None else network.count_steps(lengths)
+        distinct_last_steps = set(last_steps.tolist())
+        for t in range(max(distinct_last_steps)):
+            states = steps[:, t].T
+            for cell in cells:
+                states = cell.step(states)
+            if t + 1 in distinct_last_steps:
+                np.multiply(states.T[:n_samples], _HALF, out=embedding, where=(last_steps == t + 1)[:, np.newaxis])
+        if not network.shortcut_size:
+            return embedding
+        deviations = np.asfortranarray(shortcut.flat_deviations(self._weights, sequences))
+        components = _product(deviations, self._projection)
+        return shortcut.joined(embedding, shortcut.clipped(components), network.activation)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed.network.weights import initial_weights
-    >>> network = Network(n_features=2, n_components=4)
-    >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> decode(network, weights, np.zeros((5, 4), np.float32), n_timesteps=3).shape
-    (5, 3, 2)
-    """
-    first, *others = network.decoder
-    n_steps = network.count_steps(n_timesteps)
-    time_features = network.time_features(n_steps)
-    cells = [
-        _LSTMCell(
-            first, weights, len(embedding), network.activation, repeated_input=embedding, time_features=time_features
-        )
-    ]
-    cells += [_LSTMCell(layer, weights, len(embedding), network.activation, input_factor=0.5) for layer in others]
-    sequences = _outputs(network, weights, cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
-    if network.shortcut_size:
-        loadings = weights["shortcut/loadings"]
-        added = _product(np.asfortranarray(embedding[:, : network.shortcut_size]), shortcut.flat_loadings(weights))
-        n_added = min(n_timesteps, loadings.shape[1])
-        sequences[:, :n_added] += added.reshape(-1, *loadings.shape[1:])[:, :n_added]
-    return sequences
+    def decode(self, embedding: np.ndarray, n_timesteps: int) -> np.ndarray:
+        """Reconstruct sequences from a batch of embeddings.
 
+        Parameters
+        ----------
+        embedding : float32 array of shape (n_samples, n_components)
+            The result of `encode`.
+        n_timesteps : int
+            Length of the reconstruction.
 
-def reconstruct(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    sequences: np.ndarray,
-    lengths: np.ndarray | None = None,
-    context: np.ndarray | None = None,
-) -> np.ndarray:
-    """Send a batch of sequences through the whole network.
+        Returns
+        -------
+        sequences : float32 array of shape (n_samples, n_timesteps, n_features)
+            Scaled as in training.
+        """
+        network, weights = self._network, self._weights
+        first, *others = self._decoder
+        n_steps = network.count_steps(n_timesteps)
+        time_features = network.time_features(n_steps)
+        cells = [self._cell(first, len(embedding), repeated_input=embedding, time_features=time_features)]
+        cells += [self._cell(layer, len(embedding)) for layer in others]
+        sequences = self._outputs(cells, [None] * n_steps, len(embedding))[:, :n_timesteps]
+        if network.shortcut_size:
+            loadings = weights["shortcut/loadings"]
+            added = _product(np.asfortranarray(embedding[:, : network.shortcut_size]), shortcut.flat_loadings(weights))
+            n_added = min(n_timesteps, loadings.shape[1])
+            sequences[:, :n_added] += added.reshape(-1, *loadings.shape[1:])[:, :n_added]
+        return sequences
 
-    Parameters
-    ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training, and padded to whole patches.
-    lengths : int array of shape (n_samples,), default=None
-        Timesteps of each sequence before its padding; by default all.
-    context : float32 array of shape (n_samples, context_size), default=None
-        See `encode`.
+    def reconstruct(
+        self, sequences: np.ndarray, lengths: np.ndarray | None = None, context: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Send a batch of sequences through the whole network.
 
-    Returns
-    -------
-    reconstruction : float32 array of shape (n_samples, n_timesteps, n_features)
-        Scaled as in training.
+        Parameters
+        ----------
+        sequences, lengths, context
+            See `encode`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seqembed.network.weights import initial_weights
-    >>> network = Network(n_features=2, n_components=4, bottleneck=False)
-    >>> weights = initial_weights(network, np.random.default_rng(0))
-    >>> reconstruct(network, weights, np.zeros((5, 3, 2), np.float32)).shape
-    (5, 3, 2)
-    """
-    if network.bottleneck:
-        return decode(network, weights, encode(network, weights, sequences, lengths, context), sequences.shape[1])
-    steps = network.patches(sequences)
-    n_samples, n_steps, _ = steps.shape
-    time_features = {network.decoder[0].name: network.time_features(n_steps)}
-    cells = [
-        _LSTMCell(
-            layer,
-            weights,
-            n_samples,
-            network.activation,
-            input_factor=1 if layer == network.encoder[0] else 0.5,
-            time_features=time_features.get(layer.name),
-        )
-        for layer in network.layers
-    ]
-    return _outputs(network, weights, cells, steps.transpose(1, 2, 0), n_samples)
+        Returns
+        -------
+        reconstruction : float32 array of shape (n_samples, n_timesteps, n_features)
+            Scaled as in training.
+        """
+        network = self._network
+        if network.bottleneck:
+            return self.decode(self.encode(sequences, lengths, context), sequences.shape[1])
+        steps = network.patches(sequences)
+        n_samples, n_steps, _ = steps.shape
+        time_features = {self._decoder[0].name: network.time_features(n_steps)}
+        cells = [self._cell(layer, n_samples, time_features=time_features.get(layer.name)) for layer in network.layers]
+        return self._outputs(cells, steps.transpose(1, 2, 0), n_samples)
 
+    def squared_errors(
+        self, sequences: np.ndarray, lengths: np.ndarray | None = None, context: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Compute the squared errors of the reconstruction of a batch.
 
-def squared_errors(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    sequences: np.ndarray,
-    lengths: np.ndarray | None = None,
-    context: np.ndarray | None = None,
-) -> np.ndarray:
-    """Compute the squared errors of the reconstruction of a batch.
+        Parameters
+        ----------
+        sequences, lengths, context
+            See `encode`.
 
-    Parameters
-    ----------
-    network : Network
-        Its architecture.
-    weights : dict of str to float32 array
-        As named by ``network.weight_shapes``.
-    sequences : float32 array of shape (n_samples, n_timesteps, n_features)
-        A batch, scaled as in training, and padded to whole patches.
-    lengths : int array of shape (n_samples,), default=None
-        Timesteps of each sequence before its padding; by default all.
-    context : float32 array of shape (n_samples, context_size), default=None
-        See `encode`.
+        Returns
+        -------
+        squared : float32 array of shape (n_samples, n_timesteps, n_features)
+            Padding and missing values have errors too: leave them out of sums.
+        """
+        squared: np.ndarray = np.square(self.reconstruct(sequences, lengths, context) - sequences)
+        return squared
 
-    Returns
-    -------
-    squared : float32 array of shape (n_samples, n_timesteps, n_features)
-        Padding and missing values have errors too: leave them out of sums.
+    def _cell(self, layer: LSTMLayer, n_samples: int, **steady_inputs: np.ndarray | None) -> _LSTMCell:
+        return _LSTMCell(self._kernels[layer.name], n_samples, self._network.activation, **steady_inputs)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> network = Network(n_features=2, n_components=4)
-    >>> weights = {name: np.zeros(shape, np.float32) for name, shape in network.weight_shapes.items()}
-    >>> squared_errors(network, weights, np.full((1, 2, 2), 3, np.float32))
-    array([[[9., 9.],
-            [9., 9.]]], dtype=float32)
-    """
-    squared: np.ndarray = np.square(reconstruct(network, weights, sequences, lengths, context) - sequences)
-    return squared
-
-
-def _outputs(
-    network: Network,
-    weights: dict[str, np.ndarray],
-    cells: list[_LSTMCell],
-    inputs: Iterable[np.ndarray | None],
-    n_samples: int,
-) -> np.ndarray:
-    """Run cells over the inputs of each step, and the output layer over the states of the last cell."""
-    output_kernel = weights["output/kernel"] * _HALF
-    first, *others = cells
-    outputs = []
-    for step_inputs in inputs:
-        states = first.step(step_inputs)
-        for cell in others:
-            states = cell.step(states)
-        outputs.append(_product(states.T, output_kernel) + weights["output/bias"])
-    patches = np.stack(outputs, axis=1)[:n_samples]
-    return patches.reshape(n_samples, -1, network.n_features)
+    def _outputs(self, cells: list[_LSTMCell], inputs: Iterable[np.ndarray | None], n_samples: int) -> np.ndarray:
+        """Run cells over the inputs of each step, and the output layer over the states of the last cell."""
+        first, *others = cells
+        outputs = []
+        for step_inputs in inputs:
+            states = first.step(step_inputs)
+            for cell in others:
+                states = cell.step(states)
+            outputs.append(_product(states.T, self._output_kernel) + self._output_bias)
+        patches = np.stack(outputs, axis=1)[:n_samples]
+        return patches.reshape(n_samples, -1, self._network.n_features)
 
 
 def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -269,24 +207,44 @@ def _product(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = Non
     return product
 
 
-class _LSTMCell:
-    """The state of one LSTM layer for a batch, with the buffers that every step reuses.
+class _StepKernels(NamedTuple):
+    """The weights of one LSTM layer, in the order of a step.
 
     A sigmoid is computed as ``(1 + tanh(x / 2)) / 2``. The kernels contain the inner factors 1/2. The outer factors are
     left out. The hidden state is therefore doubled, and the kernels that read it contain another factor 1/2.
 
+    Fields: joined, ``[kernel, recurrent kernel, bias]`` of shape (n_inputs + units + 1, 4 * units) for the inputs of
+    each step; steady, of shape (n_steady_inputs, 4 * units) for inputs that are not those of a layer below.
+    """
+
+    joined: np.ndarray
+    steady: np.ndarray
+
+
+def _step_kernels(weights: LSTMWeights, n_steady: int, *, reads_sequence: bool) -> _StepKernels:
+    """Reorder the weights of a layer. One that does not read the sequence reads the doubled states of another one."""
+    kernel, recurrent_kernel, bias = weights
+    n_inputs = len(kernel) - n_steady
+    joined = np.empty((n_inputs + len(recurrent_kernel) + 1, len(bias)), np.float32)
+    steady = np.empty((n_steady, len(bias)), np.float32)
+    _reorder_gates(kernel[:n_inputs], 1 if reads_sequence else 0.5, out=joined[:n_inputs])
+    _reorder_gates(recurrent_kernel, 0.5, out=joined[n_inputs:-1])
+    _reorder_gates(bias, 1, out=joined[-1])
+    _reorder_gates(kernel[n_inputs:], 1, out=steady)
+    return _StepKernels(joined, steady)
+
+
+class _LSTMCell:
+    """The state of one LSTM layer for a batch, with the buffers that every step reuses.
+
     Parameters
     ----------
-    layer : LSTMLayer
-        The layer as plain data.
-    weights : dict of str to float32 array
-        As named by ``layer.weight_shapes``.
+    kernels : _StepKernels
+        The weights of the layer.
     n_samples : int
         Size of the batch.
     activation : {"tanh", "relu"}
         Activation of the candidate and of the cell state.
-    input_factor : float, default=1
-        Factor of the inputs: 0.5 if they are the doubled hidden states of another cell.
     repeated_input : float32 array of shape (n_samples, width), default=None
         Input that is the same at every step, after the inputs of each step. It is projected once.
     time_features : float32 array of shape (n_timesteps, n_time_features), default=None
@@ -295,43 +253,36 @@ class _LSTMCell:
 
     def __init__(
         self,
-        layer: LSTMLayer,
-        weights: dict[str, np.ndarray],
+        kernels: _StepKernels,
         n_samples: int,
         activation: str,
         *,
-        input_factor: float = 1,
         repeated_input: np.ndarray | None = None,
         time_features: np.ndarray | None = None,
     ):
-        kernel, recurrent_kernel, bias = layer.weights(weights)
-        n_steady = sum(each.shape[1] for each in (repeated_input, time_features) if each is not None)
-        n_inputs = len(kernel) - n_steady
-        kernels = np.empty((n_inputs + layer.units + 1, 4 * layer.units), np.float32)
-        _reorder_gates(kernel[:n_inputs], input_factor, out=kernels[:n_inputs])
-        _reorder_gates(recurrent_kernel, 0.5, out=kernels[n_inputs:-1])
-        _reorder_gates(bias, 1, out=kernels[-1])
-        self._kernels = kernels.T
+        joined, steady = kernels
+        units: int = joined.shape[1] // 4
+        n_inputs = len(joined) - units - 1
         self._biases: Iterator[np.ndarray] | None = None
         self._projected_input: np.ndarray | None = None
-        if n_steady:
-            steady = np.empty((n_steady, 4 * layer.units), np.float32)
-            _reorder_gates(kernel[n_inputs:], 1, out=steady)
-            if time_features is not None:
-                steady, time_kernel = np.split(steady, [n_steady - time_features.shape[1]])
-                self._biases = iter(kernels[-1] + _product(time_features, time_kernel))
-            if repeated_input is not None:
-                self._projected_input = _product(steady.T, repeated_input.T)
+        if time_features is not None:
+            steady, time_kernel = np.split(steady, [len(steady) - time_features.shape[1]])
+            self._biases = iter(joined[-1] + _product(time_features, time_kernel))
+            # Each step has a bias of its own. Cells of other batches read the same kernels.
+            joined = joined.copy()
+        if repeated_input is not None:
+            self._projected_input = _product(steady.T, repeated_input.T)
+        self._kernels = joined.T
         # The columns of a single sequence are doubled, see `_product`.
         n_columns = max(2, n_samples)
-        self._operand = np.zeros((self._kernels.shape[1], n_columns), np.float32)
+        self._operand = np.zeros((len(joined), n_columns), np.float32)
         self._operand[-1] = 1
         self._inputs, self._hidden = self._operand[:n_inputs], self._operand[n_inputs:-1]
-        self._c = np.zeros((layer.units, n_columns), np.float32)
+        self._c = np.zeros((units, n_columns), np.float32)
         self._buffer = np.empty_like(self._c)
-        self._gates = np.empty((4 * layer.units, n_columns), np.float32)
-        self._sigmoids = self._gates[: 3 * layer.units]
-        self._i, self._f, self._o, self._g = self._gates.reshape(4, layer.units, n_columns)
+        self._gates = np.empty((4 * units, n_columns), np.float32)
+        self._sigmoids = self._gates[: 3 * units]
+        self._i, self._f, self._o, self._g = self._gates.reshape(4, units, n_columns)
         self._relu = activation == "relu"
 
     def step(self, inputs: np.ndarray | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqembed.inference.model import TrainedModel
-from seqembed.network.forward import squared_errors
+from seqembed.network.forward import ForwardPass
 from seqembed.network.weights import flat_parameters, named_weights
 from seqembed.parallel import run_batches, thread_pool
 from seqembed.sequences.rows import rows_by_length
@@ -301,12 +301,14 @@ def _sums_of_squares(
 ) -> np.ndarray:
     """Sum the squared errors of the known values of each row, and count them: a float64 array of shape (2, n_rows)."""
     sums_and_counts = np.zeros((2, len(rows)))
+    # Not the model's own, whose weights an update may have changed since.
+    forward_pass = ForwardPass(model.network, model.weights)
 
     def measure(positions: slice | np.ndarray) -> None:
         chosen = rows[positions]
         batch = sequences.read(chosen, model.count_read(sequences.lengths[chosen].max()))
         with np.errstate(all="ignore"):
-            squared = squared_errors(model.network, model.weights, batch.values, batch.lengths, model.contexts(batch))
+            squared = forward_pass.squared_errors(batch.values, batch.lengths, model.contexts(batch))
         sums_and_counts[0, positions] = squared.sum(axis=(1, 2), dtype=np.float64, where=batch.mask)
         sums_and_counts[1, positions] = batch.mask.sum(axis=(1, 2))
 

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_info
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
 from seqembed.estimators import base
-from seqembed.network import forward
+from seqembed.network.forward import ForwardPass
 from seqembed.training.batches import TrainingBatches
 from seqembed.training.gradient import batch_gradient, numpy_gradient
 from seqembed.training.loop import train
@@ -496,7 +496,7 @@ def test_memory_that_ends_within_a_batch_of_transform_leaves_estimator_and_threa
 ):
     X = np.tile(waves, (40, 1, 1))
     before, expected, n_threads = joblib.hash(vars(fitted)), fitted.transform(X), threadpool_info()
-    out_of_memory(forward, "encode")
+    out_of_memory(ForwardPass, "encode")
     with pytest.raises(MemoryError):
         fitted.transform(X)
     assert (joblib.hash(vars(fitted)), threadpool_info()) == (before, n_threads)

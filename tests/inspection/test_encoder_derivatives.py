@@ -3,8 +3,9 @@ import pytest
 from networks import BESIDE, NETWORKS
 
 from seqembed.inspection.encoder_derivatives import embedding_derivatives
-from seqembed.network import forward, shortcut
+from seqembed.network import shortcut
 from seqembed.network.architecture import Network
+from seqembed.network.forward import ForwardPass
 from seqembed.network.weights import initial_weights
 
 STEP = 1e-6
@@ -80,7 +81,7 @@ def central_difference(function, values):
 def test_derivatives_are_those_of_central_differences(network, n_timesteps):
     weights = draw_weights(network, n_timesteps)
     sequences, lengths, context = draw_batch(network, n_timesteps)
-    expected = forward.encode(network, weights, sequences, lengths, context)
+    expected = ForwardPass(network, weights).encode(sequences, lengths, context)
     derivatives = embedding_derivatives(network, weights, sequences, lengths, context)
     for row, (sequence, length) in enumerate(zip(sequences.astype(np.float64), lengths, strict=True)):
         own = np.empty(0) if context is None else context[row].astype(np.float64)

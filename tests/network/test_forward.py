@@ -8,6 +8,7 @@ from kernels import ALL_COLUMNS_ARE_EQUAL
 
 from seqembed.network import forward, shortcut
 from seqembed.network.architecture import Network
+from seqembed.network.forward import ForwardPass
 from seqembed.network.weights import initial_weights
 from seqembed.parallel import one_blas_thread
 
@@ -46,10 +47,10 @@ def test_encode_and_decode_equal_stock_keras_layers(network, n_timesteps):
     for n_samples in (1, 7, 1000):
         random = np.random.default_rng(n_samples)
         X = random.normal(size=(n_samples, n_timesteps, network.n_features)).astype(np.float32)
-        Z = forward.encode(network, weights, X)
+        Z = ForwardPass(network, weights).encode(X)
         np.testing.assert_allclose(Z, encoder.predict(X, verbose=0), atol=1e-5)
         np.testing.assert_allclose(
-            forward.decode(network, weights, Z, n_timesteps), decoder.predict(Z, verbose=0), atol=1e-5
+            ForwardPass(network, weights).decode(Z, n_timesteps), decoder.predict(Z, verbose=0), atol=1e-5
         )
 
 
@@ -60,7 +61,7 @@ def test_biases_and_saturated_gates_count_as_in_keras():
     weights = {name: random.normal(0, 3, shape).astype(np.float32) for name, shape in network.weight_shapes.items()}
     encoder, _ = keras_parts(network, weights, 5)
     X = random.normal(0, 10, (6, 5, 2)).astype(np.float32)
-    np.testing.assert_allclose(forward.encode(network, weights, X), encoder.predict(X, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(ForwardPass(network, weights).encode(X), encoder.predict(X, verbose=0), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -90,7 +91,7 @@ def test_a_sequence_gets_the_same_bits_in_every_batch(
     shape = (70, network.whole_patches(n_timesteps), n_features)
     X = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     with one_blas_thread():
-        of_all, of_some = (forward.reconstruct(network, weights, batch) for batch in (X, X[:n_samples]))
+        of_all, of_some = (ForwardPass(network, weights).reconstruct(batch) for batch in (X, X[:n_samples]))
     np.testing.assert_array_equal(of_some, of_all[:n_samples])
 
 
@@ -104,10 +105,10 @@ def test_the_shortcut_gives_a_sequence_the_same_bits_in_every_batch(n_timesteps,
     weights |= shortcut.shortcut_weights(axes, np.ones(shortcut_size), np.zeros(6))
     X = random.normal(size=(512, n_timesteps, 6)).astype(np.float32)
     with one_blas_thread():
-        Z, Y = forward.encode(network, weights, X), forward.reconstruct(network, weights, X)
+        Z, Y = ForwardPass(network, weights).encode(X), ForwardPass(network, weights).reconstruct(X)
         for n_samples in (1, 2, 20, 77, 150, 500):
-            np.testing.assert_array_equal(forward.encode(network, weights, X[:n_samples]), Z[:n_samples])
-            np.testing.assert_array_equal(forward.reconstruct(network, weights, X[:n_samples]), Y[:n_samples])
+            np.testing.assert_array_equal(ForwardPass(network, weights).encode(X[:n_samples]), Z[:n_samples])
+            np.testing.assert_array_equal(ForwardPass(network, weights).reconstruct(X[:n_samples]), Y[:n_samples])
 
 
 # Each with the number of timesteps of its sequences.
@@ -152,14 +153,14 @@ def drawn(network, n_timesteps, n_samples, n_steps_of_shortcut=6):
 def test_encoder_and_decoder_are_their_equations(network, n_timesteps, n_samples):
     weights, X, lengths, context = drawn(network, n_timesteps, n_samples)
     Z = naive.encode(network, weights, X, lengths, context)
-    embedding = forward.encode(network, weights, X, lengths, context)
+    embedding = ForwardPass(network, weights).encode(X, lengths, context)
     assert embedding.dtype == np.float32
     np.testing.assert_allclose(embedding, Z, atol=1e-5)
     for length in (1, 3, n_timesteps + 3):
-        reconstruction = forward.decode(network, weights, embedding, length)
+        reconstruction = ForwardPass(network, weights).decode(embedding, length)
         assert reconstruction.dtype == np.float32
         np.testing.assert_allclose(reconstruction, naive.decode(network, weights, Z, length), atol=2e-5)
-    errors = forward.squared_errors(network, weights, X, lengths, context)
+    errors = ForwardPass(network, weights).squared_errors(X, lengths, context)
     np.testing.assert_allclose(errors, np.square(naive.decode(network, weights, Z, n_timesteps) - X), atol=1e-4)
 
 
@@ -167,7 +168,7 @@ def test_encoder_and_decoder_are_their_equations(network, n_timesteps, n_samples
 @pytest.mark.parametrize(("network", "n_timesteps"), WITHOUT_BOTTLENECK)
 def test_a_network_without_bottleneck_is_its_equations(network, n_timesteps, n_samples):
     weights, X, *_ = drawn(network, n_timesteps, n_samples)
-    reconstruction = forward.reconstruct(network, weights, X)
+    reconstruction = ForwardPass(network, weights).reconstruct(X)
     assert reconstruction.dtype == np.float32
     np.testing.assert_allclose(reconstruction, naive.reconstruct_without_bottleneck(network, weights, X), atol=1e-5)
 
@@ -177,17 +178,17 @@ def test_sequences_without_lengths_are_read_to_their_end(network, n_timesteps):
     weights, X, _, context = drawn(network, n_timesteps, 4)
     ends = np.full(4, n_timesteps)
     np.testing.assert_array_equal(
-        forward.encode(network, weights, X, None, context), forward.encode(network, weights, X, ends, context)
+        ForwardPass(network, weights).encode(X, None, context), ForwardPass(network, weights).encode(X, ends, context)
     )
 
 
 def test_what_follows_the_end_of_a_sequence_changes_nothing():
     network, n_timesteps = NETWORKS[3]
     weights, X, lengths, _ = drawn(network, n_timesteps, 6)
-    Z = forward.encode(network, weights, X, lengths)
+    Z = ForwardPass(network, weights).encode(X, lengths)
     for sequence, length in zip(X, network.whole_patches(lengths), strict=True):
         sequence[length:] = np.nan
-    np.testing.assert_array_equal(forward.encode(network, weights, X, lengths), Z)
+    np.testing.assert_array_equal(ForwardPass(network, weights).encode(X, lengths), Z)
 
 
 @pytest.mark.parametrize("size", [0.1, 10])
@@ -197,10 +198,10 @@ def test_the_shortcut_is_bounded_and_neither_batch_nor_embedding_is_written_to(s
     X *= size
     for array in (X, lengths, *weights.values()):
         array.flags.writeable = False
-    Z = forward.encode(network, weights, X, lengths)
+    Z = ForwardPass(network, weights).encode(X, lengths)
     np.testing.assert_allclose(Z, naive.encode(network, weights, X, lengths), atol=1e-5)
     Z.flags.writeable = False
-    assert np.isfinite(forward.decode(network, weights, Z, n_timesteps)).all()
+    assert np.isfinite(ForwardPass(network, weights).decode(Z, n_timesteps)).all()
 
 
 @pytest.mark.skipif(not ALL_COLUMNS_ARE_EQUAL, reason="BLAS of this processor rounds the last columns differently")

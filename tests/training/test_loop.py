@@ -8,8 +8,8 @@ from batches import complete_batch
 from networks import keras_weights, unscaled_model
 
 from seqembed.export.keras_model import build_keras_model
-from seqembed.network import forward
 from seqembed.network.architecture import Network
+from seqembed.network.forward import ForwardPass
 from seqembed.network.weights import initial_weights, named_weights
 from seqembed.training import batches, loop
 from seqembed.training.muon import Muon
@@ -56,8 +56,8 @@ VALIDATION_ROWS = np.sort(np.random.default_rng(0).permutation(10)[:2])
 
 
 def mean_squared_error(weights, X):
-    embedding = forward.encode(NETWORK, weights, X)
-    return np.square(forward.decode(NETWORK, weights, embedding, X.shape[1]) - X).mean()
+    embedding = ForwardPass(NETWORK, weights).encode(X)
+    return np.square(ForwardPass(NETWORK, weights).decode(embedding, X.shape[1]) - X).mean()
 
 
 def test_training_lowers_the_loss(X):

@@ -11,8 +11,8 @@ from networks import (
     largest_relative_error,
 )
 
-from seqembed.network import forward
 from seqembed.network.architecture import Network
+from seqembed.network.forward import ForwardPass
 from seqembed.network.weights import initial_weights
 from seqembed.training.gradient import lstm_kernel, numpy_gradient, tensorflow_gradient
 
@@ -77,7 +77,7 @@ def test_encode_and_decode_equal_the_forward_pass_in_numpy(network, n_timesteps,
         network, weights, tf.constant(steps.transpose(1, 0, 2)), all_steps(steps), run_layer
     )
     reconstruction = tensorflow_gradient.decode(network, weights, encoded, steps.shape[1], run_layer)
-    expected = forward.reconstruct(network, weights, X)
+    expected = ForwardPass(network, weights).reconstruct(X)
     np.testing.assert_allclose(reconstruction.numpy().transpose(1, 0, 2), network.patches(expected), atol=1e-6)
 
 
