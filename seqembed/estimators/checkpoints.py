@@ -168,6 +168,8 @@ def fingerprint(
         "version of seqembed": __version__,
         "class": type(estimator).__name__,
         **{f"{name}=": _plain(value) for name, value in parameters.items() if name not in ("n_jobs", "verbose")},
+        # Of units in an array, `_plain` keeps the type alone.
+        "network": repr(start.network),
         "settings": repr(replace(recipe, n_jobs=None)),
         "number of sequences": list(shape.n_samples),
         "length of sequences": shape.n_timesteps,
