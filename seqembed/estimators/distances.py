@@ -8,12 +8,11 @@ of convolutions, see `seqembed.summary.description`. A third distance is that fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from seqembed.estimators.component_errors import NormalComponents, learn_normal_components
 from seqembed.estimators.reconstruction import interpolated
@@ -195,7 +194,7 @@ class NormalDescriptions(NamedTuple):
         # In the same order for any number of rows.
         nearest = np.sort(nearest, axis=1)
         shares = np.empty((len(numbers), n_features))
-        for part in gen_batches(len(numbers), _EXACT_AT_ONCE):
+        for part in _exact_at_once(len(numbers)):
             squares = _squared_differences(statistics[part], references, nearest[part])
             shares[part] = summed_by_feature(squares.mean(axis=1), n_features)
         totals = shares.sum(axis=1, keepdims=True)
@@ -384,9 +383,13 @@ def _smallest(values: np.ndarray, n_smallest: int) -> np.ndarray:
     return np.argpartition(values, n_smallest - 1, axis=1)[:, :n_smallest]
 
 
+def _exact_at_once(n_samples: int) -> Iterator[slice]:
+    return (slice(start, start + _EXACT_AT_ONCE) for start in range(0, n_samples, _EXACT_AT_ONCE))
+
+
 def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     distances = np.empty(candidates.shape)
-    for rows in gen_batches(len(numbers), _EXACT_AT_ONCE):
+    for rows in _exact_at_once(len(numbers)):
         squares = _squared_differences(numbers[rows], references, candidates[rows])
         distances[rows] = np.sqrt(squares.mean(axis=2))
     return np.maximum(distances, _LEAST_DISTANCE)
