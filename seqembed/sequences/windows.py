@@ -374,5 +374,4 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
             f"needs only {counted(lookback, 'row')}."
         )
     y = _checked_labels(y, len(X))
-    windows, _, labels = sliding_windows(X[2:], lookback, y=y[2:], label="last")
-    return windows, labels
+    return sliding_windows(X[2:], lookback).windows, y[lookback + 1 :].copy()
