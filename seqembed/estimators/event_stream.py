@@ -92,7 +92,7 @@ class EventStream:
         self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
-        self._n_features = _n_features(detector)
+        self._n_features = len(detector.feature_scales_)
         self._n_rows, self._n_pieces = 0, 1
         # The search in the present piece without gaps, and its first row.
         self._search, self._first_row = self._new_search(), 0
@@ -196,7 +196,7 @@ class EventStream:
 
     def _check_detector(self) -> None:
         """Refuse a detector that was fitted on other windows in the meantime."""
-        n_features, timesteps = _n_features(self._detector), fitted_timesteps(self._detector)
+        n_features, timesteps = len(self._detector.feature_scales_), fitted_timesteps(self._detector)
         if n_features != self._n_features or timesteps not in (None, self._timesteps):
             of_rows = "" if timesteps is None else f" of {counted(timesteps, 'row')}"
             raise ValueError(
@@ -266,10 +266,6 @@ def _zone_name(time: Any) -> str | None:
         # Of text with offsets, each time has its own: +01:00 in winter and +02:00 in summer.
         return "offsets from UTC" if isinstance(zone, timezone) else zone and str(zone)
     return str(zone)
-
-
-def _n_features(detector: ReconstructionDetector) -> int:
-    return 1 if detector.input_ndim_ == 2 else int(detector.n_features_in_)
 
 
 def _events_of(search: EventSearch, first_row: int) -> list[Event]:
