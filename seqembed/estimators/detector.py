@@ -533,10 +533,8 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         check_fitted_input(sequences, Layout(self.n_timesteps_, n_features, one_length, self.input_ndim_), self)
         return sequences
 
-    def _attributes_to_save(self) -> dict[str, Any]:
-        parameters = self.get_params(deep=False)
-        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
-        if "_chosen_offset" not in vars(self):
+    def _attributes_to_save(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        if "_chosen_offset" not in attributes:
             return attributes
         offset, contamination = attributes.pop("_chosen_offset")
         attributes["offset_"] = self.offset_
