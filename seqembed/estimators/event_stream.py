@@ -15,6 +15,7 @@ from seqembed.estimators.detector_input import check_detector, check_timesteps, 
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.severity import severity
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
 from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
@@ -174,13 +175,14 @@ class EventStream:
             known = taken_times(given_times) if known is None else joined_times(known, taken_times(given_times))
         table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
-        self._search, self._first_row = search, first_row
-        self._n_rows, self._n_pieces, self._zone = n_rows, n_pieces, zone
+        changed = {"_search": search, "_first_row": first_row}
+        changed |= {"_n_rows": n_rows, "_n_pieces": n_pieces, "_zone": zone}
         if known is not None:
             first_time = first_row + search.first_row
-            self._times, self._first_time = known[first_time - self._first_time :], first_time
+            changed |= {"_times": known[first_time - self._first_time :], "_first_time": first_time}
         if times is not None and len(times):
-            self._last_time = times[-1:]
+            changed["_last_time"] = times[-1:]
+        replace_attributes(self, changed)
         return table
 
     @property
