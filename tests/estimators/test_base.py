@@ -250,6 +250,14 @@ def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves, small
     np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
 
 
+def test_a_stream_begins_anew_with_weights_that_are_set(small, waves):
+    fitted, stream = small().fit(waves), small().fit(waves).partial_fit(waves)
+    stream.weights_ = fitted.weights_
+    # The moments of the gradient were those of other weights.
+    transformed = [each.partial_fit(waves).transform(waves) for each in (fitted, stream)]
+    np.testing.assert_array_equal(*transformed)
+
+
 def test_partial_fit_goes_on_from_what_it_read_when_another_thread_fits_meanwhile(small, waves, monkeypatch):
     stream, other = small().partial_fit(waves), small(random_state=1).fit(100 * waves)
     expected = copy.deepcopy(stream).partial_fit(waves)
