@@ -8,7 +8,7 @@ of convolutions, see `seqembed.summary.description`. A third distance is that fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ from seqembed.estimators.component_errors import NormalComponents, learn_normal_
 from seqembed.estimators.reconstruction import interpolated
 from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
+from seqembed.sequences.rows import slices_of_rows
 from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling, learn_scaling
 from seqembed.summary.description import LARGEST_VALUE, Description, drawn_rows, learn_description
 from seqembed.summary.shares import MANY_KERNELS
@@ -194,7 +195,7 @@ class NormalDescriptions(NamedTuple):
         # In the same order for any number of rows.
         nearest = np.sort(nearest, axis=1)
         shares = np.empty((len(numbers), n_features))
-        for part in _exact_at_once(len(numbers)):
+        for part in slices_of_rows(len(numbers), _EXACT_AT_ONCE):
             squares = _squared_differences(statistics[part], references, nearest[part])
             shares[part] = summed_by_feature(squares.mean(axis=1), n_features)
         totals = shares.sum(axis=1, keepdims=True)
@@ -383,13 +384,9 @@ def _smallest(values: np.ndarray, n_smallest: int) -> np.ndarray:
     return np.argpartition(values, n_smallest - 1, axis=1)[:, :n_smallest]
 
 
-def _exact_at_once(n_samples: int) -> Iterator[slice]:
-    return (slice(start, start + _EXACT_AT_ONCE) for start in range(0, n_samples, _EXACT_AT_ONCE))
-
-
 def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     distances = np.empty(candidates.shape)
-    for rows in _exact_at_once(len(numbers)):
+    for rows in slices_of_rows(len(numbers), _EXACT_AT_ONCE):
         squares = _squared_differences(numbers[rows], references, candidates[rows])
         distances[rows] = np.sqrt(squares.mean(axis=2))
     return np.maximum(distances, _LEAST_DISTANCE)
