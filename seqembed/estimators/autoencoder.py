@@ -145,7 +145,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         Whether Ctrl-C ended the last `fit` early. `partial_fit` removes it.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o), and those
-        of the shortcut, which are not trained.
+        of the shortcut, which are not trained. To change some, set the attribute to a dict of all of them: what a
+        network has computed with is read-only.
     network_ : seqembed.network.architecture.Network
         The architecture of the network.
     feature_means_ : float64 array of shape (n_features,)

@@ -250,6 +250,18 @@ def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves, small
     np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
 
 
+def test_a_change_of_weights_that_would_reach_files_and_not_embeddings_is_refused(small, waves):
+    autoencoder = small().fit(waves)
+    weights, before = autoencoder.weights_, autoencoder.transform(waves)
+    with pytest.raises(ValueError, match="read-only"):
+        weights["encoder_1/kernel"][:] = 0
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(autoencoder)).transform(waves), before)
+    autoencoder.weights_ = weights | {"encoder_1/kernel": np.zeros_like(weights["encoder_1/kernel"])}
+    after = autoencoder.transform(waves)
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(autoencoder)).transform(waves), after)
+
+
 def test_a_stream_begins_anew_with_weights_that_are_set(small, waves):
     fitted, stream = small().fit(waves), small().fit(waves).partial_fit(waves)
     stream.weights_ = fitted.weights_
