@@ -119,11 +119,11 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, if there is one) after which training stops. By default
         training goes on until the learning rate has decayed.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     n_jobs : int or None, default=None
         Largest number of threads, in training and afterwards. None and -1 use the cores that the process may run on,
         fewer inside joblib's workers. The results do not depend on it.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
         the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
