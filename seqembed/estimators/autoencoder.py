@@ -119,11 +119,11 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
     patience : int or None, default=None
         Epochs without a lower loss (the validation loss, if there is one) after which training stops. By default
         training goes on until the learning rate has decayed.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     n_jobs : int or None, default=None
         Largest number of threads, in training and afterwards. None and -1 use the cores that the process may run on,
         fewer inside joblib's workers. The results do not depend on it.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the scaling of the fit before, instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights, the held-back sequences and the order of batches. An int makes results repeat, to
         the bit, on the same machine. None takes fresh entropy and leaves NumPy's global generator alone.
@@ -145,7 +145,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
         Whether Ctrl-C ended the last `fit` early. `partial_fit` removes it.
     weights_ : dict of str to float32 array
         The trained weights in Keras layout (kernel, recurrent_kernel, bias; gates in the order i, f, c, o), and those
-        of the shortcut, which are not trained.
+        of the shortcut, which are not trained. To change some, set the attribute to a dict of all of them: what a
+        network has computed with is read-only.
     network_ : seqembed.network.architecture.Network
         The architecture of the network.
     feature_means_ : float64 array of shape (n_features,)

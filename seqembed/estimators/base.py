@@ -180,14 +180,16 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         before.
         """
         workers = find_workers(communicator)
+        # Read once, since another thread may fit the estimator meanwhile.
+        before = getattr(self, "model_", None) if self.warm_start else None
         with collected(X, lengths, self) as given:
             given_labels = self._given_labels(y, len(given))
             sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
             for hint in layout_hints(sequences):
                 warn_user(hint)
-            common = common_settings(self, sequences) | {"use of sample_weight": weights is not None}
+            common = common_settings(self, before, sequences) | {"use of sample_weight": weights is not None}
             shape = joint_shape(sequences.lengths, common, workers)
-            if self.warm_start and hasattr(self, "model_") and sequences.ndim == self.input_ndim_ == 3:
+            if before is not None and sequences.ndim == before.layout.ndim == 3:
                 # The weights and the scaling of each feature stay.
                 check_names(self, sequences.names)
             if weights is not None:
@@ -197,12 +199,12 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
                 given_labels = joint_labels(given_labels, workers)
                 labels = learn_label_code(given_labels, workers).encode(given_labels, len(sequences))
             random = new_generator(self.random_state)
-            start = self._start(sequences, shape, labels, random, go_on=self.warm_start, workers=workers)
+            start = self._start(before, sequences, shape, labels, random, workers)
             scaled = ScaledSequences(sequences, start.scaling)
             for hint in sizes_hints(scaled):
                 warn_user(hint)
             recipe = self._recipe(shape, start.network, count_validation(self.validation_fraction, shape)[workers.rank])
-            marks = fingerprint(self, start, recipe, shape, labels, weights)
+            marks = fingerprint(self, before, start, recipe, shape, labels, weights)
             kept = Checkpoint(checkpoint, marks, workers)
             try:
                 result = train(
@@ -297,9 +299,10 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         refuse_workers("partial_fit")
         # Read here, since another thread may fit the estimator meanwhile.
         model, losses = getattr(self, "model_", None), getattr(self, "history_", {})
+        stream = getattr(self, "_stream", None)
         first_call = model is None
         given = check_sequences(X, lengths, estimator=self) if first_call else self._checked(X, lengths)
-        state = getattr(self, "_stream", None) or StreamState(new_generator(self.random_state))
+        state = stream or StreamState(new_generator(self.random_state))
         code = state.label_code
         given_labels = self._given_labels(y, len(given), code)
         sequences, given_labels, weights = training_set(given, given_labels, sample_weight)
@@ -315,7 +318,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         # A pass writes into no other part of the state.
         state = state._replace(random=copy.deepcopy(state.random), label_code=code)
         shape = SetShape(sequences.n_timesteps, (len(sequences),), sequences.one_length)
-        start = self._start(sequences, shape, labels, state.random, go_on=True)
+        start = self._start(model, sequences, shape, labels, state.random)
         constant = constant_features(sequences) if first_call and self.scale is not None else np.zeros(1, bool)
         if constant.any():
             warn_user(constant_hint(np.flatnonzero(constant)))
@@ -342,21 +345,20 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
 
     def _start(
         self,
+        before: TrainedModel | None,
         sequences: Sequences,
         shape: SetShape,
         labels: Labels | None,
         random: np.random.Generator,
-        *,
-        go_on: bool,
         workers: Workers = ALONE,
     ) -> TrainedModel:
-        """Return the model that training starts from: the fitted one if it goes on, else a new one."""
+        """Return the model that training starts from: the fitted one that it goes on from, or a new one if None."""
         network = self._network(sequences.n_features, shape.n_timesteps)
         layout = joint_layout(sequences, shape, workers)
-        if go_on and hasattr(self, "model_"):
+        if before is not None:
             sizes = ("patch_size", "context_size", "shortcut_size")
             kept = [name for name in sizes if getattr(self, name, "auto") == "auto"]
-            return continued_model(self.model_, network, self.scale, layout, kept)
+            return continued_model(before, network, self.scale, layout, kept)
         scaling = learn_scaling(sequences, self.scale, workers.all_gather)
         return new_model(network, sequences, scaling, layout, labels, random, workers)
 

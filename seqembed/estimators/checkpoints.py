@@ -134,6 +134,7 @@ def _mistake_in_path(file: object) -> str:
 
 def fingerprint(
     estimator: BaseEstimator,
+    before: TrainedModel | None,
     start: TrainedModel,
     recipe: Recipe,
     shape: SetShape,
@@ -146,6 +147,8 @@ def fingerprint(
     ----------
     estimator : estimator
         To be fitted.
+    before : TrainedModel or None
+        The fitted model that training goes on from, if there is one.
     start : TrainedModel
         That training starts from.
     recipe : Recipe
@@ -163,17 +166,18 @@ def fingerprint(
         By the names that stand in errors.
     """
     parameters = estimator.get_params(deep=False)
-    goes_on = parameters["warm_start"] and hasattr(estimator, "model_")
     return {
         "version of seqembed": __version__,
         "class": type(estimator).__name__,
         **{f"{name}=": _plain(value) for name, value in parameters.items() if name not in ("n_jobs", "verbose")},
+        # Of units in an array, `_plain` keeps the type alone.
+        "network": repr(start.network),
         "settings": repr(replace(recipe, n_jobs=None)),
         "number of sequences": list(shape.n_samples),
         "length of sequences": shape.n_timesteps,
         "means of features": start.scaling.means.tolist(),
         "scales of features": start.scaling.scale.tolist(),
-        "starting weights": _digest(start.weights.values()) if goes_on else "new",
+        "starting weights": "new" if before is None else _digest(before.weights.values()),
         "y=": "none" if labels is None else _digest(labels),
         "sample_weight=": "none" if sample_weight is None else _digest([sample_weight]),
     }

@@ -27,10 +27,10 @@ from seqembed.estimators.saving import SavableMixin, savable
 from seqembed.estimators.scoring import Scored, Scoring, scored_at_once
 from seqembed.estimators.thresholds import best_f1, exceeded_by_share, held_out_quality
 from seqembed.fitted_attributes import replace_attributes
-from seqembed.inference.inputs import check_layout
+from seqembed.inference.inputs import check_fitted_input
 from seqembed.inference.model import Layout
 from seqembed.sequences.collection import Sequences, check_sequences
-from seqembed.sequences.columns import check_columns, column_attributes
+from seqembed.sequences.columns import column_attributes
 from seqembed.sequences.containers import SequencesLike, is_frame
 from seqembed.sequences.hints import layout_hints
 from seqembed.sequences.labels import rare_and_unlabelled
@@ -520,7 +520,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         )
 
     def _checked_sequences(self, X: Any, lengths: npt.ArrayLike | None) -> Sequences:
-        n_features = 1 if self.input_ndim_ == 2 else self.n_features_in_
+        n_features = len(self.feature_scales_)
         if is_frame(X) and self.input_ndim_ == 3:
             raise ValueError(
                 f"Got X= as a data frame of {counted(len(X), 'row')}, which is read as one sequence a row, expected "
@@ -528,21 +528,13 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
                 f"{self.n_timesteps_}).windows."
             )
         sequences = check_sequences(X, lengths, estimator=self, may_be_missing=True)
-        # A table has as many columns as a fitted one. A list may hold sequences of other lengths.
-        is_table_fitted = self.n_features_in_ == self.n_timesteps_
-        has_columns = sequences.ndim == 3 or (sequences.is_array and is_table_fitted)
-        if has_columns and sequences.ndim == self.input_ndim_:
-            check_columns(self, sequences)
         # The networks check it too, but only sequences that have values.
         one_length = fitted_timesteps(self) is not None
-        layout = Layout(self.n_timesteps_, n_features, one_length, self.input_ndim_)
-        check_layout(sequences, layout, type(self).__name__)
+        check_fitted_input(sequences, Layout(self.n_timesteps_, n_features, one_length, self.input_ndim_), self)
         return sequences
 
-    def _attributes_to_save(self) -> dict[str, Any]:
-        parameters = self.get_params(deep=False)
-        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
-        if "_chosen_offset" not in vars(self):
+    def _attributes_to_save(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        if "_chosen_offset" not in attributes:
             return attributes
         offset, contamination = attributes.pop("_chosen_offset")
         attributes["offset_"] = self.offset_
@@ -626,11 +618,26 @@ def fitted_timesteps(detector: ReconstructionDetector) -> int | None:
     """
     # For a table, scikit-learn counts its columns as features. Sequences of unequal lengths have one feature.
     if detector.input_ndim_ == 2:
-        return None if detector.n_features_in_ == 1 else int(detector.n_features_in_)
+        return int(detector.n_timesteps_) if detector.n_features_in_ == detector.n_timesteps_ else None
     # A block of sequences of unequal lengths may hold one length.
     lengths = {getattr(each, "n_timesteps_", None) for each in detector.estimators_}
     has_one = len(lengths) == 1 and all(getattr(each, "one_length_", False) for each in detector.estimators_)
     return int(detector.n_timesteps_) if has_one else None
+
+
+def fitted_names(detector: ReconstructionDetector) -> list[str] | None:
+    """Return the names of the features that a detector was fitted on, or None if they have none.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> names = np.array(["flow", "heat"], object)
+    >>> fitted_names(SimpleNamespace(feature_names_in_=names, input_ndim_=3))
+    ['flow', 'heat']
+    """
+    names = getattr(detector, "feature_names_in_", None)
+    # The names of a table are those of timesteps.
+    return None if names is None or detector.input_ndim_ == 2 else list(names)
 
 
 def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndarray) -> Scored:

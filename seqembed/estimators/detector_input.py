@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
+from seqembed.estimators.detector import ReconstructionDetector, fitted_names, fitted_timesteps
 from seqembed.sequences.containers import as_numbers, column_labels, is_frame
 from seqembed.sequences.times import check_levels, holds_dates, plain_times, times_of_rows
 from seqembed.sequences.wording import counted
@@ -91,9 +91,7 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
     (array([[1, 2],
            [3, 4]]), [0, 1])
     """
-    fitted = getattr(detector, "feature_names_in_", None)
-    # The names of a table are those of timesteps.
-    fitted = None if detector.input_ndim_ == 2 else fitted
+    fitted = fitted_names(detector)
     check_levels(recording, name)
     try:
         rows = as_numbers(recording, name)
@@ -103,7 +101,7 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         if not others or (fitted is not None and set(fitted) & set(others)):
             raise
         raise ValueError(_message_for_columns(others, name, hasattr(recording, "set_index"))) from error
-    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    n_features = len(detector.feature_scales_)
     if rows.ndim not in (1, 2):
         raise ValueError(
             f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). Pass several recordings "
@@ -123,18 +121,18 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
             f"Got {name}= with infinity in row {infinite[0]}, expected finite values. Mark missing values with NaN."
         )
     names = column_labels([recording])
-    if names is not None and fitted is not None and names != list(fitted):
+    if names is not None and fitted is not None and names != fitted:
         line = f"{name}[detector.feature_names_in_]"
         missing = [each for each in fitted if each not in names]
         if missing:
             other = next(each for each in names if each not in fitted)
             line = f"{name}.rename(columns={{{other!r}: {missing[0]!r}}}), if these are the same"
         raise ValueError(
-            f"Got {name}= with the columns {names[:10]}, expected {list(fitted)[:10]}, as the detector was fitted "
-            f"on. Pass {line}."
+            f"Got {name}= with the columns {names[:10]}, expected {fitted[:10]}, as the detector was fitted on. "
+            f"Pass {line}."
         )
     if names is None:
-        names = list(range(n_features)) if fitted is None else list(fitted)
+        names = list(range(n_features)) if fitted is None else fitted
     return rows, names
 
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from seqembed.estimators.component_errors import NormalComponents, learn_normal_components
 from seqembed.estimators.reconstruction import interpolated
 from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import Sequences, chunks
+from seqembed.sequences.rows import slices_of_rows
 from seqembed.sequences.scaling import Batch, ScaledSequences, Scaling, learn_scaling
 from seqembed.summary.description import LARGEST_VALUE, Description, drawn_rows, learn_description
 from seqembed.summary.shares import MANY_KERNELS
@@ -195,7 +195,7 @@ class NormalDescriptions(NamedTuple):
         # In the same order for any number of rows.
         nearest = np.sort(nearest, axis=1)
         shares = np.empty((len(numbers), n_features))
-        for part in gen_batches(len(numbers), _EXACT_AT_ONCE):
+        for part in slices_of_rows(len(numbers), _EXACT_AT_ONCE):
             squares = _squared_differences(statistics[part], references, nearest[part])
             shares[part] = summed_by_feature(squares.mean(axis=1), n_features)
         totals = shares.sum(axis=1, keepdims=True)
@@ -386,7 +386,7 @@ def _smallest(values: np.ndarray, n_smallest: int) -> np.ndarray:
 
 def _exact_distances(numbers: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     distances = np.empty(candidates.shape)
-    for rows in gen_batches(len(numbers), _EXACT_AT_ONCE):
+    for rows in slices_of_rows(len(numbers), _EXACT_AT_ONCE):
         squares = _squared_differences(numbers[rows], references, candidates[rows])
         distances[rows] = np.sqrt(squares.mean(axis=2))
     return np.maximum(distances, _LEAST_DISTANCE)

@@ -159,9 +159,9 @@ class EventSearch:
         """
         if not self._flagged:
             return []
-        # An event begins and ends with rows that have values.
         # On a scale of errors: that of rarities would leave only the rows of the rarest window.
         errors = _row_scores(self._sums[[4, 1, 5, 3]], self._timesteps, self._row_weight)
+        # An event begins and ends with rows that have values.
         scores = np.where(self._sums[3] > 0, errors, np.nan)
         typical, offset = -error_scale([-self._typical, -self._offset], self._detector)
         events = []
@@ -273,18 +273,25 @@ def _add_errors(
     n_known : int array of the same shape
         Known values of each timestep.
     """
-    weighted_errors = np.stack([window_errors[0], np.ones(len(errors))])
     timestep_errors = errors.T * n_known.sum(axis=1)
     # From the error of a window to that on the other scale.
     factors = np.divide(window_errors[1], window_errors[0], out=np.ones(len(errors)), where=window_errors[0] > 0)
-    weights = centre_weights(errors.shape[1])
+    weights = centre_weights(errors.shape[1])[:, np.newaxis]
+    terms = np.stack(
+        [
+            weights * window_errors[0],
+            weights * np.ones(len(errors)),
+            weights * timestep_errors,
+            weights * n_known.T,
+            weights * window_errors[1],
+            weights * factors * timestep_errors,
+        ],
+        axis=1,
+    )
     # The first window that covers a row has it as its last step. In this order, the sums of a row do not depend on how
     # the windows are divided among calls.
-    for step in reversed(range(len(weights))):
-        sums[:2, starts + step] += weights[step] * weighted_errors
-        sums[2:4, starts + step] += weights[step] * np.stack([timestep_errors[step], n_known[:, step]])
-        sums[4, starts + step] += weights[step] * window_errors[1]
-        sums[5, starts + step] += weights[step] * factors * timestep_errors[step]
+    for step in reversed(range(len(terms))):
+        sums[:, starts + step] += terms[step]
 
 
 def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from seqembed.estimators.detector_input import check_detector, check_timesteps, 
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.severity import severity
+from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.containers import in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
 from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
@@ -92,7 +93,7 @@ class EventStream:
         self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
-        self._n_features = _n_features(detector)
+        self._n_features = len(detector.feature_scales_)
         self._n_rows, self._n_pieces = 0, 1
         # The search in the present piece without gaps, and its first row.
         self._search, self._first_row = self._new_search(), 0
@@ -174,13 +175,14 @@ class EventStream:
             known = taken_times(given_times) if known is None else joined_times(known, taken_times(given_times))
         table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
-        self._search, self._first_row = search, first_row
-        self._n_rows, self._n_pieces, self._zone = n_rows, n_pieces, zone
+        changed = {"_search": search, "_first_row": first_row}
+        changed |= {"_n_rows": n_rows, "_n_pieces": n_pieces, "_zone": zone}
         if known is not None:
             first_time = first_row + search.first_row
-            self._times, self._first_time = known[first_time - self._first_time :], first_time
+            changed |= {"_times": known[first_time - self._first_time :], "_first_time": first_time}
         if times is not None and len(times):
-            self._last_time = times[-1:]
+            changed["_last_time"] = times[-1:]
+        replace_attributes(self, changed)
         return table
 
     @property
@@ -196,7 +198,7 @@ class EventStream:
 
     def _check_detector(self) -> None:
         """Refuse a detector that was fitted on other windows in the meantime."""
-        n_features, timesteps = _n_features(self._detector), fitted_timesteps(self._detector)
+        n_features, timesteps = len(self._detector.feature_scales_), fitted_timesteps(self._detector)
         if n_features != self._n_features or timesteps not in (None, self._timesteps):
             of_rows = "" if timesteps is None else f" of {counted(timesteps, 'row')}"
             raise ValueError(
@@ -266,10 +268,6 @@ def _zone_name(time: Any) -> str | None:
         # Of text with offsets, each time has its own: +01:00 in winter and +02:00 in summer.
         return "offsets from UTC" if isinstance(zone, timezone) else zone and str(zone)
     return str(zone)
-
-
-def _n_features(detector: ReconstructionDetector) -> int:
-    return 1 if detector.input_ndim_ == 2 else int(detector.n_features_in_)
 
 
 def _events_of(search: EventSearch, first_row: int) -> list[Event]:

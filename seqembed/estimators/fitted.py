@@ -278,9 +278,7 @@ class FittedNetworkMixin(FittedInputMixin):
         check_is_fitted(self)
         with tensorflow_needed():
             from seqembed.export.keras_model import read_keras_weights
-        weights = read_keras_weights(model, self.model_)
-        # Moments of the gradient belong to the weights before.
-        replace_attributes(self, {"model_": replace(self.model_, weights=weights)}, removed=("_stream",))
+        self.weights_ = read_keras_weights(model, self.model_)
         return self
 
     def export_onnx(self, file: Writable, part: str | None = None) -> None:
@@ -344,7 +342,8 @@ class FittedNetworkMixin(FittedInputMixin):
 
     @weights_.setter
     def weights_(self, weights: dict[str, np.ndarray]) -> None:
-        self.model_ = replace(self.model_, weights=weights)
+        # Moments of the gradient belong to the weights before.
+        replace_attributes(self, {"model_": replace(self.model_, weights=weights)}, removed=("_stream",))
 
     @property
     def feature_means_(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
@@ -77,16 +77,9 @@ class FittedInputMixin:
             return inputs.batches(self.model_)
         return inputs
 
-    def _attributes_to_save(self) -> dict[str, Any]:
-        parameters = self.get_params(deep=False)
-        attributes = {name: each for name, each in vars(self).items() if name not in parameters}
+    def _attributes_to_save(self, attributes: dict[str, Any]) -> dict[str, Any]:
         model = attributes.pop("model_", None)
         return attributes if model is None else attributes | model_attributes(model)
-
-    if TYPE_CHECKING:
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]:
-            """Return the parameters, as every estimator of scikit-learn does."""
 
     def _checked(self, X: SequencesLike, lengths: npt.ArrayLike | None = None, first: int = 0) -> Sequences:
         """Check that sequences have the columns and the layout that the estimator was fitted on."""

@@ -24,7 +24,7 @@ class LSTMReconstructor(LSTMNetworkEstimator):
         As in `LSTMAutoencoder`. Each output depends on the timesteps up to the end of its own patch.
     activation, time_encoding, scale, augment, epochs, batch_size, learning_rate, validation_fraction, patience
         As in `LSTMAutoencoder`.
-    warm_start, n_jobs, random_state, verbose
+    n_jobs, warm_start, random_state, verbose
         As in `LSTMAutoencoder`.
 
     Attributes

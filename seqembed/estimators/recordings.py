@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, fitted_names
 from seqembed.estimators.event_table import taken_times
 from seqembed.sequences.containers import in_memory, is_frame, listed
 from seqembed.sequences.frames import FrameSequences
@@ -145,10 +145,10 @@ def recordings_by_name(
 
 def _check_columns_of(sequences: FrameSequences, detector: ReconstructionDetector) -> None:
     """Refuse sequences of other columns: the sequences themselves are arrays, which have no names."""
-    fitted = getattr(detector, "feature_names_in_", None)
-    if fitted is not None and detector.input_ndim_ == 3 and sequences.columns != list(fitted):
+    fitted = fitted_names(detector)
+    if fitted is not None and sequences.columns != fitted:
         raise ValueError(
-            f"Got recording= with the columns {sequences.columns[:10]}, expected {list(fitted)[:10]}, as the detector "
+            f"Got recording= with the columns {sequences.columns[:10]}, expected {fitted[:10]}, as the detector "
             f"was fitted on. Pass sequences_from_frame(..., columns=list(detector.feature_names_in_))."
         )
 
@@ -178,9 +178,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
             f"Got id={id!r}, expected another name than those of the columns of the table of events. Pass "
             f"recording.rename(columns={{{id!r}: 'machine'}})."
         )
-    # The names of a table are those of timesteps.
-    fitted = getattr(detector, "feature_names_in_", None) if detector.input_ndim_ == 3 else None
-    columns = None if fitted is None else list(fitted)
+    columns = fitted_names(detector)
     absent = [name for name in [id, time, *(columns or [])] if name not in existing]
     if absent:
         levels = getattr(getattr(frame, "index", None), "names", ())

@@ -76,8 +76,8 @@ class SavableMixin:
         def get_params(self, deep: bool = True) -> dict[str, Any]:
             """Return the parameters, as every estimator of scikit-learn does."""
 
-    def _attributes_to_save(self) -> dict[str, Any]:
-        """Return the fitted attributes as files hold them, by name."""
+    def _attributes_to_save(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """Return attributes, which are those that are no parameters, as files hold them."""
         raise NotImplementedError
 
     def _restore(self, attributes: dict[str, Any]) -> None:
@@ -176,7 +176,9 @@ def _encode_estimator(estimator: Any, place: str, arrays: Arrays, kinds: Kinds) 
             f"Save it by joblib.dump or skops."
         )
     start = f"{place}/" if place else ""
-    parameters, attributes = estimator.get_params(deep=False), estimator._attributes_to_save()
+    parameters = estimator.get_params(deep=False)
+    others = {name: each for name, each in vars(estimator).items() if name not in parameters}
+    attributes = estimator._attributes_to_save(others)
     attributes.pop("_metadata_request", None)
     # Files without requests are those of versions that knew none.
     if requests := described_requests(estimator):

@@ -34,22 +34,23 @@ _CANNOT_GO_ON = (
 _KINDS: Kinds = {each.__name__: record(each) for each in (Context, Summary, Shares)}
 
 
-def common_settings(estimator: BaseEstimator, sequences: Sequences) -> dict[str, object]:
+def common_settings(estimator: BaseEstimator, before: TrainedModel | None, sequences: Sequences) -> dict[str, object]:
     """Return the settings that have to be the same for all workers of a fit, by the names that stand in errors.
 
     Parameters
     ----------
     estimator : estimator
         To be fitted.
+    before : TrainedModel or None
+        The fitted model that training goes on from, if there is one.
     sequences : Sequences
         Those of this worker.
     """
-    parameters, fitted = estimator.get_params(deep=False), None
-    if parameters["warm_start"] and hasattr(estimator, "model_"):
-        scaling = estimator.model_.scaling
-        statistics = (scaling.means.tolist(), scaling.center.tolist(), scaling.scale.tolist())
-        fitted = (estimator.model_.network, *statistics)
-    settings = {name: value for name, value in parameters.items() if name not in _FREE}
+    fitted = None
+    if before is not None:
+        scaling = before.scaling
+        fitted = (before.network, scaling.means.tolist(), scaling.center.tolist(), scaling.scale.tolist())
+    settings = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _FREE}
     return {
         "number of features": sequences.n_features,
         "number of axes": sequences.ndim,

@@ -87,6 +87,9 @@ class TrainedModel:
     @cached_property
     def forward_pass(self) -> ForwardPass:
         """The forward pass of the network, prepared once: a single sequence would take a seventh longer."""
+        # What is prepared would follow no change of these arrays, but files would have it. NumPy refuses one now.
+        for weight in self.weights.values():
+            weight.flags.writeable = False
         return ForwardPass(self.network, self.weights)
 
     def __getstate__(self) -> dict[str, Any]:

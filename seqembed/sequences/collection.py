@@ -21,7 +21,7 @@ from seqembed.sequences.containers import (
     listed,
 )
 from seqembed.sequences.lengths import checked_lengths
-from seqembed.sequences.rows import row_numbers, rows_by_length
+from seqembed.sequences.rows import row_numbers, rows_by_length, slices_of_rows
 from seqembed.sequences.times import holds_dates
 from seqembed.sequences.wording import counted
 
@@ -182,9 +182,7 @@ def chunks(n_samples: int, values_per_sample: int) -> Iterator[slice]:
     >>> [rows.stop for rows in chunks(5, values_per_sample=2**18)]
     [2, 4, 5]
     """
-    n_rows = max(1, _CHUNK // max(1, values_per_sample))
-    # Not scikit-learn's gen_batches: its checks of two integers take a twentieth of the time of embedding a sequence.
-    return (slice(start, min(start + n_rows, n_samples)) for start in range(0, n_samples, n_rows))
+    return slices_of_rows(n_samples, max(1, _CHUNK // max(1, values_per_sample)))
 
 
 def read_sequences(

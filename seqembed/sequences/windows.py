@@ -346,7 +346,8 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
     Raises
     ------
     ValueError
-        If the recording has fewer than ``lookback + 2`` rows, or if the labels don't match the rows.
+        If `lookback` is smaller than 1, if the recording has fewer than ``lookback + 2`` rows, or if the labels don't
+        match the rows.
     TypeError
         If `lookback` is not an integer.
 
@@ -365,8 +366,7 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
     True
     """
     X = as_numbers(X, "X")
-    if not isinstance(lookback, Integral):
-        raise TypeError(f"Got lookback={lookback!r}, expected an integer, not a {type(lookback).__name__}.")
+    check_count("lookback", lookback, least=1)
     if len(X) < lookback + 2:
         raise ValueError(
             f"Got X= of {counted(len(X), 'row')} for lookback={lookback}, expected at least "
@@ -374,5 +374,4 @@ def temporalize(X: npt.ArrayLike, y: npt.ArrayLike, lookback: int) -> tuple[np.n
             f"needs only {counted(lookback, 'row')}."
         )
     y = _checked_labels(y, len(X))
-    windows, _, labels = sliding_windows(X[2:], lookback, y=y[2:], label="last")
-    return windows, labels
+    return sliding_windows(X[2:], lookback).windows, y[lookback + 1 :].copy()

@@ -151,7 +151,7 @@ class TrainingBatches:
         vary: Variation = _unvaried
         if recipe.augment:
             sample = random.choice(rows, min(len(rows), math.ceil(_KEEPS_TIME_SAMPLE * share)), replace=False)
-            vary = suitable_variation(sequences, np.sort(sample), n_timesteps, workers)
+            vary = mixed if keeps_time(sequences.read(np.sort(sample), n_timesteps), workers) else shifted
         self._vary = vary
         # Without missing values, there is nothing to learn to estimate.
         self._hide = with_hidden_values if recipe.augment and not sequences.sequences.complete else None
@@ -358,30 +358,6 @@ class _PreparedBatch(NamedTuple):
     contexts: np.ndarray
     components: np.ndarray | None
     counts: np.ndarray
-
-
-def suitable_variation(
-    sequences: ScaledSequences, rows: np.ndarray, n_timesteps: int, workers: Workers = ALONE
-) -> Variation:
-    """Choose how to vary sequences: mix them in pairs if they are aligned in time, else shift them.
-
-    Parameters
-    ----------
-    sequences : ScaledSequences
-        All sequences.
-    rows : int array
-        A sample of the rows.
-    n_timesteps : int
-        Length of the longest sequence of all workers.
-    workers : Workers, default=ALONE
-        Each passes sequences of its own, and all get the same function.
-
-    Returns
-    -------
-    vary : callable
-        `seqembed.training.augmentation.mixed` or `seqembed.training.augmentation.shifted`.
-    """
-    return mixed if keeps_time(sequences.read(rows, n_timesteps), workers) else shifted
 
 
 def _unvaried(batch: Batch, random: np.random.Generator, means: np.ndarray) -> Varied:

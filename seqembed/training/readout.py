@@ -12,9 +12,9 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from seqembed.network.architecture import Network
+from seqembed.sequences.rows import slices_of_rows
 from seqembed.sequences.scaling import Batch, ScaledSequences
 from seqembed.summary.statistics import standardised_statistics
 from seqembed.training.labels import Labels
@@ -125,7 +125,7 @@ class Readout(NamedTuple):
         n_samples = len(batch.lengths)
         if not len(self.means):
             return Targets(*np.empty((2, n_samples, 0), np.float32))
-        shards = [Batch(*(each[rows] for each in batch)) for rows in gen_batches(n_samples, _LARGEST_SHARD)]
+        shards = [Batch(*(each[rows] for each in batch)) for rows in slices_of_rows(n_samples, _LARGEST_SHARD)]
         compute = functools.partial(
             standardised_statistics, center=self.center, scale=self.scale, n_timesteps=self.n_timesteps
         )
@@ -217,7 +217,7 @@ def learn_readout(
     >>> bool(np.abs(targets.values.mean(axis=0)).max() < 0.1), targets.values.shape == targets.weight.shape
     (True, True)
     """
-    batches = [vary(sequences.read(rows[part])) for part in gen_batches(len(rows), _BATCH)]
+    batches = [vary(sequences.read(rows[part])) for part in slices_of_rows(len(rows), _BATCH)]
     center = sequences.means
     sums = sum(np.square(batch.values - center).sum(axis=(0, 1), dtype=float, where=batch.mask) for batch in batches)
     counts = sum(batch.mask.sum(axis=(0, 1)) for batch in batches)

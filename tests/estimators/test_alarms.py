@@ -136,3 +136,9 @@ def test_a_training_stride_that_agrees_with_gap_is_silent(training_stride, gap, 
     alarm_rate(fitted(training_stride, gap=gap), TIMESTEPS, every="1min")
     alarm_rate(fitted(4, gap=2), TIMESTEPS, every="1min", training_stride=4)
     assert not recwarn.list
+
+
+def test_windows_of_several_rows_are_refused_by_a_detector_of_a_table_of_one_column():
+    detector = ReconstructionDetector(Zeros(), distances=False, cv=2).fit(np.arange(15.0)[:, np.newaxis])
+    with pytest.raises(ValueError, match="Got timesteps=5, expected 1: the detector was fitted on windows of 1 row"):
+        alarm_rate(detector, 5, every="1min")

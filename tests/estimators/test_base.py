@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_info
 from seqembed import LSTMAutoencoder
 from seqembed.datasets import load_basic_motions
 from seqembed.estimators import base
+from seqembed.estimators.training_set import training_set
 from seqembed.network.forward import ForwardPass
 from seqembed.training.batches import TrainingBatches
 from seqembed.training.gradient import batch_gradient, numpy_gradient
@@ -247,6 +248,41 @@ def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves, small
         at_once.partial_fit(waves[k : k + 20])
         interrupted = pickle.loads(pickle.dumps(interrupted.partial_fit(waves[k : k + 20])))
     np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
+
+
+def test_a_change_of_weights_that_would_reach_files_and_not_embeddings_is_refused(small, waves):
+    autoencoder = small().fit(waves)
+    weights, before = autoencoder.weights_, autoencoder.transform(waves)
+    with pytest.raises(ValueError, match="read-only"):
+        weights["encoder_1/kernel"][:] = 0
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(autoencoder)).transform(waves), before)
+    autoencoder.weights_ = weights | {"encoder_1/kernel": np.zeros_like(weights["encoder_1/kernel"])}
+    after = autoencoder.transform(waves)
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(autoencoder)).transform(waves), after)
+
+
+def test_a_stream_begins_anew_with_weights_that_are_set(small, waves):
+    fitted, stream = small().fit(waves), small().fit(waves).partial_fit(waves)
+    stream.weights_ = fitted.weights_
+    # The moments of the gradient were those of other weights.
+    transformed = [each.partial_fit(waves).transform(waves) for each in (fitted, stream)]
+    np.testing.assert_array_equal(*transformed)
+
+
+def test_partial_fit_goes_on_from_what_it_read_when_another_thread_fits_meanwhile(small, waves, monkeypatch):
+    stream, other = small().partial_fit(waves), small(random_state=1).fit(100 * waves)
+    expected = copy.deepcopy(stream).partial_fit(waves)
+
+    def fit_meanwhile(*given):
+        stream.model_ = other.model_
+        del stream._stream
+        return training_set(*given)
+
+    # Called after the model has been read, and before training.
+    monkeypatch.setattr(base, "training_set", fit_meanwhile)
+    stream.partial_fit(waves)
+    assert joblib.hash(vars(stream)) == joblib.hash(vars(expected))
 
 
 def test_a_stream_can_go_on_from_a_fit_and_a_fit_starts_anew(waves, small):

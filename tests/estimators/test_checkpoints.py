@@ -182,6 +182,18 @@ def test_a_checkpoint_of_another_fit_is_refused(small, waves, tmp_path, killed_a
     small(epochs=5, n_jobs=1, verbose=1).fit(waves, checkpoint=tmp_path / "fit")
 
 
+def test_a_checkpoint_of_layers_of_other_units_is_refused_also_if_an_array_holds_them(
+    small, waves, tmp_path, killed_after
+):
+    killed_after(1)
+    with pytest.raises(Killed):
+        small(epochs=2, hidden_units=np.array([3, 5])).fit(waves, checkpoint=tmp_path / "fit")
+    killed_after(None)
+    # As many weights as before.
+    with pytest.raises(ValueError, match="of another fit, which differs in network"):
+        small(epochs=2, hidden_units=np.array([5, 3])).fit(waves, checkpoint=tmp_path / "fit")
+
+
 def test_a_damaged_checkpoint_is_refused_and_stays(small, waves, tmp_path, fitted):
     fitted.save(tmp_path / "model")
     for data, what in ((b"nothing", "Got 7 bytes"), ((tmp_path / "model").read_bytes(), "Got a file that save wrote")):

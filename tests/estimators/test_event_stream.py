@@ -273,6 +273,25 @@ def test_an_hour_that_comes_twice_between_two_updates_is_told_with_the_lines_tha
         stream.update(waves(60, 0), clock[60:120].tz_localize("Europe/Berlin", ambiguous=True))
 
 
+def test_ctrl_c_at_the_end_of_an_update_leaves_no_half_of_it(detector, monkeypatch):
+    recording, times = eventful(), pd.date_range("2026-01-01", periods=300, freq="1min")
+    stream = EventStream(detector, TIMESTEPS)
+    stream.update(recording[:50], times[:50])
+    expected = copy.copy(stream)
+    expected.update(recording[50:140], times[50:140])
+
+    def interrupted(stream, name, value):
+        object.__setattr__(stream, name, value)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventStream, "__setattr__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.update(recording[50:140], times[50:140])
+    tables = [each.update(recording[140:], times[140:]) for each in (stream, expected)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
 def test_a_stream_goes_on_after_pickling(detector):
     stream, recording = EventStream(detector, TIMESTEPS), eventful()
     stream.update(recording[:70])

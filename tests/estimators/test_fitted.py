@@ -42,7 +42,7 @@ def test_weights_count_in_the_score_as_repeated_sequences_do(fitted, waves):
     weighted = fitted.score(waves, sample_weight=weights)
     assert weighted == pytest.approx(fitted.score(np.repeat(waves, weights, axis=0)))
     assert weighted != pytest.approx(fitted.score(waves))
-    assert fitted.score((waves[rows] for rows in (slice(0, 9), slice(9, None))), sample_weight=weights) == weighted
+    assert_same(fitted.score((waves[rows] for rows in (slice(0, 9), slice(9, None))), sample_weight=weights), weighted)
     with pytest.raises(ValueError, match=rf"sample_weight= of shape \(3,\).*Pass an array of shape \({len(waves)},\)"):
         fitted.score(waves, sample_weight=[1, 2, 3])
 

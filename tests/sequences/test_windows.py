@@ -217,6 +217,12 @@ def test_the_posts_windows_begin_at_row_2():
     np.testing.assert_array_equal(windows[0], series[2:5])
 
 
+@pytest.mark.parametrize(("lookback", "error"), [(0, ValueError), (2.0, TypeError), (True, TypeError)])
+def test_a_lookback_that_is_no_number_of_rows_is_refused_by_its_name(lookback, error):
+    with pytest.raises(error, match=f"Got lookback={lookback}, expected an integer of at least 1"):
+        temporalize(np.zeros((9, 2)), np.zeros(9), lookback)
+
+
 def test_temporalize_refuses_what_is_too_short_or_mislabelled():
     with pytest.raises(ValueError, match="Got X= of 4 rows for lookback=3, expected at least 5 rows"):
         temporalize(np.ones((4, 1)), np.zeros(4), 3)
