@@ -342,8 +342,10 @@ class FittedNetworkMixin(FittedInputMixin):
 
     @weights_.setter
     def weights_(self, weights: dict[str, np.ndarray]) -> None:
+        # Copies: the network makes its arrays read-only.
+        own = {name: np.array(weight) for name, weight in weights.items()}
         # Moments of the gradient belong to the weights before.
-        replace_attributes(self, {"model_": replace(self.model_, weights=weights)}, removed=("_stream",))
+        replace_attributes(self, {"model_": replace(self.model_, weights=own)}, removed=("_stream",))
 
     @property
     def feature_means_(self) -> np.ndarray:

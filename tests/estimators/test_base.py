@@ -250,6 +250,16 @@ def test_a_stream_goes_on_after_a_pickle_as_if_nothing_had_happened(waves, small
     np.testing.assert_array_equal(at_once.transform(waves), interrupted.transform(waves))
 
 
+def test_arrays_that_are_set_as_weights_stay_as_the_user_has_them(small, waves):
+    autoencoder = small().fit(waves)
+    given = {name: weight.copy() for name, weight in autoencoder.weights_.items()}
+    autoencoder.weights_ = given
+    before = autoencoder.transform(waves)
+    for weight in given.values():
+        weight[:] = 0
+    np.testing.assert_array_equal(autoencoder.transform(waves), before)
+
+
 def test_a_change_of_weights_that_would_reach_files_and_not_embeddings_is_refused(small, waves):
     autoencoder = small().fit(waves)
     weights, before = autoencoder.weights_, autoencoder.transform(waves)
