@@ -272,7 +272,8 @@ def feature_statistics(
             f"the range of float64: expected values below 1e150. Mark false values as missing (NaN), or use a larger "
             f"unit: X / 1e200."
         )
-    # Rounding gives the mean of equal values a deviation.
+    # Rounding gives the mean of equal values another value, and them a deviation.
+    means = np.where(highest == lowest, lowest, means)
     scales = np.where(highest - lowest > _ROUNDING * np.abs(means), deviations, 1.0)
     farthest = np.maximum(highest - means, means - lowest)
     return means, np.maximum(scales, farthest / _LARGEST_SCALED_VALUE)

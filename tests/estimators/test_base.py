@@ -394,6 +394,12 @@ def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blo
     assert autoencoder.partial_fit(X).history_["loss"][-1] < 2
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_rounding_of_a_constant_first_batch_does_not_fill_the_embedding_of_a_stream():
+    autoencoder = LSTMAutoencoder(4, hidden_units=(), random_state=0).partial_fit(np.full((50, 20, 1), 0.1))
+    assert np.abs(autoencoder.transform(np.full((1, 20, 1), 0.11))).max() < 0.1
+
+
 def test_a_copy_of_a_stream_has_a_history_of_its_own(small):
     X = np.random.default_rng(0).normal(size=(9, 6, 2))
     original = small().partial_fit(X)
