@@ -168,10 +168,10 @@ def continued_model(
             network = replace(network, **{name: getattr(before, name)})
     if network != before:
         raise ValueError(_CANNOT_GO_ON.format(*_differences(before, network)))
-    center, units = fitted.scaling.center, fitted.scaling.scale
-    is_unscaled = not center.any() and bool((units == 1).all())
+    scaling = fitted.scaling
+    is_centred = np.array_equal(scaling.center, scaling.means)
     # Means of 0 are a centre of either kind.
-    if (scale is None and not is_unscaled) or (scale is not None and not np.array_equal(center, fitted.scaling.means)):
+    if (scale is None and not scaling.is_identity) or (scale is not None and not is_centred):
         fitted_scale = "standard" if scale is None else None
         raise ValueError(_CANNOT_GO_ON.format(f"scale={fitted_scale!r}", f"scale={scale!r}"))
     return replace(fitted, layout=layout)

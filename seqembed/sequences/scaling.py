@@ -61,6 +61,11 @@ class Scaling:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether values stay as they are, as with ``scale=None``."""
+        return not self.center.any() and bool((self.scale == 1).all())
+
     def with_mean_scales(self, features: np.ndarray) -> Scaling:
         """Replace the scales of some features by the sizes of their means, or by 1 if these are smaller.
 

@@ -454,6 +454,23 @@ def test_a_network_far_worse_than_the_means_says_that_it_has_learned_nothing(sma
         small(activation="relu", scale=None, patch_size=1).fit(prices)
 
 
+@pytest.mark.slow
+def test_a_network_far_worse_than_the_means_says_so_also_of_unscaled_values_far_below_one(small):
+    volts = 1e-6 * np.random.default_rng(0).normal(size=(20, 6)).cumsum(axis=1)
+    with pytest.warns(ConvergenceWarning, match="the means of the features alone would get.*Use scale='standard'"):
+        small(scale=None, learning_rate=1e-4).fit(volts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        small(scale=None, learning_rate=1e-4).fit(np.zeros((20, 6)))
+
+
+def test_a_loss_that_explodes_and_stays_finite_is_not_said_to_be_infinite():
+    X = 1e-4 * np.random.default_rng(0).normal(size=(10, 6, 2))
+    settings = {"hidden_units": (), "epochs": 2, "context_size": 0, "validation_fraction": 0.3, "random_state": 2}
+    with pytest.raises(FloatingPointError, match=r"The val_loss was 0\.0.*less than 10 times that of the first"):
+        LSTMAutoencoder(2, scale=None, patch_size=1, **settings).fit(X)
+
+
 def test_a_number_of_numpy_gives_the_same_bits_as_a_plain_one(waves, small):
     plain, numpy = (small(learning_rate=rate).fit(waves) for rate in (0.01, np.float64(0.01)))
     np.testing.assert_array_equal(plain.transform(waves), numpy.transform(waves))
