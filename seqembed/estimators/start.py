@@ -163,15 +163,17 @@ def continued_model(
     if network.encoded_timesteps and before.encoded_timesteps:
         network = replace(network, encoded_timesteps=before.encoded_timesteps)
     network = replace(network, **{name: getattr(before, name) for name in kept})
-    remedy = ""
+    not_given = []
     for name in ("context_size", "shortcut_size"):
         found, wanted = getattr(before, name), getattr(network, name)
         if 0 < found < wanted:
             network = replace(network, **{name: found})
         elif found < wanted:
             # They may have been asked for: sequences that differ in nothing, or noise, give none.
-            remedy += f" To go on without what the sequences before did not give, use {name}='auto'."
+            not_given.append(f"{name}='auto'")
     if network != before:
+        parameters = ", ".join(not_given)
+        remedy = f" To go on without what the sequences before did not give, use {parameters}." if not_given else ""
         raise ValueError(_CANNOT_GO_ON.format(*_differences(before, network)) + remedy)
     scaling = fitted.scaling
     is_centred = np.array_equal(scaling.center, scaling.means)
