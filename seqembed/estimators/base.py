@@ -325,8 +325,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         fitted = {
             "model_": replace(start if model is None else model, weights=result.weights),
             "_stream": result.state,
-            # New lists: a shallow copy of the estimator keeps its own history.
-            "history_": losses | {name: [*losses.get(name, []), value] for name, value in result.losses.items()},
+            "history_": losses | {name: _with_entry(losses, name, value) for name, value in result.losses.items()},
         }
         if first_call:
             fitted |= column_attributes(sequences)
@@ -488,3 +487,10 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             encoded_timesteps=int(n_timesteps) if self.time_encoding else None,
             patch_size=auto_patch_size(n_timesteps) if self.patch_size == "auto" else int(self.patch_size),
         )
+
+
+def _with_entry(losses: dict[str, list[float]], name: str, value: float) -> list[float]:
+    """Return the losses of one name with that of another pass, NaN for the entries before in which it was not there."""
+    # A new list: a shallow copy of the estimator keeps its own history.
+    known = losses.get(name, [])
+    return [*known, *[math.nan] * (len(losses.get("loss", [])) - len(known)), value]

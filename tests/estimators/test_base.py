@@ -400,6 +400,12 @@ def test_the_rounding_of_a_constant_first_batch_does_not_fill_the_embedding_of_a
     assert np.abs(autoencoder.transform(np.full((1, 20, 1), 0.11))).max() < 0.1
 
 
+def test_a_loss_that_comes_late_in_a_stream_stands_beside_those_of_its_own_pass(small):
+    X = np.random.default_rng(0).normal(size=(9, 6, 2))
+    history = small(readout_weight=0).fit(X).set_params(readout_weight=0.1).partial_fit(X).history_
+    np.testing.assert_array_equal(np.isfinite(history["readout_loss"]), [False, False, True])
+
+
 def test_a_copy_of_a_stream_has_a_history_of_its_own(small):
     X = np.random.default_rng(0).normal(size=(9, 6, 2))
     original = small().partial_fit(X)
