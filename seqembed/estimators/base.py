@@ -376,7 +376,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         )
 
     def _count_per_batch(self, n_samples: int, patch_size: int) -> int:
-        return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
+        return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else int(self.batch_size)
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -417,11 +417,12 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         check_count("n_samples", n_samples, 1)
         check_count("n_timesteps", n_timesteps, 1)
         # Features do not matter here.
-        return self._count_epochs(n_samples, self._network(1, n_timesteps))
+        return self._count_epochs(int(n_samples), self._network(1, int(n_timesteps)))
 
     def _count_epochs(self, n_samples: int, network: Network) -> int:
         if self.epochs != "auto":
-            return self.epochs
+            # Products of narrow integers of NumPy would overflow.
+            return int(self.epochs)
         batch_size = self._count_per_batch(n_samples, network.patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(
@@ -475,7 +476,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             )
         check_count("n_timesteps", n_timesteps, 1)
         check_count("n_features", n_features, 1)
-        return LayerFlow(self._network(n_features, n_timesteps), n_timesteps)
+        return LayerFlow(self._network(n_features, n_timesteps), int(n_timesteps))
 
     def _network(self, n_features: int, n_timesteps: int) -> Network:
         return Network(

@@ -470,6 +470,19 @@ def test_a_network_far_worse_than_the_means_says_so_also_of_unscaled_values_far_
         small(scale=None, learning_rate=1e-4).fit(np.zeros((20, 6)))
 
 
+def test_epochs_and_batches_of_narrow_integers_are_those_of_plain_ones(small):
+    X = np.random.default_rng(0).normal(size=(64, 3, 1))
+    narrow = small(epochs=np.int8(5), batch_size=np.int8(2)).fit(X)
+    # Five epochs of 32 updates are more than 127.
+    assert narrow.history_ == small(epochs=5, batch_size=2).fit(X).history_
+
+
+def test_sizes_of_narrow_integers_are_those_of_plain_ones():
+    autoencoder = LSTMAutoencoder(validation_fraction=0.2)
+    assert autoencoder.count_epochs(np.uint8(200), np.uint8(24)) == autoencoder.count_epochs(200, 24)
+    assert str(autoencoder.layer_flow(np.uint8(200), np.uint8(9))) == str(autoencoder.layer_flow(200, 9))
+
+
 def test_a_loss_that_explodes_and_stays_finite_is_not_said_to_be_infinite():
     X = 1e-4 * np.random.default_rng(0).normal(size=(10, 6, 2))
     settings = {"hidden_units": (), "epochs": 2, "context_size": 0, "validation_fraction": 0.3, "random_state": 2}
