@@ -18,7 +18,7 @@ _LARGEST_SCALED_VALUE = 10
 LARGEST_READ_VALUE = 1e15
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
-# A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
+# A feature whose range is a smaller part of its values does not vary: float64 rounds by 1e-16.
 _ROUNDING = 1e-14
 
 
@@ -279,7 +279,7 @@ def feature_statistics(
         )
     # Rounding gives the mean of equal values another value, and them a deviation.
     means = np.where(highest == lowest, lowest, means)
-    scales = np.where(highest - lowest > _ROUNDING * np.abs(means), deviations, 1.0)
+    scales = np.where(_are_equal(lowest, highest), 1.0, deviations)
     farthest = np.maximum(highest - means, means - lowest)
     return means, np.maximum(scales, farthest / _LARGEST_SCALED_VALUE)
 
@@ -307,7 +307,7 @@ def _joint_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def constant_features(sequences: Sequences) -> np.ndarray:
-    """Find the features that have a single value.
+    """Find the features that have a single value, up to the rounding of float64.
 
     Returns
     -------
@@ -325,9 +325,14 @@ def constant_features(sequences: Sequences) -> np.ndarray:
         (np.fmin.reduce(timesteps, axis=0), np.fmax.reduce(timesteps, axis=0))
         for timesteps in map(sequences.timesteps, sequences.chunks())
     ]
-    lowest, highest = (np.array(each) for each in zip(*ranges, strict=True))
-    constant: np.ndarray = np.fmin.reduce(lowest, axis=0) == np.fmax.reduce(highest, axis=0)
-    return constant
+    lowest, highest = (np.array(each, np.float64) for each in zip(*ranges, strict=True))
+    return _are_equal(np.fmin.reduce(lowest, axis=0), np.fmax.reduce(highest, axis=0))
+
+
+def _are_equal(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Tell for each feature whether its values differ by rounding alone."""
+    equal: np.ndarray = highest - lowest <= _ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))
+    return equal
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

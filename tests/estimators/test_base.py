@@ -384,10 +384,12 @@ def test_an_array_of_the_padded_length_without_lengths_is_warned_of(small):
         autoencoder.transform(list(X))
 
 
-def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blow_up_later(small):
+@pytest.mark.parametrize("rounding", [0, 1e-13])
+def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blow_up_later(small, rounding):
     X = np.random.default_rng(0).normal(size=(20, 6, 2)) * [1.0, 10.0] + [0.0, 240.0]
     first = X.copy()
     first[:, :, 1] = 240.0
+    first[3, 2, 1] += rounding
     autoencoder = small()
     with pytest.warns(UserWarning, match=r"Features \[1\] have a single value in this first batch"):
         autoencoder.partial_fit(first)
