@@ -328,8 +328,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         fitted = {
             "model_": replace(start if model is None else model, weights=result.weights),
             "_stream": result.state,
-            # New lists: a shallow copy of the estimator keeps its own history.
-            "history_": losses | {name: [*losses.get(name, []), value] for name, value in result.losses.items()},
+            "history_": losses | {name: _with_entry(losses, name, value) for name, value in result.losses.items()},
         }
         if first_call:
             fitted |= column_attributes(sequences)
@@ -379,7 +378,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         )
 
     def _count_per_batch(self, n_samples: int, patch_size: int) -> int:
-        return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else self.batch_size
+        return auto_batch_size(n_samples, patch_size) if self.batch_size == "auto" else int(self.batch_size)
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -420,11 +419,12 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         check_count("n_samples", n_samples, 1)
         check_count("n_timesteps", n_timesteps, 1)
         # Features do not matter here.
-        return self._count_epochs(n_samples, self._network(1, n_timesteps))
+        return self._count_epochs(int(n_samples), self._network(1, int(n_timesteps)))
 
     def _count_epochs(self, n_samples: int, network: Network) -> int:
         if self.epochs != "auto":
-            return self.epochs
+            # Products of narrow integers of NumPy would overflow.
+            return int(self.epochs)
         batch_size = self._count_per_batch(n_samples, network.patch_size)
         n_validation = math.ceil(self.validation_fraction * n_samples)
         return auto_epochs(
@@ -478,7 +478,7 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             )
         check_count("n_timesteps", n_timesteps, 1)
         check_count("n_features", n_features, 1)
-        return LayerFlow(self._network(n_features, n_timesteps), n_timesteps)
+        return LayerFlow(self._network(n_features, n_timesteps), int(n_timesteps))
 
     def _network(self, n_features: int, n_timesteps: int) -> Network:
         return Network(
@@ -490,3 +490,10 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
             encoded_timesteps=int(n_timesteps) if self.time_encoding else None,
             patch_size=auto_patch_size(n_timesteps) if self.patch_size == "auto" else int(self.patch_size),
         )
+
+
+def _with_entry(losses: dict[str, list[float]], name: str, value: float) -> list[float]:
+    """Return the losses of one name with that of another pass, NaN for the entries before in which it was not there."""
+    # A new list: a shallow copy of the estimator keeps its own history.
+    known = losses.get(name, [])
+    return [*known, *[math.nan] * (len(losses.get("loss", [])) - len(known)), value]

@@ -90,7 +90,9 @@ class EventStream:
         check_timesteps(detector, timesteps)
         if max_gap is not None:
             checked_gap(max_gap)
-        self._detector, self._timesteps, self._stride, self._max_gap = detector, timesteps, stride, max_gap
+        # Sums of narrow integers of NumPy would overflow.
+        self._timesteps, self._stride = int(timesteps), int(stride)
+        self._detector, self._max_gap = detector, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
         self._n_features = len(detector.feature_scales_)

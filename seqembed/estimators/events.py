@@ -180,6 +180,8 @@ def detect_events(
     check_detector(detector)
     for name, value in (("timesteps", timesteps), ("stride", stride)):
         check_count(name, value, least=1)
+    # Sums of narrow integers of NumPy would overflow.
+    timesteps, stride = int(timesteps), int(stride)
     check_timesteps(detector, timesteps)
     recording = in_memory_by_name(recording)
     several = recordings_by_name(detector, recording, time, id)

@@ -180,7 +180,8 @@ class FittedNetworkMixin(FittedInputMixin):
         sums = np.asarray(compute(sums_of_squares(), self.model_, inputs, n_jobs=self.n_jobs))
         weights = checked_weights(sample_weight, len(sums))
         if weights is not None:
-            # Zero times infinity would be NaN.
+            # Only ratios matter: sums weighted by 1e308 would be infinite. And zero times infinity would be NaN.
+            weights = weights / weights.max()
             sums = sums[weights > 0] * weights[weights > 0, np.newaxis]
         squared_errors, squared_deviations = sums.sum(axis=0)
         if squared_deviations == 0:
@@ -287,8 +288,9 @@ class FittedNetworkMixin(FittedInputMixin):
         Scaling, missing values and patches are inside. The number of sequences is free. An estimator that was fitted on
         sequences of unequal lengths has the input "lengths", an int64 array of shape (n_samples,), beside "X", an array
         that is padded at the end; what its output "reconstruction" has after the end of a sequence means nothing. The
-        decoder alone then has the input "n_timesteps", a single int64. "X" and "reconstruction" are float32, whatever
-        the dtype of the training data, and float64 where float32 is too coarse, see `reconstruct`.
+        decoder alone then has the input "n_timesteps", a single int64 such as ``np.array(24)``. "X" and
+        "reconstruction" are float32, whatever the dtype of the training data, and float64 where float32 is too coarse,
+        see `reconstruct`.
 
         Parameters
         ----------

@@ -164,15 +164,22 @@ def continued_model(
     if network.encoded_timesteps and before.encoded_timesteps:
         network = replace(network, encoded_timesteps=before.encoded_timesteps)
     network = replace(network, **{name: getattr(before, name) for name in kept})
+    not_given = []
     for name in ("context_size", "shortcut_size"):
-        if 0 < getattr(before, name) < getattr(network, name):
-            network = replace(network, **{name: getattr(before, name)})
+        found, wanted = getattr(before, name), getattr(network, name)
+        if 0 < found < wanted:
+            network = replace(network, **{name: found})
+        elif found < wanted:
+            # They may have been asked for: sequences that differ in nothing, or noise, give none.
+            not_given.append(f"{name}='auto'")
     if network != before:
-        raise ValueError(_CANNOT_GO_ON.format(*_differences(before, network)))
-    center, units = fitted.scaling.center, fitted.scaling.scale
-    is_unscaled = not center.any() and bool((units == 1).all())
+        parameters = ", ".join(not_given)
+        remedy = f" To go on without what the sequences before did not give, use {parameters}." if not_given else ""
+        raise ValueError(_CANNOT_GO_ON.format(*_differences(before, network)) + remedy)
+    scaling = fitted.scaling
+    is_centred = np.array_equal(scaling.center, scaling.means)
     # Means of 0 are a centre of either kind.
-    if (scale is None and not is_unscaled) or (scale is not None and not np.array_equal(center, fitted.scaling.means)):
+    if (scale is None and not scaling.is_identity) or (scale is not None and not is_centred):
         fitted_scale = "standard" if scale is None else None
         raise ValueError(_CANNOT_GO_ON.format(f"scale={fitted_scale!r}", f"scale={scale!r}"))
     return replace(fitted, layout=layout)

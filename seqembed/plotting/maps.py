@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -102,6 +103,9 @@ def _checked_labels(labels: npt.ArrayLike, n_samples: int) -> np.ndarray:
     distinct = set(own.tolist())
     check_one_kind([label for label in distinct if not is_missing(label) and label != NOISE], "labels")
     n_labels = len(distinct)
+    if n_labels > _MOST_NAMED and all(is_missing(label) or isinstance(label, Real) for label in distinct):
+        # Numbers of which some are None.
+        own = as_numbers(own, "labels")
     if own.dtype.kind not in "biuf" and n_labels > _MOST_NAMED:
         raise ValueError(
             f"Got labels= of {n_labels} different texts, expected at most {_MOST_NAMED}, or numbers. Join "

@@ -18,7 +18,7 @@ _LARGEST_SCALED_VALUE = 10
 LARGEST_READ_VALUE = 1e15
 # Results are float64 where float32 would round by more than this part of a feature's scale.
 _LARGEST_ROUNDING = 1e-3
-# A feature whose range is a smaller part of its mean does not vary: float64 rounds by 1e-16.
+# A feature whose range is a smaller part of its values does not vary: float64 rounds by 1e-16.
 _ROUNDING = 1e-14
 
 
@@ -60,6 +60,11 @@ class Scaling:
     def scaled_means(self) -> np.ndarray:
         """Means of the training data as the network reads them, float32 of shape (n_features,)."""
         return scaled(self.means, self.center, self.scale)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether values stay as they are, as with ``scale=None``."""
+        return not self.center.any() and bool((self.scale == 1).all())
 
     def with_mean_scales(self, features: np.ndarray) -> Scaling:
         """Replace the scales of some features by the sizes of their means, or by 1 if these are smaller.
@@ -272,8 +277,9 @@ def feature_statistics(
             f"the range of float64: expected values below 1e150. Mark false values as missing (NaN), or use a larger "
             f"unit: X / 1e200."
         )
-    # Rounding gives the mean of equal values a deviation.
-    scales = np.where(highest - lowest > _ROUNDING * np.abs(means), deviations, 1.0)
+    # Rounding gives the mean of equal values another value, and them a deviation.
+    means = np.where(highest == lowest, lowest, means)
+    scales = np.where(_are_equal(lowest, highest), 1.0, deviations)
     farthest = np.maximum(highest - means, means - lowest)
     return means, np.maximum(scales, farthest / _LARGEST_SCALED_VALUE)
 
@@ -301,7 +307,7 @@ def _joint_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def constant_features(sequences: Sequences) -> np.ndarray:
-    """Find the features that have a single value.
+    """Find the features that have a single value, up to the rounding of float64.
 
     Returns
     -------
@@ -319,9 +325,14 @@ def constant_features(sequences: Sequences) -> np.ndarray:
         (np.fmin.reduce(timesteps, axis=0), np.fmax.reduce(timesteps, axis=0))
         for timesteps in map(sequences.timesteps, sequences.chunks())
     ]
-    lowest, highest = (np.array(each) for each in zip(*ranges, strict=True))
-    constant: np.ndarray = np.fmin.reduce(lowest, axis=0) == np.fmax.reduce(highest, axis=0)
-    return constant
+    lowest, highest = (np.array(each, np.float64) for each in zip(*ranges, strict=True))
+    return _are_equal(np.fmin.reduce(lowest, axis=0), np.fmax.reduce(highest, axis=0))
+
+
+def _are_equal(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Tell for each feature whether its values differ by rounding alone."""
+    equal: np.ndarray = highest - lowest <= _ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))
+    return equal
 
 
 def scaled(batch: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -131,6 +131,8 @@ def sliding_windows(
     """
     for name, value, least in (("timesteps", timesteps, 1), ("stride", stride, 1), ("horizon", horizon, 0)):
         check_count(name, value, least)
+    # Sums of narrow integers of NumPy would overflow.
+    timesteps, stride, horizon = int(timesteps), int(stride), int(horizon)
     if too_short not in ("error", "drop"):
         raise ValueError(f"Got too_short={too_short!r}, expected 'error' or 'drop'.")
     if time is not None and max_gap is None:

@@ -106,7 +106,7 @@ def learn_context(
     ((5, 8), (8,))
     """
     other = own = sequences.scaling
-    if not own.center.any() and (own.scale == 1).all():
+    if own.is_identity:
         own = learn_scaling(sequences.sequences, "standard")
     standard = ScaledSequences(sequences.sequences, own)
     center, scale = (own.center - other.center) / other.scale, own.scale / other.scale

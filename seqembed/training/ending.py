@@ -12,7 +12,7 @@ from seqembed.training.workers import Workers
 
 # The loss of varied sequences can lie a little above the variance of the unvaried ones.
 _LARGEST_SHARE_OF_VARIANCE = 2
-# Scaled values have a variance of 1. A loss below this limit is no failure, whatever the variance of a sample.
+# Scaled values have a variance of 1. A loss of theirs below this is no failure, whatever the variance of a sample.
 _LEAST_LOSS = 1.5
 
 
@@ -106,10 +106,11 @@ def level_message(
     message : str or None
         None if the network is not much worse than the means of the features.
     """
-    if result.best_loss <= _LEAST_LOSS:
+    is_small = result.best_loss <= _LEAST_LOSS
+    if is_small and not sequences.scaling.is_identity:
         return None
     variance = loss_of_means(sequences, workers, sample_weight)
-    if result.best_loss <= _LARGEST_SHARE_OF_VARIANCE * variance:
+    if result.best_loss <= _LARGEST_SHARE_OF_VARIANCE * variance or (is_small and not variance):
         return None
     return (
         f"The loss never fell below {result.best_loss:.3g}, but the means of the features alone would get "

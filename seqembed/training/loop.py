@@ -273,10 +273,12 @@ def _offer_present_weights(run: _Run, state: TrainingState) -> None:
 
 def _explosion_message(run: _Run, state: TrainingState) -> str:
     remedy = "" if run.model.network.activation == "tanh" else "activation='tanh', or "
+    last = state.history[run.criterion][-1]
+    expected = f"less than {_EXPLOSION} times that of the first weights" if math.isfinite(last) else "a finite one"
     return (
-        f"The {run.criterion} was {state.history[run.criterion][-1]:.3g} after {state.n_explosions} restarts, the "
-        f"last with learning_rate={state.peak:.2g}, expected a finite one. Use {remedy}a lower learning_rate, and "
-        f"look for extreme values in X; scale='standard' makes them smaller."
+        f"The {run.criterion} was {last:.3g} after {state.n_explosions} restarts, the last with "
+        f"learning_rate={state.peak:.2g}, expected {expected}. Use {remedy}a lower learning_rate, and look for extreme "
+        f"values in X, far larger or smaller than 1; scale='standard' brings them near it."
     )
 
 

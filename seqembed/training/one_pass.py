@@ -100,6 +100,8 @@ def train_one_pass(
 
     Raises
     ------
+    ValueError
+        For a readout in a stream that began without one.
     FloatingPointError
         When the loss or a weight is no longer finite.
     """
@@ -115,6 +117,11 @@ def train_one_pass(
         )
         shapes, readout = batches.shapes, batches.readout
         if readout is not None:
+            if state.moments is not None and state.readout is None:
+                raise ValueError(
+                    f"Got readout_weight={recipe.readout_weight:g} for a stream that began without a readout, expected "
+                    f"0. Begin a new one with sklearn.base.clone(estimator), or call fit."
+                )
             weights = weights | (state.readout_weights or readout.initial_weights(network))
         parameters = flat_parameters(shapes, weights)
         moments = np.zeros((2, len(parameters)), np.float32) if state.moments is None else state.moments.copy()

@@ -326,3 +326,12 @@ def test_training_goes_on_with_the_sizes_that_were_found_or_not_at_all(name):
         none.set_params(warm_start=True, **{name: 4}).fit(walks())
     with pytest.raises(ValueError, match="Training can't go on from"):
         few.set_params(**{name: 0}).fit(walks())
+
+
+@pytest.mark.parametrize("name", ["context_size", "shortcut_size"])
+def test_a_stream_whose_first_batch_gave_none_of_a_size_that_was_asked_for_says_how_to_go_on(name):
+    stream = small_network(**{name: 2}).partial_fit(walks(1))
+    assert getattr(stream.network_, name) == 0
+    with pytest.raises(ValueError, match=f"did not give, use {name}='auto'"):
+        stream.partial_fit(walks())
+    assert len(stream.set_params(**{name: "auto"}).partial_fit(walks()).history_["loss"]) == 2

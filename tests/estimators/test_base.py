@@ -430,14 +430,28 @@ def test_an_array_of_the_padded_length_without_lengths_is_warned_of(small):
         autoencoder.transform(list(X))
 
 
-def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blow_up_later(small):
+@pytest.mark.parametrize("rounding", [0, 1e-13])
+def test_a_constant_in_the_first_batch_of_a_stream_is_warned_of_and_does_not_blow_up_later(small, rounding):
     X = np.random.default_rng(0).normal(size=(20, 6, 2)) * [1.0, 10.0] + [0.0, 240.0]
     first = X.copy()
     first[:, :, 1] = 240.0
+    first[3, 2, 1] += rounding
     autoencoder = small()
     with pytest.warns(UserWarning, match=r"Features \[1\] have a single value in this first batch"):
         autoencoder.partial_fit(first)
     assert autoencoder.partial_fit(X).history_["loss"][-1] < 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_rounding_of_a_constant_first_batch_does_not_fill_the_embedding_of_a_stream():
+    autoencoder = LSTMAutoencoder(4, hidden_units=(), random_state=0).partial_fit(np.full((50, 20, 1), 0.1))
+    assert np.abs(autoencoder.transform(np.full((1, 20, 1), 0.11))).max() < 0.1
+
+
+def test_a_loss_that_comes_late_in_a_stream_stands_beside_those_of_its_own_pass(small):
+    X = np.random.default_rng(0).normal(size=(9, 6, 2))
+    history = small(readout_weight=0).fit(X).set_params(readout_weight=0.1).partial_fit(X).history_
+    np.testing.assert_array_equal(np.isfinite(history["readout_loss"]), [False, False, True])
 
 
 def test_a_copy_of_a_stream_has_a_history_of_its_own(small):
@@ -492,6 +506,36 @@ def test_a_network_far_worse_than_the_means_says_that_it_has_learned_nothing(sma
     prices = 30_000 + np.random.default_rng(0).normal(size=(20, 6)).cumsum(axis=1)
     with pytest.warns(ConvergenceWarning, match="the means of the features alone would get.*Use scale='standard'"):
         small(activation="relu", scale=None, patch_size=1).fit(prices)
+
+
+@pytest.mark.slow
+def test_a_network_far_worse_than_the_means_says_so_also_of_unscaled_values_far_below_one(small):
+    volts = 1e-6 * np.random.default_rng(0).normal(size=(20, 6)).cumsum(axis=1)
+    with pytest.warns(ConvergenceWarning, match="the means of the features alone would get.*Use scale='standard'"):
+        small(scale=None, learning_rate=1e-4).fit(volts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        small(scale=None, learning_rate=1e-4).fit(np.zeros((20, 6)))
+
+
+def test_epochs_and_batches_of_narrow_integers_are_those_of_plain_ones(small):
+    X = np.random.default_rng(0).normal(size=(64, 3, 1))
+    narrow = small(epochs=np.int8(5), batch_size=np.int8(2)).fit(X)
+    # Five epochs of 32 updates are more than 127.
+    assert narrow.history_ == small(epochs=5, batch_size=2).fit(X).history_
+
+
+def test_sizes_of_narrow_integers_are_those_of_plain_ones():
+    autoencoder = LSTMAutoencoder(validation_fraction=0.2)
+    assert autoencoder.count_epochs(np.uint8(200), np.uint8(24)) == autoencoder.count_epochs(200, 24)
+    assert str(autoencoder.layer_flow(np.uint8(200), np.uint8(9))) == str(autoencoder.layer_flow(200, 9))
+
+
+def test_a_loss_that_explodes_and_stays_finite_is_not_said_to_be_infinite():
+    X = 1e-4 * np.random.default_rng(0).normal(size=(10, 6, 2))
+    settings = {"hidden_units": (), "epochs": 2, "context_size": 0, "validation_fraction": 0.3, "random_state": 2}
+    with pytest.raises(FloatingPointError, match=r"The val_loss was 0\.0.*less than 10 times that of the first"):
+        LSTMAutoencoder(2, scale=None, patch_size=1, **settings).fit(X)
 
 
 def test_a_number_of_numpy_gives_the_same_bits_as_a_plain_one(waves, small):

@@ -58,6 +58,12 @@ def test_the_events_of_a_stream_are_those_of_the_whole_recording(detector, n_row
     pd.testing.assert_frame_equal(streamed(stream, eventful(), n_rows), whole, **EQUAL)
 
 
+def test_timesteps_and_strides_of_narrow_integers_are_those_of_plain_ones(detector):
+    narrow, plain = (EventStream(detector, kind(TIMESTEPS), kind(3)) for kind in (np.uint8, int))
+    tables = [streamed(stream, eventful(), 7) for stream in (narrow, plain)]
+    pd.testing.assert_frame_equal(*tables)
+
+
 @pytest.mark.slow
 def test_at_any_time_the_events_are_those_of_all_rows_so_far(detector):
     stream, ended, recording = EventStream(detector, TIMESTEPS), [], eventful()

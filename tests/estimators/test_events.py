@@ -61,6 +61,14 @@ def test_events_are_where_they_were_and_name_the_feature(detector, stride):
     assert 58 <= np.nanargmin(events.row_scores[:150]) <= 64
 
 
+def test_timesteps_and_strides_of_narrow_integers_are_those_of_plain_ones(detector):
+    recording = with_spikes(300, 60, 200)
+    narrow = detect_events(detector, recording, np.uint8(TIMESTEPS), np.uint8(3))
+    plain = detect_events(detector, recording, TIMESTEPS, 3)
+    pd.testing.assert_frame_equal(narrow.table, plain.table)
+    np.testing.assert_array_equal(narrow.row_scores, plain.row_scores)
+
+
 @pytest.mark.parametrize("kind", [Decimal, Fraction, np.uint8])
 def test_numbers_of_any_kind_are_times(detector, kind):
     recording, minutes = with_spikes(60, 30), [kind(minute) for minute in range(60)]

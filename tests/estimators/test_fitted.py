@@ -47,6 +47,11 @@ def test_weights_count_in_the_score_as_repeated_sequences_do(fitted, waves):
         fitted.score(waves, sample_weight=[1, 2, 3])
 
 
+def test_only_ratios_of_weights_count_in_the_score_however_large_they_are(fitted, waves):
+    scores = [fitted.score(waves, sample_weight=np.full(len(waves), weight)) for weight in (1.0, 1e308, 1e-320)]
+    assert scores == pytest.approx([fitted.score(waves)] * 3)
+
+
 def test_a_sequence_of_weight_0_does_not_count_however_large_it_is(fitted, waves):
     weights = np.append(np.ones(len(waves)), 0)
     larger = np.concatenate([waves, np.full_like(waves[:1], 1e30)])

@@ -130,6 +130,14 @@ def test_a_stream_that_began_without_labels_takes_none(waves, small):
     assert pickle.dumps(stream.weights_) == before
 
 
+def test_a_stream_that_began_without_a_readout_takes_none(waves, small):
+    stream = small(readout_weight=0).partial_fit(waves)
+    before = pickle.dumps(stream.weights_)
+    with pytest.raises(ValueError, match=r"readout_weight=0\.1 for a stream that began without a readout, expected 0"):
+        stream.set_params(readout_weight=0.1).partial_fit(waves)
+    assert pickle.dumps(stream.weights_) == before
+
+
 def test_labels_that_are_all_held_back_are_refused(waves, small):
     y = np.full(len(waves), -1)
     y[:2] = 0, 1

@@ -59,6 +59,13 @@ def test_many_numbers_get_a_bar_of_colours():
     np.testing.assert_array_equal(panel.collections[0].get_array(), np.linspace(0, 1, 30))
 
 
+def test_many_numbers_of_which_some_are_none_get_a_bar_of_colours():
+    labels = [None, *np.linspace(0, 9, 29)]
+    panel = plot_map(np.random.default_rng(0).normal(size=(30, 3)), labels)
+    assert [len(drawn.get_offsets()) for drawn in panel.collections] == [1, 29]
+    assert panel.figure.axes[-1].get_ylabel() == "label"
+
+
 def test_embeddings_that_are_all_the_same_are_one_point():
     panel = plot_map(np.ones((3, 2)), ax=pyplot.subplots()[1])
     np.testing.assert_array_equal(drawn_points(panel), np.zeros((3, 2)))

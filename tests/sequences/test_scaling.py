@@ -33,6 +33,13 @@ def test_a_feature_without_variation_keeps_its_scale():
     np.testing.assert_allclose(scales, [1, np.arange(4).std()])
 
 
+def test_the_mean_of_equal_values_is_their_value():
+    X = np.full((50, 20, 2), [0.1, 1e9 + 0.1])
+    means, scales = feature_statistics(check_sequences(X))
+    np.testing.assert_array_equal(means, X[0, 0])
+    np.testing.assert_array_equal(scales, 1)
+
+
 def test_features_can_be_scaled_by_their_size():
     scaling = Scaling(*np.array([[-7.0, 0.1, 3.0], [-7.0, 0.1, 3.0], [1.0, 1.0, 2.0]]))
     np.testing.assert_array_equal(scaling.with_mean_scales(np.array([True, True, False])).scale, [7, 1, 2])

@@ -406,3 +406,10 @@ def test_dates_that_ascend_or_repeat_or_are_set_back_by_the_clock_get_no_warning
     recording = pd.DataFrame({"flow": np.arange(12.0)}, index=times)
     for right in (recording, recording.tz_localize(None), recording.iloc[[0, 0, 1, 1, 2, 3]]):
         sliding_windows(right, timesteps=3)
+
+
+def test_windows_of_narrow_integers_are_those_of_plain_ones():
+    rows = np.arange(1000)
+    narrow = sliding_windows(rows, np.uint8(200), np.uint8(3), y=rows, horizon=np.uint8(100))
+    for mine, other in zip(narrow, sliding_windows(rows, 200, 3, y=rows, horizon=100), strict=True):
+        np.testing.assert_array_equal(mine, other)
