@@ -61,7 +61,7 @@ def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.nda
     return windows
 
 
-def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
+def supported_windows(logarithms: np.ndarray, n_normal: int) -> np.ndarray:
     """Let numbers of windows grow by their logarithm alone beyond fifty times the number of normal sequences.
 
     A few hundred normal sequences don't tell what comes once in 1e16 of them. Beyond the limit, such a number says that
@@ -69,8 +69,8 @@ def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
 
     Parameters
     ----------
-    windows : float array of shape (n_scores,)
-        From `windows_between`.
+    logarithms : float array of shape (n_scores,)
+        From `log_windows_between`: float64 can't hold the numbers of all scores.
     n_normal : int
         Number of held-out scores.
 
@@ -81,11 +81,11 @@ def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
 
     Examples
     --------
-    >>> supported_windows(np.array([2.0, 1e4, 1e16, 1e17]), n_normal=100).round()
+    >>> supported_windows(np.log([2.0, 1e4, 1e16, 1e17]), n_normal=100).round()
     array([2.00000e+00, 8.46600e+03, 1.46621e+05, 1.58134e+05])
     """
-    limit = _SUPPORTED * n_normal
-    supported: np.ndarray = np.minimum(windows, limit) * (1 + np.log(np.maximum(windows / limit, 1)))
+    limit = np.log(_SUPPORTED * n_normal)
+    supported: np.ndarray = np.exp(np.minimum(logarithms, limit)) * (1 + np.maximum(logarithms - limit, 0))
     return supported
 
 

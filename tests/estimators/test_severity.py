@@ -30,3 +30,12 @@ def test_scores_of_errors_alone_are_on_their_scale_already(detector):
     errors = np.array([1.0, 100.0])
     np.testing.assert_array_equal(error_scale(errors, alone), errors)
     assert error_scale(errors, detector)[1] < 100
+
+
+def test_readings_that_no_sensor_makes_have_finite_severities_in_their_order():
+    alone = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1), distances=False)
+    alone.fit(np.random.default_rng(0).normal(size=(40, 5, 2)))
+    # Such as -3.4e38 for a missing value.
+    severities = severity(alone, alone.score_samples(np.full((3, 5, 2), [[[1e20]], [[-3.4e38]], [[1e60]]])))
+    assert np.isfinite(severities).all()
+    assert (np.diff(severities) > 0).all()
