@@ -29,7 +29,8 @@ def plain_times(time: Any) -> np.ndarray:
     Returns
     -------
     times : array of shape (n_rows,)
-        Of NumPy's own dtypes. Objects that are neither numbers nor dates nor durations stay as they are.
+        Of NumPy's own dtypes. Months and years are their first days. Objects that are neither numbers nor dates nor
+        durations stay as they are.
 
     Examples
     --------
@@ -41,7 +42,11 @@ def plain_times(time: Any) -> np.ndarray:
         # NumPy's own conversion would make an object of each date of pandas.
         time = time.to_numpy(f"M8[{time.dtype.unit}]")
     times = as_array(time)
-    return _of_objects(times) if times.dtype == object else times
+    if times.dtype == object:
+        return _of_objects(times)
+    # Months and years have no length that steps compare with.
+    is_calendar = times.dtype.kind == "M" and np.datetime_data(times.dtype)[0] in "MY"
+    return times.astype("M8[D]") if is_calendar else times
 
 
 def _of_objects(times: np.ndarray) -> np.ndarray:
