@@ -648,7 +648,7 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     Returns
     -------
     scored : Scored
-        Shares of their values in their scores, and how rare each kind of error is.
+        Shares of their values in their scores, how rare each kind of error is, and minus the scores.
 
     Examples
     --------
@@ -656,9 +656,9 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     >>> from seqembed import LSTMReconstructor
     >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
-    >>> contributions, rarities = scored(detector, check_sequences(X), np.arange(3))
-    >>> contributions.shape, rarities.shape
-    ((3, 5, 2), (3, 4))
+    >>> contributions, rarities, totals = scored(detector, check_sequences(X), np.arange(3))
+    >>> contributions.shape, rarities.shape, totals.shape
+    ((3, 5, 2), (3, 4), (3,))
     """
     return _scoring(detector).score(sequences, rows)
 
