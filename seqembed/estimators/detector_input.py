@@ -138,6 +138,42 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
     return rows, names
 
 
+def check_places_of_columns(columns: list[Any] | None, before: list[Any] | None, name: str, line: str) -> None:
+    """Refuse a data frame in which a column stands in another place than in the data frame before.
+
+    A detector that was fitted on arrays knows no names, and would take one sensor for another.
+
+    Parameters
+    ----------
+    columns, before : list or None
+        Labels of the columns of both, and None for arrays. Other labels are no mistake: sensors of another machine may
+        have names of their own.
+    name : str
+        Name of the recording in the user's code, for messages.
+    line : str
+        The line that puts the columns in order.
+
+    Raises
+    ------
+    ValueError
+        For such a data frame.
+
+    Examples
+    --------
+    >>> check_places_of_columns(["flow", "heat"], None, "rows", "rows[columns]")
+    >>> check_places_of_columns(["flow", "heat"], ["heat", "flow"], "rows", "rows[columns]")
+    Traceback (most recent call last):
+    ValueError: Got rows= with the columns ['flow', 'heat'] after ['heat', 'flow'], expected each column in the same ...
+    """
+    if columns is None or before is None or columns == before:
+        return
+    if any(column in before and before.index(column) != place for place, column in enumerate(columns)):
+        raise ValueError(
+            f"Got {name}= with the columns {columns[:10]} after {before[:10]}, expected each column in the same place: "
+            f"the detector was fitted without names. Pass {line}."
+        )
+
+
 def _columns_without_numbers(frame: Any) -> dict[Any, bool]:
     """Return the columns that hold no numbers, and whether each holds dates."""
     others = {}

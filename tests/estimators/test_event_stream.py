@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from kernels import ALL_COLUMNS_ARE_EQUAL
 from sklearn.exceptions import NotFittedError
@@ -189,7 +190,8 @@ def test_an_update_whose_scoring_fails_may_be_repeated(detector, monkeypatch, ma
     pd.testing.assert_frame_equal(together, whole, **EQUAL)
 
 
-@pytest.mark.parametrize(("n_features", "timesteps"), [(1, TIMESTEPS), (2, TIMESTEPS - 1)])
+# The last fit has windows of the same shape, and another threshold.
+@pytest.mark.parametrize(("n_features", "timesteps"), [(1, TIMESTEPS), (2, TIMESTEPS - 1), (2, TIMESTEPS)])
 def test_a_detector_that_was_fitted_on_other_windows_in_the_meantime_is_refused(detector, n_features, timesteps):
     other = copy.deepcopy(detector)
     stream = EventStream(other, TIMESTEPS)
@@ -197,6 +199,16 @@ def test_a_detector_that_was_fitted_on_other_windows_in_the_meantime_is_refused(
     other.fit(sliding_windows(waves(60, 0)[:, :n_features], timesteps).windows)
     with pytest.raises(ValueError, match=r"fitted again since the stream began.*EventStream\("):
         stream.update(waves(30, 0))
+
+
+def test_columns_that_change_places_between_updates_are_refused(detector):
+    frame = pd.DataFrame(waves(60, 0), columns=["flow", "heat"])
+    stream = EventStream(detector, TIMESTEPS)
+    stream.update(frame[:20])
+    with pytest.raises(ValueError, match=r"\['heat', 'flow'\] after \['flow', 'heat'\].* Pass rows\[columns\], with"):
+        stream.update(frame[["heat", "flow"]][20:40])
+    for rows in (frame.to_numpy()[20:30], frame[30:40], frame.rename(columns=str.upper)[40:50], pl.from_pandas(frame)):
+        stream.update(rows)
 
 
 def test_a_stream_needs_a_fitted_detector_and_counts(detector):
