@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,12 @@ def test_the_rarest_held_out_score_comes_once_in_all_windows_and_one_more(detect
     ranked = np.sort(detector.heldout_scores_)
     np.testing.assert_allclose(normal_windows(detector, ranked[:4]), 41 / np.arange(1, 5))
     np.testing.assert_array_equal(severity(detector, ranked), normal_windows(detector, ranked))
+
+
+@pytest.mark.parametrize("share", [1 / 50, 1e-3, 1e-6])
+def test_a_threshold_beyond_all_held_out_scores_is_the_score_that_comes_once_in_one_over_the_share(detector, share):
+    moved = copy.copy(detector).set_params(contamination=share)
+    assert normal_windows(detector, [moved.offset_])[0] == pytest.approx(1 / share)
 
 
 def test_the_order_stays_beyond_what_the_normal_windows_support(detector):
