@@ -111,11 +111,14 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         )
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.shape[1] != n_features:
-        columns = "detector.feature_names_in_" if fitted is not None and is_frame(recording) else ":, columns"
+        columns = "columns" if is_frame(recording) else ":, columns"
+        if fitted is not None and is_frame(recording):
+            columns = "detector.feature_names_in_"
         row = f"{name}.to_frame().T" if hasattr(recording, "to_frame") else f"{name}[numpy.newaxis]"
+        single = "" if is_frame(recording) else f" A single row is {row}."
         raise ValueError(
             f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
-            f"on. Select them: {name}[{columns}]. A single row is {row}."
+            f"on. Select them: {name}[{columns}].{single}"
         )
     infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
     if len(infinite):

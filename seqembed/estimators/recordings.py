@@ -210,7 +210,16 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
     except (TypeError, ValueError) as error:
         error.add_note("What the message calls frame= is recording= of detect_events.")
+        if "columns=[" in str(error):
+            error.add_note(f"In place of columns=[...], pass recording[[{id!r}, {time!r}, ...]].")
         raise
+    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    if len(layout.columns) != n_features:
+        raise ValueError(
+            f"Got recording= with {counted(len(layout.columns), 'column')} besides id= and time=, "
+            f"{layout.columns[:10]}, expected {n_features}, as the detector was fitted on. Pass recording["
+            f"[{id!r}, {time!r}, *columns]], with the columns of the training windows."
+        )
     positions = np.split(layout.order, layout.starts[1:])
     times = taken_times(layout.frame.get_column(time).to_native())
     values = layout.frame[layout.columns]

@@ -471,6 +471,24 @@ def test_a_refusal_of_a_long_frame_says_what_the_frame_is(detector):
     assert caught.value.__notes__ == ["What the message calls frame= is recording= of detect_events."]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_long_frame_with_more_columns_than_were_fitted_is_refused_with_the_line_that_selects_them(detector, library):
+    long = pd.DataFrame(waves(50, 0), columns=["flow", "heat"]).assign(machine="a", minute=np.arange(50))
+    # The detector was fitted without names.
+    for other, message in (
+        (1, r"3 columns besides id= and time=, \['flow', 'heat', 'site'\]"),
+        ("x", "'site' .String."),
+    ):
+        frame = long.assign(site=other)
+        frame = frame if library == "pandas" else pl.from_pandas(frame)
+        with pytest.raises(ValueError, match=message) as caught:
+            detect_events(detector, frame, TIMESTEPS, time="minute", id="machine")
+        text = str(caught.value) + " ".join(getattr(caught.value, "__notes__", []))
+        assert "recording[['machine', 'minute', " in text
+    with pytest.raises(ValueError, match=r"Select them: recording\[columns\]\.$"):
+        detect_events(detector, pd.DataFrame(waves(50, 0)).assign(other=1), TIMESTEPS)
+
+
 @pytest.mark.usefixtures("without_pandas")
 def test_several_recordings_without_pandas_have_one_bunch(detector):
     recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}
