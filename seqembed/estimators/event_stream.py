@@ -181,14 +181,15 @@ class EventStream:
         events = ended + _events_of(search, first_row)
         n_ended = len(ended) + search.forget_ended()
         known = self._times
-        if times is not None and len(times):
+        # Also of no rows, so that each table of a stream has the same columns.
+        if times is not None and (len(times) or known is None):
             known = taken_times(given_times) if known is None else joined_times(known, taken_times(given_times))
         table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
         self._search, self._first_row = search, first_row
         self._n_rows, self._n_pieces, self._zone = n_rows, n_pieces, zone
         self._columns = self._columns or columns
-        if known is not None:
+        if known is not None and len(known):
             first_time = first_row + search.first_row
             self._times, self._first_time = known[first_time - self._first_time :], first_time
         if times is not None and len(times):

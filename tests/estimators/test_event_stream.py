@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
 
 TIMESTEPS = 16
+NAIVE = pd.date_range("2026-01-01", periods=40, freq="min")
 # To the bit where BLAS rounds batches of all sizes alike, else up to rounding.
 EQUAL = {"check_exact": True} if ALL_COLUMNS_ARE_EQUAL else {"rtol": 1e-6}
 
@@ -142,6 +143,17 @@ def test_no_rows_are_no_news(detector):
         pd.testing.assert_frame_equal(stream.update(nothing), table[~table.ended].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("time", [NAIVE, NAIVE.tz_localize("Asia/Tokyo"), list(NAIVE.to_pydatetime()), np.arange(40)])
+def test_the_table_of_a_first_update_without_rows_has_the_columns_of_later_ones(detector, time):
+    stream, recording = EventStream(detector, TIMESTEPS), eventful()[50:90]
+    before = stream.update(recording[:0], time[:0])
+    after = stream.update(recording, time)
+    assert list(before) == list(after)
+    whole = detect_events(detector, recording, TIMESTEPS, time=time).table
+    assert len(whole)
+    pd.testing.assert_frame_equal(after.drop(columns="ended"), whole, **EQUAL)
+
+
 def test_a_refused_update_leaves_the_stream_as_it_was(detector):
     recording, time = eventful(), gap_after(61)
     stream = EventStream(detector, TIMESTEPS)
@@ -242,9 +254,6 @@ def test_a_stream_in_which_every_row_follows_a_gap_warns_once(detector, recwarn)
 def test_a_stream_with_a_gap_after_a_while_is_silent(detector, recwarn):
     streamed(EventStream(detector, TIMESTEPS, max_gap="1min"), waves(60, 0), 1, gap_after(9)[:60])
     assert not recwarn.list
-
-
-NAIVE = pd.date_range("2026-01-01", periods=40, freq="min")
 
 
 @pytest.mark.parametrize(
