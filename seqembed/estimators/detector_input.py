@@ -105,9 +105,12 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         raise ValueError(_message_for_columns(others, name, hasattr(recording, "set_index"))) from error
     n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
     if rows.ndim not in (1, 2):
+        several = f"Pass several recordings as a list: list({name})."
+        if name == "rows":
+            several = "Begin a stream for each recording."
         raise ValueError(
-            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). Pass several recordings "
-            f"as a list: list({name})."
+            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). {several} If these are "
+            f"windows, pass the recording that they were cut from."
         )
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.shape[1] != n_features:

@@ -165,6 +165,7 @@ def test_a_refused_update_leaves_the_stream_as_it_was(detector):
         (recording[50:60], np.arange(10), "expected later times"),
         (recording[50:60], time[50:55], r"time= of shape \(5,\) for 10 rows"),
         (np.full((10, 2), np.inf), time[50:60], "Got rows= with infinity in row 0"),
+        (recording[np.newaxis, 50:60], None, "Begin a stream for each recording. If these are windows, pass the rec"),
     ]:
         with pytest.raises(ValueError, match=message):
             stream.update(rows, times)
