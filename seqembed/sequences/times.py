@@ -271,13 +271,15 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
         raise ValueError(
             f"Got {given} of dtype {times.dtype}, expected numbers or dates as times. Convert them with {line}."
         )
-    missing = np.flatnonzero(times != times)
+    # An infinite time has no step to the next one.
+    missing = np.flatnonzero(~np.isfinite(times))
     if len(missing):
         line = "numpy.isfinite(time)" if times.dtype.kind == "f" else "~numpy.isnat(time)"
-        line = f"rows[{line}]" if index_of is None else f"{index_of}[{index_of}.index.notna()]"
+        kept = f"numpy.isfinite({index_of}.index)" if times.dtype.kind == "f" else f"{index_of}.index.notna()"
+        line = f"rows[{line}]" if index_of is None else f"{index_of}[{kept}]"
         raise ValueError(
-            f"Got {given} with a missing time in row {missing[0]}, expected a time for each row. Leave out the rows "
-            f"without one: {line}."
+            f"Got {given} with a missing time in row {missing[0]}, {times[missing[0]]}, expected a time for each row. "
+            f"Leave out the rows without one: {line}."
         )
     late = np.flatnonzero(times[1:] <= times[:-1])
     if len(late):

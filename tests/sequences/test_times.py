@@ -66,6 +66,8 @@ def test_what_is_no_date_stays_what_it_is(times):
         ([0, 2, 1], "X", r"Got the index of X= with times that run backwards.* Sort.* X.sort_index\(\)\."),
         ([0, 1, 1], "X[3]", r"X\[3\]\[~X\[3\].index.duplicated\(\)\].*too coarse, pass time=numpy.arange\(3\)"),
         ([0.0, np.nan, 1], None, r"missing time in row 1.*rows\[numpy.isfinite\(time\)\]"),
+        ([-np.inf, 0, 1], None, r"missing time in row 0, -inf, expected"),
+        (pd.Index([0, 1, np.inf]), "X", r"missing time in row 2, inf.*X\[numpy.isfinite\(X.index\)\]"),
         (pd.DatetimeIndex([HOURS[0], pd.NaT, HOURS[1]]), "X", r"missing time in row 1.*X\[X.index.notna\(\)\]"),
         ([0, 1], None, r"Got time= of shape \(2,\) for 3 rows, expected time= of shape \(3,\)"),
         (list("abc"), None, r"Got time= of dtype <U1, expected numbers or dates.*pandas.to_datetime\(time\)"),
