@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqembed.estimators.detector import ReconstructionDetector
+from seqembed.estimators.detector import ReconstructionDetector, offset_of_share
 from seqembed.estimators.detector_input import check_detector, check_timesteps
 from seqembed.estimators.severity import normal_windows
-from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.sequences.steps import TimeStep, checked_step, equal_step
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
@@ -162,7 +161,7 @@ def _checked_step(every: Any) -> np.timedelta64:
 def _flagged_share(detector: ReconstructionDetector) -> float:
     """Return the share of normal windows below the threshold."""
     offset, share = detector.offset_, detector.contamination
-    if share > 0 and offset == -exceeded_by_share(-detector.heldout_scores_, share):
+    if share > 0 and offset == offset_of_share(detector):
         return share
     return float(1 / normal_windows(detector, [offset])[0])
 

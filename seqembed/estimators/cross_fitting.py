@@ -88,7 +88,7 @@ def cross_fit(
     Raises
     ------
     ValueError
-        If `gap` leaves no sequence to fit on.
+        If `gap` leaves no sequence to fit on, and if a feature has values in a single block only.
     TypeError
         If the method `fit` of the estimator does not return it.
     KeyboardInterrupt
@@ -106,6 +106,7 @@ def cross_fit(
     (3, array([0, 1, 2]), (9, 4, 2))
     """
     blocks = list(_contiguous_blocks(len(rows), n_blocks, gap))
+    _check_features_of_blocks(sequences, rows, blocks)
     n_fitted = sum(len(others) for _, others in blocks)
     unfitted = _block_estimator(estimator, len(rows), n_fitted, sequences.n_timesteps, random_state)
     estimators, residuals = [], np.empty((len(rows), sequences.n_timesteps, sequences.n_features))
@@ -142,6 +143,24 @@ def _contiguous_blocks(n_samples: int, n_blocks: int, gap: int) -> Iterator[tupl
                 f"sequence to fit on for one block. Use a smaller gap=."
             )
         yield block, others
+
+
+def _check_features_of_blocks(
+    sequences: Sequences, rows: np.ndarray, blocks: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Refuse a feature that a network would have no value of, such as a sensor that came late."""
+    if sequences.complete:
+        return
+    known = np.array([~np.isnan(sequences.values[row]).all(axis=0) for row in rows])
+    for block, others in blocks:
+        lacking = np.flatnonzero(known.any(axis=0) & ~known[others].any(axis=0))
+        if len(lacking):
+            raise ValueError(
+                f"Got X= whose feature {lacking[0]} has no value outside of the block of sequences {rows[block[0]]} to "
+                f"{rows[block[-1]]}, nor outside of gap= beside it, expected values for each of the {len(blocks)} "
+                f"networks, which are each fitted without a block. Pass more sequences with this feature, or leave it "
+                f"out: np.delete(X, {lacking.tolist()}, axis=-1)."
+            )
 
 
 def _block_estimator(

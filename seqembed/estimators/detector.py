@@ -20,7 +20,7 @@ from seqembed.estimators.distances import (
 )
 from seqembed.estimators.file_checks import check_detector_attributes
 from seqembed.estimators.missing_patterns import MissingPatterns, learn_missing_patterns
-from seqembed.estimators.rarity import heldout_rarity
+from seqembed.estimators.rarity import SHAPE, error_reached_once, heldout_rarity
 from seqembed.estimators.reconstruction import feature_means
 from seqembed.estimators.residuals import ResidualWeights, learn_weights
 from seqembed.estimators.saving import SavableMixin, savable
@@ -78,10 +78,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
-        1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
-        see `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all held-out scores of
-        the training data. ``set_params(contamination=...)`` after `fit` moves the threshold, without another fit.
-        `seqembed.alarm_rate` tells how many alarms a day a share means.
+        1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail:
+        the score that comes once in 1 / `contamination` normal sequences, see `seqembed.estimators.rarity`, and with
+        ``distances=False`` `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all
+        held-out scores of the training data. ``set_params(contamination=...)`` after `fit` moves the threshold, without
+        another fit. `seqembed.alarm_rate` tells how many alarms a day a share means.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
@@ -338,7 +339,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
             rare_totals = np.concatenate([scoring.errors(sequences, rare_rows[part]) for part in parts])
             threshold, report = best_f1(totals, rare_totals), held_out_quality(totals, rare_totals)
         else:
-            threshold, report = exceeded_by_share(totals, self.contamination), {}
+            threshold, report = _threshold(totals, self.contamination, descriptions), {}
         fitted = {
             "estimators_": fits.estimators,
             # What `offset_` tells.
@@ -368,7 +369,7 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         if self.contamination == contamination:
             return offset
         self._validate_params()
-        return -exceeded_by_share(-self.heldout_scores_, self.contamination)
+        return offset_of_share(self)
 
     @offset_.setter
     def offset_(self, offset: float) -> None:
@@ -606,6 +607,27 @@ def _current_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def offset_of_share(detector: ReconstructionDetector) -> float:
+    """Return the score that a share of `contamination` of normal sequences is below, whatever threshold `fit` chose.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> scores = -np.arange(1.0, 100.0)
+    >>> offset_of_share(SimpleNamespace(heldout_scores_=scores, contamination=0.05, normal_descriptions_=None))
+    -95.0
+    """
+    return -_threshold(-detector.heldout_scores_, detector.contamination, detector.normal_descriptions_)
+
+
+def _threshold(errors: np.ndarray, share: float, descriptions: NormalDescriptions | None) -> float:
+    if descriptions is None or not 0 < share * (len(errors) + 1) < 1:
+        return exceeded_by_share(errors, share)
+    # With distances, errors are numbers of sequences, whose tail is heavier than one that is fitted: several times as
+    # many would be flagged as were asked for. On a scale of errors, the threshold is the score of this severity.
+    return float(error_reached_once(1 / share, errors**SHAPE) ** (1 / SHAPE))
+
+
 def fitted_timesteps(detector: ReconstructionDetector) -> int | None:
     """Return the timesteps that every array must have, or None for networks that read other lengths.
 
@@ -655,7 +677,7 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     Returns
     -------
     scored : Scored
-        Shares of their values in their scores, and how rare each kind of error is.
+        Shares of their values in their scores, how rare each kind of error is, and minus the scores.
 
     Examples
     --------
@@ -663,9 +685,9 @@ def scored(detector: ReconstructionDetector, sequences: Sequences, rows: np.ndar
     >>> from seqembed import LSTMReconstructor
     >>> X = np.random.default_rng(0).normal(size=(12, 5, 2))
     >>> detector = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1)).fit(X)
-    >>> contributions, rarities = scored(detector, check_sequences(X), np.arange(3))
-    >>> contributions.shape, rarities.shape
-    ((3, 5, 2), (3, 4))
+    >>> contributions, rarities, totals = scored(detector, check_sequences(X), np.arange(3))
+    >>> contributions.shape, rarities.shape, totals.shape
+    ((3, 5, 2), (3, 4), (3,))
     """
     return _scoring(detector).score(sequences, rows)
 

@@ -103,17 +103,23 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
         raise ValueError(_message_for_columns(others, name, hasattr(recording, "set_index"))) from error
     n_features = len(detector.feature_scales_)
     if rows.ndim not in (1, 2):
+        several = f"Pass several recordings as a list: list({name})."
+        if name == "rows":
+            several = "Begin a stream for each recording."
         raise ValueError(
-            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). Pass several recordings "
-            f"as a list: list({name})."
+            f"Got {name}= of shape {rows.shape}, expected (n_rows, n_features) or (n_rows,). {several} If these are "
+            f"windows, pass the recording that they were cut from."
         )
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.shape[1] != n_features:
-        columns = "detector.feature_names_in_" if fitted is not None and is_frame(recording) else ":, columns"
+        columns = "columns" if is_frame(recording) else ":, columns"
+        if fitted is not None and is_frame(recording):
+            columns = "detector.feature_names_in_"
         row = f"{name}.to_frame().T" if hasattr(recording, "to_frame") else f"{name}[numpy.newaxis]"
+        single = "" if is_frame(recording) else f" A single row is {row}."
         raise ValueError(
             f"Got {name}= of {counted(rows.shape[1], 'feature')}, expected {n_features}, as the detector was fitted "
-            f"on. Select them: {name}[{columns}]. A single row is {row}."
+            f"on. Select them: {name}[{columns}].{single}"
         )
     infinite = np.flatnonzero(np.isinf(rows).any(axis=1)) if rows.dtype.kind == "f" else np.zeros(0, int)
     if len(infinite):
@@ -134,6 +140,42 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
     if names is None:
         names = list(range(n_features)) if fitted is None else fitted
     return rows, names
+
+
+def check_places_of_columns(columns: list[Any] | None, before: list[Any] | None, name: str, line: str) -> None:
+    """Refuse a data frame in which a column stands in another place than in the data frame before.
+
+    A detector that was fitted on arrays knows no names, and would take one sensor for another.
+
+    Parameters
+    ----------
+    columns, before : list or None
+        Labels of the columns of both, and None for arrays. Other labels are no mistake: sensors of another machine may
+        have names of their own.
+    name : str
+        Name of the recording in the user's code, for messages.
+    line : str
+        The line that puts the columns in order.
+
+    Raises
+    ------
+    ValueError
+        For such a data frame.
+
+    Examples
+    --------
+    >>> check_places_of_columns(["flow", "heat"], None, "rows", "rows[columns]")
+    >>> check_places_of_columns(["flow", "heat"], ["heat", "flow"], "rows", "rows[columns]")
+    Traceback (most recent call last):
+    ValueError: Got rows= with the columns ['flow', 'heat'] after ['heat', 'flow'], expected each column in the same ...
+    """
+    if columns is None or before is None or columns == before:
+        return
+    if any(column in before and before.index(column) != place for place, column in enumerate(columns)):
+        raise ValueError(
+            f"Got {name}= with the columns {columns[:10]} after {before[:10]}, expected each column in the same place: "
+            f"the detector was fitted without names. Pass {line}."
+        )
 
 
 def _columns_without_numbers(frame: Any) -> dict[Any, bool]:

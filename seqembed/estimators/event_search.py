@@ -202,9 +202,9 @@ class EventSearch:
             n_without_values += len(known) - len(chosen)
             if not len(chosen):
                 continue
-            values, rarities = _scored_windows(self._detector, windows[batch.start + chosen])
+            values, rarities, totals = _scored_windows(self._detector, windows[batch.start + chosen])
             errors, batch_starts = values.sum(axis=2), starts[batch.start + chosen]
-            window_errors = self._filled(errors.sum(axis=1), known[chosen])
+            window_errors = self._filled(totals, known[chosen])
             _add_errors(
                 sums,
                 batch_starts - self.first_row,
@@ -212,7 +212,8 @@ class EventSearch:
                 errors,
                 known[chosen].sum(axis=2),
             )
-            scores = -errors.sum(axis=1)
+            # Not the sums of the contributions, which rounding could bring below a threshold that equals the score.
+            scores = -totals
             flagged += [
                 _FlaggedWindow(
                     int(batch_starts[window]),

@@ -11,12 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_timesteps
-from seqembed.estimators.detector_input import check_detector, check_timesteps, checked_rows, known_times
+from seqembed.estimators.detector_input import (
+    check_detector,
+    check_places_of_columns,
+    check_timesteps,
+    checked_rows,
+    known_times,
+)
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
 from seqembed.estimators.severity import severity
 from seqembed.fitted_attributes import replace_attributes
-from seqembed.sequences.containers import in_memory
+from seqembed.sequences.containers import column_labels, in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
 from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
 from seqembed.sequences.windows import check_count
@@ -95,7 +101,9 @@ class EventStream:
         self._detector, self._max_gap = detector, max_gap
         # Read once: after set_params, the stream would not find what one call finds.
         self._offset = detector.offset_
-        self._n_features = len(detector.feature_scales_)
+        self._n_features, self._heldout_scores = len(detector.feature_scales_), detector.heldout_scores_
+        # Labels of the columns, if rows came as a data frame.
+        self._columns: list[Any] | None = None
         self._n_rows, self._n_pieces = 0, 1
         # The search in the present piece without gaps, and its first row.
         self._search, self._first_row = self._new_search(), 0
@@ -126,10 +134,10 @@ class EventStream:
         ------
         ValueError
             For rows and times that `detect_events` refuses, for times that are not later than the former ones, and for
-            times after rows without times, or the reverse. Also if the detector was fitted again in the meantime, on
-            windows of another shape. After these and any other errors, such as one of the detector's estimator, the
-            stream stays as it was, and the same rows may be passed again. All times of a stream are of one zone, or
-            have none.
+            times after rows without times, or the reverse. Also if the detector was fitted again in the meantime, and
+            if columns of a data frame are in another order than before. After these and any other errors, such as one
+            of the detector's estimator, the stream stays as it was, and the same rows may be passed again. All times
+            of a stream are of one zone, or have none.
 
         Warns
         -----
@@ -149,6 +157,9 @@ class EventStream:
         self._check_detector()
         rows = in_memory(rows)
         values, names = checked_rows(self._detector, rows, "rows")
+        columns = column_labels([rows])
+        line = "rows[columns], with the columns of the rows before"
+        check_places_of_columns(columns, self._columns, "rows", line)
         times, given_times = known_times(
             rows, time, len(values), "rows", needed_for=None if self._max_gap is None else "max_gap"
         )
@@ -173,13 +184,14 @@ class EventStream:
         events = ended + _events_of(search, first_row)
         n_ended = len(ended) + search.forget_ended()
         known = self._times
-        if times is not None and len(times):
+        # Also of no rows, so that each table of a stream has the same columns.
+        if times is not None and (len(times) or known is None):
             known = taken_times(given_times) if known is None else joined_times(known, taken_times(given_times))
         table = event_table(events, names, partial(severity, self._detector), known, self._first_time)
         table["ended"] = np.arange(len(events)) < n_ended
         changed = {"_search": search, "_first_row": first_row}
-        changed |= {"_n_rows": n_rows, "_n_pieces": n_pieces, "_zone": zone}
-        if known is not None:
+        changed |= {"_n_rows": n_rows, "_n_pieces": n_pieces, "_zone": zone, "_columns": self._columns or columns}
+        if known is not None and len(known):
             first_time = first_row + search.first_row
             changed |= {"_times": known[first_time - self._first_time :], "_first_time": first_time}
         if times is not None and len(times):
@@ -199,15 +211,18 @@ class EventStream:
         return EventSearch(self._detector, self._timesteps, self._stride, self._offset)
 
     def _check_detector(self) -> None:
-        """Refuse a detector that was fitted on other windows in the meantime."""
+        """Refuse a detector that was fitted again in the meantime: the threshold is that of the former fit."""
         n_features, timesteps = len(self._detector.feature_scales_), fitted_timesteps(self._detector)
-        if n_features != self._n_features or timesteps not in (None, self._timesteps):
+        # Not the identity of the arrays, which joblib does not keep.
+        same_fit = np.array_equal(self._heldout_scores, self._detector.heldout_scores_)
+        if not same_fit or n_features != self._n_features or timesteps not in (None, self._timesteps):
             of_rows = "" if timesteps is None else f" of {counted(timesteps, 'row')}"
             raise ValueError(
                 f"Got rows= for a detector that was fitted again since the stream began, on windows{of_rows} with "
-                f"{counted(n_features, 'feature')}, expected {counted(self._timesteps, 'row')} with "
-                f"{counted(self._n_features, 'feature')} as before. Begin a stream of the new detector, "
-                f"EventStream(detector, timesteps), and fit sklearn.base.clone(detector) while a stream goes on."
+                f"{counted(n_features, 'feature')}, expected the fit with which it began, on "
+                f"{counted(self._timesteps, 'row')} with {counted(self._n_features, 'feature')}. Begin a stream of the "
+                f"new detector, EventStream(detector, timesteps), and fit sklearn.base.clone(detector) while a stream "
+                f"goes on."
             )
 
     def _check_zone(self, time: Any) -> None:

@@ -61,7 +61,7 @@ def windows_between(scores: npt.ArrayLike, heldout_scores: np.ndarray) -> np.nda
     return windows
 
 
-def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
+def supported_windows(logarithms: np.ndarray, n_normal: int) -> np.ndarray:
     """Let numbers of windows grow by their logarithm alone beyond fifty times the number of normal sequences.
 
     A few hundred normal sequences don't tell what comes once in 1e16 of them. Beyond the limit, such a number says that
@@ -69,8 +69,8 @@ def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
 
     Parameters
     ----------
-    windows : float array of shape (n_scores,)
-        From `windows_between`.
+    logarithms : float array of shape (n_scores,)
+        From `log_windows_between`: float64 can't hold the numbers of all scores.
     n_normal : int
         Number of held-out scores.
 
@@ -81,12 +81,40 @@ def supported_windows(windows: np.ndarray, n_normal: int) -> np.ndarray:
 
     Examples
     --------
-    >>> supported_windows(np.array([2.0, 1e4, 1e16, 1e17]), n_normal=100).round()
+    >>> supported_windows(np.log([2.0, 1e4, 1e16, 1e17]), n_normal=100).round()
     array([2.00000e+00, 8.46600e+03, 1.46621e+05, 1.58134e+05])
     """
-    limit = _SUPPORTED * n_normal
-    supported: np.ndarray = np.minimum(windows, limit) * (1 + np.log(np.maximum(windows / limit, 1)))
+    limit = np.log(_SUPPORTED * n_normal)
+    supported: np.ndarray = np.exp(np.minimum(logarithms, limit)) * (1 + np.maximum(logarithms - limit, 0))
     return supported
+
+
+def error_reached_once(n_windows: float, heldout_errors: np.ndarray) -> float:
+    """Return the error that `windows_between` says is reached once in so many windows of normal data.
+
+    Parameters
+    ----------
+    n_windows : float
+        More than there are held-out errors.
+    heldout_errors : float array of shape (n_normal,)
+        Errors of held-out normal sequences.
+
+    Returns
+    -------
+    error : float
+        At least the largest of them.
+
+    Examples
+    --------
+    >>> heldout_errors = np.arange(1.0, 100.0)
+    >>> error = error_reached_once(2400, heldout_errors)
+    >>> round(error, 1), windows_between([-error], -heldout_errors).round()
+    (120.1, array([2400.]))
+    """
+    start, scale, largest = _tail(np.sort(heldout_errors))
+    steps = (n_windows / (len(heldout_errors) + 1)) ** SHAPE
+    # As far beyond the largest one as `log_windows_between` counts.
+    return float(max(largest, start + ((scale + SHAPE * (largest - start)) * steps - scale) / SHAPE))
 
 
 def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:
@@ -107,19 +135,25 @@ def log_windows_between(errors: np.ndarray, heldout_errors: np.ndarray) -> np.nd
     known = np.sort(heldout_errors[~np.isnan(heldout_errors)])
     if not len(known):
         return np.full(len(errors), np.nan)
-    n_known, largest = len(known), known[-1]
+    n_known = len(known)
+    start, scale, largest = _tail(known)
     # Equal errors are all reached.
     distinct, first = np.unique(known, return_index=True)
     windows = 1 / np.interp(errors, distinct, (n_known - first) / (n_known + 1))
     windows = np.where(errors > largest + _ROUNDING * abs(largest), n_known + 1, windows)
-    n_tail = min(n_known, tail_size(n_known))
-    start = known[-n_tail]
-    # Errors that are all alike tell no scale. Those of sensors that all stand still are 0.
-    scale = (1 - SHAPE) * float(np.mean(known[-n_tail:] - start)) or abs(float(largest)) or 1.0
     # From the largest held-out error on, the tail is continued: it is relative to the tail at that error.
     steps = (scale + SHAPE * (np.maximum(errors, largest) - start)) / (scale + SHAPE * (largest - start))
     logarithms: np.ndarray = np.log(windows) + np.log(steps) / SHAPE
     return logarithms
+
+
+def _tail(errors: np.ndarray) -> tuple[float, float, float]:
+    """Return the start and the scale of the tail of some errors in ascending order, and the largest of them."""
+    n_tail = min(len(errors), tail_size(len(errors)))
+    start, largest = float(errors[-n_tail]), float(errors[-1])
+    # Errors that are all alike tell no scale. Those of sensors that all stand still are 0.
+    scale = (1 - SHAPE) * float(np.mean(errors[-n_tail:] - start)) or abs(largest) or 1.0
+    return start, scale, largest
 
 
 def log_rarities(errors: np.ndarray, heldout_errors: np.ndarray) -> np.ndarray:

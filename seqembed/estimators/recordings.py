@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_names
+from seqembed.estimators.detector_input import check_places_of_columns
 from seqembed.estimators.event_table import taken_times
-from seqembed.sequences.containers import in_memory, is_frame, listed
+from seqembed.sequences.containers import column_labels, in_memory, is_frame, listed
 from seqembed.sequences.frames import FrameSequences
 from seqembed.sequences.long_format import check_is_one_name, read_long_format
 from seqembed.sequences.sources import is_result_of_sliding_windows
@@ -99,7 +100,8 @@ def recordings_by_name(
     Raises
     ------
     ValueError, TypeError
-        For no recording, for other times than one array for each, and for frames that `sequences_from_frame` refuses.
+        For no recording, for other times than one array for each, for frames with columns in several orders, and for
+        frames that `sequences_from_frame` refuses.
 
     Examples
     --------
@@ -123,9 +125,9 @@ def recordings_by_name(
             )
         names = list(recording)
         times = [None if time is None else time[name] for name in names]
-        return Recordings(
-            "recording", names, list(recording.values()), times, [f"recording[{name!r}]" for name in names]
-        )
+        sources = [f"recording[{name!r}]" for name in names]
+        _check_places(list(recording.values()), sources)
+        return Recordings("recording", names, list(recording.values()), times, sources)
     if not holds_recordings(recording, "recording"):
         return None
     if time is not None and (not isinstance(time, (list, tuple)) or len(time) != len(recording)):
@@ -140,7 +142,17 @@ def recordings_by_name(
         _check_columns_of(recording, detector)
         names, times = recording.ids.tolist(), _times_of(recording)
     times = times if time is None else list(time)
-    return Recordings("recording", names, list(recording), times, [f"recording[{each}]" for each in positions])
+    sources = [f"recording[{each}]" for each in positions]
+    _check_places(list(recording), sources)
+    return Recordings("recording", names, list(recording), times, sources)
+
+
+def _check_places(recordings: list[Any], sources: list[str]) -> None:
+    """Refuse data frames whose columns are in another order than those of the first one."""
+    labels = [column_labels([each]) for each in recordings]
+    first = next((place for place, each in enumerate(labels) if each is not None), 0)
+    for each, source in zip(labels, sources, strict=True):
+        check_places_of_columns(each, labels[first], source, f"{source}[{sources[first]}.columns]")
 
 
 def _check_columns_of(sequences: FrameSequences, detector: ReconstructionDetector) -> None:
@@ -196,7 +208,16 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         layout = read_long_format(frame, id, time, columns, max_gap=None, freq=None)
     except (TypeError, ValueError) as error:
         error.add_note("What the message calls frame= is recording= of detect_events.")
+        if "columns=[" in str(error):
+            error.add_note(f"In place of columns=[...], pass recording[[{id!r}, {time!r}, ...]].")
         raise
+    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    if len(layout.columns) != n_features:
+        raise ValueError(
+            f"Got recording= with {counted(len(layout.columns), 'column')} besides id= and time=, "
+            f"{layout.columns[:10]}, expected {n_features}, as the detector was fitted on. Pass recording["
+            f"[{id!r}, {time!r}, *columns]], with the columns of the training windows."
+        )
     positions = np.split(layout.order, layout.starts[1:])
     times = taken_times(layout.frame.get_column(time).to_native())
     values = layout.frame[layout.columns]

@@ -108,7 +108,10 @@ class ResidualWeights(NamedTuple):
                 [0.  , 0.33]]])
         """
         known = ~np.isnan(residuals)
-        scaled = np.clip(residuals / self.feature_scales, -_LARGEST_SCALED_RESIDUAL, _LARGEST_SCALED_RESIDUAL)
+        # A quotient that exceeds the range of float64 is clipped too.
+        with np.errstate(over="ignore"):
+            quotients = residuals / self.feature_scales
+        scaled = np.clip(quotients, -_LARGEST_SCALED_RESIDUAL, _LARGEST_SCALED_RESIDUAL)
         weighted = np.where(known, scaled, 0)
         sizes = known.sum(axis=(1, 2)) * (lengths / self.n_timesteps) ** self.length_exponent
         contributions: np.ndarray = weighted * (weighted @ self.precision) / sizes[:, np.newaxis, np.newaxis]

@@ -44,10 +44,13 @@ class Scored(NamedTuple):
     rarities : float array of shape (n_rows, n_kinds)
         How rare each kind of error is, see `seqembed.estimators.rarity.log_rarities`. Zeros of one kind if the
         reconstruction error decides alone.
+    totals : float array of shape (n_rows,)
+        Minus the scores. The sums of the contributions differ from them by rounding.
     """
 
     contributions: np.ndarray
     rarities: np.ndarray
+    totals: np.ndarray
 
 
 class Scoring(NamedTuple):
@@ -106,13 +109,15 @@ class Scoring(NamedTuple):
         """
         judged = self._judged(sequences, rows)
         if self.descriptions is None:
-            return Scored(_with_totals(judged.joint, judged.totals, judged.known), judged.rarities)
+            shares = _with_totals(judged.joint, judged.totals, judged.known)
+            return Scored(shares, judged.rarities, judged.totals)
         of_features = self.descriptions.feature_shares(judged.numbers)
         # Of infinite residuals, each is as large as the others.
         joint = np.nan_to_num(judged.joint, posinf=_LARGEST, neginf=-_LARGEST)
         contributions = _with_totals(joint, judged.totals, judged.known)
         weighted = weighted_logarithms(judged.rarities)
-        return Scored(_shared(contributions, judged.known, weighted, judged.totals, of_features), judged.rarities)
+        shares = _shared(contributions, judged.known, weighted, judged.totals, of_features)
+        return Scored(shares, judged.rarities, judged.totals)
 
     def _judged(self, sequences: Sequences, rows: np.ndarray) -> _Judged:
         lengths, n_timesteps = sequences.lengths[rows], self.weights.n_timesteps

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector
-from seqembed.estimators.rarity import SHAPE, supported_windows, windows_between
+from seqembed.estimators.rarity import SHAPE, log_windows_between, supported_windows, windows_between
 
 
 def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
@@ -22,7 +22,7 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     Returns
     -------
     windows : float array of shape (n_scores,)
-        See `seqembed.estimators.rarity.supported_windows`.
+        Finite, see `seqembed.estimators.rarity.supported_windows`.
 
     Examples
     --------
@@ -33,7 +33,8 @@ def severity(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndar
     >>> severity(detector, np.sort(detector.heldout_scores_)[:2]).round(1)
     array([13. ,  6.5])
     """
-    return supported_windows(normal_windows(detector, scores), len(detector.heldout_scores_))
+    errors, heldout_errors = _errors(detector, scores)
+    return supported_windows(log_windows_between(errors, heldout_errors), len(heldout_errors))
 
 
 def normal_windows(detector: ReconstructionDetector, scores: npt.ArrayLike) -> np.ndarray:
@@ -51,8 +52,13 @@ def normal_windows(detector: ReconstructionDetector, scores: npt.ArrayLike) -> n
     windows : float array of shape (n_scores,)
         See `seqembed.estimators.rarity.windows_between`.
     """
-    errors = [error_scale(-np.asarray(each, float), detector) for each in (scores, detector.heldout_scores_)]
-    return windows_between(-errors[0], -errors[1])
+    errors, heldout_errors = _errors(detector, scores)
+    return windows_between(-errors, -heldout_errors)
+
+
+def _errors(detector: ReconstructionDetector, scores: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return minus some scores, and minus the held-out ones, on a scale of errors."""
+    return error_scale(-np.asarray(scores, float), detector), error_scale(-detector.heldout_scores_, detector)
 
 
 def error_scale(errors: npt.ArrayLike, detector: ReconstructionDetector) -> np.ndarray:

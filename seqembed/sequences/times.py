@@ -29,7 +29,8 @@ def plain_times(time: Any) -> np.ndarray:
     Returns
     -------
     times : array of shape (n_rows,)
-        Of NumPy's own dtypes. Objects that are neither numbers nor dates nor durations stay as they are.
+        Of NumPy's own dtypes. Months and years are their first days. Objects that are neither numbers nor dates nor
+        durations stay as they are.
 
     Examples
     --------
@@ -41,7 +42,11 @@ def plain_times(time: Any) -> np.ndarray:
         # NumPy's own conversion would make an object of each date of pandas.
         time = time.to_numpy(f"M8[{time.dtype.unit}]")
     times = as_array(time)
-    return _of_objects(times) if times.dtype == object else times
+    if times.dtype == object:
+        return _of_objects(times)
+    # Months and years have no length that steps compare with.
+    is_calendar = times.dtype.kind == "M" and np.datetime_data(times.dtype)[0] in "MY"
+    return times.astype("M8[D]") if is_calendar else times
 
 
 def _of_objects(times: np.ndarray) -> np.ndarray:
@@ -266,13 +271,15 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
         raise ValueError(
             f"Got {given} of dtype {times.dtype}, expected numbers or dates as times. Convert them with {line}."
         )
-    missing = np.flatnonzero(times != times)
+    # An infinite time has no step to the next one.
+    missing = np.flatnonzero(~np.isfinite(times))
     if len(missing):
         line = "numpy.isfinite(time)" if times.dtype.kind == "f" else "~numpy.isnat(time)"
-        line = f"rows[{line}]" if index_of is None else f"{index_of}[{index_of}.index.notna()]"
+        kept = f"numpy.isfinite({index_of}.index)" if times.dtype.kind == "f" else f"{index_of}.index.notna()"
+        line = f"rows[{line}]" if index_of is None else f"{index_of}[{kept}]"
         raise ValueError(
-            f"Got {given} with a missing time in row {missing[0]}, expected a time for each row. Leave out the rows "
-            f"without one: {line}."
+            f"Got {given} with a missing time in row {missing[0]}, {times[missing[0]]}, expected a time for each row. "
+            f"Leave out the rows without one: {line}."
         )
     late = np.flatnonzero(times[1:] <= times[:-1])
     if len(late):

@@ -343,6 +343,18 @@ def test_too_few_normal_sequences_are_refused():
         ReconstructionDetector(Zeros()).fit(noise(6), [1, 1])
 
 
+def test_a_sensor_that_came_late_is_told_by_the_block_that_alone_has_it():
+    X = np.random.default_rng(0).normal(size=(40, 8, 2))
+    X[:35, :, 1] = np.nan
+    detector = ReconstructionDetector(small_network(0), cv=4)
+    with pytest.raises(ValueError, match=r"feature 1 has no value outside of the block of sequences 30 to 39, .*-1"):
+        detector.fit(X)
+    with pytest.raises(ValueError, match="Feature 1 has no value in any sequence"):
+        detector.fit(np.where([True, False], X, np.nan))
+    X[:5, :, 1] = 0.5
+    assert len(detector.fit(X).estimators_) == 4
+
+
 def test_an_estimator_that_reconstructs_nothing_is_refused():
     with pytest.raises(ValueError, match="'estimator' parameter"):
         ReconstructionDetector(BaseEstimator()).fit(noise(6))

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from kernels import ALL_COLUMNS_ARE_EQUAL
 from sklearn.exceptions import NotFittedError
@@ -11,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from seqembed import EventStream, LSTMAutoencoder, ReconstructionDetector, detect_events, sliding_windows
 
 TIMESTEPS = 16
+NAIVE = pd.date_range("2026-01-01", periods=40, freq="min")
 # To the bit where BLAS rounds batches of all sizes alike, else up to rounding.
 EQUAL = {"check_exact": True} if ALL_COLUMNS_ARE_EQUAL else {"rtol": 1e-6}
 
@@ -147,6 +149,17 @@ def test_no_rows_are_no_news(detector):
         pd.testing.assert_frame_equal(stream.update(nothing), table[~table.ended].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("time", [NAIVE, NAIVE.tz_localize("Asia/Tokyo"), list(NAIVE.to_pydatetime()), np.arange(40)])
+def test_the_table_of_a_first_update_without_rows_has_the_columns_of_later_ones(detector, time):
+    stream, recording = EventStream(detector, TIMESTEPS), eventful()[50:90]
+    before = stream.update(recording[:0], time[:0])
+    after = stream.update(recording, time)
+    assert list(before) == list(after)
+    whole = detect_events(detector, recording, TIMESTEPS, time=time).table
+    assert len(whole)
+    pd.testing.assert_frame_equal(after.drop(columns="ended"), whole, **EQUAL)
+
+
 def test_a_refused_update_leaves_the_stream_as_it_was(detector):
     recording, time = eventful(), gap_after(61)
     stream = EventStream(detector, TIMESTEPS)
@@ -158,6 +171,7 @@ def test_a_refused_update_leaves_the_stream_as_it_was(detector):
         (recording[50:60], np.arange(10), "expected later times"),
         (recording[50:60], time[50:55], r"time= of shape \(5,\) for 10 rows"),
         (np.full((10, 2), np.inf), time[50:60], "Got rows= with infinity in row 0"),
+        (recording[np.newaxis, 50:60], None, "Begin a stream for each recording. If these are windows, pass the rec"),
     ]:
         with pytest.raises(ValueError, match=message):
             stream.update(rows, times)
@@ -195,7 +209,8 @@ def test_an_update_whose_scoring_fails_may_be_repeated(detector, monkeypatch, ma
     pd.testing.assert_frame_equal(together, whole, **EQUAL)
 
 
-@pytest.mark.parametrize(("n_features", "timesteps"), [(1, TIMESTEPS), (2, TIMESTEPS - 1)])
+# The last fit has windows of the same shape, and another threshold.
+@pytest.mark.parametrize(("n_features", "timesteps"), [(1, TIMESTEPS), (2, TIMESTEPS - 1), (2, TIMESTEPS)])
 def test_a_detector_that_was_fitted_on_other_windows_in_the_meantime_is_refused(detector, n_features, timesteps):
     other = copy.deepcopy(detector)
     stream = EventStream(other, TIMESTEPS)
@@ -203,6 +218,16 @@ def test_a_detector_that_was_fitted_on_other_windows_in_the_meantime_is_refused(
     other.fit(sliding_windows(waves(60, 0)[:, :n_features], timesteps).windows)
     with pytest.raises(ValueError, match=r"fitted again since the stream began.*EventStream\("):
         stream.update(waves(30, 0))
+
+
+def test_columns_that_change_places_between_updates_are_refused(detector):
+    frame = pd.DataFrame(waves(60, 0), columns=["flow", "heat"])
+    stream = EventStream(detector, TIMESTEPS)
+    stream.update(frame[:20])
+    with pytest.raises(ValueError, match=r"\['heat', 'flow'\] after \['flow', 'heat'\].* Pass rows\[columns\], with"):
+        stream.update(frame[["heat", "flow"]][20:40])
+    for rows in (frame.to_numpy()[20:30], frame[30:40], frame.rename(columns=str.upper)[40:50], pl.from_pandas(frame)):
+        stream.update(rows)
 
 
 def test_a_stream_needs_a_fitted_detector_and_counts(detector):
@@ -236,9 +261,6 @@ def test_a_stream_in_which_every_row_follows_a_gap_warns_once(detector, recwarn)
 def test_a_stream_with_a_gap_after_a_while_is_silent(detector, recwarn):
     streamed(EventStream(detector, TIMESTEPS, max_gap="1min"), waves(60, 0), 1, gap_after(9)[:60])
     assert not recwarn.list
-
-
-NAIVE = pd.date_range("2026-01-01", periods=40, freq="min")
 
 
 @pytest.mark.parametrize(

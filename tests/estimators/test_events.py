@@ -247,6 +247,32 @@ def test_values_that_no_network_can_read_are_events(detector):
     assert detect_events(detector, recording, TIMESTEPS).table.start.iloc[-1] in range(190, 201)
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_largest_number_is_an_event_without_a_warning_of_numpy(detector):
+    recording = waves(60, 1)
+    recording[30] = np.finfo(float).max
+    assert detect_events(detector, recording, TIMESTEPS).table.start.tolist() == [30]
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 7])
+@pytest.mark.parametrize("timesteps", [7, 10])
+def test_a_score_that_equals_the_threshold_is_no_event(timesteps, n_features):
+    # Sensors that all stand still have windows of one score, which is the threshold.
+    rows = np.tile(1.5 + np.arange(n_features), (60, 1))
+    network = LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0)
+    detector = ReconstructionDetector(network, contamination=0.05, cv=2, gap=timesteps - 1)
+    windows = sliding_windows(rows, timesteps).windows
+    detector.fit(windows)
+    np.testing.assert_array_equal(detector.score_samples(windows), detector.offset_)
+    assert not len(detect_events(detector, rows, timesteps).table)
+
+
+def test_the_score_of_an_event_is_that_of_its_window_to_the_bit(detector):
+    recording = with_spikes(300, 100)
+    (event,) = detect_events(detector, recording, TIMESTEPS).table.itertuples()
+    assert detector.score_samples(sliding_windows(recording, TIMESTEPS).windows).min() == event.score
+
+
 def test_an_event_of_three_rows_is_three_rows_long(detector):
     (event,) = detect_events(detector, with_spikes(300, 200), TIMESTEPS).table.itertuples()
     assert (event.start, event.end) == (200, 202)
@@ -453,6 +479,24 @@ def test_a_refusal_of_a_long_frame_says_what_the_frame_is(detector):
     assert caught.value.__notes__ == ["What the message calls frame= is recording= of detect_events."]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_long_frame_with_more_columns_than_were_fitted_is_refused_with_the_line_that_selects_them(detector, library):
+    long = pd.DataFrame(waves(50, 0), columns=["flow", "heat"]).assign(machine="a", minute=np.arange(50))
+    # The detector was fitted without names.
+    for other, message in (
+        (1, r"3 columns besides id= and time=, \['flow', 'heat', 'site'\]"),
+        ("x", "'site' .String."),
+    ):
+        frame = long.assign(site=other)
+        frame = frame if library == "pandas" else pl.from_pandas(frame)
+        with pytest.raises(ValueError, match=message) as caught:
+            detect_events(detector, frame, TIMESTEPS, time="minute", id="machine")
+        text = str(caught.value) + " ".join(getattr(caught.value, "__notes__", []))
+        assert "recording[['machine', 'minute', " in text
+    with pytest.raises(ValueError, match=r"Select them: recording\[columns\]\.$"):
+        detect_events(detector, pd.DataFrame(waves(50, 0)).assign(other=1), TIMESTEPS)
+
+
 @pytest.mark.usefixtures("without_pandas")
 def test_several_recordings_without_pandas_have_one_bunch(detector):
     recordings = {"pump": with_spikes(300, 60, 200), "fan": with_spikes(150, 90)}
@@ -504,6 +548,21 @@ def test_mistakes_with_several_recordings_name_the_recording(detector):
     ]:
         with pytest.raises(error, match=message):
             detect_events(detector, recording, TIMESTEPS, **options)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_with_columns_in_several_orders_are_refused_with_the_line_that_orders_them(detector, library):
+    frame = pd.DataFrame(waves(50, 0), columns=["flow", "heat"])
+    other = frame[["heat", "flow"]]
+    if library == "polars":
+        frame, other = pl.from_pandas(frame), pl.from_pandas(other)
+    for recording in ({"a": frame, "b": other}, [waves(50, 0), frame, other]):
+        with pytest.raises(ValueError, match=r"\['heat', 'flow'\] after \['flow', 'heat'\]") as caught:
+            detect_events(detector, recording, TIMESTEPS)
+        ordered = eval(str(caught.value).split(" Pass ")[1].removesuffix("."))
+        assert list(ordered.columns) == ["flow", "heat"]
+    renamed = pd.DataFrame(waves(50, 0), columns=["flow of b", "heat of b"])
+    assert len(detect_events(detector, {"a": frame, "b": renamed}, TIMESTEPS).row_scores) == 2
 
 
 def test_recordings_of_arrow_and_dask_are_read_like_those_of_pandas():

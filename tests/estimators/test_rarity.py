@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from seqembed.estimators.rarity import (
+    SHAPE,
     comparable_rarity,
+    error_reached_once,
     heldout_rarity,
     log_rarities,
     supported_windows,
@@ -33,6 +35,27 @@ def test_the_threshold_of_a_share_is_reached_once_in_one_over_the_share(share):
     assert windows_between([threshold], scores)[0] == pytest.approx(1 / share)
 
 
+@pytest.mark.parametrize("n_samples", [2, 9, 300])
+def test_what_is_reached_once_in_so_many_windows_is_said_to_be(n_samples):
+    for errors in (-normal_scores(n_samples), np.full(n_samples, 3.0), np.zeros(n_samples)):
+        for n_windows in (1.5 * (n_samples + 1), 1e6):
+            error = error_reached_once(n_windows, errors)
+            assert windows_between([-error], -errors)[0] == pytest.approx(n_windows)
+
+
+@pytest.mark.parametrize(("n_samples", "share"), [(40, 0.01), (300, 0.001)])
+def test_numbers_of_sequences_exceed_a_threshold_beyond_all_held_out_ones_as_often_as_promised(n_samples, share):
+    def joined(random, n):
+        return np.exp(-np.log(random.uniform(size=(n, 4))).mean(axis=1)) ** SHAPE
+
+    shares = []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        threshold = error_reached_once(1 / share, joined(random, n_samples))
+        shares.append(np.mean(joined(random, 10_000) > threshold))
+    assert share / 1.5 < np.mean(shares) < share * 1.5
+
+
 @pytest.mark.parametrize("tail", ["light", "heavy"])
 def test_what_comes_once_in_ten_thousand_windows_is_said_to_be_about_as_rare(tail):
     def normal_errors(n_samples, random):
@@ -57,8 +80,8 @@ def test_equal_held_out_scores_are_all_reached():
 
 
 def test_no_event_is_said_to_come_once_in_more_windows_than_normal_data_can_tell_and_the_order_stays():
-    windows = np.geomspace(1, 1e130, 1000)
-    supported = supported_windows(windows, n_normal=200)
+    logarithms = np.log(np.geomspace(1, 1e130, 1000))
+    windows, supported = np.exp(logarithms), supported_windows(logarithms, n_normal=200)
     np.testing.assert_array_equal(supported[windows <= 10_000], windows[windows <= 10_000])
     assert (np.diff(supported) > 0).all()
     assert supported[windows < 5e16].max() < 1e6

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,12 @@ def test_the_rarest_held_out_score_comes_once_in_all_windows_and_one_more(detect
     np.testing.assert_array_equal(severity(detector, ranked), normal_windows(detector, ranked))
 
 
+@pytest.mark.parametrize("share", [1 / 50, 1e-3, 1e-6])
+def test_a_threshold_beyond_all_held_out_scores_is_the_score_that_comes_once_in_one_over_the_share(detector, share):
+    moved = copy.copy(detector).set_params(contamination=share)
+    assert normal_windows(detector, [moved.offset_])[0] == pytest.approx(1 / share)
+
+
 def test_the_order_stays_beyond_what_the_normal_windows_support(detector):
     scores = detector.heldout_scores_.min() * np.logspace(0, 12, 50)
     severities = severity(detector, scores)
@@ -30,3 +38,12 @@ def test_scores_of_errors_alone_are_on_their_scale_already(detector):
     errors = np.array([1.0, 100.0])
     np.testing.assert_array_equal(error_scale(errors, alone), errors)
     assert error_scale(errors, detector)[1] < 100
+
+
+def test_readings_that_no_sensor_makes_have_finite_severities_in_their_order():
+    alone = ReconstructionDetector(LSTMReconstructor(3, hidden_units=(), epochs=1), distances=False)
+    alone.fit(np.random.default_rng(0).normal(size=(40, 5, 2)))
+    # Such as -3.4e38 for a missing value.
+    severities = severity(alone, alone.score_samples(np.full((3, 5, 2), [[[1e20]], [[-3.4e38]], [[1e60]]])))
+    assert np.isfinite(severities).all()
+    assert (np.diff(severities) > 0).all()

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from seqembed.sequences.steps import pieces_without_gaps
 from seqembed.sequences.times import an_hour_comes_twice, checked_times, clock_is_set_back, plain_times
 
 HOURS = pd.date_range("2026-03-08", periods=4, freq="h", tz="America/New_York")
@@ -29,6 +30,14 @@ def test_times_of_a_zone_are_read_in_utc_whatever_holds_them(times):
 def test_durations_of_numpy_among_objects_are_durations_whatever_their_units():
     seconds = plain_times(np.array([np.timedelta64(1, "s"), np.timedelta64(2, "m")], object))
     np.testing.assert_array_equal(seconds, np.array([1, 120], "m8[s]"))
+
+
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_months_and_years_are_their_first_days(unit):
+    months = np.array(["2026-01", "2026-03"], "M8[M]").astype(f"M8[{unit}]")
+    times = plain_times(months)
+    np.testing.assert_array_equal(times, months.astype("M8[D]"))
+    assert pieces_without_gaps(times, "60D") == [slice(0, 2)]
 
 
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint64])
@@ -57,6 +66,8 @@ def test_what_is_no_date_stays_what_it_is(times):
         ([0, 2, 1], "X", r"Got the index of X= with times that run backwards.* Sort.* X.sort_index\(\)\."),
         ([0, 1, 1], "X[3]", r"X\[3\]\[~X\[3\].index.duplicated\(\)\].*too coarse, pass time=numpy.arange\(3\)"),
         ([0.0, np.nan, 1], None, r"missing time in row 1.*rows\[numpy.isfinite\(time\)\]"),
+        ([-np.inf, 0, 1], None, r"missing time in row 0, -inf, expected"),
+        (pd.Index([0, 1, np.inf]), "X", r"missing time in row 2, inf.*X\[numpy.isfinite\(X.index\)\]"),
         (pd.DatetimeIndex([HOURS[0], pd.NaT, HOURS[1]]), "X", r"missing time in row 1.*X\[X.index.notna\(\)\]"),
         ([0, 1], None, r"Got time= of shape \(2,\) for 3 rows, expected time= of shape \(3,\)"),
         (list("abc"), None, r"Got time= of dtype <U1, expected numbers or dates.*pandas.to_datetime\(time\)"),
