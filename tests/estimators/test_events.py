@@ -24,6 +24,7 @@ from seqembed import (
     sequences_from_frame,
     sliding_windows,
 )
+from seqembed.estimators import event_search
 
 TIMESTEPS = 10
 
@@ -818,3 +819,12 @@ def test_lines_that_mend_columns_and_rows_work_for_frames(detector):
         with pytest.raises(ValueError, match=message):
             detect_events(named, recording, TIMESTEPS)
     assert frame.iloc[0].to_frame().T.shape == (1, 2)
+
+
+def test_rows_above_the_threshold_are_far_from_typical_ones_or_belong_to_no_event():
+    row_scores = np.array([-1.0, -6, -7, -10, -6, -8, -1])
+    # Three quarters of the way to the lowest score lie at -7.75.
+    assert event_search._extent(row_scores, typical=-1, offset=-6.5) == (2, 5)
+    assert event_search._extent(row_scores, typical=-1, offset=-9) == (3, 5)
+    # No row is marked that is less than half as far as the lowest.
+    assert event_search._extent(row_scores, typical=-1, offset=-2) == (1, 5)

@@ -56,6 +56,13 @@ def test_numbers_of_sequences_exceed_a_threshold_beyond_all_held_out_ones_as_oft
     assert share / 1.5 < np.mean(shares) < share * 1.5
 
 
+def test_a_score_that_differs_by_rounding_from_two_that_are_lowest_is_as_rare_as_they_are():
+    heldout = -np.array([*range(1, 100), 99.0])
+    lowest, rounded, lower = windows_between([-99, -99 * (1 + 1e-6), -99 * (1 + 1e-4)], heldout)
+    np.testing.assert_allclose([lowest, rounded], 101 / 2, rtol=1e-4)
+    assert lower > 101
+
+
 @pytest.mark.parametrize("tail", ["light", "heavy"])
 def test_what_comes_once_in_ten_thousand_windows_is_said_to_be_about_as_rare(tail):
     def normal_errors(n_samples, random):

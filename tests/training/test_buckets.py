@@ -17,6 +17,11 @@ def test_an_epoch_has_every_row_once_in_batches_that_its_bucket_has_room_for(len
         assert lengths[rows].max() <= buckets[number].n_timesteps
 
 
+def test_each_bucket_has_rows_for_two_batches():
+    sizes = [len(bucket.rows) for bucket in buckets_by_length(np.arange(11), np.arange(1, 12), batch_size=2)]
+    assert sizes == [6, 5]
+
+
 def test_the_order_of_batches_and_their_rows_change_from_epoch_to_epoch():
     random, buckets = np.random.default_rng(0), buckets_by_length(np.arange(40), np.repeat([3, 9], 20), 4)
     assert len(buckets) == 2
