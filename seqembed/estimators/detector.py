@@ -39,6 +39,9 @@ from seqembed.sklearn_private import HasMethods, Interval, Options, StrOptions, 
 from seqembed.training.workers import refuse_workers
 from seqembed.user_warning import warn_user
 
+# Below this part of one over the number of held-out scores and one, a share lies far beyond all of them.
+_FAR_BEYOND = 0.1
+
 
 @savable
 class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -78,11 +81,11 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
-        1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail:
-        the score that comes once in 1 / `contamination` normal sequences, see `seqembed.estimators.rarity`, and with
-        ``distances=False`` `seqembed.estimators.thresholds`. With 0, a sequence is flagged if its score is below all
-        held-out scores of the training data. ``set_params(contamination=...)`` after `fit` moves the threshold, without
-        another fit. `seqembed.alarm_rate` tells how many alarms a day a share means.
+        1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,
+        see `seqembed.estimators.thresholds`. Below a tenth of that, unless ``distances=False``, it is the score that
+        comes once in 1 / `contamination` normal sequences, see `seqembed.estimators.rarity`. With 0, a sequence is
+        flagged if its score is below all held-out scores of the training data. ``set_params(contamination=...)`` after
+        `fit` moves the threshold, without another fit. `seqembed.alarm_rate` tells how many alarms a day a share means.
     weighting : {"robust", "mahalanobis"} or None, default="robust"
         How residuals of different features are weighted. "robust" divides each feature by its typical residual, so that
         a noisy feature does not outweigh the others. "mahalanobis" also uses their correlations (Malhotra et al.,
@@ -621,10 +624,11 @@ def offset_of_share(detector: ReconstructionDetector) -> float:
 
 
 def _threshold(errors: np.ndarray, share: float, descriptions: NormalDescriptions | None) -> float:
-    if descriptions is None or not 0 < share * (len(errors) + 1) < 1:
+    if descriptions is None or not 0 < share * (len(errors) + 1) < _FAR_BEYOND:
         return exceeded_by_share(errors, share)
-    # With distances, errors are numbers of sequences, whose tail is heavier than one that is fitted: several times as
-    # many would be flagged as were asked for. On a scale of errors, the threshold is the score of this severity.
+    # With distances, errors are numbers of sequences, whose tail is heavier than one that is fitted: far beyond all of
+    # them, many times as many would be flagged as were asked for. On a scale of errors, the threshold is the score of
+    # this severity, which flags fewer.
     return float(error_reached_once(1 / share, errors**SHAPE) ** (1 / SHAPE))
 
 

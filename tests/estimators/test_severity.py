@@ -5,6 +5,7 @@ import pytest
 
 from seqembed import LSTMReconstructor, ReconstructionDetector
 from seqembed.estimators.severity import error_scale, normal_windows, severity
+from seqembed.estimators.thresholds import exceeded_by_share
 
 
 @pytest.fixture(scope="session")
@@ -19,10 +20,18 @@ def test_the_rarest_held_out_score_comes_once_in_all_windows_and_one_more(detect
     np.testing.assert_array_equal(severity(detector, ranked), normal_windows(detector, ranked))
 
 
-@pytest.mark.parametrize("share", [1 / 50, 1e-3, 1e-6])
-def test_a_threshold_beyond_all_held_out_scores_is_the_score_that_comes_once_in_one_over_the_share(detector, share):
+@pytest.mark.parametrize("share", [1 / 500, 1e-3, 1e-6])
+def test_a_threshold_far_beyond_all_held_out_scores_is_the_score_that_comes_once_in_one_over_the_share(detector, share):
     moved = copy.copy(detector).set_params(contamination=share)
     assert normal_windows(detector, [moved.offset_])[0] == pytest.approx(1 / share)
+
+
+def test_the_smaller_the_share_the_farther_out_is_the_threshold(detector):
+    moved = copy.copy(detector)
+    offsets = [moved.set_params(contamination=share).offset_ for share in np.geomspace(0.5, 1e-6, 60)]
+    assert (np.diff(offsets) <= 0).all()
+    beyond = moved.set_params(contamination=1 / 50).offset_
+    assert beyond == -exceeded_by_share(-detector.heldout_scores_, 1 / 50)
 
 
 def test_the_order_stays_beyond_what_the_normal_windows_support(detector):
