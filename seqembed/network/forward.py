@@ -33,7 +33,7 @@ class ForwardPass:
     network : Network
         Its architecture.
     weights : dict of str to float32 array
-        As named by ``network.weight_shapes``. Changes of these arrays after this have no effect.
+        As named by ``network.weight_shapes``. They must not change after this: most are copied, and some are not.
 
     Examples
     --------
