@@ -104,9 +104,12 @@ def test_set_output_gives_a_data_frame_with_the_index_of_the_input(waves):
 
 
 def test_a_pipeline_reconstructs_through_its_inverse(waves):
-    pipeline = make_pipeline(LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=1), StandardScaler())
-    inverse = pipeline.fit(waves).inverse_transform(pipeline.transform(waves))
-    np.testing.assert_allclose(inverse, pipeline[0].reconstruct(waves), rtol=1e-4)
+    autoencoder = LSTMAutoencoder(n_components=2, hidden_units=(3,), epochs=1, random_state=0)
+    pipeline = make_pipeline(autoencoder, StandardScaler()).fit(waves)
+    inverse = pipeline.inverse_transform(pipeline.transform(waves))
+    # Scaled: of values near zero, rounding is a large part.
+    difference = (inverse - autoencoder.reconstruct(waves)) / autoencoder.scale_
+    assert np.abs(difference).max() < 1e-5
 
 
 FIT_AND_PRINT = """
