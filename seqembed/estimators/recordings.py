@@ -211,7 +211,7 @@ def _of_long_frame(detector: ReconstructionDetector, frame: Any, time: Any, id: 
         if "columns=[" in str(error):
             error.add_note(f"In place of columns=[...], pass recording[[{id!r}, {time!r}, ...]].")
         raise
-    n_features = 1 if detector.input_ndim_ == 2 else detector.n_features_in_
+    n_features = len(detector.feature_scales_)
     if len(layout.columns) != n_features:
         raise ValueError(
             f"Got recording= with {counted(len(layout.columns), 'column')} besides id= and time=, "
