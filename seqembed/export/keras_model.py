@@ -285,9 +285,9 @@ def _joined(model: TrainedModel, states: keras.KerasTensor, scaled: keras.KerasT
 
 def _rescaling(scaling: Scaling) -> tuple[list[keras.Layer], list[keras.Layer]]:
     """Make the layers that scale sequences, and the one that undoes it."""
-    center, scale = scaling.center, scaling.scale
-    if not center.any() and (scale == 1).all():
+    if scaling.is_identity:
         return [], []
+    center, scale = scaling.center, scaling.scale
     rescaling = keras.layers.Rescaling
     # Two layers, since a single product and sum would round values that lie far from zero.
     before = [rescaling(1.0, (-center).tolist(), name=_CENTER), rescaling((1 / scale).tolist(), name=_SCALE)]
