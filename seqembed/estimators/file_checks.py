@@ -105,7 +105,8 @@ def _check_numbers(described: Summary | Description, n_features: int) -> None:
     _check_array(shares.channels, (n_scales, n_features, n_kernels), np.float32, "channels")
     expect(set(np.unique(shares.channels)) <= {0, 1}, "channels of zeros and ones")
     _check_array(shares.thresholds, (n_scales, n_thresholds, n_kernels), np.float32, "thresholds")
-    n_numbers = count_statistics(described.n_timesteps, n_features) + shares.thresholds.size
+    expect(type(shares.competes) is bool, "competitions or none")
+    n_numbers = count_statistics(described.n_timesteps, n_features) + shares.n_shares
     for name in ("means", "factors"):
         _check_array(getattr(described, name), (n_numbers,), np.float32, name)
     expect(bool((described.factors >= 0).all()), "factors of at least zero")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, kernel_offsets
 from seqembed.summary.components import LARGEST_NUMBER
 from seqembed.summary.context import LARGEST_NUMBER as LARGEST_CONTEXT
 from seqembed.summary.context import Context
@@ -76,29 +77,51 @@ def _inside(values: keras.KerasTensor, lengths: keras.KerasTensor) -> keras.Kera
 
 def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTensor | None) -> keras.KerasTensor:
     """Compute what `seqembed.summary.shares.Shares.compute` computes."""
-    n_timesteps, computed = values.shape[1], []
+    n_timesteps = values.shape[1]
+    computed: list[keras.KerasTensor] = []
+    won: list[keras.KerasTensor] = []
+    if shares.competes:
+        values = ops.clip(values, -LARGEST_COMPETING, LARGEST_COMPETING)
     for number, (channels, thresholds) in enumerate(zip(shares.channels, shares.thresholds, strict=True)):
         if number > 1:
             values = keras.layers.ZeroPadding1D((0, 1), name=f"context_padding_{number + 1}")(values)
             values = keras.layers.AveragePooling1D(2, name=f"context_means_{number + 1}")(values)
         # (n_taps, n_features, n_kernels), once for each threshold.
         kernels = kernel_weights(channels.shape[1])[:, np.newaxis] * channels
+        parameters = {"padding": "same", "dilation_rate": min(2, number + 1)}
         convolution = keras.layers.Conv1D(
-            thresholds.size,
-            len(kernels),
-            padding="same",
-            dilation_rate=min(2, number + 1),
-            name=f"context_convolution_{number + 1}",
+            thresholds.size, len(kernels), **parameters, name=f"context_convolution_{number + 1}"
         )
         above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), -thresholds.ravel())
-        exceeds = ops.cast(above > 0, "float32")
+        counted = [(computed, above > 0)]
+        if shares.competes:
+            longer = keras.layers.ZeroPadding1D((0, 1), name=f"context_end_{number + 1}")(values)
+            competing = keras.layers.Conv1D(
+                kernels.shape[2], len(kernels), **parameters, use_bias=False, name=f"context_competition_{number + 1}"
+            )
+            counted += [(won, wins) for wins in _wins(frozen(competing, longer, kernels))]
         halvings = max(0, number - 1)
-        if lengths is None:
-            computed.append(ops.mean(exceeds[:, : max(1, n_timesteps >> halvings)], axis=1))
-        else:
-            sizes = ops.maximum(ops.floor_divide(lengths, 1 << halvings), 1)
-            computed.append(ops.sum(exceeds * _inside(exceeds, sizes), axis=1) / ops.cast(sizes, "float32"))
-    return ops.concatenate(computed, axis=1)
+        for results, each in counted:
+            is_counted = ops.cast(each, "float32")
+            if lengths is None:
+                results.append(ops.mean(is_counted[:, : max(1, n_timesteps >> halvings)], axis=1))
+            else:
+                sizes = ops.maximum(ops.floor_divide(lengths, 1 << halvings), 1)
+                inside = _inside(is_counted, sizes)
+                results.append(ops.sum(is_counted * inside, axis=1) / ops.cast(sizes, "float32"))
+    return ops.concatenate([*computed, *won], axis=1)
+
+
+def _wins(convolved: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """Tell where kernels win, as `seqembed.summary.competition.count_wins` counts it."""
+    _, n_longer, n_kernels = convolved.shape
+    shape, wins = (-1, n_longer - 1, n_kernels), []
+    with_offsets = keras.layers.Rescaling(1.0, kernel_offsets(n_kernels).tolist())
+    for competing in (convolved[:, :-1], convolved[:, 1:] - convolved[:, :-1]):
+        groups = ops.reshape(with_offsets(competing), (-1, n_longer - 1, n_kernels // GROUP_SIZE, GROUP_SIZE))
+        for best in (ops.max(groups, axis=3, keepdims=True), ops.min(groups, axis=3, keepdims=True)):
+            wins.append(ops.reshape(ops.equal(groups, best), shape))
+    return wins
 
 
 def _statistics(

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqembed.export.onnx_graph import Graph
 from seqembed.inference.model import SummaryModel
+from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, kernel_offsets
 from seqembed.summary.components import LARGEST_NUMBER, Summary
 from seqembed.summary.description import LARGEST_VALUE
 from seqembed.summary.shares import Shares, kernel_weights
@@ -127,7 +128,9 @@ class SummaryGraph(Graph):
 
     def _shares(self, shares: Shares, values: str, lengths: str) -> str:
         """Compute what `seqembed.summary.shares.Shares.compute` computes."""
-        computed = []
+        computed, won = [], []
+        if shares.competes:
+            values = self.clipped(values, LARGEST_COMPETING)
         for number, (channels, thresholds) in enumerate(zip(shares.channels, shares.thresholds, strict=True)):
             if number > 1:
                 # The last of an odd number of timesteps is paired with a zero.
@@ -143,11 +146,36 @@ class SummaryGraph(Graph):
             kernels = channels.T[:, :, np.newaxis] * kernel_weights(channels.shape[1]).T[:, np.newaxis]
             dilation = min(2, number + 1)
             reach = dilation * (kernels.shape[2] // 2)
-            convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=[reach, reach])
+            pads = [reach, reach + shares.competes]
+            convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=pads)
+            if shares.competes:
+                won += [
+                    self.add("Div", self._sum(self.add("Mul", each, counted)), sizes)
+                    for each in self._wins(convolved, len(kernels))
+                ]
+                convolved = self._cut(convolved, 0, -1)
             for each in thresholds:
                 exceeds = self.cast(self.add("Greater", convolved, self.constant(each[:, np.newaxis])), np.float32)
                 computed.append(self.add("Div", self._sum(self.add("Mul", exceeds, counted)), sizes))
-        return self.add("Concat", *computed, axis=1)
+        return self.add("Concat", *computed, *won, axis=1)
+
+    def _wins(self, convolved: str, n_kernels: int) -> list[str]:
+        """Tell where kernels win, as `seqembed.summary.competition.count_wins` counts it."""
+        convolutions, wins = self._cut(convolved, 0, -1), []
+        changes = self.add("Sub", self._cut(convolved, 1, _LAST), convolutions)
+        offsets = self.constant(kernel_offsets(n_kernels)[:, np.newaxis])
+        shape = self.add("Shape", convolutions)
+        n_samples, n_timesteps = (
+            self.add("Slice", shape, self.integers(axis), self.integers(axis + 1)) for axis in (0, 2)
+        )
+        sizes = self.integers(n_kernels // GROUP_SIZE, GROUP_SIZE)
+        grouped = self.add("Concat", n_samples, sizes, n_timesteps, axis=0)
+        for competing in (convolutions, changes):
+            groups = self.add("Reshape", self.add("Add", competing, offsets), grouped, allowzero=1)
+            for best in ("ReduceMax", "ReduceMin"):
+                is_best = self.add("Equal", groups, self.add(best, groups, axes=[2], keepdims=1))
+                wins.append(self.add("Reshape", self.cast(is_best, np.float32), shape, allowzero=1))
+        return wins
 
     def _quantiles(self, values: str, known: str, counts: str) -> list[str]:
         beyond = self.add("Where", known, values, self.constant(np.float32(np.inf)))

@@ -73,10 +73,10 @@ def learn_summary(
 ) -> Summary:
     """Learn thresholds and components from training sequences.
 
-    Each statistic and each share is standardised over the training sequences and clipped at 6. Statistics and shares
-    are divided by the roots of their numbers, so that both groups weigh the same. Directions in which the halves of a
-    sequence differ are shortened, see `seqembed.summary.halves`. The principal components are those of both groups
-    together.
+    Each statistic and each share is standardised over the training sequences and clipped at 6. Statistics, shares of
+    thresholds and shares of competitions are divided by the roots of their numbers, so that the three groups weigh the
+    same. Directions in which the halves of a sequence differ are shortened, see `seqembed.summary.halves`. The
+    principal components are those of all groups together.
 
     Parameters
     ----------
@@ -111,10 +111,9 @@ def learn_summary(
     from sklearn.decomposition import PCA
 
     n_kernels = count_kernels(sequences.sequences.n_features)
-    description, rows, numbers = learn_description(sequences, n_timesteps, n_kernels)
-    n_statistics = description.n_statistics
-    n_shares = numbers.shape[1] - n_statistics
-    weights = np.repeat([n_statistics**-0.5, n_shares**-0.5], [n_statistics, n_shares])
+    description, rows, numbers = learn_description(sequences, n_timesteps, n_kernels, competes=True)
+    sizes = [group.stop - group.start for group in description.groups]
+    weights = np.repeat(np.power(sizes, -0.5), sizes)
     n_first = min(_FIRST_COMPONENTS * n_components, max(1, len(rows) - 1), numbers.shape[1])
     first, second = PCA(n_first, svd_solver="full"), PCA(min(n_components, n_first), svd_solver="full")
     with np.errstate(invalid="ignore"):

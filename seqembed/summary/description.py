@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,13 @@ class Description(NamedTuple):
     @property
     def n_statistics(self) -> int:
         """How many of the numbers are statistics. The others, which come after them, are shares."""
-        return len(self.means) - self.shares.thresholds.size
+        return len(self.means) - self.shares.n_shares
+
+    @property
+    def groups(self) -> list[slice]:
+        """Which numbers are statistics, shares of thresholds, and those of competitions if there are any."""
+        ends = [0, self.n_statistics, self.n_statistics + self.shares.thresholds.size, len(self.means)]
+        return [slice(start, stop) for start, stop in itertools.pairwise(ends) if stop > start]
 
     def compute(self, batch: Batch, largest: float) -> np.ndarray:
         """Describe sequences.
@@ -77,7 +84,7 @@ class Description(NamedTuple):
 
 
 def learn_description(
-    sequences: ScaledSequences, n_timesteps: int, n_kernels: int = FEW_KERNELS
+    sequences: ScaledSequences, n_timesteps: int, n_kernels: int = FEW_KERNELS, *, competes: bool = False
 ) -> tuple[Description, np.ndarray, np.ndarray]:
     """Learn thresholds, means and deviations from training sequences.
 
@@ -90,6 +97,8 @@ def learn_description(
         Length of the longest training sequence.
     n_kernels : {28, 84}, default=28
         See `seqembed.summary.shares.learn_shares`.
+    competes : bool, default=False
+        Whether kernels compete, see `seqembed.summary.shares.Shares`.
 
     Returns
     -------
@@ -113,8 +122,8 @@ def learn_description(
     n_features = sequences.sequences.n_features
     n_read = min(_MOST_SEQUENCES_FOR_THRESHOLDS, max(1, _MOST_VALUES_FOR_THRESHOLDS // (n_timesteps * n_features)))
     sample = _clipped(sequences.read(drawn_rows(len(sequences), n_read)))
-    shares = learn_shares(sample, n_timesteps, n_kernels)
-    n_numbers = count_statistics(n_timesteps, n_features) + shares.thresholds.size
+    shares = learn_shares(sample, n_timesteps, n_kernels, competes=competes)
+    n_numbers = count_statistics(n_timesteps, n_features) + shares.n_shares
     n_rows = min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_NUMBERS // n_numbers))
     rows = drawn_rows(len(sequences), n_rows)
     batches = (sequences.read(rows[part]) for part in chunks(len(rows), n_timesteps * n_features))

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from seqembed.sequences.scaling import Batch
+from seqembed.summary.competition import LARGEST_COMPETING, N_COMPETITIONS, count_wins
 
 # Dempster et al. (2021): kernels of nine taps of which three have the weight 2. Their weights sum to zero.
 _N_TAPS = 9
@@ -24,8 +25,9 @@ _TRIPLES = np.array(list(itertools.combinations(range(_N_TAPS), 3)))
 # as well. But where each kernel reads few of many features, more kernels read more of these.
 _MIDDLE_TRIPLES = _TRIPLES[(_TRIPLES == _N_TAPS // 2).any(axis=1)]
 FEW_KERNELS, MANY_KERNELS = len(_MIDDLE_TRIPLES), len(_TRIPLES)
-# About this many shares, of all kernels, scales and thresholds together: more of them predict classes no better.
-_N_SHARES = 500
+# About this many shares, of all kernels, scales and thresholds together: more of them predict classes no better. Beside
+# those of competitions, half of them do.
+_N_SHARES, _N_SHARES_BESIDE_COMPETITIONS = 500, 250
 # A kernel reads at most this many features. Dempster et al. draw as many.
 _MOST_CHANNELS = 9
 # Numbers that thresholds are learned from: a larger sample gives the same quantiles.
@@ -58,6 +60,9 @@ class Shares(NamedTuple):
         1 for the features that a kernel reads, and 0 for others.
     thresholds : float32 array of shape (n_scales, n_thresholds, n_kernels)
         Quantiles of the convolutions of training sequences.
+    competes : bool, default=False
+        Whether there are four more shares for each kernel at each scale, those of competitions: see
+        `seqembed.summary.competition`.
 
     References
     ----------
@@ -67,6 +72,13 @@ class Shares(NamedTuple):
 
     channels: np.ndarray
     thresholds: np.ndarray
+    competes: bool = False
+
+    @property
+    def n_shares(self) -> int:
+        """How many shares a sequence has."""
+        n_scales, n_thresholds, n_kernels = self.thresholds.shape
+        return int(n_scales * (n_thresholds + N_COMPETITIONS * self.competes) * n_kernels)
 
     def compute(self, batch: Batch) -> np.ndarray:
         """Compute the shares of sequences.
@@ -79,28 +91,39 @@ class Shares(NamedTuple):
 
         Returns
         -------
-        shares : float32 array of shape (n_samples, n_scales * n_thresholds * n_kernels)
-            From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone.
+        shares : float32 array of shape (n_samples, n_shares)
+            From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone. Those of
+            all thresholds come before those of all competitions.
         """
+        n_scales, _, n_kernels = self.thresholds.shape
+        n_samples = len(batch.values)
         # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
-        counts = np.zeros((*self.thresholds.shape, len(batch.values)), np.float32)
+        counts = np.zeros((*self.thresholds.shape, n_samples), np.float32)
+        wins = np.zeros((n_scales, N_COMPETITIONS * self.competes, n_kernels, n_samples), np.float32)
+        if self.competes:
+            batch = _bounded(batch)
         for number, (scale, channels) in enumerate(zip(_scales(batch, len(self.channels)), self.channels, strict=True)):
             thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
-            for rows, exists, convolved in _convolutions(scale, channels):
+            for rows, exists, convolved in _convolutions(scale, channels, n_more=int(self.competes)):
+                if self.competes:
+                    wins[number, :, :, rows] += count_wins(convolved, exists)
+                    convolved = convolved[:, :-1]
                 if exists is not None:
                     convolved += np.where(exists, np.float32(0), np.float32(-np.inf))
                 # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
                 exceeds = (convolved > thresholds).view(np.uint8)
                 counts[number, :, :, rows] += np.add.reduce(exceeds, axis=2, dtype=np.uint8)
             counts[number] /= scale.sizes
-        return np.ascontiguousarray(counts.reshape(-1, len(batch.values)).T)
+            wins[number] /= scale.sizes
+        shares = np.concatenate([each.reshape(-1, n_samples) for each in (counts, wins)])
+        return np.ascontiguousarray(shares.T)
 
 
-def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS) -> Shares:
+def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS, *, competes: bool = False) -> Shares:
     """Choose scales for a length, and learn thresholds from training sequences.
 
-    There are about 500 shares: the longer the sequences, the more scales and the fewer thresholds, but at least one
-    threshold for each kernel at each scale.
+    There are about 500 shares, or 250 beside those of competitions: the longer the sequences, the more scales and the
+    fewer thresholds, but at least one threshold for each kernel at each scale.
 
     Parameters
     ----------
@@ -110,6 +133,8 @@ def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS) -
         Length of the longest training sequence.
     n_kernels : {28, 84}, default=28
         The more kernels, the fewer thresholds, see `count_kernels`.
+    competes : bool, default=False
+        Whether kernels compete, see `Shares`.
 
     Returns
     -------
@@ -123,17 +148,22 @@ def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS) -
     >>> shares = learn_shares(batch, n_timesteps=50)
     >>> shares.thresholds.shape, shares.compute(batch).shape
     ((3, 6, 28), (20, 504))
+    >>> learn_shares(batch, n_timesteps=50, competes=True).compute(batch).shape
+    (20, 588)
     """
     random = check_random_state(_SEED)
+    if competes:
+        batch = _bounded(batch)
     n_scales = count_scales(n_timesteps)
-    n_thresholds = max(1, round(_N_SHARES / (n_kernels * n_scales)))
+    n_shares = _N_SHARES_BESIDE_COMPETITIONS if competes else _N_SHARES
+    n_thresholds = max(1, round(n_shares / (n_kernels * n_scales)))
     quantiles = _spread_quantiles(n_scales, n_thresholds, n_kernels)
     channels, thresholds = [], []
     for scale, levels in zip(_scales(batch, n_scales), quantiles, strict=True):
         channels.append(_draw_channels(batch.values.shape[2], n_kernels, random))
         convolved = _sample_convolutions(scale, channels[-1])
         thresholds.append(_quantiles_by_kernel(convolved, levels) + _OFF_TIES * channels[-1].sum(axis=0))
-    return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32))
+    return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32), competes)
 
 
 def count_kernels(n_features: int) -> int:
@@ -156,6 +186,10 @@ def count_scales(n_timesteps: int) -> int:
     (1, 3)
     """
     return max(1, (n_timesteps - 1) // (_N_TAPS - 1)).bit_length()
+
+
+def _bounded(batch: Batch) -> Batch:
+    return batch._replace(values=np.clip(batch.values, -LARGEST_COMPETING, LARGEST_COMPETING))
 
 
 class _Scale(NamedTuple):
@@ -279,10 +313,13 @@ def kernel_weights(n_kernels: int) -> np.ndarray:
     return weights
 
 
-def _convolutions(scale: _Scale, channels: np.ndarray) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray]]:
+def _convolutions(
+    scale: _Scale, channels: np.ndarray, n_more: int = 0
+) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray]]:
     """Yield the convolutions of some sequences at some of their means, centred there, with zeros around the sequences.
 
-    With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all.
+    With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all. After
+    these means come so many more, which others are compared with.
     """
     (n_features, n_means, n_samples), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
     n_kernels = channels.shape[1]
@@ -295,14 +332,14 @@ def _convolutions(scale: _Scale, channels: np.ndarray) -> Iterator[tuple[slice, 
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
         # Not np.pad, which takes as long as the convolutions of a single sequence.
-        padded = np.zeros((n_features, n_means + 2 * reach, rows.stop - rows.start), np.float32)
+        padded = np.zeros((n_features, n_means + 2 * reach + n_more, rows.stop - rows.start), np.float32)
         padded[:, reach : reach + n_means] = scale.values[:, :, rows]
         for start in range(0, n_means, n_at_once):
             stop = min(start + n_at_once, n_means)
             exists = None
             if (scale.sizes[rows] < stop).any():
                 exists = np.arange(start, stop)[:, np.newaxis] < scale.sizes[rows]
-            yield rows, exists, convolve(padded[:, start : stop + 2 * reach], scale.dilation, channels)
+            yield rows, exists, convolve(padded[:, start : stop + 2 * reach + n_more], scale.dilation, channels)
 
 
 def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:

@@ -54,6 +54,27 @@ def naive_convolution(known, length, triple, dilation, channels):
     return convolved
 
 
+def naive_wins(shares, known, length):
+    """Shares of the timesteps at which a kernel is the largest, or the smallest, of its seven: by value, by change."""
+    result, n_kernels = [], shares.thresholds.shape[2]
+    for number, (values, n_places, dilation) in enumerate(scales_of(known, length, *shares.channels.shape[:2])):
+        kernels = [
+            naive_convolution(
+                values, n_places + 1, triple, dilation, np.flatnonzero(shares.channels[number][:, kernel])
+            )
+            for kernel, triple in enumerate(TRIPLES[n_kernels])
+        ]
+        changes = [[later - earlier for earlier, later in itertools.pairwise(each)] for each in kernels]
+        for competing, sign in itertools.product((kernels, changes), (1, -1)):
+            counts = [0] * n_kernels
+            for place in range(n_places):
+                for first in range(0, n_kernels, 7):
+                    values_of = [sign * (competing[first + each][place] + 1e-4 * each) for each in range(7)]
+                    counts[first + values_of.index(max(values_of))] += 1
+            result += [count / n_places for count in counts]
+    return result
+
+
 def naive_shares(shares, known, length):
     result = []
     for number, scale in enumerate(scales_of(known, length, *shares.channels.shape[:2])):
@@ -99,6 +120,13 @@ def test_thresholds_and_shares_are_those_of_plain_loops(n_timesteps, n_features,
     np.testing.assert_allclose(shares.thresholds, naive_thresholds(batch, shares), atol=4e-6)
     expected = [naive_shares(shares, known, length) for known, length in sequences_of(batch)]
     np.testing.assert_allclose(shares.compute(batch), expected, atol=1e-6)
+    competing = learn_shares(batch, n_timesteps, count_kernels(n_features), competes=True)
+    computed = competing.compute(batch)
+    n_thresholds = competing.thresholds.size
+    expected = [naive_shares(competing, known, length) for known, length in sequences_of(batch)]
+    np.testing.assert_allclose(computed[:, :n_thresholds], expected, atol=1e-6)
+    expected = [naive_wins(competing, known, length) for known, length in sequences_of(batch)]
+    np.testing.assert_allclose(computed[:, n_thresholds:], expected, atol=1e-6)
 
 
 def test_kernels_read_one_to_nine_features_and_most_of_them_few():
