@@ -18,6 +18,8 @@ _OFF_TIES = 1e-4
 # Scaled values beyond this are clipped before they are convolved: the rounding error of larger ones is no longer small
 # beside what keeps kernels off ties.
 LARGEST_COMPETING = 32
+# With fewer sequences, one call takes less time than several.
+_FEWEST_FOR_HALVES = 16
 
 
 def count_wins(convolved: np.ndarray, exists: np.ndarray | None) -> np.ndarray:
@@ -50,17 +52,50 @@ def count_wins(convolved: np.ndarray, exists: np.ndarray | None) -> np.ndarray:
     array([[0, 0, 0, 2, 0, 0, 0],
            [1, 1, 0, 0, 0, 0, 0]], dtype=uint8)
     """
-    offsets = kernel_offsets(len(convolved))[:, np.newaxis, np.newaxis]
+    n_kernels, n_longer, n_samples = convolved.shape
+    offsets = kernel_offsets(n_kernels)[:, np.newaxis, np.newaxis]
+    changes = convolved[:, 1:] - convolved[:, :-1]
+    changes += offsets
+    wins = np.empty(changes.shape, bool)
+    wins_of_groups = wins.reshape(-1, GROUP_SIZE, n_longer - 1, n_samples)
     counts = []
-    for competing in (convolved[:, :-1], convolved[:, 1:] - convolved[:, :-1]):
-        groups = (competing + offsets).reshape(-1, GROUP_SIZE, *competing.shape[1:])
-        for best in (groups.max(axis=1, keepdims=True), groups.min(axis=1, keepdims=True)):
-            wins = (groups == best).reshape(competing.shape)
+    for competing in (convolved[:, :-1] + offsets, changes):
+        groups = competing.reshape(wins_of_groups.shape)
+        for best in (np.maximum, np.minimum):
+            np.equal(groups, best.reduce(groups, axis=1, keepdims=True), out=wins_of_groups)
             if exists is not None:
                 wins &= exists
-            # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
-            counts.append(np.add.reduce(wins.view(np.uint8), axis=1, dtype=np.uint8))
+            counts.append(count_timesteps(wins))
     return np.stack(counts)
+
+
+def count_timesteps(flags: np.ndarray) -> np.ndarray:
+    """Count the timesteps at which something is true.
+
+    Parameters
+    ----------
+    flags : bool array of shape (..., n_timesteps, n_samples)
+        For at least one and at most 255 timesteps.
+
+    Returns
+    -------
+    counts : uint8 array of shape (..., n_samples)
+        A sum of bytes, of which there are too few for an overflow: one of booleans takes several times as long.
+
+    Examples
+    --------
+    >>> count_timesteps(np.array([[True, False], [True, True], [True, False]]))
+    array([3, 1], dtype=uint8)
+    """
+    counts: np.ndarray = flags.view(np.uint8)
+    if flags.shape[-1] < _FEWEST_FOR_HALVES:
+        counts = np.add.reduce(counts, axis=-2, keepdims=True, dtype=np.uint8)
+    # One half is added to the other: few long loops over neighbours in memory, instead of one loop a timestep.
+    while (n_left := counts.shape[-2]) > 1:
+        half, rest = n_left // 2, counts[..., n_left // 2 * 2 :, :]
+        counts = counts[..., :half, :] + counts[..., half : 2 * half, :]
+        counts[..., : n_left % 2, :] += rest
+    return counts[..., 0, :]
 
 
 def kernel_offsets(n_kernels: int) -> np.ndarray:

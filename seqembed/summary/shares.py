@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from seqembed.sequences.scaling import Batch
-from seqembed.summary.competition import LARGEST_COMPETING, N_COMPETITIONS, count_wins
+from seqembed.summary.competition import LARGEST_COMPETING, N_COMPETITIONS, count_timesteps, count_wins
 
 # Dempster et al. (2021): kernels of nine taps of which three have the weight 2. Their weights sum to zero.
 _N_TAPS = 9
@@ -110,9 +110,7 @@ class Shares(NamedTuple):
                     convolved = convolved[:, :-1]
                 if exists is not None:
                     convolved += np.where(exists, np.float32(0), np.float32(-np.inf))
-                # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
-                exceeds = (convolved > thresholds).view(np.uint8)
-                counts[number, :, :, rows] += np.add.reduce(exceeds, axis=2, dtype=np.uint8)
+                counts[number, :, :, rows] += count_timesteps(convolved > thresholds)
             counts[number] /= scale.sizes
             wins[number] /= scale.sizes
         shares = np.concatenate([each.reshape(-1, n_samples) for each in (counts, wins)])

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seqembed.summary.competition import count_wins
+from seqembed.summary.competition import count_timesteps, count_wins
 
 
 def draw(n_kernels=28, n_timesteps=40, n_samples=5):
@@ -34,3 +36,12 @@ def test_rounding_decides_nothing_where_all_kernels_are_equal():
     # The last of a group has the largest offset, the first the smallest.
     np.testing.assert_array_equal(counts.reshape(2, 2, 4, 7, 3)[:, 0, :, 6], 10)
     np.testing.assert_array_equal(counts.reshape(2, 2, 4, 7, 3)[:, 1, :, 0], 10)
+
+
+@given(n_timesteps=st.integers(1, 255), n_samples=st.sampled_from([1, 15, 16, 40]), seed=st.integers(0, 100))
+def test_timesteps_are_counted_like_sums_and_flags_stay_as_they_were(n_timesteps, n_samples, seed):
+    flags = np.random.default_rng(seed).random((2, 3, n_timesteps, n_samples)) < 0.9
+    flags.flags.writeable = False
+    counts = count_timesteps(flags)
+    assert counts.dtype == np.uint8
+    np.testing.assert_array_equal(counts, flags.sum(axis=2))
