@@ -183,7 +183,8 @@ class LSTMAutoencoder(EmbeddingNamesMixin, TransformerMixin, LSTMNetworkEstimato
     S. Pascual et al., "Learning problem-agnostic speech representations from multiple self-supervised tasks" (2019).
     H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk minimization" (2018).
     A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
-    classification" (2021), for the convolutions of the context.
+    classification" (2021), for the convolutions of the context, and "Hydra: competing convolutional kernels for fast
+    and accurate time series classification" (2023), for their competitions.
 
     Examples
     --------

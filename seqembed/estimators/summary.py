@@ -38,11 +38,12 @@ class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, S
 
     1. Each feature is scaled as ``LSTMAutoencoder(scale="standard")`` scales it.
     2. Of each sequence, statistics of each feature are computed (quantiles, autocorrelations, sizes of oscillations and
-       others), and the shares of timesteps at which fixed convolutions exceed about 500 thresholds. MiniRocket, which
-       has ten thousand of them, calls these PPV, proportions of positive values. See `seqembed.summary.statistics` and
-       `seqembed.summary.shares`.
-    3. Each of these numbers is standardised over the training sequences; statistics and shares weigh the same. What
-       differs between the two halves of a sequence tells little about the sequence, so such directions are shortened
+       others), and the shares of timesteps at which fixed convolutions exceed about 250 thresholds. MiniRocket, which
+       has ten thousand of them, calls these PPV, proportions of positive values. The convolutions also compete, as in
+       Hydra: further shares say how often each is the largest or the smallest of seven, and how often it rises or falls
+       the most. See `seqembed.summary.statistics`, `seqembed.summary.shares` and `seqembed.summary.competition`.
+    3. Each of these numbers is standardised over the training sequences; statistics, thresholds and competitions weigh
+       the same. What differs between the two halves of a sequence tells little about the sequence, so such directions are shortened
        (within-class covariance normalisation, with each sequence as a class).
     4. The components are the principal components of what remains.
 
@@ -86,7 +87,8 @@ class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, S
     References
     ----------
     A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
-    classification" (2021).
+    classification" (2021), and "Hydra: competing convolutional kernels for fast and accurate time series
+    classification" (2023).
 
     A. O. Hatch, S. Kajarekar, A. Stolcke, "Within-class covariance normalization for SVM-based speaker recognition"
     (2006).

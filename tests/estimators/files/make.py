@@ -33,6 +33,7 @@ def cases():
         "autoencoder": (LSTMAutoencoder(**small), (motions.data,), "transform"),
         "decoder": (LSTMAutoencoder(**small), (motions.data,), "reconstruct"),
         "unequal_lengths": (LSTMAutoencoder(**small), (vowels,), "transform"),
+        "autoencoder_with_competition": (LSTMAutoencoder(**small), (motions.data,), "transform"),
         "two_dimensions": (LSTMAutoencoder(**small, label_weight=0.1), (days[:, :, 0], seasons), "transform"),
         "post": (
             LSTMAutoencoder(
