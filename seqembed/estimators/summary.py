@@ -43,8 +43,8 @@ class SequenceSummary(EmbeddingNamesMixin, TransformerMixin, FittedInputMixin, S
        Hydra: further shares say how often each is the largest or the smallest of seven, and how often it rises or falls
        the most. See `seqembed.summary.statistics`, `seqembed.summary.shares` and `seqembed.summary.competition`.
     3. Each of these numbers is standardised over the training sequences; statistics, thresholds and competitions weigh
-       the same. What differs between the two halves of a sequence tells little about the sequence, so such directions are shortened
-       (within-class covariance normalisation, with each sequence as a class).
+       the same. What differs between the two halves of a sequence tells little about the sequence, so such directions
+       are shortened (within-class covariance normalisation, with each sequence as a class).
     4. The components are the principal components of what remains.
 
     It is enough for a first look, and where the vectors only serve to tell kinds of sequences apart: on few sequences,

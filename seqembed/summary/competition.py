@@ -6,7 +6,11 @@ whatever their size. Both together tell sequences apart better than twice as man
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+
+from seqembed.summary.scratch import Scratch
 
 # Kernels of a group. 28 and 84 kernels make whole groups.
 GROUP_SIZE = 7
@@ -22,7 +26,7 @@ LARGEST_COMPETING = 32
 _FEWEST_FOR_HALVES = 16
 
 
-def count_wins(convolved: np.ndarray, exists: np.ndarray | None) -> np.ndarray:
+def count_wins(convolved: np.ndarray, exists: np.ndarray | None, scratch: Scratch) -> np.ndarray:
     """Count where kernels have the largest and the smallest convolution, and the largest and the smallest change.
 
     Parameters
@@ -31,6 +35,8 @@ def count_wins(convolved: np.ndarray, exists: np.ndarray | None) -> np.ndarray:
         Convolutions at some timesteps and at the one after them, to which the last of them changes.
     exists : bool array of shape (n_timesteps, n_samples) or None
         The timesteps that a sequence has, or None if it has all.
+    scratch : Scratch
+        For what is computed on the way.
 
     Returns
     -------
@@ -48,34 +54,41 @@ def count_wins(convolved: np.ndarray, exists: np.ndarray | None) -> np.ndarray:
 
     >>> convolved = np.zeros((7, 3, 1), np.float32)
     >>> convolved[3], convolved[0, 1] = 1, -2
-    >>> count_wins(convolved, None)[[0, 3], :, 0]
+    >>> count_wins(convolved, None, Scratch())[[0, 3], :, 0]
     array([[0, 0, 0, 2, 0, 0, 0],
            [1, 1, 0, 0, 0, 0, 0]], dtype=uint8)
     """
     n_kernels, n_longer, n_samples = convolved.shape
+    shape = (n_kernels, n_longer - 1, n_samples)
+    shape_of_groups = (n_kernels // GROUP_SIZE, GROUP_SIZE, *shape[1:])
     offsets = kernel_offsets(n_kernels)[:, np.newaxis, np.newaxis]
-    changes = convolved[:, 1:] - convolved[:, :-1]
-    changes += offsets
-    wins = np.empty(changes.shape, bool)
-    wins_of_groups = wins.reshape(-1, GROUP_SIZE, n_longer - 1, n_samples)
+    competing, wins = scratch.array("competing", shape), scratch.array("wins", shape, bool)
+    groups, wins_of_groups = competing.reshape(shape_of_groups), wins.reshape(shape_of_groups)
+    best = scratch.array("best", (len(groups), 1, *shape[1:]))
     counts = []
-    for competing in (convolved[:, :-1] + offsets, changes):
-        groups = competing.reshape(wins_of_groups.shape)
-        for best in (np.maximum, np.minimum):
-            np.equal(groups, best.reduce(groups, axis=1, keepdims=True), out=wins_of_groups)
+    for changes in (False, True):
+        if changes:
+            np.subtract(convolved[:, 1:], convolved[:, :-1], out=competing)
+            competing += offsets
+        else:
+            np.add(convolved[:, :-1], offsets, out=competing)
+        for choose in (np.maximum, np.minimum):
+            np.equal(groups, choose.reduce(groups, axis=1, keepdims=True, out=best), out=wins_of_groups)
             if exists is not None:
                 wins &= exists
-            counts.append(count_timesteps(wins))
+            counts.append(count_timesteps(wins, scratch))
     return np.stack(counts)
 
 
-def count_timesteps(flags: np.ndarray) -> np.ndarray:
+def count_timesteps(flags: np.ndarray, scratch: Scratch) -> np.ndarray:
     """Count the timesteps at which something is true.
 
     Parameters
     ----------
     flags : bool array of shape (..., n_timesteps, n_samples)
         For at least one and at most 255 timesteps.
+    scratch : Scratch
+        For what is computed on the way.
 
     Returns
     -------
@@ -84,18 +97,23 @@ def count_timesteps(flags: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> count_timesteps(np.array([[True, False], [True, True], [True, False]]))
+    >>> count_timesteps(np.array([[True, False], [True, True], [True, False]]), Scratch())
     array([3, 1], dtype=uint8)
     """
     counts: np.ndarray = flags.view(np.uint8)
     if flags.shape[-1] < _FEWEST_FOR_HALVES:
-        counts = np.add.reduce(counts, axis=-2, keepdims=True, dtype=np.uint8)
+        return np.add.reduce(counts, axis=-2, dtype=np.uint8)  # type: ignore[no-any-return]
     # One half is added to the other: few long loops over neighbours in memory, instead of one loop a timestep.
+    names = itertools.cycle(("halves", "quarters"))
     while (n_left := counts.shape[-2]) > 1:
-        half, rest = n_left // 2, counts[..., n_left // 2 * 2 :, :]
-        counts = counts[..., :half, :] + counts[..., half : 2 * half, :]
-        counts[..., : n_left % 2, :] += rest
-    return counts[..., 0, :]
+        half = n_left // 2
+        shape = (*counts.shape[:-2], half, counts.shape[-1])
+        added = np.add(
+            counts[..., :half, :], counts[..., half : 2 * half, :], out=scratch.array(next(names), shape, np.uint8)
+        )
+        added[..., : n_left % 2, :] += counts[..., 2 * half :, :]
+        counts = added
+    return counts[..., 0, :].copy()
 
 
 def kernel_offsets(n_kernels: int) -> np.ndarray:

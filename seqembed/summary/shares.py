@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 
 from seqembed.sequences.scaling import Batch
 from seqembed.summary.competition import LARGEST_COMPETING, N_COMPETITIONS, count_timesteps, count_wins
+from seqembed.summary.scratch import Scratch
 
 # Dempster et al. (2021): kernels of nine taps of which three have the weight 2. Their weights sum to zero.
 _N_TAPS = 9
@@ -102,15 +103,18 @@ class Shares(NamedTuple):
         wins = np.zeros((n_scales, N_COMPETITIONS * self.competes, n_kernels, n_samples), np.float32)
         if self.competes:
             batch = _bounded(batch)
+        scratch = Scratch()
         for number, (scale, channels) in enumerate(zip(_scales(batch, len(self.channels)), self.channels, strict=True)):
             thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
-            for rows, exists, convolved in _convolutions(scale, channels, n_more=int(self.competes)):
+            for rows, exists, convolved in _convolutions(scale, channels, scratch, n_more=int(self.competes)):
                 if self.competes:
-                    wins[number, :, :, rows] += count_wins(convolved, exists)
+                    wins[number, :, :, rows] += count_wins(convolved, exists, scratch)
                     convolved = convolved[:, :-1]
                 if exists is not None:
                     convolved += np.where(exists, np.float32(0), np.float32(-np.inf))
-                counts[number, :, :, rows] += count_timesteps(convolved > thresholds)
+                exceeds = scratch.array("exceeds", (len(thresholds), *convolved.shape), bool)
+                np.greater(convolved, thresholds, out=exceeds)
+                counts[number, :, :, rows] += count_timesteps(exceeds, scratch)
             counts[number] /= scale.sizes
             wins[number] /= scale.sizes
         shares = np.concatenate([each.reshape(-1, n_samples) for each in (counts, wins)])
@@ -254,7 +258,7 @@ def _draw_channels(n_features: int, n_kernels: int, random: np.random.RandomStat
     return channels
 
 
-def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndarray:
+def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray, scratch: Scratch) -> np.ndarray:
     """Convolve sequences with all kernels.
 
     Parameters
@@ -265,15 +269,17 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
         Timesteps between neighbouring taps.
     channels : float32 array of shape (n_features, n_kernels)
         1 for the features that a kernel reads, and 0 for others.
+    scratch : Scratch
+        For the result, and for what is computed on the way.
 
     Returns
     -------
     convolved : float32 array of shape (n_kernels, n_timesteps, n_samples)
-        The sums over taps and features.
+        The sums over taps and features. The next call with the same `scratch` overwrites it.
 
     Examples
     --------
-    >>> convolve(np.ones((1, 10, 3), np.float32), 1, np.ones((1, 28), np.float32))[0]
+    >>> convolve(np.ones((1, 10, 3), np.float32), 1, np.ones((1, 28), np.float32), Scratch())[0]
     array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
@@ -281,17 +287,21 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray) -> np.ndar
     n_timesteps = n_padded - (_N_TAPS - 1) * dilation
     taps = [slice(tap * dilation, tap * dilation + n_timesteps) for tap in range(_N_TAPS)]
     weights = kernel_weights(n_kernels)
+    convolved = scratch.array("convolved", (n_kernels, n_timesteps, n_samples))
     if n_features <= _MOST_CHANNELS:
         kernels = (weights[:, np.newaxis] * channels).reshape(-1, n_kernels)
         # Whole sequences are copied for each tap, not a few features of each timestep, which takes far longer.
-        read = np.stack([padded[:, tap] for tap in taps]).reshape(len(kernels), -1)
-        convolved: np.ndarray = (kernels.T @ read).reshape(n_kernels, n_timesteps, n_samples)
+        read = scratch.array("read", (_N_TAPS, n_features, n_timesteps, n_samples))
+        np.stack([padded[:, tap] for tap in taps], out=read)
+        np.matmul(kernels.T, read.reshape(len(kernels), -1), out=convolved.reshape(n_kernels, -1))
         return convolved
     # The features of each kernel are added first: the cost of its taps does not depend on their number.
-    mixed = (channels.T @ padded.reshape(n_features, -1)).reshape(n_kernels, n_padded, n_samples)
-    convolved = np.zeros((n_kernels, n_timesteps, n_samples), np.float32)
+    mixed = scratch.array("mixed", (n_kernels, n_padded, n_samples))
+    np.matmul(channels.T, padded.reshape(n_features, -1), out=mixed.reshape(n_kernels, -1))
+    weighted = scratch.array("weighted", convolved.shape)
+    convolved[...] = 0
     for tap, weight in zip(taps, weights, strict=True):
-        convolved += mixed[:, tap] * weight[:, np.newaxis, np.newaxis]
+        convolved += np.multiply(mixed[:, tap], weight[:, np.newaxis, np.newaxis], out=weighted)
     return convolved
 
 
@@ -312,7 +322,7 @@ def kernel_weights(n_kernels: int) -> np.ndarray:
 
 
 def _convolutions(
-    scale: _Scale, channels: np.ndarray, n_more: int = 0
+    scale: _Scale, channels: np.ndarray, scratch: Scratch, n_more: int = 0
 ) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray]]:
     """Yield the convolutions of some sequences at some of their means, centred there, with zeros around the sequences.
 
@@ -330,22 +340,27 @@ def _convolutions(
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
         # Not np.pad, which takes as long as the convolutions of a single sequence.
-        padded = np.zeros((n_features, n_means + 2 * reach + n_more, rows.stop - rows.start), np.float32)
+        padded = scratch.array("padded", (n_features, n_means + 2 * reach + n_more, rows.stop - rows.start))
+        padded[:, :reach] = padded[:, reach + n_means :] = 0
         padded[:, reach : reach + n_means] = scale.values[:, :, rows]
         for start in range(0, n_means, n_at_once):
             stop = min(start + n_at_once, n_means)
             exists = None
             if (scale.sizes[rows] < stop).any():
                 exists = np.arange(start, stop)[:, np.newaxis] < scale.sizes[rows]
-            yield rows, exists, convolve(padded[:, start : stop + 2 * reach + n_more], scale.dilation, channels)
+            yield (
+                rows,
+                exists,
+                convolve(padded[:, start : stop + 2 * reach + n_more], scale.dilation, channels, scratch),
+            )
 
 
 def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:
     """Convolve sequences, and keep means spread over all of them."""
     stride = -(-int(scale.sizes.sum()) // _MOST_CONVOLUTIONS)
     samples, offset = [], 0
-    for _, exists, convolved in _convolutions(scale, channels):
+    for _, exists, convolved in _convolutions(scale, channels, Scratch()):
         own = convolved.reshape(len(convolved), -1) if exists is None else convolved[:, exists]
-        samples.append(own[:, -offset % stride :: stride])
+        samples.append(own[:, -offset % stride :: stride].copy())
         offset += own.shape[1]
     return np.concatenate(samples, axis=1)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from seqembed.sequences.scaling import Batch
+from seqembed.summary.scratch import Scratch
 from seqembed.summary.shares import MANY_KERNELS, convolve, count_kernels, learn_shares
 
 ALL_TRIPLES = list(itertools.combinations(range(9), 3))
@@ -161,8 +162,8 @@ def test_many_features_are_convolved_like_few(dilation):
     values = draw(1, 3, 30, 9).values.transpose(2, 1, 0)
     channels = np.random.default_rng(0).integers(0, 2, (9, 28)).astype(np.float32)
     wider, unread = np.concatenate([values, values]), np.zeros_like(channels)
-    expected = convolve(values, dilation, channels)
-    np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread])), expected)
+    expected = convolve(values, dilation, channels, Scratch())
+    np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread]), Scratch()), expected)
 
 
 def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
