@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
-from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, kernel_offsets
+from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, count_contests, kernel_biases
 from seqembed.summary.components import LARGEST_NUMBER
 from seqembed.summary.context import LARGEST_NUMBER as LARGEST_CONTEXT
 from seqembed.summary.context import Context
@@ -92,14 +94,20 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
         convolution = keras.layers.Conv1D(
             thresholds.size, len(kernels), **parameters, name=f"context_convolution_{number + 1}"
         )
-        above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), -thresholds.ravel())
+        biases = kernel_biases(kernels.shape[2]) if shares.competes else np.float32(0)
+        above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), (biases - thresholds).ravel())
         counted = [(computed, above > 0)]
         if shares.competes:
             longer = keras.layers.ZeroPadding1D((0, 1), name=f"context_end_{number + 1}")(values)
             competing = keras.layers.Conv1D(
-                kernels.shape[2], len(kernels), **parameters, use_bias=False, name=f"context_competition_{number + 1}"
+                kernels.shape[2], len(kernels), **parameters, name=f"context_competition_{number + 1}"
             )
-            counted += [(won, wins) for wins in _wins(frozen(competing, longer, kernels))]
+            convolved = frozen(competing, longer, kernels, biases)
+            contests = [convolved[:, :-1]]
+            if count_contests(number, len(shares.channels)) > 1:
+                add_biases = keras.layers.Rescaling(1.0, biases.tolist())
+                contests.append(add_biases(convolved[:, 1:] - convolved[:, :-1]))
+            counted += [(won, _wins(contest, best)) for best in (ops.max, ops.min) for contest in contests]
         halvings = max(0, number - 1)
         for results, each in counted:
             is_counted = ops.cast(each, "float32")
@@ -112,16 +120,11 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
     return ops.concatenate([*computed, *won], axis=1)
 
 
-def _wins(convolved: keras.KerasTensor) -> list[keras.KerasTensor]:
-    """Tell where kernels win, as `seqembed.summary.competition.count_wins` counts it."""
-    _, n_longer, n_kernels = convolved.shape
-    shape, wins = (-1, n_longer - 1, n_kernels), []
-    with_offsets = keras.layers.Rescaling(1.0, kernel_offsets(n_kernels).tolist())
-    for competing in (convolved[:, :-1], convolved[:, 1:] - convolved[:, :-1]):
-        groups = ops.reshape(with_offsets(competing), (-1, n_longer - 1, n_kernels // GROUP_SIZE, GROUP_SIZE))
-        for best in (ops.max(groups, axis=3, keepdims=True), ops.min(groups, axis=3, keepdims=True)):
-            wins.append(ops.reshape(ops.equal(groups, best), shape))
-    return wins
+def _wins(convolved: keras.KerasTensor, best: Callable) -> keras.KerasTensor:
+    """Tell where kernels are the largest of their group, or the smallest."""
+    _, n_timesteps, n_kernels = convolved.shape
+    groups = ops.reshape(convolved, (-1, n_timesteps, n_kernels // GROUP_SIZE, GROUP_SIZE))
+    return ops.reshape(ops.equal(groups, best(groups, axis=3, keepdims=True)), (-1, n_timesteps, n_kernels))
 
 
 def _statistics(

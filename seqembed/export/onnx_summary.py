@@ -8,7 +8,7 @@ import numpy as np
 
 from seqembed.export.onnx_graph import Graph
 from seqembed.inference.model import SummaryModel
-from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, kernel_offsets
+from seqembed.summary.competition import GROUP_SIZE, LARGEST_COMPETING, count_contests, kernel_biases
 from seqembed.summary.components import LARGEST_NUMBER, Summary
 from seqembed.summary.description import LARGEST_VALUE
 from seqembed.summary.shares import Shares, kernel_weights
@@ -147,35 +147,35 @@ class SummaryGraph(Graph):
             dilation = min(2, number + 1)
             reach = dilation * (kernels.shape[2] // 2)
             pads = [reach, reach + shares.competes]
-            convolved = self.add("Conv", values, self.constant(kernels), dilations=[dilation], pads=pads)
+            biases = kernel_biases(len(kernels)) * np.float32(shares.competes)
+            parameters = [self.constant(kernels), self.constant(biases)]
+            convolved = self.add("Conv", values, *parameters, dilations=[dilation], pads=pads)
             if shares.competes:
-                won += [
-                    self.add("Div", self._sum(self.add("Mul", each, counted)), sizes)
-                    for each in self._wins(convolved, len(kernels))
-                ]
+                changes = self.add("Sub", self._cut(convolved, 1, _LAST), self._cut(convolved, 0, -1))
                 convolved = self._cut(convolved, 0, -1)
+                contests = [convolved]
+                if count_contests(number, len(shares.channels)) > 1:
+                    contests.append(self.add("Add", changes, self.constant(biases[:, np.newaxis])))
+                for best in ("ReduceMax", "ReduceMin"):
+                    for contest in contests:
+                        wins = self._wins(contest, best, len(kernels))
+                        won.append(self.add("Div", self._sum(self.add("Mul", wins, counted)), sizes))
             for each in thresholds:
                 exceeds = self.cast(self.add("Greater", convolved, self.constant(each[:, np.newaxis])), np.float32)
                 computed.append(self.add("Div", self._sum(self.add("Mul", exceeds, counted)), sizes))
         return self.add("Concat", *computed, *won, axis=1)
 
-    def _wins(self, convolved: str, n_kernels: int) -> list[str]:
-        """Tell where kernels win, as `seqembed.summary.competition.count_wins` counts it."""
-        convolutions, wins = self._cut(convolved, 0, -1), []
-        changes = self.add("Sub", self._cut(convolved, 1, _LAST), convolutions)
-        offsets = self.constant(kernel_offsets(n_kernels)[:, np.newaxis])
-        shape = self.add("Shape", convolutions)
+    def _wins(self, convolved: str, best: str, n_kernels: int) -> str:
+        """Tell where kernels are the largest of their group, or the smallest."""
+        shape = self.add("Shape", convolved)
         n_samples, n_timesteps = (
             self.add("Slice", shape, self.integers(axis), self.integers(axis + 1)) for axis in (0, 2)
         )
         sizes = self.integers(n_kernels // GROUP_SIZE, GROUP_SIZE)
         grouped = self.add("Concat", n_samples, sizes, n_timesteps, axis=0)
-        for competing in (convolutions, changes):
-            groups = self.add("Reshape", self.add("Add", competing, offsets), grouped, allowzero=1)
-            for best in ("ReduceMax", "ReduceMin"):
-                is_best = self.add("Equal", groups, self.add(best, groups, axes=[2], keepdims=1))
-                wins.append(self.add("Reshape", self.cast(is_best, np.float32), shape, allowzero=1))
-        return wins
+        groups = self.add("Reshape", convolved, grouped, allowzero=1)
+        is_best = self.add("Equal", groups, self.add(best, groups, axes=[2], keepdims=1))
+        return self.add("Reshape", self.cast(is_best, np.float32), shape, allowzero=1)
 
     def _quantiles(self, values: str, known: str, counts: str) -> list[str]:
         beyond = self.add("Where", known, values, self.constant(np.float32(np.inf)))

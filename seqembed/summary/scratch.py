@@ -1,19 +1,22 @@
-"""Memory that is used again and again, while many blocks of sequences are described."""
+"""Memory that is used again and again, while blocks of sequences are described."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+# Arrays that are larger are not kept, and no more than so many sets of them: a process must not hold much memory for
+# ever. A set takes about six megabytes.
+_MOST_BYTES, _MOST_IDLE = 3 << 20, 16
+
 
 class Scratch:
     """Arrays by name, whose memory is that of the array of the same name before.
-
-    What is freed goes back to the system, and a page of new memory takes it microseconds: for blocks of a megabyte that
-    is a third of the time of their convolutions.
 
     Examples
     --------
@@ -38,9 +41,41 @@ class Scratch:
         dtype : dtype, default=float32
             Always the same for a name.
         """
-        size = math.prod(shape)
+        size, dtype = math.prod(shape), np.dtype(dtype)
+        if size * dtype.itemsize > _MOST_BYTES:
+            return np.empty(shape, dtype)
         held: Any = self._held.get(name)
-        if held is None or held.size < size:
-            held = self._held[name] = np.empty(size, dtype)
+        if held is None:
+            # Of memory that is asked for, only what is written to is taken.
+            held = self._held[name] = np.empty(_MOST_BYTES // dtype.itemsize, dtype)
         array: np.ndarray = held[:size].reshape(shape)
         return array
+
+
+_idle: list[Scratch] = []
+
+
+@contextmanager
+def borrowed_scratch() -> Iterator[Scratch]:
+    """Lend memory of earlier blocks to one computation.
+
+    What is freed goes back to the system, and each page of new memory costs time: for some hundred short sequences as
+    much as their convolutions.
+
+    Examples
+    --------
+    >>> with borrowed_scratch() as scratch:
+    ...     first = scratch.array("sums", (2, 3))
+    >>> with borrowed_scratch() as scratch:
+    ...     np.shares_memory(first, scratch.array("sums", (2, 3)))
+    True
+    """
+    try:
+        scratch = _idle.pop()
+    except IndexError:
+        scratch = Scratch()
+    try:
+        yield scratch
+    finally:
+        if len(_idle) < _MOST_IDLE:
+            _idle.append(scratch)

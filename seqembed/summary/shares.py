@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from seqembed.sequences.scaling import Batch
-from seqembed.summary.competition import LARGEST_COMPETING, N_COMPETITIONS, count_timesteps, count_wins
-from seqembed.summary.scratch import Scratch
+from seqembed.summary.competition import LARGEST_COMPETING, count_contests, kernel_biases, mark_wins
+from seqembed.summary.scratch import Scratch, borrowed_scratch
 
 # Dempster et al. (2021): kernels of nine taps of which three have the weight 2. Their weights sum to zero.
 _N_TAPS = 9
@@ -45,7 +45,7 @@ _SEED = 0
 # Convolutions that are computed at once, so that they stay in the cache.
 _CONVOLUTIONS_AT_ONCE = 1 << 18
 # Means that are convolved at once. Their count fits into a byte. With few of them, many sequences stay side by side.
-_MOST_MEANS_AT_ONCE, _FEWEST_MEANS_AT_ONCE = 255, 64
+_MOST_MEANS_AT_ONCE, _FEWEST_MEANS_AT_ONCE = 255, 16
 
 
 class Shares(NamedTuple):
@@ -62,8 +62,8 @@ class Shares(NamedTuple):
     thresholds : float32 array of shape (n_scales, n_thresholds, n_kernels)
         Quantiles of the convolutions of training sequences.
     competes : bool, default=False
-        Whether there are four more shares for each kernel at each scale, those of competitions: see
-        `seqembed.summary.competition`.
+        Whether there are also shares of competitions, see `seqembed.summary.competition`. The thresholds are then those
+        of convolutions with biases.
 
     References
     ----------
@@ -79,7 +79,8 @@ class Shares(NamedTuple):
     def n_shares(self) -> int:
         """How many shares a sequence has."""
         n_scales, n_thresholds, n_kernels = self.thresholds.shape
-        return int(n_scales * (n_thresholds + N_COMPETITIONS * self.competes) * n_kernels)
+        n_contests = sum(count_contests(number, n_scales) for number in range(n_scales)) if self.competes else 0
+        return int(n_kernels * (n_scales * n_thresholds + 2 * n_contests))
 
     def compute(self, batch: Batch) -> np.ndarray:
         """Compute the shares of sequences.
@@ -96,28 +97,33 @@ class Shares(NamedTuple):
             From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone. Those of
             all thresholds come before those of all competitions.
         """
-        n_scales, _, n_kernels = self.thresholds.shape
+        n_scales, n_thresholds, n_kernels = self.thresholds.shape
         n_samples = len(batch.values)
-        # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
-        counts = np.zeros((*self.thresholds.shape, n_samples), np.float32)
-        wins = np.zeros((n_scales, N_COMPETITIONS * self.competes, n_kernels, n_samples), np.float32)
         if self.competes:
             batch = _bounded(batch)
-        scratch = Scratch()
-        for number, (scale, channels) in enumerate(zip(_scales(batch, len(self.channels)), self.channels, strict=True)):
-            thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
-            for rows, exists, convolved in _convolutions(scale, channels, scratch, n_more=int(self.competes)):
-                if self.competes:
-                    wins[number, :, :, rows] += count_wins(convolved, exists, scratch)
-                    convolved = convolved[:, :-1]
-                if exists is not None:
-                    convolved += np.where(exists, np.float32(0), np.float32(-np.inf))
-                exceeds = scratch.array("exceeds", (len(thresholds), *convolved.shape), bool)
-                np.greater(convolved, thresholds, out=exceeds)
-                counts[number, :, :, rows] += count_timesteps(exceeds, scratch)
-            counts[number] /= scale.sizes
-            wins[number] /= scale.sizes
-        shares = np.concatenate([each.reshape(-1, n_samples) for each in (counts, wins)])
+        exceeded, won = [], []
+        with borrowed_scratch() as scratch:
+            for number, (scale, channels) in enumerate(zip(_scales(batch, n_scales), self.channels, strict=True)):
+                n_contests = count_contests(number, n_scales) if self.competes else 1
+                n_flags = n_thresholds + 2 * n_contests * self.competes
+                thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
+                # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
+                counts = np.zeros((n_flags, n_kernels, n_samples), np.float32)
+                for rows, exists, contests in _convolutions(scale, channels, scratch, n_contests):
+                    flags = scratch.array("flags", (n_flags, *contests.shape[1:]), bool)
+                    if self.competes:
+                        mark_wins(contests, flags[n_thresholds:], scratch)
+                    np.greater(contests[0], thresholds, out=flags[:n_thresholds])
+                    if n_contests > 1:
+                        flags = flags[:, :, :-1]
+                    if exists is not None:
+                        flags &= exists
+                    # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
+                    counts[:, :, rows] += np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint8)
+                counts /= scale.sizes
+                exceeded.append(counts[:n_thresholds])
+                won.append(counts[n_thresholds:])
+        shares = np.concatenate([each.reshape(-1, n_samples) for each in (*exceeded, *won)])
         return np.ascontiguousarray(shares.T)
 
 
@@ -151,7 +157,7 @@ def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS, *
     >>> shares.thresholds.shape, shares.compute(batch).shape
     ((3, 6, 28), (20, 504))
     >>> learn_shares(batch, n_timesteps=50, competes=True).compute(batch).shape
-    (20, 588)
+    (20, 532)
     """
     random = check_random_state(_SEED)
     if competes:
@@ -165,6 +171,8 @@ def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS, *
         channels.append(_draw_channels(batch.values.shape[2], n_kernels, random))
         convolved = _sample_convolutions(scale, channels[-1])
         thresholds.append(_quantiles_by_kernel(convolved, levels) + _OFF_TIES * channels[-1].sum(axis=0))
+        if competes:
+            thresholds[-1] += kernel_biases(n_kernels)
     return Shares(np.stack(channels), np.stack(thresholds).astype(np.float32), competes)
 
 
@@ -258,7 +266,7 @@ def _draw_channels(n_features: int, n_kernels: int, random: np.random.RandomStat
     return channels
 
 
-def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray, scratch: Scratch) -> np.ndarray:
+def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray, convolved: np.ndarray, scratch: Scratch) -> None:
     """Convolve sequences with all kernels.
 
     Parameters
@@ -269,32 +277,29 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray, scratch: S
         Timesteps between neighbouring taps.
     channels : float32 array of shape (n_features, n_kernels)
         1 for the features that a kernel reads, and 0 for others.
-    scratch : Scratch
-        For the result, and for what is computed on the way.
-
-    Returns
-    -------
     convolved : float32 array of shape (n_kernels, n_timesteps, n_samples)
-        The sums over taps and features. The next call with the same `scratch` overwrites it.
+        For the result, the sums over taps and features. It is C-contiguous.
+    scratch : Scratch
+        For what is computed on the way.
 
     Examples
     --------
-    >>> convolve(np.ones((1, 10, 3), np.float32), 1, np.ones((1, 28), np.float32), Scratch())[0]
+    >>> convolved = np.empty((28, 2, 3), np.float32)
+    >>> convolve(np.ones((1, 10, 3), np.float32), 1, np.ones((1, 28), np.float32), convolved, Scratch())
+    >>> convolved[0]
     array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    (n_features, n_padded, n_samples), n_kernels = padded.shape, channels.shape[1]
-    n_timesteps = n_padded - (_N_TAPS - 1) * dilation
+    (n_features, n_padded, n_samples), (n_kernels, n_timesteps, _) = padded.shape, convolved.shape
     taps = [slice(tap * dilation, tap * dilation + n_timesteps) for tap in range(_N_TAPS)]
     weights = kernel_weights(n_kernels)
-    convolved = scratch.array("convolved", (n_kernels, n_timesteps, n_samples))
     if n_features <= _MOST_CHANNELS:
         kernels = (weights[:, np.newaxis] * channels).reshape(-1, n_kernels)
         # Whole sequences are copied for each tap, not a few features of each timestep, which takes far longer.
         read = scratch.array("read", (_N_TAPS, n_features, n_timesteps, n_samples))
         np.stack([padded[:, tap] for tap in taps], out=read)
         np.matmul(kernels.T, read.reshape(len(kernels), -1), out=convolved.reshape(n_kernels, -1))
-        return convolved
+        return
     # The features of each kernel are added first: the cost of its taps does not depend on their number.
     mixed = scratch.array("mixed", (n_kernels, n_padded, n_samples))
     np.matmul(channels.T, padded.reshape(n_features, -1), out=mixed.reshape(n_kernels, -1))
@@ -302,7 +307,6 @@ def convolve(padded: np.ndarray, dilation: int, channels: np.ndarray, scratch: S
     convolved[...] = 0
     for tap, weight in zip(taps, weights, strict=True):
         convolved += np.multiply(mixed[:, tap], weight[:, np.newaxis, np.newaxis], out=weighted)
-    return convolved
 
 
 @functools.cache
@@ -322,15 +326,17 @@ def kernel_weights(n_kernels: int) -> np.ndarray:
 
 
 def _convolutions(
-    scale: _Scale, channels: np.ndarray, scratch: Scratch, n_more: int = 0
+    scale: _Scale, channels: np.ndarray, scratch: Scratch, n_contests: int = 1
 ) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray]]:
     """Yield the convolutions of some sequences at some of their means, centred there, with zeros around the sequences.
 
-    With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all. After
-    these means come so many more, which others are compared with.
+    With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all. Of an
+    array of shape (n_contests, n_kernels, n_means, n_samples), the first part has the convolutions. If there is a
+    second part, it is to be filled, and there is one mean more: the last one changes to it. The next array overwrites
+    this one.
     """
     (n_features, n_means, n_samples), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
-    n_kernels = channels.shape[1]
+    n_kernels, n_more = channels.shape[1], n_contests - 1
     most = min(
         max(_CONVOLUTIONS_AT_ONCE // (n_kernels * max(1, n_samples)), _FEWEST_MEANS_AT_ONCE), _MOST_MEANS_AT_ONCE
     )
@@ -339,8 +345,9 @@ def _convolutions(
     n_rows = max(1, _CONVOLUTIONS_AT_ONCE // (n_at_once * max(n_kernels, n_features)))
     for first in range(0, n_samples, n_rows):
         rows = slice(first, min(first + n_rows, n_samples))
+        n_read = rows.stop - first
         # Not np.pad, which takes as long as the convolutions of a single sequence.
-        padded = scratch.array("padded", (n_features, n_means + 2 * reach + n_more, rows.stop - rows.start))
+        padded = scratch.array("padded", (n_features, n_means + 2 * reach + n_more, n_read))
         padded[:, :reach] = padded[:, reach + n_means :] = 0
         padded[:, reach : reach + n_means] = scale.values[:, :, rows]
         for start in range(0, n_means, n_at_once):
@@ -348,19 +355,18 @@ def _convolutions(
             exists = None
             if (scale.sizes[rows] < stop).any():
                 exists = np.arange(start, stop)[:, np.newaxis] < scale.sizes[rows]
-            yield (
-                rows,
-                exists,
-                convolve(padded[:, start : stop + 2 * reach + n_more], scale.dilation, channels, scratch),
-            )
+            contests = scratch.array("contests", (n_contests, n_kernels, stop - start + n_more, n_read))
+            convolve(padded[:, start : stop + 2 * reach + n_more], scale.dilation, channels, contests[0], scratch)
+            yield rows, exists, contests
 
 
 def _sample_convolutions(scale: _Scale, channels: np.ndarray) -> np.ndarray:
     """Convolve sequences, and keep means spread over all of them."""
     stride = -(-int(scale.sizes.sum()) // _MOST_CONVOLUTIONS)
     samples, offset = [], 0
-    for _, exists, convolved in _convolutions(scale, channels, Scratch()):
-        own = convolved.reshape(len(convolved), -1) if exists is None else convolved[:, exists]
-        samples.append(own[:, -offset % stride :: stride].copy())
-        offset += own.shape[1]
+    with borrowed_scratch() as scratch:
+        for _, exists, (convolved,) in _convolutions(scale, channels, scratch):
+            own = convolved.reshape(len(convolved), -1) if exists is None else convolved[:, exists]
+            samples.append(own[:, -offset % stride :: stride].copy())
+            offset += own.shape[1]
     return np.concatenate(samples, axis=1)

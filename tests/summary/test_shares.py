@@ -57,7 +57,7 @@ def naive_convolution(known, length, triple, dilation, channels):
 
 def naive_wins(shares, known, length):
     """Shares of the timesteps at which a kernel is the largest, or the smallest, of its seven: by value, by change."""
-    result, n_kernels = [], shares.thresholds.shape[2]
+    result, (n_scales, _, n_kernels) = [], shares.thresholds.shape
     for number, (values, n_places, dilation) in enumerate(scales_of(known, length, *shares.channels.shape[:2])):
         kernels = [
             naive_convolution(
@@ -66,7 +66,8 @@ def naive_wins(shares, known, length):
             for kernel, triple in enumerate(TRIPLES[n_kernels])
         ]
         changes = [[later - earlier for earlier, later in itertools.pairwise(each)] for each in kernels]
-        for competing, sign in itertools.product((kernels, changes), (1, -1)):
+        contests = [kernels] if number == 0 and n_scales > 1 else [kernels, changes]
+        for sign, competing in itertools.product((1, -1), contests):
             counts = [0] * n_kernels
             for place in range(n_places):
                 for first in range(0, n_kernels, 7):
@@ -83,7 +84,8 @@ def naive_shares(shares, known, length):
             for kernel, triple in enumerate(TRIPLES[shares.thresholds.shape[2]]):
                 channels = np.flatnonzero(shares.channels[number][:, kernel]).tolist()
                 convolved = naive_convolution(*scale[:2], triple, scale[2], channels)
-                result.append(sum(each > thresholds[kernel] for each in convolved) / scale[1])
+                bias = 1e-4 * (kernel % 7) * shares.competes
+                result.append(sum(each + bias > thresholds[kernel] for each in convolved) / scale[1])
     return result
 
 
@@ -101,6 +103,7 @@ def naive_thresholds(batch, shares):
                 for scales in read:
                     known, length, dilation = scales[number]
                     convolved += naive_convolution(known, length, triple, dilation, channels)
+                convolved = [each + 1e-4 * (kernel % 7) * shares.competes for each in convolved]
                 convolved.sort()
                 below = int(level * (len(convolved) - 1))
                 above = min(below + 1, len(convolved) - 1)
@@ -122,8 +125,8 @@ def test_thresholds_and_shares_are_those_of_plain_loops(n_timesteps, n_features,
     expected = [naive_shares(shares, known, length) for known, length in sequences_of(batch)]
     np.testing.assert_allclose(shares.compute(batch), expected, atol=1e-6)
     competing = learn_shares(batch, n_timesteps, count_kernels(n_features), competes=True)
-    computed = competing.compute(batch)
-    n_thresholds = competing.thresholds.size
+    np.testing.assert_allclose(competing.thresholds, naive_thresholds(batch, competing), atol=4e-6)
+    computed, n_thresholds = competing.compute(batch), competing.thresholds.size
     expected = [naive_shares(competing, known, length) for known, length in sequences_of(batch)]
     np.testing.assert_allclose(computed[:, :n_thresholds], expected, atol=1e-6)
     expected = [naive_wins(competing, known, length) for known, length in sequences_of(batch)]
@@ -162,8 +165,10 @@ def test_many_features_are_convolved_like_few(dilation):
     values = draw(1, 3, 30, 9).values.transpose(2, 1, 0)
     channels = np.random.default_rng(0).integers(0, 2, (9, 28)).astype(np.float32)
     wider, unread = np.concatenate([values, values]), np.zeros_like(channels)
-    expected = convolve(values, dilation, channels, Scratch())
-    np.testing.assert_array_equal(convolve(wider, dilation, np.concatenate([channels, unread]), Scratch()), expected)
+    expected, convolved = np.empty((2, 28, 30 - 8 * dilation, 3), np.float32)
+    convolve(values, dilation, channels, expected, Scratch())
+    convolve(wider, dilation, np.concatenate([channels, unread]), convolved, Scratch())
+    np.testing.assert_array_equal(convolved, expected)
 
 
 def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
