@@ -94,7 +94,7 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
         convolution = keras.layers.Conv1D(
             thresholds.size, len(kernels), **parameters, name=f"context_convolution_{number + 1}"
         )
-        biases = kernel_biases(kernels.shape[2]) if shares.competes else np.float32(0)
+        biases = kernel_biases(kernels.shape[2]) * np.float32(shares.competes)
         above = frozen(convolution, values, np.tile(kernels, (1, 1, len(thresholds))), (biases - thresholds).ravel())
         counted = [(computed, above > 0)]
         if shares.competes:
@@ -120,7 +120,7 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
     return ops.concatenate([*computed, *won], axis=1)
 
 
-def _wins(convolved: keras.KerasTensor, best: Callable) -> keras.KerasTensor:
+def _wins(convolved: keras.KerasTensor, best: Callable[..., keras.KerasTensor]) -> keras.KerasTensor:
     """Tell where kernels are the largest of their group, or the smallest."""
     _, n_timesteps, n_kernels = convolved.shape
     groups = ops.reshape(convolved, (-1, n_timesteps, n_kernels // GROUP_SIZE, GROUP_SIZE))
