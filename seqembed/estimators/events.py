@@ -74,10 +74,11 @@ def detect_events(
 
     1. The detector scores windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors. The first is a mean over the windows that cover the row, in which a window
-       counts more, the nearer its centre is to the row. The second is a mean over the rows around it, in an eighth of a
-       window. The score is minus the geometric mean of both, in which the first counts three times and the second twice
-       (four times and once for ``distances=False``). Errors of windows rank long and faint events well, errors of rows
-       find short ones. Missing values count in the first as if they had the error that is typical of held-out windows.
+       counts more, the nearer its centre is to the row. The second is a mean over the row and those around it, at most
+       an eighth of a window. The score is minus the geometric mean of both, in which the first counts three times and
+       the second twice (four times and once for ``distances=False``). Errors of windows rank long and faint events
+       well, errors of rows find short ones. Missing values count in the first as if they had the error that is typical
+       of held-out windows.
     3. A window is flagged for an event anywhere in it. So an event is only a part of the rows that its windows cover.
        Among these rows, it reaches from the first to the last one whose score is at most
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
