@@ -24,7 +24,7 @@ from seqembed.estimators.severity import severity
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.containers import column_labels, in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
-from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
+from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, local_time, plain_times, zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -256,8 +256,8 @@ class EventStream:
             self._check_zone(given_times)
         if (len(kinds) > 1 and kinds & {"m", "M"}) or times[0] <= last[0]:
             raise ValueError(
-                f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. "
-                f"{self._line_for_earlier(times)}"
+                f"Got time= that begins at {local_time(times[0], given_times)} after rows until "
+                f"{local_time(last[0], self._times)}, expected later times. {self._line_for_earlier(times)}"
             )
         if self._max_gap is None:
             return [slice(0, n_rows)]
