@@ -179,16 +179,29 @@ def local_time(time: Any, given: Any) -> Any:
     # NumPy has dates that Python's years don't reach.
     if not isinstance(moment, datetime):
         return time
-    return moment.replace(tzinfo=UTC).astimezone(_rules_of(zone))
+    return moment.replace(tzinfo=UTC).astimezone(rules_of(zone))
 
 
-def _rules_of(zone: Any) -> tzinfo:
+def rules_of(zone: Any) -> tzinfo:
+    """Return a time zone by its name, or by its offset from UTC, as Arrow's zones may have one. Others stay.
+
+    Examples
+    --------
+    >>> rules_of("Europe/Berlin"), rules_of("+02:00")
+    (zoneinfo.ZoneInfo(key='Europe/Berlin'), datetime.timezone(datetime.timedelta(seconds=7200)))
+    """
+    if not isinstance(zone, str):
+        rules: tzinfo = zone
+        return rules
     try:
-        rules: tzinfo = ZoneInfo(zone) if isinstance(zone, str) else zone
+        return ZoneInfo(zone)
     except (KeyError, ValueError):
-        # Arrow's zones may be offsets, and a machine may have no table of zones.
+        pass
+    try:
+        return datetime.strptime(zone, "%z").tzinfo or UTC
+    except ValueError:
+        # A machine may have no table of zones.
         return UTC
-    return rules
 
 
 def check_levels(recording: Any, name: str) -> None:
