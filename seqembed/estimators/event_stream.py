@@ -17,6 +17,7 @@ from seqembed.estimators.detector_input import (
     check_timesteps,
     checked_rows,
     known_times,
+    lines_of_pandas,
 )
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
@@ -155,8 +156,9 @@ class EventStream:
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
         self._check_detector()
-        rows = in_memory(rows)
-        values, names = checked_rows(self._detector, rows, "rows")
+        given, rows = rows, in_memory(rows)
+        with lines_of_pandas(given, "rows"):
+            values, names = checked_rows(self._detector, rows, "rows")
         columns = column_labels([rows])
         line = "rows[columns], with the columns of the rows before"
         check_places_of_columns(columns, self._columns, "rows", line)

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector
-from seqembed.estimators.detector_input import check_detector, check_timesteps, checked_rows, known_times
+from seqembed.estimators.detector_input import (
+    check_detector,
+    check_timesteps,
+    checked_rows,
+    known_times,
+    lines_of_pandas,
+)
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
 from seqembed.estimators.recordings import in_memory_by_name, recordings_by_name
@@ -184,10 +190,11 @@ def detect_events(
     # Sums of narrow integers of NumPy would overflow.
     timesteps, stride = int(timesteps), int(stride)
     check_timesteps(detector, timesteps)
-    recording = in_memory_by_name(recording)
+    given, recording = recording, in_memory_by_name(recording)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
-        only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
+        with lines_of_pandas(given, "recording"):
+            only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
         _check_succession([only], ["recording"], timesteps)
         return Events(*_search(detector, timesteps, stride, only, "recording"), detector.offset_)
     # All recordings are checked before the first one is scored.

@@ -114,11 +114,23 @@ def in_memory(X: Any) -> Any:
     # NumPy's own conversion would lose the mask of an array and the names of columns.
     if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
         return X.compute()
-    if hasattr(X, "to_pydict") and hasattr(X, "column_names"):
+    if is_table_of_arrow(X):
         # NumPy's own conversion would lose the names of a table of Arrow.
         import_extra("pandas", extra="frames")
         return X.to_pandas()
     return _array_of_arrow(X) if hasattr(X, "to_pylist") and hasattr(X, "type") else X
+
+
+def is_table_of_arrow(X: Any) -> bool:
+    """Tell whether X is a table of Arrow, or a batch of its rows.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> is_table_of_arrow(pyarrow.table({"flow": [1.0]})), is_table_of_arrow([1.0])
+    (True, False)
+    """
+    return hasattr(X, "to_pydict") and hasattr(X, "column_names")
 
 
 def _array_of_arrow(X: Any) -> np.ndarray:

@@ -805,6 +805,21 @@ def test_the_result_of_sliding_windows_is_no_recording(detector):
         detect_events(detector, sliding_windows(waves(50, 0), TIMESTEPS), TIMESTEPS)
 
 
+def test_an_error_about_a_table_of_arrow_says_how_it_becomes_the_frame_whose_lines_it_gives(detector):
+    frame = pd.DataFrame(waves(60, 1), columns=["flow", "heat"])
+    frame["time"] = pd.date_range("2026-01-01", periods=60, freq="1min")
+    table, stream = pa.Table.from_pandas(frame), EventStream(detector, TIMESTEPS)
+    for name, judge in (("recording", partial(detect_events, detector, timesteps=TIMESTEPS)), ("rows", stream.update)):
+        with pytest.raises(ValueError, match=rf"Pass {name}\.set_index\('time'\)") as raised:
+            judge(table)
+        (note,) = raised.value.__notes__
+        assert note.endswith(f"Begin with {name} = {name}.to_pandas().")
+        judge(table.to_pandas().set_index("time"))
+        with pytest.raises(ValueError, match="set_index") as raised:
+            judge(frame)
+        assert not hasattr(raised.value, "__notes__")
+
+
 def test_sensors_have_their_names_in_the_table_from_a_long_frame_to_events():
     rows = pd.DataFrame(with_spikes(120, 100), columns=["flow", "heat"])
     long = rows.assign(machine="a", minute=np.arange(120))
