@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -22,6 +23,24 @@ _SMALLEST_SHARED_COLLECTION = 32
 _lock = threading.Lock()
 _n_inside = 0
 _process_limit: AbstractContextManager[Any] | None = None
+
+
+def check_n_jobs(n_jobs: int | None) -> None:
+    """Refuse a number of threads that `fit` refuses too: it may have been set after a fit.
+
+    Raises
+    ------
+    ValueError
+        For anything but None, -1 and positive integers.
+
+    Examples
+    --------
+    >>> check_n_jobs(-1)
+    """
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and (n_jobs >= 1 or n_jobs == -1)):
+        raise ValueError(
+            f"Got n_jobs={n_jobs!r}, expected an integer of at least 1, -1 or None. Call set_params(n_jobs=None)."
+        )
 
 
 def count_threads(n_jobs: int | None) -> int:
@@ -43,6 +62,7 @@ def count_threads(n_jobs: int | None) -> int:
     >>> count_threads(1)
     1
     """
+    check_n_jobs(n_jobs)
     limits: list[int] = [joblib.cpu_count()]
     if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
         limits.append(int(os.environ["OMP_NUM_THREADS"]))
@@ -140,6 +160,7 @@ def run_batches(
     array([0.00000e+00, 1.00000e+00, 9.98001e+05])
     """
     if n_samples < _SMALLEST_SHARED_COLLECTION:
+        check_n_jobs(n_jobs)
         with one_blas_thread():
             compute(slice(0, n_samples) if order is None else order)
         return

@@ -254,7 +254,7 @@ class SequenceCodec(BaseEstimator):
         Returns
         -------
         X : array or list of arrays
-            In the layout and dtype that was encoded.
+            In the layout and dtype that was encoded. A list of several dtypes comes back in one that holds all values.
 
         Raises
         ------

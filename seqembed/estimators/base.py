@@ -129,8 +129,8 @@ class LSTMNetworkEstimator(NotebookViewMixin, FittedNetworkMixin, SavableMixin, 
         checkpoint : str or path-like, default=None
             File for the state of training. It is written after every epoch, or less often if that would take more than
             a thirtieth of the time and a minute has not passed. If the process is killed, the same call goes on from
-            it, to the same bits. It is removed before `fit` returns or raises, unless Ctrl-C or a lost worker ended
-            training.
+            it, to the same bits. It is removed when training ends, also by a loss that explodes. After Ctrl-C, a lost
+            worker or any other error it stays.
         communicator : mpi4py.MPI.Comm, default=None
             Workers that train the same network, each on an `X` of its own: ``MPI.COMM_WORLD``. By default, they are
             those of the ``tf.distribute.MultiWorkerMirroredStrategy`` in whose scope `fit` is called, and outside of a

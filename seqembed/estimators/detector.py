@@ -76,9 +76,9 @@ class ReconstructionDetector(SavableMixin, MetaEstimatorMixin, OutlierMixin, Bas
         (n_samples, n_timesteps, n_features) or (n_samples, n_timesteps). None is an `LSTMAutoencoder` with eight
         components for each feature, at most 64, twice as many hidden units, at least 32, and ``readout_weight=0``. A
         small bottleneck can hold normal sequences and little else, and the embedding is not used. If `augment` is
-        "auto", training sequences are not varied, because a network trained on unvaried normal sequences reconstructs
-        rare ones worse. If `epochs` is "auto", all networks together make at most as many updates as 2.2 fits on all
-        normal sequences.
+        "auto", training sequences are not varied, and "auto" is 0 for `context_size` and `shortcut_size`: the network
+        then reconstructs rare sequences worse. If `epochs` is "auto", all networks together make at most as many
+        updates as 2.2 fits on all normal sequences.
     contamination : float, default=0.01
         Share of normal sequences that may be flagged: the share of false alarms to expect on clean data. Below
         1 / (number of normal sequences + 1), which is .001 for 999 of them, the threshold is an estimate of the tail,

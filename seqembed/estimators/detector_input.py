@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from seqembed.estimators.detector import ReconstructionDetector, fitted_names, fitted_timesteps
-from seqembed.sequences.containers import as_numbers, column_labels, is_frame
+from seqembed.sequences.containers import as_numbers, column_labels, is_frame, is_table_of_arrow
 from seqembed.sequences.times import check_levels, holds_dates, plain_times, times_of_rows
 from seqembed.sequences.wording import counted
 
@@ -140,6 +142,30 @@ def checked_rows(detector: ReconstructionDetector, recording: Any, name: str) ->
     if names is None:
         names = list(range(n_features)) if fitted is None else fitted
     return rows, names
+
+
+@contextmanager
+def lines_of_pandas(given: Any, name: str) -> Iterator[None]:
+    """Add to errors how a table of Arrow becomes the data frame as which it is read: their lines are of pandas.
+
+    Parameters
+    ----------
+    given : object
+        Rows, as the user gave them.
+    name : str
+        Their name in the user's code.
+
+    Examples
+    --------
+    >>> with lines_of_pandas([1.0], "rows"):
+    ...     pass
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if is_table_of_arrow(given):
+            error.add_note(f"A table of Arrow is read as a data frame. Begin with {name} = {name}.to_pandas().")
+        raise
 
 
 def check_places_of_columns(columns: list[Any] | None, before: list[Any] | None, name: str, line: str) -> None:

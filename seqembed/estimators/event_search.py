@@ -13,7 +13,7 @@ from seqembed.sequences.collection import Sequences
 from seqembed.sequences.merging import centre_weights
 from seqembed.sequences.windows import sliding_windows
 
-# The error of a row is a mean over the rows around it, in an eighth of a window.
+# The error of a row is a mean over the rows around it, in at most an eighth of a window.
 _NEARBY = 8
 # Weight of this error in the score of the row. The rest is that of the score of the windows that cover it. It is larger
 # where distances make the scores of windows differ more.
@@ -298,9 +298,10 @@ def _add_errors(
 def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarray:
     """Combine four of the sums that `_add_errors` describes into a score for each row."""
     window_sums, window_weights, row_sums, row_weights = sums
-    nearby = np.hanning(timesteps // _NEARBY + 2)[1:-1]
-    if len(nearby):
-        row_sums, row_weights = (_smoothed(each, nearby) for each in (row_sums, row_weights))
+    # An odd number of rows: of an even one, more rows would be before the row than after it.
+    n_nearby = max(1, (timesteps // _NEARBY - 1) // 2 * 2 + 1)
+    nearby = np.hanning(n_nearby + 2)[1:-1]
+    row_sums, row_weights = (_smoothed(each, nearby) for each in (row_sums, row_weights))
     with np.errstate(invalid="ignore"):
         window_errors = window_sums / window_weights
         row_errors = np.maximum(row_sums, 0) / row_weights
@@ -311,7 +312,7 @@ def _row_scores(sums: np.ndarray, timesteps: int, row_weight: float) -> np.ndarr
 
 
 def _smoothed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Add up neighbours, with zeros beyond the ends."""
+    """Add up an odd number of neighbours, with zeros beyond the ends."""
     # Not numpy.convolve, whose order of addition depends on the number of values.
     padded = np.pad(values, (len(weights) // 2, len(weights)))
     smoothed = np.zeros(len(values))

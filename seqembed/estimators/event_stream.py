@@ -17,6 +17,7 @@ from seqembed.estimators.detector_input import (
     check_timesteps,
     checked_rows,
     known_times,
+    lines_of_pandas,
 )
 from seqembed.estimators.event_search import Event, EventSearch
 from seqembed.estimators.event_table import event_table, joined_times, taken_times
@@ -24,7 +25,7 @@ from seqembed.estimators.severity import severity
 from seqembed.fitted_attributes import replace_attributes
 from seqembed.sequences.containers import column_labels, in_memory
 from seqembed.sequences.steps import TimeStep, checked_gap, pieces_without_gaps
-from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, plain_times, zone_of
+from seqembed.sequences.times import clock_is_set_back, line_for_clock_change, local_time, plain_times, zone_of
 from seqembed.sequences.windows import check_count
 from seqembed.sequences.wording import counted
 from seqembed.user_warning import warn_user
@@ -155,8 +156,9 @@ class EventStream:
         ['start', 'end', 'score', 'severity', 'found_by', 'features', 'window', 'ended']
         """
         self._check_detector()
-        rows = in_memory(rows)
-        values, names = checked_rows(self._detector, rows, "rows")
+        given, rows = rows, in_memory(rows)
+        with lines_of_pandas(given, "rows"):
+            values, names = checked_rows(self._detector, rows, "rows")
         columns = column_labels([rows])
         line = "rows[columns], with the columns of the rows before"
         check_places_of_columns(columns, self._columns, "rows", line)
@@ -256,8 +258,8 @@ class EventStream:
             self._check_zone(given_times)
         if (len(kinds) > 1 and kinds & {"m", "M"}) or times[0] <= last[0]:
             raise ValueError(
-                f"Got time= that begins at {times[0]} after rows until {last[0]}, expected later times. "
-                f"{self._line_for_earlier(times)}"
+                f"Got time= that begins at {local_time(times[0], given_times)} after rows until "
+                f"{local_time(last[0], self._times)}, expected later times. {self._line_for_earlier(times)}"
             )
         if self._max_gap is None:
             return [slice(0, n_rows)]

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from seqembed.estimators.detector import ReconstructionDetector
-from seqembed.estimators.detector_input import check_detector, check_timesteps, checked_rows, known_times
+from seqembed.estimators.detector_input import (
+    check_detector,
+    check_timesteps,
+    checked_rows,
+    known_times,
+    lines_of_pandas,
+)
 from seqembed.estimators.event_search import EventSearch
 from seqembed.estimators.event_table import event_table, joined_tables, taken_times
 from seqembed.estimators.recordings import in_memory_by_name, recordings_by_name
@@ -74,10 +80,11 @@ def detect_events(
 
     1. The detector scores windows of the recording. Flagged windows that touch or overlap are one event.
     2. Each row gets a score from two errors. The first is a mean over the windows that cover the row, in which a window
-       counts more, the nearer its centre is to the row. The second is a mean over the rows around it, in an eighth of a
-       window. The score is minus the geometric mean of both, in which the first counts three times and the second twice
-       (four times and once for ``distances=False``). Errors of windows rank long and faint events well, errors of rows
-       find short ones. Missing values count in the first as if they had the error that is typical of held-out windows.
+       counts more, the nearer its centre is to the row. The second is a mean over the row and those around it, at most
+       an eighth of a window. The score is minus the geometric mean of both, in which the first counts three times and
+       the second twice (four times and once for ``distances=False``). Errors of windows rank long and faint events
+       well, errors of rows find short ones. Missing values count in the first as if they had the error that is typical
+       of held-out windows.
     3. A window is flagged for an event anywhere in it. So an event is only a part of the rows that its windows cover.
        Among these rows, it reaches from the first to the last one whose score is at most
        ``typical + 0.75 * (lowest - typical)``, or at most ``typical + 0.5 * (lowest - typical)`` if it is not above the
@@ -183,10 +190,11 @@ def detect_events(
     # Sums of narrow integers of NumPy would overflow.
     timesteps, stride = int(timesteps), int(stride)
     check_timesteps(detector, timesteps)
-    recording = in_memory_by_name(recording)
+    given, recording = recording, in_memory_by_name(recording)
     several = recordings_by_name(detector, recording, time, id)
     if several is None:
-        only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
+        with lines_of_pandas(given, "recording"):
+            only = _checked(detector, recording, time, timesteps, max_gap, freq, "recording")
         _check_succession([only], ["recording"], timesteps)
         return Events(*_search(detector, timesteps, stride, only, "recording"), detector.offset_)
     # All recordings are checked before the first one is scored.

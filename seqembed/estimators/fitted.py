@@ -258,8 +258,8 @@ class FittedNetworkMixin(FittedInputMixin):
         ------
         ValueError
             If the layers are not those of the network, of its encoder or of its decoder, if a weight has another shape
-            or is not finite, if the model scales sequences in another way, and if its shortcut or context is that of
-            another fit. The estimator stays as it was.
+            or is not finite, if a layer has another activation or goes backwards, if the model scales sequences in
+            another way, and if its shortcut or context is that of another fit. The estimator stays as it was.
         TypeError
             For a path: pass what ``keras.models.load_model`` returns.
 

@@ -102,8 +102,8 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
     ------
     ValueError
         If the layers are not those of the network, of its encoder or of its decoder, if a weight has another shape or
-        is not finite, if sequences are scaled in another way, and if the shortcut or the context is that of another
-        fit.
+        is not finite, if a layer has another activation or goes backwards, if sequences are scaled in another way, and
+        if the shortcut or the context is that of another fit.
     TypeError
         For a path, or another object that is no model.
     """
@@ -135,6 +135,7 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
                 f"Got weights of shapes {given} for the layer {layer!r}, expected {wanted}. Pass a model that this "
                 f"estimator's to_keras has built.{_plain_settings(network)}"
             )
+        _check_settings(present[layer], layer, network)
         if not all(np.isfinite(array).all() for array in arrays):
             raise ValueError(f"Got weights of the layer {layer!r} that are not finite. Train with a lower rate.")
         read |= {name: np.array(array, np.float32) for name, array in zip(names, arrays, strict=True)}
@@ -155,6 +156,24 @@ def read_keras_weights(model: keras.Model, trained: TrainedModel) -> dict[str, n
                 f"this estimator. Call set_keras_weights of the estimator whose to_keras has built the model."
             )
     return read
+
+
+def _check_settings(layer: keras.Layer, name: str, network: Network) -> None:
+    """Refuse a layer that computes something else from the same weights."""
+    expected: dict[str, str | bool] = {"activation": "linear"}
+    if name != "output":
+        expected = {"activation": network.activation, "recurrent_activation": "sigmoid", "go_backwards": False}
+    # The output layer is inside of a layer that repeats it.
+    given = getattr(layer, "layer", layer).get_config()
+    for setting, value in expected.items():
+        if given.get(setting, value) != value:
+            line = "Train the model with this setting."
+            if name != "output" and setting == "activation":
+                line = f"Fit the estimator with activation={given[setting]!r}."
+            raise ValueError(
+                f"Got a Keras model whose layer {name!r} has {setting}={given[setting]!r}, expected {value!r}, as this "
+                f"estimator computes it. {line}"
+            )
 
 
 def _scales_alike(given: keras.layers.Rescaling, expected: keras.layers.Rescaling) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from seqembed.extras import import_extra
 from seqembed.plotting.literal_text import as_written
 from seqembed.plotting.panels import checked_panels
 from seqembed.sequences.containers import as_numbers
-from seqembed.sequences.times import zone_of
+from seqembed.sequences.times import rules_of, zone_of
 from seqembed.sequences.wording import counted
 
 # Scores that are lower than this many times the threshold would press all others into a line at 0.
@@ -153,7 +152,7 @@ def _write_short_dates(axis: Any, zone: Any) -> None:
     """Write what changes from one date to the next, so that labels don't overlap."""
     dates = import_extra("matplotlib.dates", extra="plot")
     # matplotlib reads names of zones by dateutil, which it may not have.
-    zone = ZoneInfo(zone) if isinstance(zone, str) else zone
+    zone = None if zone is None else rules_of(zone)
     locator = dates.AutoDateLocator(tz=zone)
     axis.set_major_locator(locator)
     axis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))

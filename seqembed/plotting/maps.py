@@ -36,7 +36,8 @@ def plot_map(
         Embeddings, at least two of at least two components each.
     labels : array-like of shape (n_samples,), default=None
         Clusters, classes, or numbers that belong to the sequences, as colours. Up to 20 different ones are named in a
-        legend, more numbers get a bar of colours. -1, the noise of HDBSCAN and DBSCAN, is grey.
+        legend, more numbers get a bar of colours. -1, the noise of HDBSCAN and DBSCAN, is grey, unless there are lower
+        numbers, or numbers with decimals.
     method : {"pca", "umap"}, default="pca"
         "pca" draws the two principal components of the largest variance. It takes no time, distances mean the same
         everywhere, and the axes say how much of the variance they show. "umap" keeps neighbours together. It shows
@@ -124,12 +125,20 @@ def _principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return centred @ directions[:2].T, [name.replace("%", " %") for name in names]
 
 
+def _may_be_clusters(labels: np.ndarray) -> bool:
+    """Tell whether a clusterer may have returned the labels: it returns no temperatures, among which -1 is a number."""
+    if labels.dtype.kind not in "if":
+        return True
+    known = labels[np.isfinite(labels)]
+    return bool((known >= NOISE).all() and (known == np.rint(known)).all())
+
+
 def _draw_points(panel: Any, points: np.ndarray, labels: np.ndarray | None) -> None:
     size = float(np.clip(4000 / len(points), 4, 36))
     if labels is None:
         panel.scatter(*points.T, s=size)
         return
-    is_noise = labels == NOISE
+    is_noise = (labels == NOISE) & _may_be_clusters(labels)
     is_missing_label = np.array([is_missing(label) for label in labels.tolist()])
     for chosen, color, name in ((is_noise, "0.75", "noise"), (is_missing_label, "0.9", "no label")):
         if chosen.any():

@@ -34,9 +34,8 @@ _DATES = (
     "np.timedelta64(1, 's')."
 )
 _TEXT = (
-    "{} holds text, {}, expected numbers. Leave it out, or convert numbers that are written as text: "
-    "pandas.to_numeric(values). A table with a row for each time of each id becomes sequences with "
-    "sequences_from_frame(frame, id=..., time=...)."
+    "{} holds text, {}, expected numbers. Leave it out, or {}. A table with a row for each time of each id becomes "
+    "sequences with sequences_from_frame(frame, id=..., time=...)."
 )
 
 
@@ -115,11 +114,23 @@ def in_memory(X: Any) -> Any:
     # NumPy's own conversion would lose the mask of an array and the names of columns.
     if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
         return X.compute()
-    if hasattr(X, "to_pydict") and hasattr(X, "column_names"):
+    if is_table_of_arrow(X):
         # NumPy's own conversion would lose the names of a table of Arrow.
         import_extra("pandas", extra="frames")
         return X.to_pandas()
     return _array_of_arrow(X) if hasattr(X, "to_pylist") and hasattr(X, "type") else X
+
+
+def is_table_of_arrow(X: Any) -> bool:
+    """Tell whether X is a table of Arrow, or a batch of its rows.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> is_table_of_arrow(pyarrow.table({"flow": [1.0]})), is_table_of_arrow([1.0])
+    (True, False)
+    """
+    return hasattr(X, "to_pydict") and hasattr(X, "column_names")
 
 
 def _array_of_arrow(X: Any) -> np.ndarray:
@@ -359,7 +370,9 @@ def _real(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind in "mM":
         raise ValueError(_DATES.format(name, f"(dtype {array.dtype})"))
     if array.dtype.kind in "SU":
-        raise ValueError(_TEXT.format(name, f"such as {str(array.flat[0])!r}" if array.size else "though it is empty"))
+        first = array.flat[0].item() if array.size else ""
+        shown = f"such as {first!r}" if array.size else "though it is empty"
+        raise ValueError(_TEXT.format(name, shown, _line_for_text(first)))
     raise ValueError(
         f"{name} has dtype {array.dtype}, expected an array of numbers. A structured array becomes one with "
         f"numpy.lib.recfunctions.structured_to_unstructured(array)."
@@ -379,7 +392,7 @@ def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
     name = f"{name[0].upper()}{name[1:]}"
     found = next(value for value in array.flat if not _is_number(value))
     if isinstance(found, (str, bytes)):
-        raise ValueError(_TEXT.format(name, f"such as {found!r}"))
+        raise ValueError(_TEXT.format(name, f"such as {found!r}", _line_for_text(found)))
     if any(hasattr(found, name) for name in ("isoformat", "total_seconds")) or np.asarray(found).dtype.kind in "mM":
         raise ValueError(_DATES.format(name, f"(such as {found!r})"))
     check_cells_of_array(array, found, name)
@@ -395,6 +408,24 @@ def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:
         f"argument must be a string or a real number: {name} holds objects of type {type(found).__name__}. Pass "
         f"numbers."
     )
+
+
+def _line_for_text(text: str | bytes) -> str:
+    """Return what makes numbers of text, for the message: of a state such as "on", 0 and 1."""
+    if not text or _is_written_number(text):
+        return "convert numbers that are written as text: pandas.to_numeric(values)"
+    return (
+        f"make 0 and 1 of a state: values == {text!r}. If other values are numbers that are written as text: "
+        f"pandas.to_numeric(values, errors='coerce')"
+    )
+
+
+def _is_written_number(text: str | bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_missing(value: object) -> bool:

@@ -90,7 +90,9 @@ def sequences_from_frame(
         Name of the column by which the rows of a sequence are sorted. It holds numbers, dates or ordered
         categories. Text is refused, because it sorts 10 before 2.
     columns : list of str, default=None
-        Names of the columns of values, which are numbers or booleans. By default all columns except `id` and `time`.
+        Names of the columns of values, which are numbers or booleans. By default all columns except `id`, `time`, and
+        those such as ``__index_level_0__``, in which tables of Arrow and Parquet files keep the index of a frame of
+        pandas.
     max_gap : number, timedelta or str, default=None
         Longest step in time within a sequence, such as ``"10min"`` between dates. Where a step is longer, the id gets
         another sequence. By default, the rows of an id are one sequence, however far apart they are.
@@ -194,7 +196,7 @@ def frame_from_sequences(
     time : str
         Name of the column by which the rows of a sequence are sorted.
     columns : list of str, default=None
-        Names of the columns of values to replace. By default all columns except `id` and `time`.
+        Names of the columns of values to replace. By default those of `sequences_from_frame`.
     max_gap, freq : default=None
         As given to `sequences_from_frame`. Rows that are absent from the frame are left out again.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -219,7 +220,9 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
         check_is_one_name(name, existing, parameter)
     if id == time:
         raise ValueError(f"Got id={id!r} and time={time!r}, expected two different columns. Choose from {existing}.")
-    columns = [name for name in existing if name not in (id, time)] if columns is None else list(columns)
+    if columns is None:
+        columns = [name for name in existing if name not in (id, time) and not _holds_index(name)]
+    columns = list(columns)
     unknown = [name for name in [id, time, *columns] if name not in existing]
     in_index = [name for name in unknown if name in getattr(getattr(frame.to_native(), "index", None), "names", ())]
     if in_index:
@@ -247,6 +250,11 @@ def _checked_columns(frame: Any, id: str, time: str, columns: Sequence[str] | No
         raise ValueError(f"Got columns={columns}, expected each name once: columns={list(dict.fromkeys(columns))}.")
     _check_numeric(frame, columns)
     return columns
+
+
+def _holds_index(name: Any) -> bool:
+    """Tell whether pandas gave a column this name, to keep an index without a name in a table of Arrow or a file."""
+    return isinstance(name, str) and re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
 def check_is_one_name(name: Any, existing: list[str], parameter: str, frame: str = "frame") -> None:

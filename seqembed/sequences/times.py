@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -151,6 +152,58 @@ def calendar_zone(time: Any) -> Any:
     return None if isinstance(own, timezone) else own
 
 
+def local_time(time: Any, given: Any) -> Any:
+    """Return a time on the clock on which it was given, for messages.
+
+    Parameters
+    ----------
+    time : scalar of NumPy
+        From `plain_times`: a date of a time zone is in UTC.
+    given : array-like of shape (n_rows,)
+        The times as the user gave them.
+
+    Returns
+    -------
+    time : datetime.datetime or scalar of NumPy
+        With its offset from UTC where the times have a zone. The time itself where they have none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.DatetimeIndex(["2026-01-01"], tz="Europe/Berlin")
+    >>> print(local_time(plain_times(index)[0], index))
+    2026-01-01 00:00:00+01:00
+    """
+    zone = zone_of(given) or getattr(next(iter(given), None), "tzinfo", None)
+    moment = time.astype("M8[us]").item() if zone is not None and time.dtype.kind == "M" else None
+    # NumPy has dates that Python's years don't reach.
+    if not isinstance(moment, datetime):
+        return time
+    return moment.replace(tzinfo=UTC).astimezone(rules_of(zone))
+
+
+def rules_of(zone: Any) -> tzinfo:
+    """Return a time zone by its name, or by its offset from UTC, as Arrow's zones may have one. Others stay.
+
+    Examples
+    --------
+    >>> rules_of("Europe/Berlin"), rules_of("+02:00")
+    (zoneinfo.ZoneInfo(key='Europe/Berlin'), datetime.timezone(datetime.timedelta(seconds=7200)))
+    """
+    if not isinstance(zone, str):
+        rules: tzinfo = zone
+        return rules
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError):
+        pass
+    try:
+        return datetime.strptime(zone, "%z").tzinfo or UTC
+    except ValueError:
+        # A machine may have no table of zones.
+        return UTC
+
+
 def check_levels(recording: Any, name: str) -> None:
     """Refuse a table whose index names several recordings, by levels such as machine and time.
 
@@ -286,8 +339,9 @@ def checked_times(time: Any, n_rows: int, index_of: str | None = None) -> np.nda
         row = late[0] + 1
         repeats = times[row] == times[row - 1]
         raise ValueError(
-            f"Got {given} with times that {'repeat' if repeats else 'run backwards'}: row {row} has {times[row]} after "
-            f"{times[row - 1]}, expected ascending times. {_line_that_mends(time, times, repeats, index_of)}"
+            f"Got {given} with times that {'repeat' if repeats else 'run backwards'}: row {row} has "
+            f"{local_time(times[row], time)} after {local_time(times[row - 1], time)}, expected ascending times. "
+            f"{_line_that_mends(time, times, repeats, index_of)}"
         )
     return times
 

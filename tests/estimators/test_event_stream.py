@@ -182,6 +182,14 @@ def test_a_refused_update_leaves_the_stream_as_it_was(detector):
     pd.testing.assert_frame_equal(table.drop(columns="ended"), same, **EQUAL)
 
 
+def test_an_update_of_earlier_times_tells_them_on_the_clock_of_their_zone(detector):
+    stream, minutes = EventStream(detector, TIMESTEPS), pd.date_range("2026-01-01", periods=20, freq="1min")
+    minutes = minutes.tz_localize("Europe/Berlin")
+    stream.update(eventful()[:20], minutes)
+    with pytest.raises(ValueError, match=r"begins at 2026-01-01 00:05:00\+01:00 after rows until .* 00:19:00\+01:00"):
+        stream.update(eventful()[20:25], minutes[5:10])
+
+
 @pytest.mark.parametrize("max_gap", [None, 1])
 def test_an_update_whose_scoring_fails_may_be_repeated(detector, monkeypatch, max_gap):
     # A gap is in the middle of an update, so that rows before it are scored first.

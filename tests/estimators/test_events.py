@@ -279,6 +279,26 @@ def test_an_event_of_three_rows_is_three_rows_long(detector):
     assert (event.start, event.end) == (200, 202)
 
 
+@pytest.mark.parametrize("timesteps", [5, 8, 16, 20, 23, 24, 32, 39, 40, 75])
+def test_the_score_of_a_row_reads_as_many_rows_before_it_as_after_it(timesteps):
+    row_errors = np.ones(81)
+    row_errors[40] = 1000
+    scores = event_search._row_scores(np.array([np.ones(81), np.ones(81), row_errors, np.ones(81)]), timesteps, 2 / 5)
+    np.testing.assert_allclose(scores, scores[::-1])
+    assert scores.argmin() == 40
+    assert (scores < -1.001).sum() <= max(1, timesteps // 8)
+
+
+def test_an_event_of_one_row_is_one_row_long_in_windows_of_two_times_eight_rows():
+    windows = sliding_windows(waves(300, 0), 16, stride=3).windows
+    network = LSTMAutoencoder(4, hidden_units=(8,), epochs=10, random_state=0)
+    of_sixteen = ReconstructionDetector(network, contamination=0, gap=5, cv=2).fit(windows)
+    recording = waves(300, 1)
+    recording[200, 1] = 8
+    (event,) = detect_events(of_sixteen, recording, 16).table.itertuples()
+    assert (event.start, event.end) == (200, 200)
+
+
 def test_missing_values_around_a_row_leave_its_windows_to_tell(detector):
     recording = with_spikes(300, 200)
     recording[100:105] = np.nan
@@ -783,6 +803,21 @@ def test_a_frame_of_several_machines_without_id_is_pointed_to_id():
 def test_the_result_of_sliding_windows_is_no_recording(detector):
     with pytest.raises(TypeError, match=r"expected the recording that was cut\. Pass what sliding_windows got"):
         detect_events(detector, sliding_windows(waves(50, 0), TIMESTEPS), TIMESTEPS)
+
+
+def test_an_error_about_a_table_of_arrow_says_how_it_becomes_the_frame_whose_lines_it_gives(detector):
+    frame = pd.DataFrame(waves(60, 1), columns=["flow", "heat"])
+    frame["time"] = pd.date_range("2026-01-01", periods=60, freq="1min")
+    table, stream = pa.Table.from_pandas(frame), EventStream(detector, TIMESTEPS)
+    for name, judge in (("recording", partial(detect_events, detector, timesteps=TIMESTEPS)), ("rows", stream.update)):
+        with pytest.raises(ValueError, match=rf"Pass {name}\.set_index\('time'\)") as raised:
+            judge(table)
+        (note,) = raised.value.__notes__
+        assert note.endswith(f"Begin with {name} = {name}.to_pandas().")
+        judge(table.to_pandas().set_index("time"))
+        with pytest.raises(ValueError, match="set_index") as raised:
+            judge(frame)
+        assert not hasattr(raised.value, "__notes__")
 
 
 def test_sensors_have_their_names_in_the_table_from_a_long_frame_to_events():

@@ -28,6 +28,18 @@ def test_lengths_in_the_place_of_the_kind_of_error_are_refused_with_their_name(f
         fitted.reconstruction_error(waves, np.full(len(waves), 7))
 
 
+@pytest.mark.parametrize("n_samples", [3, 40])
+@pytest.mark.parametrize("n_jobs", ["x", 2.5, 0, -2])
+def test_an_impossible_number_of_threads_that_is_set_after_the_fit_is_refused(small, waves, n_jobs, n_samples):
+    autoencoder = small(epochs=1).fit(waves)
+    X = np.resize(waves, (n_samples, *waves.shape[1:]))
+    Z = autoencoder.transform(X)
+    autoencoder.set_params(n_jobs=n_jobs)
+    for compute, given in ((autoencoder.transform, X), (autoencoder.inverse_transform, Z)):
+        with pytest.raises(ValueError, match=r"Got n_jobs=.*expected an integer.*set_params\(n_jobs=None\)"):
+            compute(given)
+
+
 @pytest.mark.parametrize("scale", ["standard", None])
 def test_score_is_r2_about_the_training_means(waves, scale, small):
     train, test = waves[:20], waves[20:] + np.float32(0.5)

@@ -228,6 +228,31 @@ def test_models_that_do_not_fit_are_refused_and_change_nothing(waves):
     assert autoencoder.weights_ is before
 
 
+@pytest.mark.parametrize(
+    ("layer", "setting", "value", "line"),
+    [
+        ("encoder_1", "activation", "relu", r"Fit the estimator with activation='relu'\."),
+        ("embedding", "recurrent_activation", "hard_sigmoid", "Train the model with this setting"),
+        ("decoder_1", "go_backwards", True, "Train the model with this setting"),
+        ("output", "activation", "tanh", "Train the model with this setting"),
+    ],
+)
+def test_a_layer_that_computes_something_else_from_the_same_weights_is_refused(waves, layer, setting, value, line):
+    settings = {"time_encoding": False, "scale": None, "context_size": 0, "shortcut_size": 0, "epochs": 1}
+    autoencoder = LSTMAutoencoder(3, hidden_units=(5,), **settings).fit(waves)
+    before = autoencoder.reconstruct(waves)
+
+    def changed(own):
+        config = own.get_config()
+        (config["layer"]["config"] if own.name == "output" else config)[setting] = value
+        return type(own).from_config(config if own.name == layer else own.get_config())
+
+    model = keras.models.clone_model(autoencoder.to_keras(), clone_function=changed)
+    with pytest.raises(ValueError, match=f"whose layer '{layer}' has {setting}={value!r}, expected .* {line}"):
+        autoencoder.set_keras_weights(model)
+    np.testing.assert_array_equal(autoencoder.reconstruct(waves), before)
+
+
 def test_a_model_of_another_fit_is_refused_since_its_scaling_is_not_taken_over(small, waves):
     autoencoder, other = small().fit(waves), small().fit(3 * waves + 1).to_keras()
     before = autoencoder.transform(waves)

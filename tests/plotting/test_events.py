@@ -1,8 +1,10 @@
 import itertools
+from datetime import timedelta
 
 import matplotlib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.utils import Bunch
 
@@ -83,6 +85,13 @@ def test_times_of_any_zone_are_drawn_and_those_that_do_not_ascend_are_refused(zo
         assert above.patches[0].get_x() == pytest.approx(matplotlib.dates.date2num(minutes[3]))
         with pytest.raises(ValueError, match="times that run backwards"):
             plot_events(EVENTS, np.zeros(20), times[::-1])
+
+
+def test_an_array_of_arrow_whose_zone_is_an_offset_is_drawn_on_its_clock():
+    hours = pa.array(pd.date_range("2026-01-01 22:00", periods=20, freq="h", tz="+02:00"))
+    _, below = plot_events(EVENTS, np.zeros(20), hours)
+    locator = below.xaxis.get_major_locator()
+    assert locator.tz.utcoffset(None) == timedelta(hours=2)
 
 
 def heights(panel, scores):

@@ -59,6 +59,15 @@ def test_many_numbers_get_a_bar_of_colours():
     np.testing.assert_array_equal(panel.collections[0].get_array(), np.linspace(0, 1, 30))
 
 
+@pytest.mark.parametrize("labels", [np.linspace(-5, 24, 30), np.linspace(-1, 13.5, 30), np.arange(-1, 29)])
+def test_minus_one_is_grey_among_clusters_and_a_number_among_temperatures(labels):
+    panel = plot_map(Z, labels)
+    n_grey = 1 if labels.dtype.kind == "i" else 0
+    assert [len(drawn.get_offsets()) for drawn in panel.collections] == [1] * n_grey + [30 - n_grey]
+    degrees = plot_map(Z, np.arange(30) % 4 - 2)
+    assert [text.get_text() for text in degrees.get_legend().get_texts()] == ["-2", "-1", "0", "1"]
+
+
 def test_many_numbers_of_which_some_are_none_get_a_bar_of_colours():
     labels = [None, *np.linspace(0, 9, 29)]
     panel = plot_map(np.random.default_rng(0).normal(size=(30, 3)), labels)

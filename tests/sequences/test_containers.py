@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import partial
 
 import dask.array as da
 import dask.dataframe as dd
@@ -167,6 +168,18 @@ def test_errors_name_what_is_no_number_and_the_line_that_mends_it(X, error, mess
     with pytest.raises(error, match=message) as raised:
         check_sequences(X)
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("make", [np.array, partial(np.array, dtype=object), pd.Series, pl.Series], ids=str)
+def test_the_line_for_words_makes_numbers_of_a_state_and_not_of_numbers_written_as_text(make):
+    values = make(["on", "off", "on"])
+    with pytest.raises(ValueError, match=r"such as 'on', expected numbers\..*: values == 'on'\.") as raised:
+        as_numbers(values, "X")
+    assert len(str(raised.value)) < 400
+    assert as_numbers(values == "on", "X").tolist() == [True, False, True]
+    with pytest.raises(ValueError, match=r"such as '1\.5'.*pandas\.to_numeric\(values\)\.") as raised:
+        as_numbers(make(["1.5", "-2e3"]), "X")
+    assert "state" not in str(raised.value)
 
 
 def test_a_ragged_tensor_is_refused_without_its_data():

@@ -616,6 +616,22 @@ def test_some_sequences_keep_their_ids_times_and_columns(part):
     assert sequences[1].tolist() == [[1, 1], [2, 3]]
 
 
+@pytest.mark.parametrize("convert", [pa.Table.from_pandas, lambda frame: pl.from_arrow(pa.Table.from_pandas(frame))])
+def test_the_index_of_pandas_is_no_feature_of_a_table_that_was_made_of_a_part_of_a_frame(convert):
+    part = pumps()[lambda frame: frame["hour"] > 1]
+    table = convert(part)
+    assert "__index_level_0__" in (table.column_names if isinstance(table, pa.Table) else table.columns)
+    sequences = sequences_from_frame(table, **KEYS)
+    assert sequences.columns == ["flow"]
+    for sequence, expected in zip(sequences, sequences_from_frame(part, **KEYS), strict=True):
+        np.testing.assert_array_equal(sequence, expected)
+    back = frame_from_sequences([-sequence for sequence in sequences], table, **KEYS)
+    back = back if isinstance(back, pl.DataFrame) else pl.from_arrow(back)
+    assert back["flow"].to_list() == (-part["flow"]).tolist()
+    assert back["__index_level_0__"].to_list() == part.index.tolist()
+    assert sequences_from_frame(table, **KEYS, columns=["__index_level_0__"])[0].shape == (2, 1)
+
+
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_a_column_without_any_value_is_missing_whatever_its_dtype(library):
     frame = library({"pump": ["b", "a", "b"], "hour": [2, 1, 1], "flow": [5.0, 1.0, 4.0], "heat": [None] * 3})

@@ -1,8 +1,9 @@
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, timedelta, timezone
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from seqembed.sequences.steps import pieces_without_gaps
@@ -78,6 +79,28 @@ def test_what_is_no_date_stays_what_it_is(times):
 def test_times_that_do_not_ascend_are_refused_with_the_line_that_mends_them(times, index_of, message):
     with pytest.raises(ValueError, match=message):
         checked_times(times, 3, index_of)
+
+
+IN_BERLIN = pd.DatetimeIndex(["2026-01-01 00:02", "2026-01-01 00:01"], tz="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (IN_BERLIN, r"has 2026-01-01 00:01:00\+01:00 after 2026-01-01 00:02:00\+01:00"),
+        (pd.Series(IN_BERLIN, index=[5, 6]), r"has 2026-01-01 00:01:00\+01:00 after"),
+        (pl.Series(IN_BERLIN), r"has 2026-01-01 00:01:00\+01:00 after"),
+        (pa.array(IN_BERLIN), r"has 2026-01-01 00:01:00\+01:00 after"),
+        (list(IN_BERLIN.to_pydatetime()), r"has 2026-01-01 00:01:00\+01:00 after"),
+        (list(IN_BERLIN.tz_convert(timezone(timedelta(hours=2)))), r"has 2026-01-01 01:01:00\+02:00 after"),
+        (pa.array(IN_BERLIN.tz_convert("+02:00")), r"has 2026-01-01 01:01:00\+02:00 after"),
+        (IN_BERLIN.tz_localize(None), r"has 2026-01-01T00:01:00\S* after"),
+        (np.array(["20000-01-02", "20000-01-01"], "M8[D]"), "has 20000-01-01 after"),
+    ],
+)
+def test_messages_tell_times_on_the_clock_on_which_they_were_given(times, message):
+    with pytest.raises(ValueError, match=message):
+        checked_times(times, 2)
 
 
 def test_recordings_of_several_machines_one_after_the_other_are_not_sorted_into_one_another():
