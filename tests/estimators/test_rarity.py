@@ -104,6 +104,14 @@ def test_sequences_without_an_error_of_components_pass_the_threshold_as_often_as
     assert exceed[4000:].mean() == pytest.approx(0.05, abs=0.015)
 
 
+def test_sequences_without_any_distance_are_as_rare_as_their_error():
+    random = np.random.default_rng(0)
+    heldout_errors, errors = random.exponential(size=(50, 4)), random.exponential(size=(20, 4))
+    errors[:, 1:] = np.nan
+    logarithms = log_rarities(errors, heldout_errors)
+    np.testing.assert_allclose(comparable_rarity(logarithms, heldout_errors), np.exp(logarithms[:, 0]))
+
+
 def test_kinds_that_no_held_out_sequence_has_are_left_out():
     errors = np.random.default_rng(0).exponential(size=(50, 4))
     heldout_errors = errors.copy()
