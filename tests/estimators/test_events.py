@@ -90,6 +90,13 @@ def test_flagged_windows_that_touch_are_one_event(detector):
     assert len(detect_events(detector, with_spikes(300, 100, 108), TIMESTEPS).table) == 1
 
 
+def test_windows_that_touch_without_a_common_row_are_one_event(detector):
+    for second, n_events in ((113, 1), (123, 2)):
+        table = detect_events(detector, with_spikes(300, 103, second), TIMESTEPS, stride=TIMESTEPS).table
+        assert len(table) == n_events
+        assert (table.start.iloc[0], table.end.iloc[-1]) == (103, second + 2)
+
+
 def test_events_have_the_times_and_the_names_of_a_data_frame(detector):
     minutes = pd.date_range("2026-01-01", periods=300, freq="min")
     frame = pd.DataFrame(with_spikes(300, 200, feature=0), columns=["flow", "heat"], index=minutes)
