@@ -5,6 +5,7 @@ from seqembed.estimators.rarity import (
     SHAPE,
     comparable_rarity,
     error_reached_once,
+    heldout_logarithms,
     heldout_rarity,
     log_rarities,
     supported_windows,
@@ -110,6 +111,13 @@ def test_sequences_without_any_distance_are_as_rare_as_their_error():
     errors[:, 1:] = np.nan
     logarithms = log_rarities(errors, heldout_errors)
     np.testing.assert_allclose(comparable_rarity(logarithms, heldout_errors), np.exp(logarithms[:, 0]))
+
+
+def test_the_largest_of_some_held_out_errors_is_compared_with_the_others_that_are_known():
+    errors = np.random.default_rng(0).exponential(size=(30, 2))
+    with_unknown = np.insert(errors, [3, 20], np.nan, axis=0)
+    known = ~np.isnan(with_unknown[:, 0])
+    np.testing.assert_array_equal(heldout_logarithms(with_unknown)[known], heldout_logarithms(errors))
 
 
 def test_kinds_that_no_held_out_sequence_has_are_left_out():
