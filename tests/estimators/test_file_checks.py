@@ -134,6 +134,56 @@ def test_a_signalling_nan_among_the_loadings_is_refused_without_a_warning():
         load(pack(description, arrays | {"weights_/shortcut/loadings": loadings}))
 
 
+@pytest.fixture(scope="module")
+def saved_stream():
+    return describe(network().set_params(label_weight=1.0).partial_fit(X, np.arange(20) % 2))
+
+
+STREAM = ("attributes", "_stream", "StreamState")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("random",), 3, "the state of a stream"),
+        (("n_updates",), -1, "a number of updates"),
+        (("readout",), 3, "a readout"),
+        (("readout", "Readout", "n_timesteps"), 0, "a readout"),
+        (("readout", "Readout", "weight"), {"float": "inf"}, "a weight of the readout"),
+        (("readout", "Readout", "label_weight"), "all", "a weight of labels"),
+        (("readout", "Readout", "n_outputs"), -1, "a number of outputs"),
+        (("readout", "Readout", "n_outputs"), 3, r"shape \(2, 45\) for readout/kernel"),
+        (("label_code",), 3, "a code of labels"),
+        (("label_code", "LabelCode", "scale"), 0.0, "a scale of labels"),
+        (("label_code", "LabelCode", "classes"), {"tuple": [0]}, "a class for each output"),
+        (("label_code", "LabelCode", "classes"), {"tuple": [0, {"tuple": []}]}, "classes of text and numbers"),
+    ],
+)
+def test_what_does_not_fit_into_a_stream_is_refused(saved_stream, path, value, message):
+    description, arrays = saved_stream
+    with pytest.raises(InvalidFileError, match=message):
+        load(pack(replaced(description, (*STREAM, *path), value), arrays))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("moments", r"shape \(2, \d+\) for moments"),
+        ("readout/center", "for center"),
+        ("readout/scale", "for scale"),
+        ("readout/means", "the statistics of the readout"),
+        ("readout/deviations", "for deviations"),
+        ("readout_weights/readout/kernel", "for readout/kernel"),
+        ("readout_weights/readout/bias", "for readout/bias"),
+        ("label_code/means", "for means of labels"),
+    ],
+)
+def test_arrays_of_a_stream_of_other_shapes_are_refused(saved_stream, name, message):
+    description, arrays = saved_stream
+    with pytest.raises(InvalidFileError, match=message):
+        load(pack(description, arrays | {f"_stream/{name}": arrays[f"_stream/{name}"][1:].copy()}))
+
+
 def test_a_readout_of_other_statistics_than_its_timesteps_have_is_refused():
     description, arrays = describe(network().partial_fit(X))
     path = ("attributes", "_stream", "StreamState", "readout", "Readout", "n_timesteps")
