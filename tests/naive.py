@@ -14,12 +14,18 @@ def sliding_windows(X, timesteps, stride):
 
 
 def merge_windows(values, starts, n_rows, how):
-    merged = []
+    merged, half = [], (values.shape[1] + 1) / 2
     for row in range(n_rows):
-        seen = [
-            window[row - start] for window, start in zip(values, starts, strict=True) if 0 <= row - start < len(window)
-        ]
-        merged.append(getattr(np, how)(seen, axis=0) if seen else np.full(values.shape[2:], np.nan))
+        covering = [(window, row - start) for window, start in zip(values, starts, strict=True)]
+        covering = [(window, step) for window, step in covering if 0 <= step < len(window)]
+        seen = [window[step] for window, step in covering]
+        if not seen:
+            merged.append(np.full(values.shape[2:], np.nan))
+        elif how == "center":
+            weights = [(1 - abs(step + 1 - half) / half) ** 2 for _, step in covering]
+            merged.append(np.average(seen, axis=0, weights=weights))
+        else:
+            merged.append(getattr(np, how)(seen, axis=0))
     return np.array(merged)
 
 

@@ -152,12 +152,13 @@ def check_detector_attributes(attributes: dict[str, Any]) -> None:
     constants = attributes.get("constants_")
     if constants is not None:
         expect(isinstance(constants, np.ndarray), "an array of constants")
-        _check_array(np.nan_to_num(constants, nan=0.0), (n_features,), np.float64, "constants_")
+        _check_array(np.where(np.isnan(constants), 0, constants), (n_features,), np.float64, "constants_")
     _check_array(attributes["precision_"], (n_features, n_features), np.float64, "precision_")
     _check_shape_attributes(attributes | {"n_features_": n_features})
     scores, errors = attributes["heldout_scores_"], attributes["heldout_errors_"]
     expect(isinstance(scores, np.ndarray) and scores.ndim == 1 and scores.dtype == np.float64, "held-out scores")
     descriptions, patterns = attributes["normal_descriptions_"], attributes["missing_patterns_"]
+    expect(descriptions is None or isinstance(descriptions, NormalDescriptions), "descriptions of normal sequences")
     n_kinds = 1 if descriptions is None else 1 + _count_groups(descriptions)
     expect(isinstance(errors, np.ndarray) and errors.dtype == np.float64, "held-out errors")
     expect(len(scores) > 0 and errors.shape == (len(scores), n_kinds), f"held-out errors of {n_kinds} kinds")
@@ -181,11 +182,10 @@ def _check_patterns(patterns: Any, shape: tuple[int, int], n_kinds: int) -> None
     _check_array(patterns.excesses, (n_patterns, n_kinds), np.float32, "errors of patterns")
 
 
-def _check_normal_descriptions(normal: Any, n_timesteps: int, n_features: int, n_blocks: int) -> None:
-    expect(isinstance(normal, NormalDescriptions), "descriptions of normal sequences")
+def _check_normal_descriptions(normal: NormalDescriptions, n_timesteps: int, n_features: int, n_blocks: int) -> None:
     for name in ("center", "scale"):
         _check_array(getattr(normal, name), (n_features,), np.float64, f"{name} of the descriptions")
-    expect((normal.scale > 0).all(), "scales of the descriptions above zero")
+    expect(bool((normal.scale > 0).all()), "scales of the descriptions above zero")
     expect(isinstance(normal.description, Description), "a description")
     expect(normal.description.n_timesteps == n_timesteps, "the timesteps of the description")
     _check_numbers(normal.description, n_features)
@@ -208,9 +208,9 @@ def _check_components(components: Any, n_blocks: int, n_values: int) -> None:
     _check_array(components.axes, (n_blocks, n_axes, n_values), np.float32, "axes of the components")
 
 
-def _count_groups(normal: Any) -> int:
+def _count_groups(normal: NormalDescriptions) -> int:
     """Count the distances. Detectors of earlier files know none from principal components."""
-    return len(GROUPS) if getattr(normal, "components", None) is not None else len(GROUPS) - 1
+    return len(GROUPS) if normal.components is not None else len(GROUPS) - 1
 
 
 def _check_attribute_names(attributes: dict[str, Any], needed: set[str], optional: set[str], expected: str) -> None:

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from seqembed import LSTMAutoencoder, LSTMReconstructor, ReconstructionDetector, load
 from seqembed.estimators.cross_fitting import default_estimator
+from seqembed.estimators.saving import describe
 from seqembed.estimators.severity import severity
 from seqembed.estimators.thresholds import exceeded_by_share
 from seqembed.training.batches import TrainingBatches
@@ -235,6 +236,24 @@ def test_labelled_rare_events_are_left_out_of_training_and_set_the_threshold(rar
     assert sum(each.n_fitted_ for each in detector.estimators_) == 4 * 37
     assert detector.report_ == {"precision": 1.0, "recall": 1.0}
     np.testing.assert_array_equal(detector.predict(X) == -1, y == rare)
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_all_that_is_learned_but_the_threshold_is_that_of_the_normal_sequences_alone(unequal):
+    X = noise(46, n_features=3)
+    X[:, :, 2] = 4
+    X[10:20, 1:3, 0] = np.nan
+    y = np.ones(46, int)
+    y[[0, 1, 2, 20, 33, 34]] = -1
+    X[y == -1] = 3 * X[y == -1] - 7
+    X = [x[: 3 + row % 4] for row, x in enumerate(X)] if unequal else list(X)
+    detector = ReconstructionDetector(LSTMReconstructor(2, hidden_units=(), epochs=1, random_state=0), cv=3, gap=1)
+    learned = [
+        describe(detector.fit(*given))[1]
+        for given in ((X, y), ([x for x, each in zip(X, y, strict=True) if each > 0],))
+    ]
+    assert "normal_descriptions_/references" in learned[0]
+    np.testing.assert_equal(*learned)
 
 
 def test_labels_that_are_none_are_ignored_with_a_warning():

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, detect_events, load, sliding_windows
 from seqembed.estimators.distances import _nearest_of_blocks, _without_each_block, learn_normal_descriptions
+from seqembed.estimators.residuals import learn_length_exponent
 from seqembed.sequences.collection import check_sequences
 
 
@@ -224,12 +225,34 @@ def test_scores_count_normal_sequences(detector):
     assert -3 < np.median(scores) < -1.5
 
 
-def test_sequences_of_other_lengths_are_judged_by_their_reconstruction(detector):
-    short = [x[:12] for x in waves(20, 3)]
-    assert np.isnan(distances_of(detector.normal_descriptions_, check_sequences(short), np.arange(20))).all()
-    assert np.isfinite(detector.score_samples(short)).all()
-    shares = detector.explain(short)
-    np.testing.assert_allclose([each.sum() for each in shares.value], -detector.score_samples(short))
+@pytest.mark.parametrize("n_timesteps", [12, 40])
+def test_sequences_of_other_lengths_are_judged_by_their_reconstruction(detector, n_timesteps):
+    others = list(waves(20, 3, n_timesteps))
+    assert np.isnan(distances_of(detector.normal_descriptions_, check_sequences(others), np.arange(20))).all()
+    assert np.isfinite(detector.score_samples(others)).all()
+    shares = detector.explain(others)
+    np.testing.assert_allclose([each.sum() for each in shares.value], -detector.score_samples(others))
+
+
+def test_distances_that_go_with_the_length_are_made_comparable():
+    random = np.random.default_rng(0)
+    lengths = random.integers(10, 60, 90)
+    sequences, rows = check_sequences([random.normal(size=(length, 1)) for length in lengths]), np.arange(90)
+    blocks = np.split(rows, 3)
+    normal, heldout, of_block = learn_normal_descriptions(sequences, rows, blocks)
+    assert np.abs(normal.length_exponents[:2]).min() > 0.05
+    assert [learn_length_exponent(each, lengths) for each in heldout.T] == [0, 0, 0]
+    for block in blocks:
+        some = check_sequences([sequences.values[row] for row in block])
+        np.testing.assert_allclose(of_block(some, block), heldout[block], rtol=1e-4)
+
+
+def test_readings_that_no_sensor_makes_have_finite_distances_that_are_the_largest(detector):
+    X = waves(20, 3)
+    X[7, 4, 1] = 1e200
+    distances = distances_of(detector.normal_descriptions_, check_sequences(X), np.arange(20))
+    assert np.isfinite(distances).all()
+    assert (distances[:, :, [0, 2]].argmax(axis=1) == 7).all()
 
 
 @pytest.mark.slow

@@ -25,6 +25,10 @@ from seqembed import (
     sliding_windows,
 )
 from seqembed.estimators import event_search
+from seqembed.estimators.detector import scored
+from seqembed.estimators.scoring import KINDS
+from seqembed.estimators.severity import error_scale
+from seqembed.sequences.collection import check_sequences
 
 TIMESTEPS = 10
 
@@ -88,6 +92,13 @@ def test_dates_of_arrow_in_the_index_are_times(detector):
 
 def test_flagged_windows_that_touch_are_one_event(detector):
     assert len(detect_events(detector, with_spikes(300, 100, 108), TIMESTEPS).table) == 1
+
+
+def test_windows_that_touch_without_a_common_row_are_one_event(detector):
+    for second, n_events in ((113, 1), (123, 2)):
+        table = detect_events(detector, with_spikes(300, 103, second), TIMESTEPS, stride=TIMESTEPS).table
+        assert len(table) == n_events
+        assert (table.start.iloc[0], table.end.iloc[-1]) == (103, second + 2)
 
 
 def test_events_have_the_times_and_the_names_of_a_data_frame(detector):
@@ -322,6 +333,51 @@ def test_scores_of_rows_come_from_windows_and_from_the_rows_themselves(detector)
         of_windows = sum(weights[step] * shares[window].mean() for window, step in steps) / total
         of_row = sum(weights[step] * shares[window, step] for window, step in steps) / total
         assert -row_scores[row] == pytest.approx(of_windows**0.6 * of_row**0.4)
+
+
+@pytest.mark.parametrize("n_weights", [1, 2, 3, 8])
+def test_neighbours_are_added_up_as_by_a_convolution(n_weights):
+    values, weights = np.random.default_rng(0).normal(size=20), np.hanning(n_weights + 2)[1:-1]
+    np.testing.assert_allclose(
+        event_search._smoothed(values, weights), np.convolve(values, weights, mode="same"), atol=1e-12
+    )
+
+
+def test_what_is_not_known_of_windows_with_missing_values_has_found_no_event(detector):
+    recording = with_spikes(60, 30)
+    recording[::4, 0] = np.nan
+    (event,) = detect_events(detector, recording, TIMESTEPS).table.itertuples()
+    windows = check_sequences(sliding_windows(recording, TIMESTEPS).windows)
+    rarities = scored(detector, windows, np.array([event.window])).rarities[0]
+    assert np.isnan(rarities[-1])
+    assert event.found_by == KINDS[np.nanargmax(rarities)]
+
+
+@pytest.mark.parametrize(("height", "n_flagged"), [(3, None), (3, 4), (9, 6)])
+def test_the_rows_of_an_event_are_judged_on_a_scale_of_errors(detector, height, n_flagged):
+    recording = waves(120, 1)
+    recording[60:75, 1] += height * np.hanning(15)
+    windows, starts, _ = sliding_windows(recording, TIMESTEPS)
+    window_errors = -detector.score_samples(windows)
+    if n_flagged is not None:
+        detector = copy.copy(detector)
+        detector.offset_ = -np.sort(window_errors)[-n_flagged - 1]
+    scaled = error_scale(window_errors, detector)
+    shares = TIMESTEPS * detector.explain(windows).timestep * (scaled / window_errors)[:, np.newaxis]
+    weights = np.square(1 - np.abs(np.arange(TIMESTEPS) - 4.5) / 5.5)
+    row_scores = []
+    for row in range(120):
+        steps = [(window, row - start) for window, start in enumerate(starts) if 0 <= row - start < TIMESTEPS]
+        of_step = [weights[step] for _, step in steps]
+        of_windows = np.average([scaled[window] for window, _ in steps], weights=of_step)
+        of_row = np.average([shares[window, step] for window, step in steps], weights=of_step)
+        row_scores.append(-(of_windows**0.6 * of_row**0.4))
+    flagged = starts[-window_errors < detector.offset_]
+    covered = slice(flagged[0], flagged[-1] + TIMESTEPS)
+    typical, offset = -error_scale([-np.median(detector.heldout_scores_), -detector.offset_], detector)
+    rows = flagged[0] + np.array(event_search._extent(np.array(row_scores[covered]), typical, offset))
+    (event,) = detect_events(detector, recording, TIMESTEPS).table.itertuples()
+    np.testing.assert_array_equal((event.start, event.end), rows)
 
 
 def test_severity_separates_what_is_far_below_the_threshold_from_what_is_near(detector):

@@ -9,8 +9,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 
 from seqembed import LSTMReconstructor, ReconstructionDetector, load
-from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns, _described
+from seqembed.estimators.distances import no_distances
+from seqembed.estimators.heldout_residuals import HeldOutResiduals
+from seqembed.estimators.missing_patterns import N_DESCRIPTIONS, MissingPatterns, _described, learn_missing_patterns
 from seqembed.estimators.reconstruction import feature_means, interpolated
+from seqembed.estimators.residuals import ResidualWeights
 from seqembed.sequences.collection import check_sequences
 
 
@@ -287,6 +290,47 @@ def test_a_sensor_without_any_value_is_judged_by_an_estimator_that_takes_no_miss
     assert detector.predict(X)[7] == -1
     assert (shares.feature[:, 0] == 0).all()
     np.testing.assert_allclose(shares.feature.sum(axis=1), -detector.score_samples(X))
+
+
+class Constant(BaseEstimator):
+    def __init__(self, value=0.0):
+        self.value = value
+
+    def reconstruct(self, X):
+        return np.full(np.shape(X), self.value)
+
+
+def test_patterns_of_a_block_are_judged_by_its_own_network_and_its_own_distances():
+    # The first two sequences are rare.
+    X = np.concatenate([np.full((2, 5, 2), 7.0), np.zeros((30, 5, 2))])
+    blocks, residuals = [np.arange(12), np.arange(12, 30)], np.full((30, 5, 2), [2.0, 4.0])
+    networks = [Constant(3.0), Constant(10.0)]
+    fits = HeldOutResiduals(check_sequences(X), np.arange(2, 32), None, networks, blocks, residuals)
+    weights = ResidualWeights(np.ones(2), np.eye(2), 0.0, 5)
+    patterns = learn_missing_patterns(
+        fits, np.ones((30, 2)), weights, lambda part, block: np.full((len(part), 1), 1.0 + block[0])
+    )
+    np.testing.assert_allclose(patterns.value_errors, np.full((5, 2), [4.0, 16.0]))
+    counts = np.bincount(np.linspace(0, 29, 32 * 30).round() >= 12)
+    errors, distances = np.repeat([9.0, 100.0], counts), np.repeat([1.0, 13.0], counts)
+    # Of complete sequences, the mean error of the values that a pattern leaves is from 4 to 16.
+    expected = errors / np.exp(patterns.excesses[:, 0])
+    assert np.allclose(expected.min(), 4)
+    assert np.allclose(expected.max(), 16)
+    assert len(np.unique(expected.round(3))) > 5
+    np.testing.assert_allclose(np.exp(patterns.excesses[:, 1]), distances, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_complete", [19, 20])
+def test_errors_of_complete_sequences_are_the_scale_unless_they_are_few(n_complete):
+    X = np.zeros((30, 5, 2))
+    X[n_complete:, 0, 0] = np.nan
+    blocks, residuals = [np.arange(15), np.arange(15, 30)], np.where(np.isnan(X), np.nan, 1.0)
+    fits = HeldOutResiduals(check_sequences(X), np.arange(30), None, [Constant(), Constant()], blocks, residuals)
+    weights, errors = ResidualWeights(np.ones(2), np.eye(2), 0.0, 5), np.arange(30.0)[::-1, np.newaxis]
+    patterns = learn_missing_patterns(fits, errors, weights, no_distances)
+    n_used = n_complete if n_complete == 20 else 30
+    np.testing.assert_array_equal(patterns.complete, np.sort(errors[:n_used], axis=0))
 
 
 def test_means_are_those_of_the_known_values_of_sequences_of_any_length():

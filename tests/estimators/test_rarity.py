@@ -5,6 +5,7 @@ from seqembed.estimators.rarity import (
     SHAPE,
     comparable_rarity,
     error_reached_once,
+    heldout_logarithms,
     heldout_rarity,
     log_rarities,
     supported_windows,
@@ -102,6 +103,21 @@ def test_sequences_without_an_error_of_components_pass_the_threshold_as_often_as
     exceed = rarities > np.quantile(heldout_rarity(heldout_errors), 0.95)
     assert exceed[:4000].mean() == pytest.approx(0.05, abs=0.015)
     assert exceed[4000:].mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_sequences_without_any_distance_are_as_rare_as_their_error():
+    random = np.random.default_rng(0)
+    heldout_errors, errors = random.exponential(size=(50, 4)), random.exponential(size=(20, 4))
+    errors[:, 1:] = np.nan
+    logarithms = log_rarities(errors, heldout_errors)
+    np.testing.assert_allclose(comparable_rarity(logarithms, heldout_errors), np.exp(logarithms[:, 0]))
+
+
+def test_the_largest_of_some_held_out_errors_is_compared_with_the_others_that_are_known():
+    errors = np.random.default_rng(0).exponential(size=(30, 2))
+    with_unknown = np.insert(errors, [3, 20], np.nan, axis=0)
+    known = ~np.isnan(with_unknown[:, 0])
+    np.testing.assert_array_equal(heldout_logarithms(with_unknown)[known], heldout_logarithms(errors))
 
 
 def test_kinds_that_no_held_out_sequence_has_are_left_out():

@@ -14,7 +14,7 @@ def recording(n_rows, n_features=2):
     return np.random.default_rng(n_rows).normal(size=(n_rows, n_features)).astype(np.float32)
 
 
-@given(**SIZES, how=st.sampled_from(["mean", "median"]), trailing=st.sampled_from([(), (2,), (2, 3)]))
+@given(**SIZES, how=st.sampled_from(["mean", "center", "median", "max"]), trailing=st.sampled_from([(), (2,), (2, 3)]))
 def test_merged_windows_are_those_of_a_plain_loop(n_rows, timesteps, stride, how, trailing):
     starts = np.arange(0, n_rows, stride)
     values = np.random.default_rng(stride).normal(size=(len(starts), timesteps, *trailing))

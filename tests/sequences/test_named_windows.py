@@ -2,9 +2,11 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from seqembed import sliding_windows
 from seqembed.sequences.named_windows import named_windows
 
 WINDOWS = named_windows(np.arange(24.0).reshape(4, 3, 2), ("flow", "heat"))
@@ -56,3 +58,8 @@ def test_reductions_and_arithmetic_give_plain_numbers_and_arrays():
     assert np.isnan(WINDOWS).any() is np.False_
     assert type(WINDOWS - 1) is np.ndarray
     assert type(WINDOWS.mean(axis=1)) is np.ndarray
+
+
+@pytest.mark.parametrize("columns", [[0, 1], ["flow", 1]])
+def test_columns_of_which_some_have_no_text_are_no_names(columns):
+    assert type(sliding_windows(pd.DataFrame(np.ones((5, 2)), columns=columns), 3).windows) is np.ndarray

@@ -113,6 +113,24 @@ def test_labels_ahead_of_the_window():
     np.testing.assert_array_equal(starts, [0, 1, 2, 3])
 
 
+@pytest.mark.parametrize("label", ["last", "first"])
+def test_labels_of_windows_are_no_view_of_those_of_the_rows(label):
+    rows = np.arange(8)
+    labels = sliding_windows(np.arange(8.0), 3, y=rows, label=label).y
+    expected = labels.copy()
+    rows[:] = -1
+    np.testing.assert_array_equal(labels, expected)
+    labels[0] = 7
+    assert rows[0] == rows[2] == -1
+
+
+def test_labels_ahead_of_the_window_are_of_the_same_recording_and_on_the_same_side_of_a_gap():
+    _, starts, y = sliding_windows([np.arange(4.0), np.arange(3.0)], 2, y=[np.arange(4), np.arange(4, 7)], horizon=1)
+    assert (starts.tolist(), y.tolist()) == ([0, 1, 4], [2, 3, 6])
+    _, starts, y = sliding_windows(np.arange(8.0), 2, y=np.arange(8), horizon=1, time=MINUTES, max_gap=1)
+    assert (starts.tolist(), y.tolist()) == ([0, 1, 4], [2, 3, 6])
+
+
 def test_no_window_crosses_from_one_recording_to_the_next():
     first, second = recording(6), recording(5)
     windows, starts, y = sliding_windows([first, second], 4, y=[np.arange(6), np.arange(6, 11)])
