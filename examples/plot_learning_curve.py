@@ -74,11 +74,13 @@ figure.savefig(figures / "learning_curve_augment.png", dpi=120)
 # Exploded
 # --------
 # ``activation="relu"`` is that of the original post. The state of such a cell has no bound, and over many timesteps it
-# can grow without end. Here the learning rate is far too high as well, and the shortcut is off. When the
-# loss explodes, `fit` returns to the best weights so far and lowers the learning rate. At the end it warns. After four
-# such reductions it raises a FloatingPointError. A gap in a curve is a loss that was not finite.
+# can grow without end. Here the learning rate is far too high as well, and the network is that of LSTM layers alone,
+# without context and shortcut. When the loss explodes, `fit` returns to the best weights so far and lowers the learning
+# rate. At the end it warns. After four such reductions it raises a FloatingPointError. A gap in a curve is a loss that
+# was not finite.
+layers_alone = {"context_size": 0, "shortcut_size": 0}
 exploding = LSTMAutoencoder(
-    **settings, activation="relu", learning_rate=0.3, shortcut_size=0, epochs=30, validation_fraction=0.2
+    **settings, **layers_alone, activation="relu", learning_rate=0.3, epochs=30, validation_fraction=0.2
 )
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
