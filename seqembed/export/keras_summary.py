@@ -105,7 +105,7 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
             convolved = frozen(competing, longer, kernels, biases)
             contests = [convolved[:, :-1]]
             if count_contests(number, len(shares.channels)) > 1:
-                add_biases = keras.layers.Rescaling(1.0, biases.tolist())
+                add_biases = keras.layers.Rescaling(1.0, biases.tolist(), name=f"context_biases_{number + 1}")
                 contests.append(add_biases(convolved[:, 1:] - convolved[:, :-1]))
             counted += [(won, _wins(contest, best)) for best in (ops.max, ops.min) for contest in contests]
         halvings = max(0, number - 1)

@@ -151,10 +151,10 @@ class SummaryGraph(Graph):
             parameters = [self.constant(kernels), self.constant(biases)]
             convolved = self.add("Conv", values, *parameters, dilations=[dilation], pads=pads)
             if shares.competes:
-                changes = self.add("Sub", self._cut(convolved, 1, _LAST), self._cut(convolved, 0, -1))
-                convolved = self._cut(convolved, 0, -1)
+                longer, convolved = convolved, self._cut(convolved, 0, -1)
                 contests = [convolved]
                 if count_contests(number, len(shares.channels)) > 1:
+                    changes = self.add("Sub", self._cut(longer, 1, _LAST), convolved)
                     contests.append(self.add("Add", changes, self.constant(biases[:, np.newaxis])))
                 for best in ("ReduceMax", "ReduceMin"):
                     for contest in contests:

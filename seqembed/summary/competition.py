@@ -59,9 +59,10 @@ def mark_wins(contests: np.ndarray, wins: np.ndarray, scratch: Scratch) -> None:
     ----------
     contests : float32 array of shape (n_contests, n_kernels, n_timesteps, n_samples)
         The first are the convolutions, which get their biases here. The second, if there are two, is filled here: with
-        the change of each convolution to the next timestep. At the last timestep, nothing that competes is there.
+        the change of each convolution to the next timestep. The last timestep is then only what the one before changes
+        to: leave its marks out.
     wins : bool array of shape (2 * n_contests, n_kernels, n_timesteps, n_samples)
-        For the result: the largest of each contest, then the smallest of each.
+        For the result: the largest of each contest, then the smallest of each. It is C-contiguous.
     scratch : Scratch
         For what is computed on the way.
 

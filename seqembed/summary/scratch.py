@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 # Arrays that are larger are not kept, and no more than so many sets of them: a process must not hold much memory for
-# ever. A set takes about six megabytes.
-_MOST_BYTES, _MOST_IDLE = 3 << 20, 16
+# ever. A set takes one to ten megabytes. Flags of sequences of 16 timesteps take the most, 3.02 of them.
+_MOST_BYTES, _MOST_IDLE = 7 << 19, 16
 
 
 class Scratch:

@@ -332,8 +332,8 @@ def _convolutions(
 
     With them come the numbers of the sequences, and which of the means a sequence has, or None if it has all. Of an
     array of shape (n_contests, n_kernels, n_means, n_samples), the first part has the convolutions. If there is a
-    second part, it is to be filled, and there is one mean more: the last one changes to it. The next array overwrites
-    this one.
+    second part, the caller fills it with the changes from one mean to the next, and there is one mean more, since the
+    last one changes too. The next array overwrites this one.
     """
     (n_features, n_means, n_samples), reach = scale.values.shape, scale.dilation * (_N_TAPS // 2)
     n_kernels, n_more = channels.shape[1], n_contests - 1

@@ -82,6 +82,14 @@ def test_a_value_that_marks_missing_ones_is_clipped_as_the_estimator_clips_it(wa
 
 
 @pytest.mark.slow
+def test_layers_of_a_context_have_the_same_names_in_every_model(waves):
+    autoencoder = small(waves.cumsum(axis=1))
+    first, second = ({layer.name for layer in autoencoder.to_keras().layers} for _ in range(2))
+    assert "context" in first
+    assert first == second
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("patch_size", [1, 3])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_encoder_and_decoder_stand_alone(waves, patch_size, activation):

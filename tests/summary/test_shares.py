@@ -171,13 +171,14 @@ def test_many_features_are_convolved_like_few(dilation):
     np.testing.assert_array_equal(convolved, expected)
 
 
-def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
+@pytest.mark.parametrize("competes", [False, True])
+def test_padding_pieces_and_the_global_generator_change_nothing(competes, monkeypatch):
     batch, state = draw(2, 6, 25, 2), np.random.get_state()  # noqa: NPY002 - users still do
     try:
         np.random.seed(1)  # noqa: NPY002
-        shares = learn_shares(batch, 25)
+        shares = learn_shares(batch, 25, competes=competes)
         np.random.seed(2)  # noqa: NPY002
-        again = learn_shares(batch, 25)
+        again = learn_shares(batch, 25, competes=competes)
     finally:
         np.random.set_state(state)  # noqa: NPY002
     np.testing.assert_array_equal(shares.channels, again.channels)
@@ -192,7 +193,8 @@ def test_padding_pieces_and_the_global_generator_change_nothing(monkeypatch):
 
 @pytest.mark.parametrize("n_features", [1, 9, 12])
 @pytest.mark.parametrize("kind", ["on and off", "counts", "plateaus"])
-def test_where_values_repeat_a_sequence_has_the_same_shares_alone_and_among_others(kind, n_features):
+@pytest.mark.parametrize("competes", [False, True])
+def test_where_values_repeat_a_sequence_has_the_same_shares_alone_and_among_others(kind, n_features, competes):
     random = np.random.default_rng(0)
     lengths = random.integers(3, 60, 300)
     if kind == "counts":
@@ -204,7 +206,7 @@ def test_where_values_repeat_a_sequence_has_the_same_shares_alone_and_among_othe
     values = ((values - values.mean()) / values.std()).astype(np.float32)
     mask = np.broadcast_to(np.arange(60)[:, np.newaxis] < lengths[:, np.newaxis, np.newaxis], values.shape)
     batch = Batch(values, mask, lengths)
-    shares = learn_shares(batch, 60)
+    shares = learn_shares(batch, 60, competes=competes)
     together = shares.compute(batch)
     for row, length in enumerate(lengths):
         alone = Batch(values[row : row + 1, :length], mask[row : row + 1, :length], lengths[row : row + 1])
