@@ -136,7 +136,7 @@ class NormalDescriptions(NamedTuple):
         """
         of_blocks = [
             _nearest_of_blocks(described.numbers[:, group], self.references[:, group], self.blocks)
-            for group in self._groups()
+            for group in self.description.groups
         ]
         equals = [_blocks_of_equals(each) for each in of_blocks]
         by_group = [_as_held_out(_without_each_block(each), own) for each, own in zip(of_blocks, equals, strict=True)]
@@ -168,7 +168,7 @@ class NormalDescriptions(NamedTuple):
         references, one_block = self.references[allowed], np.zeros(int(allowed.sum()), int)
         by_group = [
             _mean_nearest(_nearest_of_blocks(described.numbers[:, group], references[:, group], one_block))
-            for group in self._groups()
+            for group in self.description.groups
         ]
         by_group += list(np.maximum(components.errors(described.values), _LEAST_DISTANCE**2))
         distances: np.ndarray = np.stack(by_group, axis=1) / self._typical(lengths)
@@ -189,7 +189,7 @@ class NormalDescriptions(NamedTuple):
         shares : float64 array of shape (n_samples, n_features)
             They add up to 1, or are 0 if the nearest reference has the same statistics.
         """
-        group, _ = self._groups()
+        group, _ = self.description.groups
         statistics, references, n_features = numbers[:, group], self.references[:, group], len(self.center)
         (nearest,) = _candidates(statistics, references, [np.arange(len(references))], _N_NEAREST)
         # In the same order for any number of rows.
@@ -201,10 +201,6 @@ class NormalDescriptions(NamedTuple):
         totals = shares.sum(axis=1, keepdims=True)
         normalised: np.ndarray = np.divide(shares, totals, out=np.zeros_like(shares), where=totals > 0)
         return normalised
-
-    def _groups(self) -> tuple[slice, slice]:
-        n_statistics = self.description.n_statistics
-        return slice(0, n_statistics), slice(n_statistics, len(self.description.means))
 
     def _typical(self, lengths: np.ndarray) -> np.ndarray:
         longest = self.description.n_timesteps

@@ -189,6 +189,7 @@ def _check_normal_descriptions(normal: NormalDescriptions, n_timesteps: int, n_f
     expect(isinstance(normal.description, Description), "a description")
     expect(normal.description.n_timesteps == n_timesteps, "the timesteps of the description")
     _check_numbers(normal.description, n_features)
+    expect(not normal.description.shares.competes, "shares without competitions")
     n_references = len(normal.references)
     _check_array(normal.references, (n_references, len(normal.description.means)), np.float32, "references")
     _check_array(normal.blocks, (n_references,), np.int64, "blocks")

@@ -133,7 +133,7 @@ def test_a_gap_keeps_neighbours_of_a_block_apart():
 def test_windows_that_overlap_are_compared_with_others_that_are_half_a_block_away(gap):
     sequences = check_sequences(waves(60, 0))
     normal, heldout, of_block = learn_normal_descriptions(sequences, np.arange(60), BLOCKS, gap)
-    numbers, first = normal.described(sequences, np.arange(60)).numbers, normal._groups()[0]
+    numbers, first = normal.described(sequences, np.arange(60)).numbers, normal.description.groups[0]
     for block in BLOCKS:
         away = {0: 0, 3: 10, 15: 15}[gap]
         compared = (np.arange(60) < block[0] - away) | (np.arange(60) > block[-1] + away)

@@ -309,6 +309,20 @@ def test_constants_that_are_none_of_the_features_are_refused(saved_detector, con
         load(pack(changed, arrays | {"constants_": np.array(constants)}))
 
 
+def test_a_detector_whose_kernels_compete_is_refused():
+    detector = ReconstructionDetector(network(), cv=2).fit(X)
+    normal = detector.normal_descriptions_
+    description, shares = normal.description, normal.description.shares._replace(competes=True)
+    width = [0, shares.n_shares - description.shares.n_shares]
+    means, factors = (np.pad(each, width) for each in (description.means, description.factors))
+    detector.normal_descriptions_ = normal._replace(
+        description=description._replace(shares=shares, means=means, factors=factors),
+        references=np.pad(normal.references, [(0, 0), width]),
+    )
+    with pytest.raises(InvalidFileError, match="shares without competitions"):
+        load(pack(*describe(detector)))
+
+
 def test_a_detector_of_networks_that_read_other_features_is_refused():
     (description, arrays), (other, others) = (
         describe(ReconstructionDetector(network(), cv=2, distances=False).fit(each)) for each in (X, X[:, :, :1])
