@@ -77,8 +77,9 @@ for name, (_, target) in sets.items():
 # %%
 # Raw values and their principal components hardly tell the kinds apart, since phases differ. The context is made to
 # ignore the phase, and HDBSCAN finds the kinds in it. The highest silhouette may be that of fewer clusters: of the
-# waves, it takes two shapes as one. The embedding reads the context. It also holds the phase, which it needs to decode a
-# sequence, so its clusters need not be better than those of the context. But only the embedding can show what they are.
+# waves, it takes two shapes as one. The embedding reads the context. It also holds the phase, which it needs to decode
+# a sequence, so its clusters need not be better than those of the context. But only the embedding can show what they
+# are.
 
 # %%
 # A map
