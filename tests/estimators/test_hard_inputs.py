@@ -57,8 +57,9 @@ def two_thousand_timesteps():
 @pytest.mark.slow
 def test_two_thousand_timesteps_are_learned_from_timestep_by_timestep():
     X = two_thousand_timesteps()
-    fitted = LSTMAutoencoder(4, hidden_units=(6,), patch_size=1, epochs=15, random_state=0).fit(X)
-    assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
+    # Losses of sequences that are varied anew in each epoch can't be compared: eight are as hard as chance has it.
+    fitted = LSTMAutoencoder(4, hidden_units=(6,), patch_size=1, augment=False, epochs=15, random_state=0).fit(X)
+    assert fitted.history_["loss"][-1] < 0.8 * fitted.history_["loss"][0]
     assert np.isfinite(fitted.transform(X)).all()
 
 
