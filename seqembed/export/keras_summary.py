@@ -109,14 +109,15 @@ def _shares(shares: Shares, values: keras.KerasTensor, lengths: keras.KerasTenso
                 contests.append(add_biases(convolved[:, 1:] - convolved[:, :-1]))
             counted += [(won, _wins(contest, best)) for best in (ops.max, ops.min) for contest in contests]
         halvings = max(0, number - 1)
+        if lengths is not None:
+            sizes = ops.maximum(ops.floor_divide(lengths, 1 << halvings), 1)
+            inside, divisors = _inside(values, sizes), ops.cast(sizes, "float32")
         for results, each in counted:
             is_counted = ops.cast(each, "float32")
             if lengths is None:
                 results.append(ops.mean(is_counted[:, : max(1, n_timesteps >> halvings)], axis=1))
             else:
-                sizes = ops.maximum(ops.floor_divide(lengths, 1 << halvings), 1)
-                inside = _inside(is_counted, sizes)
-                results.append(ops.sum(is_counted * inside, axis=1) / ops.cast(sizes, "float32"))
+                results.append(ops.sum(is_counted * inside, axis=1) / divisors)
     return ops.concatenate([*computed, *won], axis=1)
 
 

@@ -158,12 +158,15 @@ class SummaryGraph(Graph):
                     contests.append(self.add("Add", changes, self.constant(biases[:, np.newaxis])))
                 for best in ("ReduceMax", "ReduceMin"):
                     for contest in contests:
-                        wins = self._wins(contest, best, len(kernels))
-                        won.append(self.add("Div", self._sum(self.add("Mul", wins, counted)), sizes))
+                        won.append(self._share(self._wins(contest, best, len(kernels)), counted, sizes))
             for each in thresholds:
-                exceeds = self.cast(self.add("Greater", convolved, self.constant(each[:, np.newaxis])), np.float32)
-                computed.append(self.add("Div", self._sum(self.add("Mul", exceeds, counted)), sizes))
+                exceeds = self.add("Greater", convolved, self.constant(each[:, np.newaxis]))
+                computed.append(self._share(exceeds, counted, sizes))
         return self.add("Concat", *computed, *won, axis=1)
+
+    def _share(self, flags: str, counted: str, sizes: str) -> str:
+        """Compute for how much of a sequence something is true."""
+        return self.add("Div", self._sum(self.add("Mul", self.cast(flags, np.float32), counted)), sizes)
 
     def _wins(self, convolved: str, best: str, n_kernels: int) -> str:
         """Tell where kernels are the largest of their group, or the smallest."""
@@ -175,7 +178,7 @@ class SummaryGraph(Graph):
         grouped = self.add("Concat", n_samples, sizes, n_timesteps, axis=0)
         groups = self.add("Reshape", convolved, grouped, allowzero=1)
         is_best = self.add("Equal", groups, self.add(best, groups, axes=[2], keepdims=1))
-        return self.add("Reshape", self.cast(is_best, np.float32), shape, allowzero=1)
+        return self.add("Reshape", is_best, shape, allowzero=1)
 
     def _quantiles(self, values: str, known: str, counts: str) -> list[str]:
         beyond = self.add("Where", known, values, self.constant(np.float32(np.inf)))
