@@ -39,6 +39,10 @@ class Batch(NamedTuple):
     mask: np.ndarray
     lengths: np.ndarray
 
+    def clipped(self, largest: float) -> Batch:
+        """Return the batch with values that are not beyond this size. The values themselves stay as they are."""
+        return self._replace(values=np.clip(self.values, -largest, largest))
+
 
 @dataclass(frozen=True, eq=False)
 class Scaling:

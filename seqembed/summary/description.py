@@ -121,7 +121,7 @@ def learn_description(
     """
     n_features = sequences.sequences.n_features
     n_read = min(_MOST_SEQUENCES_FOR_THRESHOLDS, max(1, _MOST_VALUES_FOR_THRESHOLDS // (n_timesteps * n_features)))
-    sample = _clipped(sequences.read(drawn_rows(len(sequences), n_read)))
+    sample = sequences.read(drawn_rows(len(sequences), n_read)).clipped(LARGEST_VALUE)
     shares = learn_shares(sample, n_timesteps, n_kernels, competes=competes)
     n_numbers = count_statistics(n_timesteps, n_features) + shares.n_shares
     n_rows = min(_MOST_SEQUENCES, max(_FEWEST_SEQUENCES, _MOST_NUMBERS // n_numbers))
@@ -137,13 +137,9 @@ def _numbers(batch: Batch, n_timesteps: int, shares: Shares) -> np.ndarray:
     n_at_once = max(1, _VALUES_AT_ONCE * n_samples // batch.values.size) if batch.values.size else 1
     numbers = []
     for start in range(0, max(1, n_samples), n_at_once):
-        part = _clipped(Batch(*(each[start : start + n_at_once] for each in batch)))
+        part = Batch(*(each[start : start + n_at_once] for each in batch)).clipped(LARGEST_VALUE)
         numbers += [np.concatenate([*sequence_statistics(part, n_timesteps).values(), shares.compute(part)], axis=1)]
     return np.concatenate(numbers)
-
-
-def _clipped(batch: Batch) -> Batch:
-    return batch._replace(values=np.clip(batch.values, -LARGEST_VALUE, LARGEST_VALUE))
 
 
 def _mean_and_factor(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

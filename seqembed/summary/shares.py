@@ -97,34 +97,36 @@ class Shares(NamedTuple):
             From 0 to 1: of a sequence's own timesteps, or of the means that are of its own timesteps alone. Those of
             all thresholds come before those of all competitions.
         """
-        n_scales, n_thresholds, n_kernels = self.thresholds.shape
-        n_samples = len(batch.values)
+        n_scales, n_thresholds, _ = self.thresholds.shape
         if self.competes:
-            batch = _bounded(batch)
-        exceeded, won = [], []
+            batch = batch.clipped(LARGEST_COMPETING)
         with borrowed_scratch() as scratch:
-            for number, (scale, channels) in enumerate(zip(_scales(batch, n_scales), self.channels, strict=True)):
-                n_contests = count_contests(number, n_scales) if self.competes else 1
-                n_flags = n_thresholds + 2 * n_contests * self.competes
-                thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
-                # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
-                counts = np.zeros((n_flags, n_kernels, n_samples), np.float32)
-                for rows, exists, contests in _convolutions(scale, channels, scratch, n_contests):
-                    flags = scratch.array("flags", (n_flags, *contests.shape[1:]), bool)
-                    if self.competes:
-                        mark_wins(contests, flags[n_thresholds:], scratch)
-                    np.greater(contests[0], thresholds, out=flags[:n_thresholds])
-                    if n_contests > 1:
-                        flags = flags[:, :, :-1]
-                    if exists is not None:
-                        flags &= exists
-                    # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
-                    counts[:, :, rows] += np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint8)
-                counts /= scale.sizes
-                exceeded.append(counts[:n_thresholds])
-                won.append(counts[n_thresholds:])
-        shares = np.concatenate([each.reshape(-1, n_samples) for each in (*exceeded, *won)])
+            by_scale = [self._of_scale(number, each, scratch) for number, each in enumerate(_scales(batch, n_scales))]
+        exceeded, won = ([each[part] for each in by_scale] for part in np.s_[:n_thresholds, n_thresholds:])
+        shares = np.concatenate([each.reshape(-1, len(batch.values)) for each in (*exceeded, *won)])
         return np.ascontiguousarray(shares.T)
+
+    def _of_scale(self, number: int, scale: _Scale, scratch: Scratch) -> np.ndarray:
+        """Compute the shares of one scale, of shape (n_thresholds + n_competitions, n_kernels, n_samples)."""
+        n_scales, n_thresholds, n_kernels = self.thresholds.shape
+        n_contests = count_contests(number, n_scales) if self.competes else 1
+        n_flags = n_thresholds + 2 * n_contests * self.competes
+        thresholds = self.thresholds[number, :, :, np.newaxis, np.newaxis]
+        # Sequences on the last axis: sums and comparisons then run over neighbours in memory.
+        counts = np.zeros((n_flags, n_kernels, len(scale.sizes)), np.float32)
+        for rows, exists, contests in _convolutions(scale, self.channels[number], scratch, n_contests):
+            flags = scratch.array("flags", (n_flags, *contests.shape[1:]), bool)
+            if self.competes:
+                mark_wins(contests, flags[n_thresholds:], scratch)
+            np.greater(contests[0], thresholds, out=flags[:n_thresholds])
+            if n_contests > 1:
+                flags = flags[:, :, :-1]
+            if exists is not None:
+                flags &= exists
+            # Bytes, of which there are too few for an overflow: a sum of booleans takes several times as long.
+            counts[:, :, rows] += np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint8)
+        counts /= scale.sizes
+        return counts
 
 
 def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS, *, competes: bool = False) -> Shares:
@@ -161,7 +163,7 @@ def learn_shares(batch: Batch, n_timesteps: int, n_kernels: int = FEW_KERNELS, *
     """
     random = check_random_state(_SEED)
     if competes:
-        batch = _bounded(batch)
+        batch = batch.clipped(LARGEST_COMPETING)
     n_scales = count_scales(n_timesteps)
     n_shares = _N_SHARES_BESIDE_COMPETITIONS if competes else _N_SHARES
     n_thresholds = max(1, round(n_shares / (n_kernels * n_scales)))
@@ -196,10 +198,6 @@ def count_scales(n_timesteps: int) -> int:
     (1, 3)
     """
     return max(1, (n_timesteps - 1) // (_N_TAPS - 1)).bit_length()
-
-
-def _bounded(batch: Batch) -> Batch:
-    return batch._replace(values=np.clip(batch.values, -LARGEST_COMPETING, LARGEST_COMPETING))
 
 
 class _Scale(NamedTuple):
