@@ -82,6 +82,33 @@ def test_labels_and_a_threshold_of_ones_own_have_a_rate_too():
     assert alarm_rate(detector.set_params(contamination=0), TIMESTEPS, every="1min").windows_per_day > 0
 
 
+def low_at(places):
+    """A detector whose held-out scores are lowest at some windows, the first of them the lowest of all."""
+    detector = fitted()
+    scores = np.full(len(detector.heldout_scores_), -0.1)
+    scores[places] = np.linspace(-2, -1, len(places))
+    detector.heldout_scores_, detector.offset_ = scores, -0.5
+    return detector
+
+
+@pytest.mark.parametrize(
+    ("training_stride", "stride", "events_per_window"),
+    [(1, 1, 3 / 12), (1, 3, 9 / 12), (2, 1, 5 / 12 / 2), (1, 5, 1), (None, 1, 3 / 12), (None, 2, 5 / 12)],
+)
+def test_flagged_training_windows_that_touch_or_overlap_are_one_event(training_stride, stride, events_per_window):
+    # Windows of ten rows touch if they start ten rows apart.
+    detector = low_at([0, 1, 2, 12, 23, 24, 25, 26, 36, 60, 61, 62])
+    rate = alarm_rate(detector, TIMESTEPS, stride, every="1min", training_stride=training_stride)
+    assert rate.events_per_day / rate.windows_per_day == pytest.approx(events_per_window)
+
+
+def test_with_few_flagged_windows_the_ten_lowest_say_how_many_make_an_event():
+    detector = low_at([0, 100, 1, 2, 3, 4, 101, 102, 103, 104, 200, 300])
+    detector.offset_ = np.sort(detector.heldout_scores_)[2]
+    rate = alarm_rate(detector, TIMESTEPS, every="1min")
+    assert rate.events_per_day / rate.windows_per_day == pytest.approx(2 / 10)
+
+
 STEPS = "90s", timedelta(seconds=90), pd.Timedelta("90s"), pd.offsets.Second(90)
 
 

@@ -100,6 +100,14 @@ def test_a_summary_begins_with_the_predictions_and_has_principal_components_for_
     assert variances.mean() == pytest.approx(others[:, 0].var(), rel=1e-3)
 
 
+def test_the_predictions_of_a_summary_have_the_mean_zero_over_the_labelled_sequences(described):
+    sequences, _, _, classes = described
+    known = np.arange(60) < 25
+    summary = learn_summary(sequences, 8, 30, indicators(classes, known))
+    predictions = summary.compute(sequences.read(np.flatnonzero(known)))[:, :2]
+    np.testing.assert_allclose(predictions.mean(axis=0), 0, atol=1e-5)
+
+
 def test_predictions_fill_at_most_half_of_a_context(described):
     sequences, _, _, classes = described
     targets = indicators(classes, np.ones(60, bool))
